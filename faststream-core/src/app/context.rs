@@ -1,0 +1,74 @@
+//! What the whole app shares at run time: states, the producer, the source of randomness, the observer.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::States;
+use crate::broker::Producer;
+use crate::delivery::Outcome;
+use crate::runtime::Quiet;
+
+/// What the app shares with its handlers, for one broker. Made when the app starts.
+pub struct Context {
+    /// The app's name.
+    pub app: Arc<str>,
+    /// Shared values by type.
+    pub states: Arc<States>,
+    /// The producer of the broker that the handler reads from.
+    pub producer: Arc<dyn Producer>,
+    /// Told of every call's end; `None` costs nothing.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Counts what is under way, for tests that wait until all has settled.
+    pub quiet: Arc<Quiet>,
+    /// Plain `fn`s run in place instead of on the blocking pool: tests, where virtual time must not run ahead.
+    pub inline_blocking: bool,
+    /// Held records to let go of: (topic, partition, offset), from `run --skip`.
+    pub skips: BTreeSet<(String, i32, i64)>,
+    /// Jitter. Seeded in tests, so that a run repeats.
+    pub random: Mutex<fastrand::Rng>,
+}
+
+/// Is told of every call's end, on the lane's task: must be quick and must not block.
+pub trait Observer: Send + Sync {
+    /// A call ended.
+    fn called(&self, report: &CallReport<'_>);
+
+    /// What became of the record, once it is decided: `acked`, `skipped`, `dead-lettered`, `held`, `waiting`
+    /// (for its retry), `stopped`.
+    fn settled(&self, _handler: &str, _topic: &str, _partition: i32, _offset: i64, _fate: &'static str) {}
+}
+
+/// One call's end.
+#[derive(Debug)]
+pub struct CallReport<'a> {
+    /// The handler's name.
+    pub handler: &'a str,
+    /// The handler's group.
+    pub group: &'a str,
+    /// The record's topic.
+    pub topic: &'a str,
+    /// The record's partition.
+    pub partition: i32,
+    /// The record's offset.
+    pub offset: i64,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// What came of it.
+    pub outcome: &'a Outcome,
+}
+
+impl Context {
+    /// A random number in 0..1.
+    pub(crate) fn random(&self) -> f64 {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("app", &self.app)
+            .field("states", &self.states)
+            .finish_non_exhaustive()
+    }
+}

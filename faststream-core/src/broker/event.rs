@@ -1,0 +1,130 @@
+//! What a backend tells a member of a group, and what the member asks of the backend.
+
+use std::fmt;
+
+use super::Lane;
+
+/// One lane: a partition during one assignment.
+///
+/// Unique in the process over all partitions and groups, so it names a lane alone. Only ever compared for equality.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// The next number of this process.
+    pub fn next() -> Self {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// One revocation that waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RevocationId(pub u64);
+
+/// The lane is over: the offset was not taken. Not an error to retry: somebody else owns the partition now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the partition was given to another assignment; this has no effect")]
+pub struct Stale;
+
+/// What happened to the membership, in the order in which it happened.
+pub enum Event {
+    /// Lanes to read, opened at the group's committed offsets (or by the start policy). May be empty: the member owns
+    /// nothing yet, but it has an assignment.
+    Assigned(Vec<Box<dyn Lane>>),
+    /// To be answered by [`Command::Answer`]; until then nobody else gets the partitions, unless `lost`: then
+    /// somebody else may have them already.
+    Revoked {
+        /// What the answer names.
+        id: RevocationId,
+        /// The lanes that end.
+        lanes: Vec<Epoch>,
+        /// The membership is gone already.
+        lost: bool,
+    },
+    /// The result of one commit, lane by lane.
+    Committed(Vec<CommitReport>),
+    /// The client is beyond repair: every lane ends now, nothing they do from now on counts. `Closed` follows by the
+    /// backend's own doing, without `Command::Close`.
+    Fatal {
+        /// What the client said, with its code.
+        message: String,
+        /// A new client would fail in the same way (another owner has our static id): do not restart.
+        permanent: bool,
+    },
+    /// The membership is over; the backend forgets the member after this.
+    Closed,
+}
+
+/// What the member asks of its backend, to be carried out in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Give the lanes of this revocation back. First of all, their `store` is fenced; what they stored before is
+    /// committed. The answer never waits for a lane's task.
+    Answer(RevocationId),
+    /// Commit what is stored, without waiting for the timer. One commit is in flight at a time; asked again
+    /// meanwhile, another follows. Never while rebalancing (then after it).
+    CommitNow,
+    /// End this lane and open its partition again, as a new lane, at the committed or stored offset, whichever is
+    /// later: the lane's task died.
+    Reopen(Epoch),
+    /// Fence all lanes, commit what is stored, leave the group, end with `Event::Closed`. Answers every revocation
+    /// that is still open or comes from now on by itself, and assigns nothing more.
+    Close,
+}
+
+/// How a commit went for one lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitReport {
+    /// The lane that stored the offset.
+    pub lane: Epoch,
+    /// The next offset that was to be committed.
+    pub next: i64,
+    /// Whether the broker has it.
+    pub result: Result<(), CommitError>,
+}
+
+/// Why a commit failed, as the backend classified it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CommitError {
+    /// What to do about it.
+    pub class: CommitClass,
+    /// The code's name and text.
+    pub message: String,
+}
+
+/// What a failed commit means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitClass {
+    /// Tried again by the backend's timer.
+    Transient,
+    /// Somebody else owns the partition, or will: a lost revocation follows. Never tried again.
+    Stale,
+    /// Will fail until somebody changes a setting or a permission; tried again by the timer all the same.
+    Permanent,
+    /// The client is beyond repair; `Event::Fatal` follows.
+    Fatal,
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Assigned(lanes) => {
+                let places =
+                    lanes.iter().map(|lane| (lane.topic().to_owned(), lane.partition(), lane.epoch()));
+                f.debug_tuple("Assigned").field(&places.collect::<Vec<_>>()).finish()
+            }
+            Self::Revoked { id, lanes, lost } => {
+                f.debug_struct("Revoked").field("id", id).field("lanes", lanes).field("lost", lost).finish()
+            }
+            Self::Committed(reports) => f.debug_tuple("Committed").field(reports).finish(),
+            Self::Fatal { message, permanent } => {
+                f.debug_struct("Fatal").field("message", message).field("permanent", permanent).finish()
+            }
+            Self::Closed => f.write_str("Closed"),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The contract of a backend: what it does for the runtime, and what each side promises.
+//!
+//! Two backends implement it: the in-memory broker of this crate, and Kafka. The runtime exists once.
+//!
+//! A backend joins a group with a [`Member`](crate::runtime::Member) that the runtime gives it, and drives it
+//! synchronously, on one control thread (or one task): every event goes in by `Member::on`, time and news of lanes
+//! by `Member::turn`, and both return commands, to be carried out in order. The member never blocks, never awaits and
+//! never panics on purpose.
+
+mod event;
+mod lane;
+mod producer;
+mod request;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use event::{Command, CommitClass, CommitError, CommitReport, Epoch, Event, RevocationId, Stale};
+pub use lane::Lane;
+pub use producer::{Producer, PublishError, PublishErrorKind, Published, Receipt};
+pub use request::{GroupRequest, PatternRequest};
+
+use crate::runtime::Member;
+
+/// A boxed future that can be sent to another thread.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where messages come from and go to. Sealed until 1.0: only the backends of this project implement it.
+///
+/// Making one never connects and never fails; what is wrong with its settings is told by [`check`](Broker::check).
+pub trait Broker: fmt::Debug + Send + Sync + 'static {
+    /// What logs call it, with the address: `kafka at localhost:9092`, `the in-memory broker`.
+    fn describe(&self) -> String;
+
+    /// Everything that is wrong with the settings, found without connecting: one sentence each, with the cure.
+    fn check(&self, groups: &[GroupRequest]) -> Vec<String>;
+
+    /// Resolves once the broker answered for the first time.
+    ///
+    /// While it does not, it says so within 2 s, naming the address and the setting, then once a minute, and goes on
+    /// trying. Fails only on what waiting cannot cure. Dropping the future stops the waiting.
+    fn connect(&self) -> BoxFuture<'_, Result<(), BrokerError>>;
+
+    /// The producer. One for the process; made at the first call.
+    ///
+    /// # Errors
+    /// If the client library refuses the settings.
+    fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError>;
+
+    /// Joins a group and returns at once. The backend drives `member` until it is finished.
+    ///
+    /// Called inside a tokio runtime. Dropping the member without `Event::Closed` is a crash of it.
+    ///
+    /// # Errors
+    /// If the client library refuses the settings; `member` is dropped then.
+    fn join(&self, request: GroupRequest, member: Member) -> Result<(), BrokerError>;
+
+    /// The topics that exist, with their number of partitions.
+    fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>>;
+}
+
+/// A backend could not do what it was asked: the sentence names the address or setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct BrokerError {
+    message: String,
+}
+
+impl BrokerError {
+    /// An error that says `message`.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}

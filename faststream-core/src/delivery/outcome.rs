@@ -1,0 +1,60 @@
+//! What came of one call: the handler's result in the runtime's terms.
+
+use std::error::Error;
+use std::fmt;
+
+use super::Rejection;
+use crate::publish::Outgoing;
+use crate::verdict::Verdict;
+
+/// What came of one call, before the policy decides what becomes of the record.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The handler decided; `()` and `Ok(())` are `Ack`.
+    Verdict(Verdict),
+    /// It succeeded, and this is to be confirmed by the broker before the record counts as finished.
+    Publish(Vec<Outgoing>),
+    /// It returned an error.
+    Failed(HandlerError),
+    /// An argument could not be read: never retried.
+    Rejected(Rejection),
+    /// A value that it returned, or an error to publish, cannot be encoded: never retried.
+    NotEncodable(HandlerError),
+}
+
+/// A handler's error, with the name of its type and its chain of causes as one line.
+pub struct HandlerError {
+    /// The error type's name, for metrics and the dead letter.
+    pub kind: &'static str,
+    /// The error and its causes, joined by `: `.
+    pub message: String,
+}
+
+impl HandlerError {
+    /// An error of the named kind.
+    pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// Joins the error and its causes by `: `, leaving out what a message repeats of its cause.
+    #[must_use]
+    pub fn from_chain(kind: &'static str, error: &(dyn Error + 'static)) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !message.ends_with(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            cause = error.source();
+        }
+        Self { kind, message }
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.message)
+    }
+}

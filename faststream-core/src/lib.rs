@@ -1,0 +1,13 @@
+//! The core of faststream: deliveries, policies, the broker contract, the runtime, the in-memory broker, the test app.
+//!
+//! Users depend on the `faststream` crate, which re-exports what they need of this one.
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod broker;
+pub mod delivery;
+pub mod policy;
+pub mod publish;
+pub mod runtime;
+pub mod subscriber;
+pub mod verdict;

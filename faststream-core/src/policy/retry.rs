@@ -1,0 +1,117 @@
+//! Retries in place: how often, and after which pauses.
+
+use std::time::Duration;
+
+use super::{DurationError, parse_duration};
+
+/// Retries in place: the record waits where it is, order is kept.
+///
+/// The pause doubles from the first to the longest, and each is shortened by up to a quarter at random, so that
+/// processes that failed together do not come back together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    attempts: u32,
+    first: Duration,
+    longest: Duration,
+}
+
+/// A backoff that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackoffError {
+    /// One of the ends is no duration.
+    #[error(transparent)]
+    Duration(#[from] DurationError),
+    /// The first pause is zero: a hot loop.
+    #[error("a backoff begins above zero: `{0}` would retry in a hot loop")]
+    Zero(String),
+    /// The first pause is longer than the longest.
+    #[error("the first pause of `{0}` is longer than the longest: write it the other way round")]
+    Reversed(String),
+}
+
+impl Default for Retry {
+    /// 5 attempts, pauses from 1 s to 30 s.
+    fn default() -> Self {
+        Self { attempts: 5, first: Duration::from_secs(1), longest: Duration::from_secs(30) }
+    }
+}
+
+impl Retry {
+    /// `attempts` calls in all (1 = no retry, 0 counts as 1), pauses from 1 s to 30 s.
+    #[must_use]
+    pub fn attempts(attempts: u32) -> Self {
+        Self { attempts: attempts.max(1), ..Self::default() }
+    }
+
+    /// Pauses from `first` to `longest`, doubling; at least 1 ms.
+    #[must_use]
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.first = first.max(Duration::from_millis(1));
+        self.longest = longest.max(self.first);
+        self
+    }
+
+    /// Reads `200ms..10s`, or one duration for a pause that does not grow.
+    ///
+    /// # Errors
+    /// If an end is no duration, the first is zero, or longer than the longest.
+    pub fn parse_backoff(self, text: &str) -> Result<Self, BackoffError> {
+        let (first, longest) = text.split_once("..").unwrap_or((text, text));
+        let (first, longest) = (parse_duration(first)?, parse_duration(longest)?);
+        if first.is_zero() {
+            return Err(BackoffError::Zero(text.to_owned()));
+        }
+        if first > longest {
+            return Err(BackoffError::Reversed(text.to_owned()));
+        }
+        Ok(self.backoff(first, longest))
+    }
+
+    /// How many calls there are in all.
+    #[must_use]
+    pub fn max_attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The pause after this failed attempt (1 = the first), or `None` to give up. `random` is in 0..1.
+    #[must_use]
+    pub fn pause_after(&self, attempt: u32, random: f64) -> Option<Duration> {
+        if attempt >= self.attempts {
+            return None;
+        }
+        let doublings = attempt.saturating_sub(1).min(20);
+        let pause = self.first.saturating_mul(1 << doublings).min(self.longest);
+        Some(pause.mul_f64(1.0 - random.clamp(0.0, 1.0) / 4.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_end() {
+        let retry = Retry::attempts(6).parse_backoff("200ms..1s").expect("a backoff");
+        let pauses: Vec<_> = (1..=6).map(|attempt| retry.pause_after(attempt, 0.0)).collect();
+        let millis = |pause: Option<Duration>| pause.map(|pause| pause.as_millis());
+        assert_eq!(
+            pauses.into_iter().map(millis).collect::<Vec<_>>(),
+            [Some(200), Some(400), Some(800), Some(1000), Some(1000), None]
+        );
+    }
+
+    #[test]
+    fn jitter_takes_a_quarter_at_most() {
+        let retry = Retry::default();
+        assert_eq!(retry.pause_after(1, 1.0), Some(Duration::from_millis(750)));
+    }
+
+    #[test]
+    fn a_wrong_backoff_says_what_is_wrong() {
+        let wrong = |text| Retry::default().parse_backoff(text).expect_err(text).to_string();
+        assert!(wrong("0ms..1s").contains("hot loop"));
+        assert!(wrong("10s..1s").contains("other way round"));
+        assert!(wrong("1..10s").contains("`1` is not a duration"));
+    }
+}

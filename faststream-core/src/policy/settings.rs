@@ -1,0 +1,65 @@
+//! Settings of a whole consumer group.
+
+use std::time::Duration;
+
+/// Settings of a consumer group that have no better home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupSettings {
+    /// What a revocation or a stop waits for running handlers. 5 s; more than a tenth of `max.poll.interval.ms` risks
+    /// the membership.
+    pub drain: Duration,
+    /// How often finished becomes durable (`commit = Periodic`). 1 s.
+    pub commit_interval: Duration,
+    /// While commits fail, at most this many records of a partition are delivered beyond the last accepted commit.
+    pub max_uncommitted: u64,
+    /// How many records of a partition may be kept at a time: running, retried, queued behind their key.
+    pub max_in_flight: usize,
+}
+
+impl Default for GroupSettings {
+    fn default() -> Self {
+        Self {
+            drain: Duration::from_secs(5),
+            commit_interval: Duration::from_secs(1),
+            max_uncommitted: 10_000,
+            max_in_flight: 10_000,
+        }
+    }
+}
+
+impl GroupSettings {
+    /// The defaults: drain 5 s, commit every second, 10,000 records.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets what a revocation or a stop waits for running handlers.
+    #[must_use]
+    pub fn drain(mut self, drain: Duration) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Sets how often finished becomes durable.
+    #[must_use]
+    pub fn commit_interval(mut self, interval: Duration) -> Self {
+        self.commit_interval = interval;
+        self
+    }
+
+    /// Sets how many records of a partition are delivered beyond the last accepted commit while commits fail.
+    #[must_use]
+    pub fn max_uncommitted(mut self, records: u64) -> Self {
+        self.max_uncommitted = records;
+        self
+    }
+
+    /// Sets how many records of a partition may be kept at a time.
+    #[must_use]
+    pub fn max_in_flight(mut self, records: usize) -> Self {
+        self.max_in_flight = records;
+        self
+    }
+}

@@ -1,0 +1,75 @@
+//! When a test's `publish().await` may return: nothing is under way any more.
+//!
+//! Lanes count themselves busy (one atomic per wake-up, none per message); the in-memory broker knows what no lane
+//! has seen yet. Whoever may have been the last wakes the waiter, so nobody polls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use tokio::sync::Notify;
+
+/// Counts what is under way.
+#[derive(Debug, Default)]
+pub struct Quiet {
+    busy: AtomicUsize,
+    /// How often something became busy: two looks are one if it did not move between them.
+    woken: AtomicUsize,
+    changed: Notify,
+}
+
+impl Quiet {
+    /// Something changed that `unseen` looks at.
+    pub fn nudge(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until nobody is busy and `unseen` is false, both at one moment.
+    pub async fn wait(&self, unseen: impl Fn() -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the check, or a change in between would be missed.
+            changed.as_mut().enable();
+            let woken = self.woken.load(SeqCst);
+            if self.busy.load(SeqCst) == 0 && !unseen() && self.woken.load(SeqCst) == woken {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// One lane's or task's vote. Dropped busy (crash, fence), it gives the vote back.
+#[derive(Debug)]
+pub struct Vote {
+    quiet: Arc<Quiet>,
+    busy: bool,
+}
+
+impl Vote {
+    /// A vote that is not busy.
+    #[must_use]
+    pub fn new(quiet: Arc<Quiet>) -> Self {
+        Self { quiet, busy: false }
+    }
+
+    /// Sets whether something is under way here.
+    pub fn set(&mut self, busy: bool) {
+        if self.busy == busy {
+            return;
+        }
+        self.busy = busy;
+        if busy {
+            self.quiet.woken.fetch_add(1, SeqCst);
+            self.quiet.busy.fetch_add(1, SeqCst);
+        } else if self.quiet.busy.fetch_sub(1, SeqCst) == 1 {
+            self.quiet.nudge();
+        }
+    }
+}
+
+impl Drop for Vote {
+    fn drop(&mut self) {
+        self.set(false);
+    }
+}

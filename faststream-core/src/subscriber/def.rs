@@ -1,0 +1,133 @@
+//! What `#[subscriber]` registers at link time: a constant, exactly as the user wrote it.
+
+use std::any::TypeId;
+
+use crate::delivery::{Call, Delivery};
+use crate::policy::{AckPolicy, Commit, OnError, Order, Start};
+
+/// What the macro generates for a handler: reads the arguments off the borrowed delivery, and returns a future that
+/// owns them. Never generic, never a closure.
+pub type HandlerFn = for<'d> fn(&Delivery<'d>) -> Call;
+
+/// One `#[subscriber]`, as registered at link time. `None` = not given: router, app or built-in default.
+#[derive(Debug, Clone, Copy)]
+pub struct SubscriberDef {
+    /// The function's name.
+    pub name: &'static str,
+    /// Its module's path.
+    pub module: &'static str,
+    /// Its package's name.
+    pub package: &'static str,
+    /// Its source file.
+    pub file: &'static str,
+    /// The line of the attribute.
+    pub line: u32,
+    /// The function's doc comment, without indentation; empty if there is none.
+    pub doc: &'static str,
+    /// What it reads.
+    pub source: SourceDef,
+    /// `group = "..."`.
+    pub group: Option<&'static str>,
+    /// `broker = "..."`.
+    pub broker: Option<&'static str>,
+    /// `ack = ...`.
+    pub ack: Option<AckPolicy>,
+    /// `retry(...)`.
+    pub retry: Option<RetryDef>,
+    /// `on_error = ...`.
+    pub on_error: Option<OnError>,
+    /// `dead_letter = "..."`.
+    pub dead_letter: Option<&'static str>,
+    /// `on_decode_error = ...`.
+    pub on_decode_error: Option<OnError>,
+    /// `order = ...`.
+    pub order: Option<Order>,
+    /// `concurrency = 16`.
+    pub concurrency: Option<u32>,
+    /// `commit = ...`.
+    pub commit: Option<Commit>,
+    /// `start = ...`.
+    pub start: Option<Start>,
+    /// `timeout = "30s"`.
+    pub timeout: Option<&'static str>,
+    /// `drain = "5s"`.
+    pub drain: Option<&'static str>,
+    /// `enabled = "${...}"`.
+    pub enabled: Option<&'static str>,
+    /// `#[publisher(...)]`s, in the order in which they were written.
+    pub publishers: &'static [PublisherDef],
+    /// Whether an argument is `Ack`.
+    pub settles_by_hand: bool,
+    /// Calls the function.
+    pub call: HandlerFn,
+    /// What its arguments need of the app.
+    pub requires: fn(&mut Requirements),
+}
+
+inventory::collect!(SubscriberDef);
+
+/// What a subscriber reads; may hold `${VARIABLE:default}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceDef {
+    /// `topic = "a"` or `topics = ["a", "b"]`.
+    Topics(&'static [&'static str]),
+    /// `pattern = "^logs\\.(?<level>.+)$"`.
+    Pattern(&'static str),
+}
+
+/// `retry(attempts = 5, backoff = "200ms..10s")`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryDef {
+    /// `attempts = 5`.
+    pub attempts: Option<u32>,
+    /// `backoff = "200ms..10s"`.
+    pub backoff: Option<&'static str>,
+}
+
+/// One `#[publisher(...)]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublisherDef {
+    /// `topic = "..."`; may hold `${VARIABLE:default}`.
+    pub topic: &'static str,
+}
+
+/// What the arguments of a subscriber need of its app; filled in at start.
+#[derive(Debug, Default)]
+pub struct Requirements {
+    states: Vec<(TypeId, &'static str)>,
+}
+
+impl Requirements {
+    /// A state of type `T` must have been given to the app.
+    pub fn state<T: 'static>(&mut self) {
+        self.states.push((TypeId::of::<T>(), std::any::type_name::<T>()));
+    }
+
+    /// The states that are needed: type and name.
+    #[must_use]
+    pub fn states(&self) -> &[(TypeId, &'static str)] {
+        &self.states
+    }
+}
+
+/// All subscribers linked into this program, by module and line.
+#[must_use]
+pub fn registered() -> Vec<&'static SubscriberDef> {
+    let mut all: Vec<_> = inventory::iter::<SubscriberDef>.into_iter().collect();
+    all.sort_by_key(|def| (def.module, def.file, def.line, def.name));
+    all
+}
+
+impl SubscriberDef {
+    /// `module::name`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}::{}", self.module, self.name)
+    }
+
+    /// `src/orders.rs:12`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}

@@ -1,0 +1,40 @@
+//! What a handler decided about its record.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// What a handler decided about its record. Returned instead of `()`, or carried by a `Decision` error through `?`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Finished: it succeeded.
+    Ack,
+    /// It failed: retried in place by the policy, after `after` if given (counted as an attempt).
+    Nack {
+        /// The pause before the next attempt, instead of the policy's.
+        after: Option<Duration>,
+    },
+    /// Given up now, never retried: the dead letter if one is named, else by `on_error`.
+    Reject {
+        /// Why, for the log and the dead letter.
+        reason: Cow<'static, str>,
+    },
+    /// Finished, on purpose without having been handled.
+    Skip,
+    /// Drain the app and exit with 3; the record is not finished.
+    Stop,
+}
+
+impl Verdict {
+    /// Rejects with a reason.
+    #[must_use]
+    pub fn reject(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Reject { reason: reason.into() }
+    }
+
+    /// Fails; the policy says when the next attempt is.
+    #[must_use]
+    pub fn nack() -> Self {
+        Self::Nack { after: None }
+    }
+}
