@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::States;
+use tokio::time::Instant;
+
+use super::{States, StopRequest};
 use crate::broker::Producer;
 use crate::delivery::Outcome;
 use crate::runtime::Quiet;
@@ -24,6 +26,10 @@ pub struct Context {
     pub inline_blocking: bool,
     /// Held records to let go of: (topic, partition, offset), from `run --skip`.
     pub skips: BTreeSet<(String, i32, i64)>,
+    /// Asks the whole app to stop; shared by the contexts of all its brokers.
+    pub stop: Arc<StopRequest>,
+    /// When the app started: Unix time in milliseconds, and the same moment on tokio's clock. A fixed time in tests.
+    pub started: (i64, Instant),
     /// Jitter. Seeded in tests, so that a run repeats.
     pub random: Mutex<fastrand::Rng>,
 }
@@ -61,6 +67,12 @@ impl Context {
     /// A random number in 0..1.
     pub(crate) fn random(&self) -> f64 {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
+    }
+
+    /// Unix time in milliseconds, by tokio's clock.
+    pub(crate) fn now_ms(&self) -> i64 {
+        let since = self.started.1.elapsed().as_millis();
+        self.started.0.saturating_add(i64::try_from(since).unwrap_or(i64::MAX))
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod context;
 mod states;
+mod stop;
 
 pub use context::{CallReport, Context, Observer};
 pub use states::States;
+pub use stop::StopRequest;

@@ -1,13 +1,146 @@
 //! What others may do to a running lane: stop it, fence it, tell it of commits, settle by hand.
 
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use futures_util::task::AtomicWaker;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::Epoch;
+use crate::broker::{Epoch, Stale};
+use crate::verdict::Verdict;
 
-/// One per lane, shared by pointer. An `Ack` holds the pointer, so it cannot reach another assignment of the partition.
+/// Where nothing is known yet.
+const NOTHING: i64 = i64::MIN;
+
+/// One per lane, shared by pointer. An `Ack` holds the pointer, so it cannot reach another assignment of the partition:
+/// staleness is identity, no number is compared.
 #[derive(Debug)]
 pub struct LaneControl {
     pub(crate) epoch: Epoch,
     /// Revoked or shutting down.
     pub(crate) cancelled: CancellationToken,
+    /// The next offset that the broker has.
+    committed: AtomicI64,
+    /// The next offset that was handed to the committer.
+    stored: AtomicI64,
+    /// The oldest unfinished record, for what is said when the lane is cut off.
+    oldest: AtomicI64,
+    /// Commits fail: no more than the limit is delivered beyond the last accepted one.
+    braked: AtomicBool,
+    has_mail: AtomicBool,
+    mail: Mutex<Mail>,
+    waker: AtomicWaker,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    fenced: bool,
+    settled: Vec<Settled>,
+}
+
+/// An `Ack` was settled.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) offset: i64,
+    pub(super) attempt: u32,
+    pub(super) verdict: Verdict,
+}
+
+impl LaneControl {
+    /// The control of a lane that begins at the next offset `start`.
+    pub(crate) fn new(epoch: Epoch, start: i64) -> Self {
+        Self {
+            epoch,
+            cancelled: CancellationToken::new(),
+            committed: AtomicI64::new(start),
+            stored: AtomicI64::new(NOTHING),
+            oldest: AtomicI64::new(NOTHING),
+            braked: AtomicBool::new(false),
+            has_mail: AtomicBool::new(false),
+            mail: Mutex::default(),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Nothing new is begun from now on; running calls are told.
+    pub(super) fn stop(&self) {
+        self.cancelled.cancel();
+        self.waker.wake();
+    }
+
+    /// The broker has everything before `next`.
+    pub(super) fn committed(&self, next: i64) {
+        self.committed.fetch_max(next, SeqCst);
+        self.braked.store(false, SeqCst);
+        self.waker.wake();
+    }
+
+    pub(super) fn brake(&self) {
+        self.braked.store(true, SeqCst);
+    }
+
+    /// Something is stored that the broker does not have.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.stored.load(SeqCst) > self.committed_offset()
+    }
+
+    pub(super) fn oldest(&self) -> Option<i64> {
+        Some(self.oldest.load(SeqCst)).filter(|offset| *offset != NOTHING)
+    }
+
+    /// From here on settling says `Stale`. What was settled before is returned, so that an ack that was told `Ok`
+    /// still counts.
+    pub(super) fn fence(&self) -> Vec<Settled> {
+        self.cancelled.cancel();
+        let mut mail = self.lock();
+        mail.fenced = true;
+        std::mem::take(&mut mail.settled)
+    }
+
+    pub(super) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.cancelled.is_cancelled()
+    }
+
+    pub(super) fn is_braked(&self) -> bool {
+        self.braked.load(SeqCst)
+    }
+
+    pub(super) fn committed_offset(&self) -> i64 {
+        self.committed.load(SeqCst)
+    }
+
+    pub(super) fn note(&self, stored: Option<i64>, oldest: Option<i64>) {
+        self.stored.store(stored.unwrap_or(NOTHING), SeqCst);
+        self.oldest.store(oldest.unwrap_or(NOTHING), SeqCst);
+    }
+
+    pub(super) fn take_mail(&self) -> Vec<Settled> {
+        // One load per turn in the usual case; the lock only if somebody wrote.
+        if !self.has_mail.load(SeqCst) || !self.has_mail.swap(false, SeqCst) {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.lock().settled)
+    }
+
+    pub(super) fn settle(&self, offset: i64, attempt: u32, verdict: Verdict) -> Result<(), Stale> {
+        {
+            let mut mail = self.lock();
+            if mail.fenced {
+                return Err(Stale);
+            }
+            mail.settled.push(Settled { offset, attempt, verdict });
+        }
+        self.has_mail.store(true, SeqCst);
+        self.waker.wake();
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -1,9 +1,19 @@
 //! The runtime: what happens to records between the broker and the handlers. It exists once, whatever the backend.
+//!
+//! One member a group (`member`, deciding by `group`), one task a lane (`lane`).
 
+mod ack;
+mod commits;
 mod control;
+mod group;
+mod lane;
 mod member;
+mod offsets;
 mod quiet;
+mod status;
 
+pub use ack::Ack;
 pub use control::LaneControl;
-pub use member::{Member, MemberHandle};
+pub use member::Member;
 pub use quiet::{Quiet, Vote};
+pub use status::{Ended, HeldRecord, MemberHandle, MemberStatus};

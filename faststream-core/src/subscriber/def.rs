@@ -56,8 +56,6 @@ pub struct SubscriberDef {
     pub enabled: Option<&'static str>,
     /// `#[publisher(...)]`s, in the order in which they were written.
     pub publishers: &'static [PublisherDef],
-    /// Whether an argument is `Ack`.
-    pub settles_by_hand: bool,
     /// Calls the function.
     pub call: HandlerFn,
     /// What its arguments need of the app.
@@ -95,12 +93,24 @@ pub struct PublisherDef {
 #[derive(Debug, Default)]
 pub struct Requirements {
     states: Vec<(TypeId, &'static str)>,
+    settles_by_hand: bool,
 }
 
 impl Requirements {
     /// A state of type `T` must have been given to the app.
     pub fn state<T: 'static>(&mut self) {
         self.states.push((TypeId::of::<T>(), std::any::type_name::<T>()));
+    }
+
+    /// An argument settles the record by hand: the policy must be `Manual`.
+    pub fn ack(&mut self) {
+        self.settles_by_hand = true;
+    }
+
+    /// Whether an argument settles the record by hand.
+    #[must_use]
+    pub fn settles_by_hand(&self) -> bool {
+        self.settles_by_hand
     }
 
     /// The states that are needed: type and name.

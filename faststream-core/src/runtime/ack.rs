@@ -1,0 +1,94 @@
+//! Settling a record by hand.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::LaneControl;
+use crate::broker::Stale;
+use crate::delivery::{Delivery, FromDelivery, Rejection};
+use crate::subscriber::Requirements;
+use crate::verdict::Verdict;
+
+/// Settles one record by hand; the argument of handlers with `ack = Manual`.
+///
+/// It may outlive the call: move it to whatever finishes the work. Settling takes `self`, so settling twice is
+/// impossible; dropping it unsettled is a nack. It belongs to one assignment of its partition: settled after a
+/// revocation it changes nothing and says [`Stale`].
+#[derive(Debug)]
+#[must_use = "an `Ack` that is dropped is a nack"]
+pub struct Ack {
+    control: Option<Arc<LaneControl>>,
+    offset: i64,
+    attempt: u32,
+}
+
+impl Ack {
+    /// The record is finished. Recorded at once, durable with the next commit.
+    ///
+    /// # Errors
+    /// [`Stale`] if the partition was taken away meanwhile: the record is handled again elsewhere.
+    pub fn ack(self) -> Result<(), Stale> {
+        self.settle(Verdict::Ack)
+    }
+
+    /// The record failed: retried by the policy, then `on_error`.
+    ///
+    /// # Errors
+    /// [`Stale`] as with [`ack`](Self::ack).
+    pub fn nack(self) -> Result<(), Stale> {
+        self.settle(Verdict::nack())
+    }
+
+    /// The record failed, and is tried again after `pause`, instead of the policy's.
+    ///
+    /// # Errors
+    /// [`Stale`] as with [`ack`](Self::ack).
+    pub fn nack_after(self, pause: Duration) -> Result<(), Stale> {
+        self.settle(Verdict::Nack { after: Some(pause) })
+    }
+
+    /// The record is given up now: the dead letter if one is named, else by `on_error`.
+    ///
+    /// # Errors
+    /// [`Stale`] as with [`ack`](Self::ack).
+    pub fn reject(self, reason: impl Into<Cow<'static, str>>) -> Result<(), Stale> {
+        self.settle(Verdict::reject(reason))
+    }
+
+    /// The record is finished without having been handled.
+    ///
+    /// # Errors
+    /// [`Stale`] as with [`ack`](Self::ack).
+    pub fn skip(self) -> Result<(), Stale> {
+        self.settle(Verdict::Skip)
+    }
+
+    fn settle(mut self, verdict: Verdict) -> Result<(), Stale> {
+        let control = self.control.take().expect("an `Ack` is settled once: settling takes it");
+        control.settle(self.offset, self.attempt, verdict)
+    }
+}
+
+impl FromDelivery for Ack {
+    fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+        Ok(Self {
+            control: Some(Arc::clone(delivery.control)),
+            offset: delivery.record.offset,
+            attempt: delivery.attempt,
+        })
+    }
+
+    fn requires(requirements: &mut Requirements) {
+        requirements.ack();
+    }
+}
+
+impl Drop for Ack {
+    fn drop(&mut self) {
+        if let Some(control) = self.control.take() {
+            // Stale: handled again elsewhere, which is what a nack asks for.
+            let _ = control.settle(self.offset, self.attempt, Verdict::nack());
+        }
+    }
+}

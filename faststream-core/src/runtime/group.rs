@@ -1,0 +1,261 @@
+//! The group's state machine: inputs and a clock in, outputs out. No I/O, no task, no lock.
+//!
+//! It decides who starts, who drains until when, when a revocation is answered and when the consumer is closed. It
+//! never sees a record.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::broker::{Epoch, RevocationId};
+
+/// Somebody else may own the partition already: only a moment to end well.
+const DRAIN_LOST: Duration = Duration::from_millis(200);
+/// What the backend has for leaving the group; it gives up after 10 s by itself.
+const CLOSE: Duration = Duration::from_secs(12);
+/// The pause before a lane that died is opened again, doubled with each death in a row.
+const REOPEN: Duration = Duration::from_millis(100);
+const REOPEN_MOST: Duration = Duration::from_secs(30);
+/// Without a death for so long, the next one is the first again.
+const REOPEN_FORGET: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Lanes, and what a drain waits for each.
+    Assigned(Vec<(Epoch, Duration)>),
+    Revoked {
+        id: RevocationId,
+        lanes: Vec<Epoch>,
+        lost: bool,
+    },
+    /// The lane's task is gone; `died` if nobody asked for it.
+    LaneEnded {
+        lane: Epoch,
+        died: bool,
+    },
+    Shutdown,
+    Fatal,
+    Closed,
+    /// The clock passed `next_deadline`.
+    Tick,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    Start(Epoch),
+    /// Assigned when it was too late: throw the lane away unread.
+    Discard(Epoch),
+    /// Begin nothing new, finish what runs.
+    Drain(Epoch),
+    /// Cut off: from now on nothing it does counts. `late` if it was out of time.
+    Fence {
+        lane: Epoch,
+        late: bool,
+    },
+    Answer(RevocationId),
+    Reopen(Epoch),
+    Close,
+    /// The membership is over; `closed` if the backend said so.
+    Finished {
+        closed: bool,
+    },
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    phase: Phase,
+    lanes: BTreeMap<Epoch, LaneState>,
+    /// Answered strictly in this order: the client acts on them in order, too.
+    owed: VecDeque<Owed>,
+    /// Deaths of lanes in a row, and when the last was.
+    deaths: u32,
+    last_death: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    #[default]
+    Running,
+    Draining,
+    /// Asked to close, or broken: the backend's end is awaited.
+    Closing {
+        until: Instant,
+    },
+    Finished,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LaneState {
+    Active {
+        drain: Duration,
+    },
+    Draining {
+        until: Instant,
+    },
+    /// Its task died; opened again at this moment.
+    Dead {
+        reopen: Instant,
+    },
+}
+
+#[derive(Debug)]
+struct Owed {
+    id: RevocationId,
+    lanes: Vec<Epoch>,
+}
+
+impl Group {
+    pub(super) fn on(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Assigned(lanes) => self.assigned(&lanes, out),
+            Input::Revoked { id, lanes, lost } => self.revoked(now, id, lanes, lost, out),
+            Input::LaneEnded { lane, died } => self.lane_ended(now, lane, died),
+            Input::Shutdown => self.shutdown(now, out),
+            Input::Fatal => self.fatal(now, out),
+            Input::Closed if self.phase != Phase::Finished => self.finish(true, out),
+            Input::Closed | Input::Tick => {}
+        }
+        self.advance(now, out);
+    }
+
+    /// When the clock alone makes something due.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let closing = match self.phase {
+            Phase::Closing { until } => Some(until),
+            Phase::Running | Phase::Draining | Phase::Finished => None,
+        };
+        let lanes = self.lanes.values().filter_map(|lane| match lane {
+            LaneState::Active { .. } => None,
+            LaneState::Draining { until } => Some(*until),
+            LaneState::Dead { reopen } => Some(*reopen),
+        });
+        lanes.chain(closing).min()
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.phase == Phase::Finished
+    }
+
+    fn assigned(&mut self, lanes: &[(Epoch, Duration)], out: &mut Vec<Output>) {
+        for (lane, drain) in lanes {
+            if self.phase == Phase::Running {
+                self.lanes.insert(*lane, LaneState::Active { drain: *drain });
+                out.push(Output::Start(*lane));
+            } else {
+                out.push(Output::Discard(*lane));
+            }
+        }
+    }
+
+    fn revoked(
+        &mut self,
+        now: Instant,
+        id: RevocationId,
+        lanes: Vec<Epoch>,
+        lost: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let most = if lost { DRAIN_LOST } else { Duration::MAX };
+        for lane in &lanes {
+            self.drain(now, *lane, most, out);
+        }
+        self.owed.push_back(Owed { id, lanes });
+    }
+
+    fn lane_ended(&mut self, now: Instant, lane: Epoch, died: bool) {
+        let Some(state) = self.lanes.get_mut(&lane) else { return };
+        if !died || !matches!(state, LaneState::Active { .. }) || self.phase != Phase::Running {
+            self.lanes.remove(&lane);
+            return;
+        }
+        if self.last_death.is_none_or(|last| now - last > REOPEN_FORGET) {
+            self.deaths = 0;
+        }
+        let pause = REOPEN.saturating_mul(1 << self.deaths.min(10)).min(REOPEN_MOST);
+        *state = LaneState::Dead { reopen: now + pause };
+        self.deaths += 1;
+        self.last_death = Some(now);
+    }
+
+    fn shutdown(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        self.phase = Phase::Draining;
+        let all: Vec<Epoch> = self.lanes.keys().copied().collect();
+        for lane in all {
+            self.drain(now, lane, Duration::MAX, out);
+        }
+    }
+
+    /// Fetching does not stop by itself after a fatal error: every lane ends at once.
+    fn fatal(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if matches!(self.phase, Phase::Finished) {
+            return;
+        }
+        self.fence_all(false, out);
+        self.owed.clear();
+        self.phase = Phase::Closing { until: now + CLOSE };
+    }
+
+    fn drain(&mut self, now: Instant, lane: Epoch, most: Duration, out: &mut Vec<Output>) {
+        match self.lanes.get_mut(&lane) {
+            Some(LaneState::Active { drain }) => {
+                let until = now + most.min(*drain);
+                self.lanes.insert(lane, LaneState::Draining { until });
+                out.push(Output::Drain(lane));
+            }
+            Some(LaneState::Draining { until }) if most < Duration::MAX => *until = (*until).min(now + most),
+            Some(LaneState::Dead { .. }) => drop(self.lanes.remove(&lane)),
+            Some(LaneState::Draining { .. }) | None => {}
+        }
+    }
+
+    /// Whatever the clock or the last input made due.
+    fn advance(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.lanes.retain(|lane, state| match *state {
+            LaneState::Draining { until } if until <= now => {
+                out.push(Output::Fence { lane: *lane, late: true });
+                false
+            }
+            LaneState::Dead { reopen } if reopen <= now => {
+                out.push(Output::Reopen(*lane));
+                false
+            }
+            _ => true,
+        });
+        while let Some(owed) = self.owed.front() {
+            if owed.lanes.iter().any(|lane| self.lanes.contains_key(lane)) {
+                break;
+            }
+            let id = owed.id;
+            self.owed.pop_front();
+            // A consumer that closes answers for itself.
+            if matches!(self.phase, Phase::Running | Phase::Draining) {
+                out.push(Output::Answer(id));
+            }
+        }
+        if self.phase == Phase::Draining && self.lanes.is_empty() {
+            out.extend(self.owed.drain(..).map(|owed| Output::Answer(owed.id)));
+            self.phase = Phase::Closing { until: now + CLOSE };
+            out.push(Output::Close);
+        }
+        if let Phase::Closing { until } = self.phase
+            && until <= now
+        {
+            self.finish(false, out);
+        }
+    }
+
+    fn finish(&mut self, closed: bool, out: &mut Vec<Output>) {
+        self.fence_all(false, out);
+        self.owed.clear();
+        self.phase = Phase::Finished;
+        out.push(Output::Finished { closed });
+    }
+
+    fn fence_all(&mut self, late: bool, out: &mut Vec<Output>) {
+        out.extend(std::mem::take(&mut self.lanes).into_keys().map(|lane| Output::Fence { lane, late }));
+    }
+}

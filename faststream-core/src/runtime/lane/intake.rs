@@ -1,0 +1,203 @@
+//! How records get from the lane's batch to their handlers: at once, or kept for their turn.
+
+use std::task::{Context as TaskContext, Poll};
+
+use tokio::time::{Instant, sleep};
+
+use super::keys::KeyHash;
+use super::slots::{Slot, Source, State};
+use super::step::{Step, Wait, begin};
+use super::{BATCH, LaneTask};
+use crate::delivery::{Call, Delivery, Outcome, Record};
+use crate::policy::{AckPolicy, Commit, Order};
+use crate::runtime::status::News;
+use crate::verdict::Verdict;
+
+impl LaneTask {
+    pub(super) fn intake(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {
+        let before = *budget;
+        while *budget > 0 && self.has_room() && (self.cursor < self.filled || self.refill(cx)) {
+            let index = self.cursor;
+            self.cursor += 1;
+            *budget -= 1;
+            self.hand_out(index, cx);
+        }
+        *budget < before
+    }
+
+    fn has_room(&mut self) -> bool {
+        if self.control.is_braked() && self.is_far_ahead() {
+            if !std::mem::replace(&mut self.asked_commit, true) {
+                self.store();
+                self.shared.tell(News::WantsCommit);
+            }
+            return false;
+        }
+        self.asked_commit = false;
+        match self.subscriber.order {
+            Order::Partition => self.slots.blocking() == 0 && !self.is_full(),
+            Order::Key | Order::None => self.slots.running < self.subscriber.concurrency && !self.is_full(),
+        }
+    }
+
+    /// Too many records are kept, or a held one has too many finished ones behind it.
+    pub(super) fn is_full(&self) -> bool {
+        let most = self.settings.max_in_flight;
+        self.slots.len() >= most || self.offsets.span() >= most
+    }
+
+    fn is_far_ahead(&self) -> bool {
+        let ahead = self.next.saturating_sub(self.control.committed_offset());
+        u64::try_from(ahead).is_ok_and(|ahead| ahead >= self.settings.max_uncommitted)
+    }
+
+    /// The next batch. What outlives the old one is copied first; nothing else ever is.
+    fn refill(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        if !self.slots.is_empty() {
+            for slot in self.slots.values_mut() {
+                if let Source::Batch(index) = slot.source {
+                    slot.source = Source::Copy(Box::new(self.lane.record(index).to_owned_record()));
+                }
+            }
+        }
+        // Before the broker moves on: what it has handed out must be somebody's at every moment.
+        self.vote.set(true);
+        self.cursor = 0;
+        self.detached = false;
+        self.filled = match self.lane.poll_fill(cx, BATCH) {
+            Poll::Ready(taken) => taken,
+            Poll::Pending => 0,
+        };
+        self.filled > 0
+    }
+
+    fn hand_out(&mut self, index: usize, cx: &mut TaskContext<'_>) {
+        let record = self.lane.record(index);
+        let offset = record.offset;
+        if !self.offsets.begin(offset) {
+            return;
+        }
+        self.next = offset + 1;
+        if !self.context.skips.is_empty() && self.is_to_be_skipped(offset) {
+            self.offsets.finish(offset);
+            return;
+        }
+        // A handler that ends at once leaves no slot, hence no busy key: nothing to hash for.
+        let mut key = if self.slots.is_empty() { None } else { self.key_of(&record) };
+        if let Some(key) = key
+            && self.keys.is_busy(key)
+        {
+            self.keys.queue(key, offset);
+            self.keep(offset, index, Some(key), State::Waiting);
+            return;
+        }
+        if self.subscriber.ack == AckPolicy::AckFirst {
+            self.offsets.finish(offset);
+            if self.subscriber.commit == Commit::Each {
+                self.occupy(&mut key, index);
+                self.keep(offset, index, key, State::Committing);
+                return;
+            }
+        }
+        let begun = begin(&self.delivery(self.lane.record(index), 1), cx);
+        match begun {
+            Ok(outcome) => {
+                self.report(offset, 1, &outcome);
+                if let Outcome::Verdict(Verdict::Ack) = outcome
+                    && self.subscriber.ack != AckPolicy::Manual
+                {
+                    self.offsets.finish(offset);
+                    self.tell_fate(offset, "acked");
+                    return;
+                }
+                self.occupy(&mut key, index);
+                self.keep(offset, index, key, State::Running);
+                self.outcome(offset, outcome, cx);
+            }
+            Err(call) => {
+                self.occupy(&mut key, index);
+                self.keep(offset, index, key, State::Running);
+                self.suspend(offset, call);
+            }
+        }
+    }
+
+    fn occupy(&mut self, key: &mut Option<KeyHash>, index: usize) {
+        if key.is_none() {
+            *key = self.key_of(&self.lane.record(index));
+        }
+        if let Some(key) = key {
+            self.keys.occupy(*key);
+        }
+    }
+
+    /// Kafka gives records without a key no order either.
+    fn key_of(&self, record: &Record<'_>) -> Option<KeyHash> {
+        if self.subscriber.order == Order::Key { record.key.map(KeyHash::of) } else { None }
+    }
+
+    /// What is kept is copied at once, with all that is left of its batch: no fetch buffer is pinned by it.
+    fn keep(&mut self, offset: i64, index: usize, key: Option<KeyHash>, state: State) {
+        if !std::mem::replace(&mut self.detached, true) {
+            self.lane.detach(index);
+        }
+        self.slots.insert(offset, Slot::new(Source::Batch(index), key, state));
+    }
+
+    /// Starts kept records: after their pause, or when their key became free.
+    pub(super) fn start_ready(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {
+        let mut moved = false;
+        while *budget > 0
+            && self.slots.running < self.subscriber.concurrency.max(1)
+            && let Some(offset) = self.ready.pop_front()
+        {
+            moved = true;
+            *budget -= 1;
+            let Some(slot) = self.slots.get_mut(offset) else { continue };
+            if slot.state() != State::Waiting {
+                continue;
+            }
+            if slot.copies.is_some() {
+                self.publish_again(offset, cx);
+                continue;
+            }
+            let attempt = slot.attempt;
+            slot.since = Instant::now();
+            self.slots.set(offset, State::Running);
+            let begun = match self.slots.get(offset).map(|slot| &slot.source) {
+                Some(Source::Batch(index)) => begin(&self.delivery(self.lane.record(*index), attempt), cx),
+                Some(Source::Copy(copy)) => {
+                    begin(&self.delivery(copy.borrow(&self.topic, self.lane.partition()), attempt), cx)
+                }
+                None => continue,
+            };
+            match begun {
+                Ok(outcome) => {
+                    self.report(offset, attempt, &outcome);
+                    self.outcome(offset, outcome, cx);
+                }
+                Err(call) => self.suspend(offset, call),
+            }
+        }
+        moved
+    }
+
+    /// The call goes on in the set, which polls it again.
+    fn suspend(&mut self, offset: i64, call: Call) {
+        let timeout = self.subscriber.timeout.map(|timeout| Box::pin(sleep(timeout)));
+        if timeout.is_none() {
+            self.timers.watch(Instant::now());
+        }
+        self.running.push(Step { offset, wait: Wait::Call { call, timeout } });
+    }
+
+    fn delivery<'a>(&'a self, record: Record<'a>, attempt: u32) -> Delivery<'a> {
+        Delivery {
+            record,
+            attempt,
+            subscriber: &self.subscriber,
+            context: &self.context,
+            control: &self.control,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! One lane's task: takes records, starts handlers, stores the finished prefix.
+//!
+//! A hand-written `poll` instead of `select!`: its order is the order of the lines below, a wake-up costs one pass, and
+//! a handler that never waits never touches a set, a map or a channel.
+
+mod intake;
+mod keys;
+mod letter;
+mod report;
+mod settle;
+mod slots;
+mod step;
+mod timers;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use self::keys::Keys;
+use self::slots::{Slots, State};
+use self::step::Step;
+use self::timers::Timers;
+use super::LaneControl;
+use super::offsets::Offsets;
+use super::quiet::Vote;
+use super::status::{News, Shared};
+use crate::app::Context;
+use crate::broker::Lane;
+use crate::policy::{Commit, GroupSettings, Order};
+use crate::subscriber::Subscriber;
+
+/// Records per turn; then the task yields, so that immediate handlers starve nobody.
+const BATCH: usize = 256;
+
+pub(super) struct LaneTask {
+    lane: Box<dyn Lane>,
+    topic: Arc<str>,
+    subscriber: Arc<Subscriber>,
+    context: Arc<Context>,
+    settings: Arc<GroupSettings>,
+    control: Arc<LaneControl>,
+    shared: Arc<Shared>,
+    /// For tests that wait until all has settled.
+    vote: Vote,
+    offsets: Offsets,
+    /// The current batch: how many were taken, how many of them handed out, whether it was copied.
+    filled: usize,
+    cursor: usize,
+    detached: bool,
+    /// One past the last record handed out.
+    next: i64,
+    /// Only records that did not finish at once.
+    slots: Slots,
+    keys: Keys,
+    /// Kept records whose turn has come.
+    ready: VecDeque<i64>,
+    running: FuturesUnordered<Step>,
+    timers: Timers,
+    stored: Option<i64>,
+    asked_commit: bool,
+    /// Nothing more will happen here without help from outside.
+    jammed: bool,
+}
+
+impl LaneTask {
+    pub(super) fn new(
+        lane: Box<dyn Lane>,
+        subscriber: Arc<Subscriber>,
+        context: Arc<Context>,
+        settings: Arc<GroupSettings>,
+        control: Arc<LaneControl>,
+        shared: Arc<Shared>,
+        vote: Vote,
+    ) -> Self {
+        Self {
+            topic: lane.topic().into(),
+            next: lane.start(),
+            lane,
+            subscriber,
+            context,
+            settings,
+            control,
+            shared,
+            vote,
+            offsets: Offsets::default(),
+            filled: 0,
+            cursor: 0,
+            detached: false,
+            slots: Slots::default(),
+            keys: Keys::default(),
+            ready: VecDeque::new(),
+            running: FuturesUnordered::new(),
+            timers: Timers::default(),
+            stored: None,
+            asked_commit: false,
+            jammed: false,
+        }
+    }
+
+    /// Ready when drained. Everything that finished is stored before this returns, so a lane that is dropped (fence,
+    /// crash) has nothing left to save.
+    pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.control.register(cx.waker());
+        let mut budget = BATCH;
+        loop {
+            let mut moved = self.take_mail();
+            while let Poll::Ready(Some((offset, ended))) = self.running.poll_next_unpin(cx) {
+                self.ended(offset, ended, cx);
+                moved = true;
+            }
+            if self.control.is_stopping() {
+                if self.slots.under_way() == 0 {
+                    return Poll::Ready(self.end());
+                }
+            } else {
+                moved |= self.fire_timers(cx);
+                moved |= self.start_committed();
+                moved |= self.start_ready(cx, &mut budget);
+                moved |= self.intake(cx, &mut budget);
+            }
+            if budget == 0 {
+                cx.waker().wake_by_ref();
+                break;
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.store();
+        self.cast_vote(budget == 0);
+        Poll::Pending
+    }
+
+    /// Held records and those behind them are not under way: nothing will happen to them. The rest of a batch is,
+    /// unless the lane is jammed by what it holds (the broker takes it for unread then).
+    fn cast_vote(&mut self, yields: bool) {
+        let moving = yields || !self.running.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
+        let moving = moving || self.slots.committing > 0;
+        let jammed = !moving && !self.slots.is_empty() && self.is_jammed();
+        if jammed != self.jammed {
+            self.jammed = jammed;
+            self.lane.set_held(jammed);
+        }
+        self.vote.set(moving || (self.cursor < self.filled && !jammed));
+    }
+
+    fn is_jammed(&self) -> bool {
+        let full = self.is_full();
+        full || (self.subscriber.order == Order::Partition && self.slots.blocking() > 0)
+    }
+
+    /// Closed and emptied in one step under the mail's lock: an ack is either in or `Stale`.
+    fn end(&mut self) {
+        for settled in self.control.fence() {
+            self.settled(settled);
+        }
+        self.store();
+    }
+
+    /// Once per turn, and only if the prefix moved.
+    fn store(&mut self) {
+        let prefix = self.offsets.prefix();
+        if let Some(next) = prefix
+            && self.stored != prefix
+        {
+            self.stored = prefix;
+            // Stale: the lane is over, which its end will tell.
+            if self.lane.store(next).is_ok() && self.subscriber.commit == Commit::Each {
+                self.shared.tell(News::WantsCommit);
+            }
+        }
+        self.control.note(self.stored, self.offsets.oldest());
+    }
+
+    /// Calls that waited for the commit of their own record.
+    fn start_committed(&mut self) -> bool {
+        if self.slots.committing == 0 {
+            return false;
+        }
+        let committed = self.control.committed_offset();
+        let durable = self
+            .slots
+            .iter()
+            .filter(|(offset, slot)| slot.state() == State::Committing && *offset < committed);
+        let durable: Vec<i64> = durable.map(|(offset, _)| offset).collect();
+        for offset in &durable {
+            self.slots.set(*offset, State::Waiting);
+            self.ready.push_back(*offset);
+        }
+        !durable.is_empty()
+    }
+}
+
+impl Drop for LaneTask {
+    fn drop(&mut self) {
+        self.control.fence();
+        self.shared.status().held.retain(|(epoch, _), _| *epoch != self.control.epoch);
+    }
+}

@@ -1,0 +1,262 @@
+//! What becomes of a record when its handler, its pause or its publishing ended: the table of ack policies.
+
+use std::task::Context as TaskContext;
+use std::time::Duration;
+
+use super::LaneTask;
+use super::slots::{Failure, Purpose, State};
+use super::step::Ended;
+use super::timers::Kind;
+use crate::delivery::Outcome;
+use crate::policy::{AckPolicy, OnError};
+use crate::runtime::control::Settled;
+use crate::verdict::Verdict;
+
+/// A held record is tried again after this; one that cannot be decoded, only at a new assignment.
+const HELD: Duration = Duration::from_secs(30);
+
+impl LaneTask {
+    pub(super) fn ended(&mut self, offset: i64, ended: Ended, cx: &mut TaskContext<'_>) {
+        match ended {
+            Ended::Called(outcome) => {
+                let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
+                self.report(offset, attempt, &outcome);
+                self.outcome(offset, outcome, cx);
+            }
+            Ended::Confirmed(results) => self.confirmed(offset, results, cx),
+        }
+    }
+
+    /// A call ended: the policy decides.
+    pub(super) fn outcome(&mut self, offset: i64, outcome: Outcome, cx: &mut TaskContext<'_>) {
+        match outcome {
+            Outcome::Verdict(verdict) if self.subscriber.ack == AckPolicy::Manual => {
+                self.returned_by_hand(offset, verdict, cx);
+            }
+            Outcome::Verdict(verdict) => self.decided(offset, verdict, cx),
+            Outcome::Publish(copies) => self.publish(offset, copies, Purpose::Results, cx),
+            Outcome::Failed(error) => self.failed(offset, Failure::of(&error), None, cx),
+            Outcome::NotEncodable(error) => self.rejected(offset, Failure::of(&error), cx),
+            Outcome::Rejected(rejection) => {
+                let failure = Failure { kind: "rejection", message: rejection.message().to_owned() };
+                self.undecodable(offset, failure, cx);
+            }
+        }
+    }
+
+    /// With `Manual`, the `Ack` decides; any verdict but `Ack` that is returned, too, if it was not settled.
+    fn returned_by_hand(&mut self, offset: i64, verdict: Verdict, cx: &mut TaskContext<'_>) {
+        let settled = self.slots.get_mut(offset).and_then(|slot| slot.verdict.take());
+        match (settled, verdict) {
+            (Some(settled), _) => self.decided(offset, settled, cx),
+            (None, Verdict::Ack) => {
+                self.slots.set(offset, State::Acking);
+                self.wait_for_ack(offset);
+                // Order by key ends where the handler ends: the next one of the key may start.
+                self.free_key(offset);
+            }
+            (None, returned) => self.decided(offset, returned, cx),
+        }
+    }
+
+    pub(super) fn take_mail(&mut self) -> bool {
+        let mail = self.control.take_mail();
+        let any = !mail.is_empty();
+        for settled in mail {
+            self.settled(settled);
+        }
+        any
+    }
+
+    /// An `Ack` was settled: while its handler still runs, or after.
+    pub(super) fn settled(&mut self, settled: Settled) {
+        let Settled { offset, attempt, verdict } = settled;
+        let Some(slot) = self.slots.get_mut(offset) else { return };
+        // Of an earlier attempt, which failed otherwise: only success is news.
+        if slot.attempt != attempt && verdict != Verdict::Ack {
+            return;
+        }
+        match slot.state() {
+            State::Running => {
+                slot.verdict = Some(verdict);
+            }
+            State::Confirming => {}
+            State::Stopped
+            | State::Acking
+            | State::Waiting
+            | State::Paused
+            | State::Held
+            | State::Committing => {
+                // No waker: what this begins is polled at the task's next turn, which follows at once.
+                let mut cx = TaskContext::from_waker(std::task::Waker::noop());
+                self.decided(offset, verdict, &mut cx);
+            }
+        }
+    }
+
+    fn decided(&mut self, offset: i64, verdict: Verdict, cx: &mut TaskContext<'_>) {
+        match verdict {
+            Verdict::Ack => self.finish(offset, "acked"),
+            Verdict::Skip => self.finish(offset, "skipped"),
+            Verdict::Nack { after } => {
+                let failure =
+                    Failure { kind: "nack", message: "the handler asked for another attempt".into() };
+                self.failed(offset, failure, after, cx);
+            }
+            Verdict::Reject { reason } => {
+                let failure = Failure { kind: "reject", message: reason.into_owned() };
+                self.rejected(offset, failure, cx);
+            }
+            Verdict::Stop => self.stop(offset, "the handler asked to stop"),
+        }
+    }
+
+    /// An attempt failed.
+    pub(super) fn failed(
+        &mut self,
+        offset: i64,
+        failure: Failure,
+        after: Option<Duration>,
+        cx: &mut TaskContext<'_>,
+    ) {
+        let Some(slot) = self.slots.get_mut(offset) else { return };
+        let attempt = slot.attempt;
+        // Settled by hand although the call failed: what was settled counts.
+        if let Some(verdict @ (Verdict::Ack | Verdict::Skip)) = slot.verdict.take() {
+            self.warn_failed(offset, attempt, &failure, "failed after it was settled by hand, which counts");
+            return self.decided(offset, verdict, cx);
+        }
+        match self.subscriber.ack {
+            AckPolicy::AckFirst | AckPolicy::Ack => {
+                self.warn_failed(offset, attempt, &failure, "failed, and is finished by its policy");
+                self.finish(offset, "failed");
+            }
+            AckPolicy::RejectOnError => self.rejected(offset, failure, cx),
+            AckPolicy::NackOnError | AckPolicy::Manual => self.retry(offset, attempt, failure, after, cx),
+        }
+    }
+
+    fn retry(
+        &mut self,
+        offset: i64,
+        attempt: u32,
+        failure: Failure,
+        after: Option<Duration>,
+        cx: &mut TaskContext<'_>,
+    ) {
+        let Some(pause) = self.subscriber.retry.pause_after(attempt, self.context.random()) else {
+            let on_error = self.subscriber.on_error;
+            return self.give_up(offset, failure, on_error, true, cx);
+        };
+        let pause = after.unwrap_or(pause);
+        self.warn_failed(offset, attempt, &failure, &format!("failed, tried again in {pause:?}"));
+        if let Some(slot) = self.slots.get_mut(offset) {
+            slot.attempt += 1;
+            slot.failure = Some(failure);
+        }
+        self.slots.set(offset, State::Paused);
+        self.wait(offset, pause, Kind::Attempt);
+        self.tell_fate(offset, "waiting");
+    }
+
+    /// Given up now: the dead letter if one is named, else by `on_error`.
+    fn rejected(&mut self, offset: i64, failure: Failure, cx: &mut TaskContext<'_>) {
+        if matches!(self.subscriber.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
+            return self.failed(offset, failure, None, cx);
+        }
+        let on_error = self.subscriber.on_error;
+        let on_error = if self.subscriber.dead_letter.is_some() { OnError::DeadLetter } else { on_error };
+        self.give_up(offset, failure, on_error, false, cx);
+    }
+
+    fn undecodable(&mut self, offset: i64, failure: Failure, cx: &mut TaskContext<'_>) {
+        if matches!(self.subscriber.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
+            return self.failed(offset, failure, None, cx);
+        }
+        let on_error = self.subscriber.on_decode_error;
+        self.give_up(offset, failure, on_error, false, cx);
+    }
+
+    /// No further attempt; `again` if a held record may be tried again, because another attempt may go better.
+    fn give_up(
+        &mut self,
+        offset: i64,
+        failure: Failure,
+        on_error: OnError,
+        again: bool,
+        cx: &mut TaskContext<'_>,
+    ) {
+        let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
+        match on_error {
+            OnError::Skip => {
+                self.warn_failed(offset, attempt, &failure, "given up, skipped by `on_error`");
+                self.finish(offset, "skipped");
+            }
+            OnError::Stop => {
+                self.warn_failed(offset, attempt, &failure, "given up, the app stops by `on_error`");
+                self.stop(offset, &failure.message);
+            }
+            OnError::DeadLetter => {
+                let letter = self.dead_letter(offset, attempt, &failure);
+                self.warn_failed(
+                    offset,
+                    attempt,
+                    &failure,
+                    &format!("given up, to the dead letters in {}", letter.topic),
+                );
+                if let Some(slot) = self.slots.get_mut(offset) {
+                    slot.failure = Some(failure);
+                }
+                self.publish(offset, vec![letter], Purpose::DeadLetter, cx);
+            }
+            OnError::Hold => self.hold(offset, attempt, failure, again),
+        }
+    }
+
+    pub(super) fn hold(&mut self, offset: i64, attempt: u32, failure: Failure, again: bool) {
+        let Some(slot) = self.slots.get_mut(offset) else { return };
+        let first = slot.failure.is_none() || attempt <= self.subscriber.retry.max_attempts();
+        slot.attempt += 1;
+        slot.failure = Some(failure.clone());
+        self.slots.set(offset, State::Held);
+        self.tell_held(offset, attempt, &failure, first);
+        self.tell_fate(offset, "held");
+        if again {
+            self.wait(offset, HELD, Kind::Held);
+        }
+    }
+
+    fn stop(&mut self, offset: i64, why: &str) {
+        self.slots.set(offset, State::Stopped);
+        self.tell_fate(offset, "stopped");
+        let (topic, partition) = (&self.topic, self.lane.partition());
+        let handler = &self.subscriber.handler;
+        self.context
+            .stop
+            .request(format!("{handler} stopped at {topic}/{partition}, offset {offset}: {why}"));
+    }
+
+    pub(super) fn finish(&mut self, offset: i64, fate: &'static str) {
+        self.offsets.finish(offset);
+        self.free_key(offset);
+        if let Some(slot) = self.slots.remove(offset) {
+            if let Some((due, kind)) = slot.due {
+                self.timers.remove(due, offset, kind);
+            }
+            if slot.failure.is_some() {
+                self.tell_unheld(offset);
+                self.info(offset, &format!("{fate} after {} attempts", slot.attempt));
+            }
+        }
+        self.tell_fate(offset, fate);
+    }
+
+    pub(super) fn free_key(&mut self, offset: i64) {
+        if let Some(slot) = self.slots.get_mut(offset)
+            && let Some(key) = slot.key.take()
+            && let Some(next) = self.keys.release(key)
+        {
+            self.ready.push_back(next);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The records of a lane that did not finish at once, and how many of them are in which state.
+
+use std::collections::BTreeMap;
+
+use tokio::time::Instant;
+
+use super::keys::KeyHash;
+use super::timers::Kind;
+use crate::delivery::OwnedRecord;
+use crate::publish::Outgoing;
+use crate::verdict::Verdict;
+
+/// A record that is kept: running, waiting, held.
+pub(super) struct Slot {
+    pub(super) source: Source,
+    pub(super) key: Option<KeyHash>,
+    /// 1 for the first attempt.
+    pub(super) attempt: u32,
+    state: State,
+    /// When its current call began; for the warning about slow calls.
+    pub(super) since: Instant,
+    /// What it waits for by the clock.
+    pub(super) due: Option<(Instant, Kind)>,
+    /// Settled by hand before the handler ended.
+    pub(super) verdict: Option<Verdict>,
+    /// Why it failed the last time.
+    pub(super) failure: Option<Failure>,
+    /// What is being published, kept to be tried again, and what follows its confirmation.
+    pub(super) copies: Option<Copies>,
+}
+
+/// Where a kept record is.
+pub(super) enum Source {
+    /// In the lane's current batch.
+    Batch(usize),
+    /// Copied out of it.
+    Copy(Box<OwnedRecord>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Behind its key, or about to start.
+    Waiting,
+    /// Its start waits until the broker confirmed the commit (`AckFirst` with `commit = Each`).
+    Committing,
+    Running,
+    /// Until its next attempt, or until its copies are published again.
+    Paused,
+    /// Its copies are on their way.
+    Confirming,
+    /// The handler ended, its `Ack` did not.
+    Acking,
+    Held,
+    /// `Stop`: nothing more happens to it here.
+    Stopped,
+}
+
+/// Why a record failed.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// The error type's name, `panic`, `timeout`, `rejection`.
+    pub(super) kind: &'static str,
+    pub(super) message: String,
+}
+
+/// Copies of a record on their way: its results, or its dead letter.
+pub(super) struct Copies {
+    /// Not confirmed yet; the bytes are shared, not copied again.
+    pub(super) left: Vec<Outgoing>,
+    pub(super) purpose: Purpose,
+    /// Failures in a row, for the backoff.
+    pub(super) failures: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Results,
+    DeadLetter,
+}
+
+/// The kept records, by offset.
+#[derive(Default)]
+pub(super) struct Slots {
+    slots: BTreeMap<i64, Slot>,
+    /// Calls; pauses and confirmations do not count against concurrency.
+    pub(super) running: usize,
+    pub(super) confirming: usize,
+    pub(super) acking: usize,
+    pub(super) committing: usize,
+}
+
+impl Slot {
+    pub(super) fn new(source: Source, key: Option<KeyHash>, state: State) -> Self {
+        Self {
+            source,
+            key,
+            attempt: 1,
+            state,
+            since: Instant::now(),
+            due: None,
+            verdict: None,
+            failure: None,
+            copies: None,
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+}
+
+impl Slots {
+    pub(super) fn insert(&mut self, offset: i64, slot: Slot) {
+        self.count(slot.state, 1);
+        self.slots.insert(offset, slot);
+    }
+
+    pub(super) fn remove(&mut self, offset: i64) -> Option<Slot> {
+        let slot = self.slots.remove(&offset)?;
+        self.count(slot.state, -1);
+        Some(slot)
+    }
+
+    pub(super) fn set(&mut self, offset: i64, state: State) {
+        if let Some(slot) = self.slots.get_mut(&offset) {
+            let before = std::mem::replace(&mut slot.state, state);
+            self.count(before, -1);
+            self.count(state, 1);
+        }
+    }
+
+    pub(super) fn get(&self, offset: i64) -> Option<&Slot> {
+        self.slots.get(&offset)
+    }
+
+    pub(super) fn get_mut(&mut self, offset: i64) -> Option<&mut Slot> {
+        self.slots.get_mut(&offset)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Records that forbid the next one in partition order: all but those whose `Ack` is out, and those whose copies
+    /// are on their way (the producer keeps their order; should one be refused, it blocks again).
+    pub(super) fn blocking(&self) -> usize {
+        self.slots.len() - self.acking - self.confirming
+    }
+
+    /// Records for which something runs that a drain waits for.
+    pub(super) fn under_way(&self) -> usize {
+        self.running + self.confirming + self.acking
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Slot)> {
+        self.slots.iter().map(|(offset, slot)| (*offset, slot))
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.slots.values_mut()
+    }
+
+    fn count(&mut self, state: State, by: isize) {
+        let counter = match state {
+            State::Running => &mut self.running,
+            State::Confirming => &mut self.confirming,
+            State::Acking => &mut self.acking,
+            State::Committing => &mut self.committing,
+            State::Waiting | State::Paused | State::Held | State::Stopped => return,
+        };
+        *counter = counter.checked_add_signed(by).expect("every state is left as often as entered");
+    }
+}

@@ -1,0 +1,124 @@
+//! Which offset may be stored: the end of the longest finished prefix.
+//!
+//! Pure bookkeeping of one lane. It knows no broker and no clock.
+
+use std::collections::VecDeque;
+
+/// The records of one lane that were handed out, from the first unfinished one on.
+///
+/// Offsets arrive in increasing order, with gaps (compaction, transaction markers). A gap is passed with the record
+/// before it: stored is one past the last finished record, never "the next seen".
+#[derive(Debug, Default)]
+pub(crate) struct Offsets {
+    /// Handed out and not part of the prefix, in order. The front is never finished.
+    open: VecDeque<Open>,
+    /// One past the last record of the finished prefix.
+    prefix: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Open {
+    offset: i64,
+    finished: bool,
+}
+
+impl Offsets {
+    /// A record is handed out. To be called before anything else sees it.
+    ///
+    /// Returns false, and takes no note, if offsets do not increase: the broker repeated itself.
+    pub(crate) fn begin(&mut self, offset: i64) -> bool {
+        let last = self.open.back().map(|open| open.offset).or(self.prefix.map(|next| next - 1));
+        if last.is_some_and(|last| last >= offset) {
+            return false;
+        }
+        self.open.push_back(Open { offset, finished: false });
+        true
+    }
+
+    /// Nothing is left to do for this record. False if it was not open: unknown, or finished before.
+    pub(crate) fn finish(&mut self, offset: i64) -> bool {
+        // The usual case: the oldest ends first. Everything else costs a binary search.
+        let index = match self.open.front() {
+            Some(front) if front.offset == offset => 0,
+            _ => match self.open.binary_search_by_key(&offset, |open| open.offset) {
+                Ok(index) => index,
+                Err(_) => return false,
+            },
+        };
+        if std::mem::replace(&mut self.open[index].finished, true) {
+            return false;
+        }
+        while let Some(Open { offset, finished: true }) = self.open.front() {
+            self.prefix = Some(offset + 1);
+            self.open.pop_front();
+        }
+        true
+    }
+
+    /// The next offset that may be stored; `None` if nothing finished yet.
+    pub(crate) fn prefix(&self) -> Option<i64> {
+        self.prefix
+    }
+
+    /// The oldest unfinished record.
+    pub(crate) fn oldest(&self) -> Option<i64> {
+        self.open.front().map(|open| open.offset)
+    }
+
+    /// How many records are remembered: from the oldest unfinished one to the last handed out.
+    pub(crate) fn span(&self) -> usize {
+        self.open.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_prefix_waits_for_the_oldest() {
+        let mut offsets = Offsets::default();
+        for offset in [3, 5, 9] {
+            assert!(offsets.begin(offset));
+        }
+        assert!(offsets.finish(5) && offsets.finish(9));
+        assert_eq!(offsets.prefix(), None);
+        assert!(offsets.finish(3));
+        assert_eq!(offsets.prefix(), Some(10));
+        assert!(!offsets.finish(3), "finished twice");
+        assert!(!offsets.begin(9), "a repeated record");
+        assert_eq!(offsets.span(), 0);
+    }
+
+    proptest! {
+        /// Against the definition: the end of the longest run of finished records from the first one on.
+        #[test]
+        fn the_prefix_is_the_longest_finished_run(
+            gaps in prop::collection::vec(1_i64..4, 1..60),
+            order in prop::collection::vec(any::<prop::sample::Index>(), 1..200),
+        ) {
+            let all: Vec<i64> = gaps.iter().scan(-1, |last, gap| { *last += gap; Some(*last) }).collect();
+            let mut offsets = Offsets::default();
+            let mut finished = BTreeSet::new();
+            let mut begun = 0;
+            for index in order {
+                // Begin and finish are interleaved: the index picks one of what is begun, or begins the next.
+                let pick = index.index(begun + 1);
+                if pick == begun && begun < all.len() {
+                    prop_assert!(offsets.begin(all[begun]));
+                    begun += 1;
+                } else if let Some(offset) = all[..begun].get(pick) {
+                    prop_assert_eq!(offsets.finish(*offset), finished.insert(*offset));
+                }
+                let run = all[..begun].iter().take_while(|offset| finished.contains(offset)).last();
+                prop_assert_eq!(offsets.prefix(), run.map(|offset| offset + 1));
+                let oldest = all[..begun].iter().find(|offset| !finished.contains(offset));
+                prop_assert_eq!(offsets.oldest(), oldest.copied());
+            }
+        }
+    }
+}

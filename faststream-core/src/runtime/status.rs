@@ -1,0 +1,162 @@
+//! What a member tells the app: how it ended, what it holds, whether its commits succeed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::Epoch;
+
+/// How a membership ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Drained, committed, left.
+    Clean,
+    /// Left, but some calls were cut off: their records are handled again. One sentence each.
+    DrainExceeded {
+        /// What was left.
+        left: Vec<String>,
+    },
+    /// The client is beyond repair.
+    Fatal {
+        /// What the client said.
+        message: String,
+        /// A new client would fail in the same way.
+        permanent: bool,
+    },
+    /// The member was dropped without an end.
+    Crashed,
+}
+
+/// What a membership looks like now.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct MemberStatus {
+    /// It had its first assignment (an empty one counts).
+    pub assigned: bool,
+    /// How many partitions it reads.
+    pub lanes: usize,
+    /// Records that are kept back, in no particular order.
+    pub held: Vec<HeldRecord>,
+    /// The last commit's error; `None` once one succeeded.
+    pub commit_error: Option<String>,
+    /// For how long something finished has not become durable.
+    pub dirty_for: Duration,
+}
+
+/// A record that is kept back: nothing behind it moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeldRecord {
+    /// Its handler.
+    pub handler: Arc<str>,
+    /// The handler's group.
+    pub group: Arc<str>,
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The record's offset.
+    pub offset: i64,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why it failed the last time.
+    pub error: String,
+}
+
+/// What lanes, member and handle share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) wake: Arc<Notify>,
+    pub(super) crash: CancellationToken,
+    news: Mutex<Vec<News>>,
+    status: Mutex<Status>,
+    ended: watch::Sender<Option<Ended>>,
+}
+
+/// What reaches the member from outside of its backend. Rare: never per record.
+#[derive(Debug)]
+pub(super) enum News {
+    Shutdown,
+    WantsCommit,
+    LaneEnded { lane: Epoch, died: bool },
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    pub(super) known: MemberStatus,
+    pub(super) held: BTreeMap<(Epoch, i64), HeldRecord>,
+}
+
+impl Shared {
+    pub(super) fn new() -> Self {
+        Self {
+            wake: Arc::default(),
+            crash: CancellationToken::new(),
+            news: Mutex::default(),
+            status: Mutex::default(),
+            ended: watch::Sender::new(None),
+        }
+    }
+
+    pub(super) fn tell(&self, news: News) {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).push(news);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn take_news(&self) -> Vec<News> {
+        std::mem::take(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first end counts.
+    pub(super) fn end(&self, ended: Ended) {
+        self.ended.send_if_modified(|known| {
+            let first = known.is_none();
+            known.get_or_insert(ended);
+            first
+        });
+    }
+}
+
+/// The app's handle to a member.
+#[derive(Debug, Clone)]
+pub struct MemberHandle {
+    shared: Arc<Shared>,
+}
+
+impl MemberHandle {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Asks to drain, then to leave the group. Returns at once.
+    pub fn shutdown(&self) {
+        self.shared.tell(News::Shutdown);
+    }
+
+    /// Ends the membership as a crash would: nothing is drained, nothing more is committed.
+    pub fn crash(&self) {
+        self.shared.crash.cancel();
+        self.shared.wake.notify_one();
+    }
+
+    /// Waits for the end of the membership.
+    pub async fn ended(&self) -> Ended {
+        let mut ended = self.shared.ended.subscribe();
+        let known = ended.wait_for(Option::is_some).await;
+        known.ok().and_then(|known| known.clone()).unwrap_or(Ended::Crashed)
+    }
+
+    /// What it looks like now.
+    #[must_use]
+    pub fn status(&self) -> MemberStatus {
+        let status = self.shared.status();
+        MemberStatus { held: status.held.values().cloned().collect(), ..status.known.clone() }
+    }
+}
