@@ -256,6 +256,218 @@ impl Group {
     }
 
     fn fence_all(&mut self, late: bool, out: &mut Vec<Output>) {
-        out.extend(std::mem::take(&mut self.lanes).into_keys().map(|lane| Output::Fence { lane, late }));
+        let lanes = std::mem::take(&mut self.lanes).into_iter();
+        let alive = lanes.filter(|(_, state)| !matches!(state, LaneState::Dead { .. }));
+        out.extend(alive.map(|(lane, _)| Output::Fence { lane, late }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DRAIN: Duration = Duration::from_secs(5);
+
+    /// What a backend and its lanes may do next, by random choice.
+    #[derive(Debug, Clone, Copy)]
+    enum Act {
+        Assign(u8),
+        Revoke { lanes: u8, lost: bool },
+        LaneEnds { pick: u8, died: bool },
+        Wait { millis: u16 },
+        Shutdown,
+        Fatal,
+        Close,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            4 => (0..4_u8).prop_map(Act::Assign),
+            4 => (1..4_u8, any::<bool>()).prop_map(|(lanes, lost)| Act::Revoke { lanes, lost }),
+            6 => (any::<u8>(), any::<bool>()).prop_map(|(pick, died)| Act::LaneEnds { pick, died }),
+            6 => (0..7_000_u16).prop_map(|millis| Act::Wait { millis }),
+            1 => Just(Act::Shutdown),
+            1 => Just(Act::Fatal),
+            1 => Just(Act::Close),
+        ]
+    }
+
+    /// A world that obeys the contract, and holds the machine to it.
+    #[derive(Debug)]
+    struct World {
+        group: Group,
+        now: Instant,
+        number: u64,
+        /// Assigned, and not revoked by the backend.
+        owned: Vec<Epoch>,
+        /// Started, and neither ended nor fenced.
+        alive: BTreeSet<Epoch>,
+        /// Revocations without an answer: until when one must come.
+        owed: VecDeque<(RevocationId, Vec<Epoch>, Instant)>,
+        stopping: bool,
+        closed: bool,
+        finished: bool,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self {
+                group: Group::default(),
+                now: Instant::now(),
+                number: 0,
+                owned: Vec::new(),
+                alive: BTreeSet::new(),
+                owed: VecDeque::new(),
+                stopping: false,
+                closed: false,
+                finished: false,
+            }
+        }
+
+        fn number(&mut self) -> u64 {
+            self.number += 1;
+            self.number
+        }
+
+        fn input(&mut self, input: Input) {
+            let mut out = Vec::new();
+            self.group.on(self.now, input, &mut out);
+            for output in out {
+                assert!(!self.finished, "{output:?} after the end");
+                match output {
+                    Output::Start(lane) => {
+                        assert!(!self.stopping, "started while stopping");
+                        assert!(self.alive.insert(lane), "started twice");
+                    }
+                    Output::Discard(_) => assert!(self.stopping),
+                    Output::Drain(lane) => assert!(self.alive.contains(&lane)),
+                    Output::Fence { lane, .. } => assert!(self.alive.remove(&lane), "fenced what is gone"),
+                    Output::Answer(id) => {
+                        let (owed, lanes, _) = self.owed.pop_front().expect("an answer is owed");
+                        assert_eq!(owed, id, "answered out of order");
+                        assert!(
+                            !lanes.iter().any(|lane| self.alive.contains(lane)),
+                            "answered while a lane lives"
+                        );
+                        assert!(!self.closed, "answered after closing");
+                    }
+                    Output::Reopen(lane) => {
+                        assert!(!self.alive.contains(&lane));
+                        self.owned.retain(|owned| *owned != lane);
+                    }
+                    Output::Close => {
+                        assert!(self.alive.is_empty() && !std::mem::replace(&mut self.closed, true));
+                    }
+                    Output::Finished { .. } => {
+                        assert!(self.alive.is_empty());
+                        self.finished = true;
+                    }
+                }
+            }
+            let late = self.owed.iter().find(|(_, _, until)| *until < self.now);
+            assert!(self.closed || self.finished || late.is_none(), "{late:?} was not answered in time");
+        }
+
+        /// The clock stops at every deadline, as a driver's does.
+        fn wait(&mut self, duration: Duration) {
+            let until = self.now + duration;
+            while let Some(deadline) = self.group.next_deadline()
+                && deadline <= until
+            {
+                self.now = self.now.max(deadline);
+                self.input(Input::Tick);
+            }
+            self.now = until;
+            self.input(Input::Tick);
+        }
+
+        fn act(&mut self, act: Act) {
+            if self.finished {
+                return;
+            }
+            match act {
+                Act::Assign(lanes) => {
+                    let lanes: Vec<_> = (0..lanes).map(|_| Epoch(self.number())).collect();
+                    self.owned.extend(&lanes);
+                    self.input(Input::Assigned(lanes.into_iter().map(|lane| (lane, DRAIN)).collect()));
+                }
+                Act::Revoke { lanes, lost } => {
+                    let lanes = usize::from(lanes).min(self.owned.len());
+                    let lanes: Vec<_> = self.owned.drain(..lanes).collect();
+                    let id = RevocationId(self.number());
+                    self.owed.push_back((id, lanes.clone(), self.now + DRAIN));
+                    self.input(Input::Revoked { id, lanes, lost });
+                }
+                Act::LaneEnds { pick, died } => {
+                    let pick = usize::from(pick) % self.alive.len().max(1);
+                    let Some(lane) = self.alive.iter().nth(pick).copied() else { return };
+                    self.alive.remove(&lane);
+                    self.input(Input::LaneEnded { lane, died });
+                }
+                Act::Wait { millis } => self.wait(Duration::from_millis(millis.into())),
+                Act::Shutdown => {
+                    self.stopping = true;
+                    self.input(Input::Shutdown);
+                }
+                Act::Fatal => {
+                    (self.stopping, self.closed) = (true, true);
+                    self.input(Input::Fatal);
+                    assert!(self.alive.is_empty(), "fed on after a fatal error");
+                }
+                Act::Close => {
+                    self.stopping = true;
+                    self.input(Input::Closed);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn revocations_are_answered_once_in_order_in_time_and_it_always_ends(
+            acts in prop::collection::vec(act(), 0..60),
+        ) {
+            let mut world = World::new();
+            for act in acts {
+                world.act(act);
+            }
+            world.act(Act::Shutdown);
+            world.wait(DRAIN + CLOSE);
+            prop_assert!(world.finished, "never ended: {world:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_revocation_cuts_the_drain_of_an_earlier_one_short() {
+        let mut world = World::new();
+        world.act(Act::Assign(1));
+        let lanes = world.owned.clone();
+        world.act(Act::Revoke { lanes: 1, lost: false });
+        world.input(Input::Revoked { id: RevocationId(99), lanes: lanes.clone(), lost: true });
+        world.owed.push_back((RevocationId(99), lanes, world.now + DRAIN));
+        assert_eq!(world.group.next_deadline(), Some(world.now + DRAIN_LOST));
+    }
+
+    #[test]
+    fn a_lane_that_dies_in_a_row_is_opened_again_later_each_time() {
+        let mut group = Group::default();
+        let now = Instant::now();
+        let mut pauses = Vec::new();
+        for epoch in (0..4).map(Epoch) {
+            let mut out = Vec::new();
+            group.on(now, Input::Assigned(vec![(epoch, DRAIN)]), &mut out);
+            group.on(now, Input::LaneEnded { lane: epoch, died: true }, &mut out);
+            let reopen = group.next_deadline().expect("it is opened again");
+            pauses.push((reopen - now).as_millis());
+            group.on(reopen, Input::Tick, &mut out);
+            assert_eq!(out.last(), Some(&Output::Reopen(epoch)));
+        }
+        assert_eq!(pauses, [100, 200, 400, 800]);
     }
 }

@@ -242,7 +242,7 @@ impl Member {
                     lane.control.stop();
                 }
             }
-            Output::Fence { lane, late } => self.fence(lane, late),
+            Output::Fence { lane, late } => self.cut_off(lane, late),
             Output::Answer(id) => commands.push(Command::Answer(id)),
             Output::Reopen(epoch) => {
                 self.running.remove(&epoch);
@@ -258,14 +258,14 @@ impl Member {
         }
     }
 
-    fn fence(&mut self, lane: Epoch, late: bool) {
-        let Some(lane) = self.running.remove(&lane) else { return };
+    fn cut_off(&mut self, epoch: Epoch, late: bool) {
+        let Some(cut) = self.running.remove(&epoch) else { return };
         if !late {
             return;
         }
-        let (Place { topic, partition }, handler) = (&lane.place, &lane.subscriber.handler);
-        let drain = lane.subscriber.drain;
-        let offset = lane.control.oldest();
+        let Place { topic, partition } = &cut.place;
+        let (handler, drain) = (&cut.subscriber.handler, cut.subscriber.drain);
+        let offset = cut.control.oldest();
         warn!(group = %self.name, %topic, partition, offset, %handler, ?drain,
             "a call was still running when its drain time was over: cut off, the record is handled again");
         let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));

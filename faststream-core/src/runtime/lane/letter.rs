@@ -85,10 +85,10 @@ impl LaneTask {
             // Never lost: kept back, until somebody changes what makes it impossible.
             (PublishErrorKind::Permanent, Purpose::DeadLetter) => {
                 slot.copies = None;
-                self.hold(offset, attempt, failure, true);
+                self.hold(offset, attempt, &failure, true);
             }
             (PublishErrorKind::QueueFull | PublishErrorKind::Retriable, _) => {
-                self.try_later(offset, failures, &failure)
+                self.try_later(offset, failures, &failure);
             }
         }
     }

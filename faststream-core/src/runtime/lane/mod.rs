@@ -113,7 +113,8 @@ impl LaneTask {
             }
             if self.control.is_stopping() {
                 if self.slots.under_way() == 0 {
-                    return Poll::Ready(self.end());
+                    self.end();
+                    return Poll::Ready(());
                 }
             } else {
                 moved |= self.fire_timers(cx);

@@ -48,7 +48,7 @@ impl LaneTask {
     /// The record is kept back: said with the cure, and listed.
     pub(super) fn tell_held(&self, offset: i64, attempt: u32, failure: &Failure, first: bool) {
         let (topic, partition) = (&self.topic, self.lane.partition());
-        if first || attempt % AGAIN == 0 {
+        if first || attempt.is_multiple_of(AGAIN) {
             let def = self.subscriber.def;
             error!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
                 attempt, kind = failure.kind, at = %def.place(),

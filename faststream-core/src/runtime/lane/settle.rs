@@ -209,17 +209,17 @@ impl LaneTask {
                 }
                 self.publish(offset, vec![letter], Purpose::DeadLetter, cx);
             }
-            OnError::Hold => self.hold(offset, attempt, failure, again),
+            OnError::Hold => self.hold(offset, attempt, &failure, again),
         }
     }
 
-    pub(super) fn hold(&mut self, offset: i64, attempt: u32, failure: Failure, again: bool) {
+    pub(super) fn hold(&mut self, offset: i64, attempt: u32, failure: &Failure, again: bool) {
         let Some(slot) = self.slots.get_mut(offset) else { return };
         let first = slot.failure.is_none() || attempt <= self.subscriber.retry.max_attempts();
         slot.attempt += 1;
         slot.failure = Some(failure.clone());
         self.slots.set(offset, State::Held);
-        self.tell_held(offset, attempt, &failure, first);
+        self.tell_held(offset, attempt, failure, first);
         self.tell_fate(offset, "held");
         if again {
             self.wait(offset, HELD, Kind::Held);

@@ -81,7 +81,7 @@ pub(super) enum Purpose {
 /// The kept records, by offset.
 #[derive(Default)]
 pub(super) struct Slots {
-    slots: BTreeMap<i64, Slot>,
+    kept: BTreeMap<i64, Slot>,
     /// Calls; pauses and confirmations do not count against concurrency.
     pub(super) running: usize,
     pub(super) confirming: usize,
@@ -112,17 +112,17 @@ impl Slot {
 impl Slots {
     pub(super) fn insert(&mut self, offset: i64, slot: Slot) {
         self.count(slot.state, 1);
-        self.slots.insert(offset, slot);
+        self.kept.insert(offset, slot);
     }
 
     pub(super) fn remove(&mut self, offset: i64) -> Option<Slot> {
-        let slot = self.slots.remove(&offset)?;
+        let slot = self.kept.remove(&offset)?;
         self.count(slot.state, -1);
         Some(slot)
     }
 
     pub(super) fn set(&mut self, offset: i64, state: State) {
-        if let Some(slot) = self.slots.get_mut(&offset) {
+        if let Some(slot) = self.kept.get_mut(&offset) {
             let before = std::mem::replace(&mut slot.state, state);
             self.count(before, -1);
             self.count(state, 1);
@@ -130,25 +130,25 @@ impl Slots {
     }
 
     pub(super) fn get(&self, offset: i64) -> Option<&Slot> {
-        self.slots.get(&offset)
+        self.kept.get(&offset)
     }
 
     pub(super) fn get_mut(&mut self, offset: i64) -> Option<&mut Slot> {
-        self.slots.get_mut(&offset)
+        self.kept.get_mut(&offset)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.kept.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.kept.is_empty()
     }
 
     /// Records that forbid the next one in partition order: all but those whose `Ack` is out, and those whose copies
     /// are on their way (the producer keeps their order; should one be refused, it blocks again).
     pub(super) fn blocking(&self) -> usize {
-        self.slots.len() - self.acking - self.confirming
+        self.kept.len() - self.acking - self.confirming
     }
 
     /// Records for which something runs that a drain waits for.
@@ -157,11 +157,11 @@ impl Slots {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Slot)> {
-        self.slots.iter().map(|(offset, slot)| (*offset, slot))
+        self.kept.iter().map(|(offset, slot)| (*offset, slot))
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.slots.values_mut()
+        self.kept.values_mut()
     }
 
     fn count(&mut self, state: State, by: isize) {
