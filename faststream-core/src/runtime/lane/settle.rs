@@ -29,8 +29,13 @@ impl LaneTask {
 
     /// A call ended: the policy decides.
     pub(super) fn outcome(&mut self, offset: i64, outcome: Outcome, cx: &mut TaskContext<'_>) {
+        let by_hand = self.subscriber.ack == AckPolicy::Manual;
+        if by_hand {
+            // What was settled inside the call counts before the next record may start.
+            self.take_mail();
+        }
         match outcome {
-            Outcome::Verdict(verdict) if self.subscriber.ack == AckPolicy::Manual => {
+            Outcome::Verdict(verdict) if by_hand => {
                 self.returned_by_hand(offset, verdict, cx);
             }
             Outcome::Verdict(verdict) => self.decided(offset, verdict, cx),

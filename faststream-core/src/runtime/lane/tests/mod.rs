@@ -1,0 +1,322 @@
+//! The table of ack policies, retries, copies and orders, on a scripted lane and producer in virtual time.
+
+mod world;
+
+use std::time::Duration;
+
+use self::world::{Act, World, record};
+use crate::broker::PublishErrorKind;
+use crate::policy::{AckPolicy, Commit, OnError, Order, Retry};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const KEYS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+
+#[tokio::test(start_paused = true)]
+async fn success_finishes_under_every_policy() {
+    for ack in [AckPolicy::AckFirst, AckPolicy::Ack, AckPolicy::RejectOnError, AckPolicy::NackOnError] {
+        let world = World::start(|subscriber| subscriber.ack = ack, []);
+        world.feed([record(4, "a"), record(7, "b")]);
+        world.quiet().await;
+        assert_eq!(world.stored(), Some(8), "{ack:?}");
+        assert_eq!(world.calls(), [(4, 1), (7, 1)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_finished_by_ack_first_ack_and_reject_on_error() {
+    for ack in [AckPolicy::AckFirst, AckPolicy::Ack, AckPolicy::RejectOnError] {
+        for act in [Act::Fail, Act::Panic, Act::Undecodable, Act::Nack, Act::Reject] {
+            let change = |subscriber: &mut crate::subscriber::Subscriber| {
+                (subscriber.ack, subscriber.on_error, subscriber.on_decode_error) =
+                    (ack, OnError::Skip, OnError::Skip);
+            };
+            let world = World::start(change, [act]);
+            world.feed([record(0, "a"), record(1, "b")]);
+            world.quiet().await;
+            assert_eq!(world.stored(), Some(2), "{ack:?} {act:?}");
+            assert_eq!(world.calls(), [(0, 1), (1, 1)], "{ack:?} {act:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_tried_again_with_growing_pauses_and_nothing_overtakes_it() {
+    let world = World::start(
+        |subscriber| subscriber.retry = Retry::attempts(5).parse_backoff("1s..3s").expect("a backoff"),
+        [Act::Fail, Act::Panic, Act::Nack],
+    );
+    world.feed([record(0, "a"), record(1, "b")]);
+    world.quiet().await;
+    assert_eq!(world.calls(), [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1)]);
+    assert_eq!(world.stored(), Some(2));
+    let pauses = world.pauses();
+    for (pause, whole) in pauses.iter().zip([1.0, 2.0, 3.0]) {
+        assert!((0.75 * whole..=whole + 0.01).contains(&pause.as_secs_f64()), "{pauses:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_that_run_out_hold_the_record_which_is_tried_again_every_30_s() {
+    let world = World::start(|subscriber| subscriber.retry = Retry::attempts(2), [Act::Fail; 3]);
+    world.feed([record(0, "a"), record(1, "b")]);
+    world.quiet().await;
+    assert_eq!(world.calls(), [(0, 1), (0, 2)]);
+    assert_eq!(world.stored(), None, "nothing is lost");
+    assert_eq!(world.held(), [0]);
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(world.calls().last(), Some(&(0, 3)));
+    assert_eq!(world.held(), [0]);
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    world.quiet().await;
+    assert_eq!(world.calls()[3..], [(0, 4), (1, 1)], "it goes on by itself");
+    assert_eq!((world.stored(), world.held()), (Some(2), vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undecodable_record_is_held_and_never_called_again() {
+    let world = World::start(|_| {}, [Act::Undecodable]);
+    world.feed([record(0, "a"), record(1, "b")]);
+    tokio::time::sleep(5 * MINUTE).await;
+    assert_eq!((world.calls(), world.held(), world.stored()), (vec![(0, 1)], vec![0], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reject_skip_and_stop_are_never_retried() {
+    let world =
+        World::start(|subscriber| subscriber.on_error = OnError::Skip, [Act::Reject, Act::Skip, Act::Stop]);
+    world.feed([record(0, "a"), record(1, "b"), record(2, "c"), record(3, "d")]);
+    world.quiet().await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1), (2, 1)]);
+    assert_eq!(world.stored(), Some(2), "what stopped the app is not finished");
+    assert!(world.stop_requested().await.contains("orders/3, offset 2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_is_confirmed_before_its_original_is_finished() {
+    let world = World::start(
+        |subscriber| (subscriber.on_error, subscriber.retry) = (OnError::DeadLetter, Retry::attempts(1)),
+        [Act::Fail],
+    );
+    world.refuse(PublishErrorKind::Retriable, 3);
+    world.feed([record(0, "a"), record(1, "b")]);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!((world.stored(), world.published().len()), (None, 0));
+    world.quiet().await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1)], "the handler does not run again for a refused copy");
+    assert_eq!(world.stored(), Some(2));
+    let letters = world.published();
+    assert_eq!((letters.len(), &*letters[0].topic), (1, "orders-dlt"));
+    assert_eq!(letters[0].payload.as_deref(), Some(&b"a"[..]));
+    let header = |name: &str| {
+        let found = letters[0].headers.iter().find(|(key, _)| key == name.as_bytes());
+        String::from_utf8(found.and_then(|(_, value)| value.clone()).expect(name).to_vec()).expect("text")
+    };
+    assert_eq!(
+        ["topic", "partition", "offset"].map(|part| header(&format!("dlt-original-{part}"))),
+        ["orders", "3", "0"]
+    );
+    assert_eq!((header("dlt-error-message"), header("dlt-attempts")), ("it failed".into(), "1".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_can_never_be_published_holds_its_original() {
+    let world =
+        World::start(|subscriber| subscriber.on_decode_error = OnError::DeadLetter, [Act::Undecodable]);
+    world.refuse(PublishErrorKind::Permanent, 1);
+    world.feed([record(0, "a"), record(1, "b")]);
+    world.quiet().await;
+    assert_eq!((world.held(), world.stored()), (vec![0], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_are_confirmed_before_the_record_is_finished_and_the_next_call_does_not_wait() {
+    let world = World::start(|_| {}, [Act::Publish, Act::Publish]);
+    world.confirm_by_hand();
+    world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1), (2, 1)]);
+    assert_eq!(world.stored(), None);
+    world.confirm_next(Ok(()));
+    world.turn().await;
+    assert_eq!(world.stored(), Some(1));
+    world.confirm_next(Ok(()));
+    world.quiet().await;
+    assert_eq!(world.stored(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_result_is_published_again_without_a_second_call() {
+    let world = World::start(|_| {}, [Act::Publish]);
+    world.refuse(PublishErrorKind::Retriable, 4);
+    world.feed([record(0, "a")]);
+    world.quiet().await;
+    assert_eq!((world.calls(), world.stored(), world.published().len()), (vec![(0, 1)], Some(1), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_can_never_be_published_is_a_failed_attempt() {
+    let world = World::start(|_| {}, [Act::Publish]);
+    world.refuse(PublishErrorKind::Permanent, 1);
+    world.feed([record(0, "a")]);
+    world.quiet().await;
+    assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (0, 2)], Some(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_key_only_the_failing_key_waits_and_offsets_stay_exact() {
+    let world = World::start(
+        |subscriber| (subscriber.order, subscriber.concurrency) = (Order::Key, 4),
+        [Act::Fail, Act::Done, Act::Done],
+    );
+    world.feed([record(0, "a"), record(1, "b"), record(2, "a"), record(3, "c")]);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1), (3, 1)], "others overtake, its own key does not");
+    assert_eq!(world.stored(), None);
+    world.quiet().await;
+    assert_eq!(world.calls()[3..], [(0, 2), (2, 1)]);
+    assert_eq!(world.stored(), Some(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn concurrency_is_bounded_and_never_two_of_one_key_at_a_time() {
+    let slow = [Act::Sleep(10); 60];
+    let world = World::start(|subscriber| (subscriber.order, subscriber.concurrency) = (Order::Key, 4), slow);
+    world.feed(
+        (0..60).map(|offset| record(offset, KEYS[usize::try_from(offset).expect("small") % KEYS.len()])),
+    );
+    world.quiet().await;
+    assert_eq!((world.stored(), world.most_at_once()), (Some(60), 4));
+    assert!(world.keys_kept_order(), "{:?}", world.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_order_everything_overtakes() {
+    let world = World::start(
+        |subscriber| (subscriber.order, subscriber.concurrency) = (Order::None, 2),
+        [Act::Sleep(1000), Act::Done, Act::Done],
+    );
+    world.feed([record(0, "a"), record(1, "a"), record(2, "a")]);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (1, 1), (2, 1)], None));
+    world.quiet().await;
+    assert_eq!(world.stored(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_finishes_what_runs_and_gives_the_rest_back() {
+    let world = World::start(|_| {}, [Act::Sleep(1000)]);
+    world.feed([record(0, "a"), record(1, "b")]);
+    world.turn().await;
+    world.stop();
+    world.ended().await;
+    assert_eq!((world.calls(), world.stored()), (vec![(0, 1)], Some(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_retry_is_given_back_at_once() {
+    let world = World::start(|_| {}, [Act::Fail]);
+    world.feed([record(0, "a")]);
+    world.turn().await;
+    let begun = tokio::time::Instant::now();
+    world.stop();
+    world.ended().await;
+    assert!(begun.elapsed() < Duration::from_millis(10));
+    assert_eq!(world.stored(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_beyond_its_timeout_is_cancelled_and_failed() {
+    let world = World::start(
+        |subscriber| subscriber.timeout = Some(Duration::from_millis(100)),
+        [Act::Sleep(10_000), Act::Sleep(10_000)],
+    );
+    world.feed([record(0, "a")]);
+    world.quiet().await;
+    assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (0, 2), (0, 3)], Some(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn manual_waits_for_the_ack_and_a_dropped_one_is_a_nack() {
+    let world = World::start(
+        |subscriber| subscriber.ack = AckPolicy::Manual,
+        [Act::KeepAck, Act::DropAck, Act::AckNow, Act::AckNow],
+    );
+    world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(world.stored(), None);
+    world.take_ack().ack().expect("not stale");
+    world.quiet().await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1), (1, 2), (2, 1)], "a nack in the call keeps order");
+    assert_eq!(world.stored(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ack_after_the_fence_is_stale_and_changes_nothing() {
+    let world = World::start(|subscriber| subscriber.ack = AckPolicy::Manual, [Act::KeepAck]);
+    world.feed([record(0, "a")]);
+    world.turn().await;
+    let ack = world.take_ack();
+    world.fence();
+    assert!(ack.ack().is_err());
+    assert_eq!(world.stored(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ack_first_with_each_starts_only_once_the_commit_is_confirmed() {
+    let world = World::start(
+        |subscriber| (subscriber.ack, subscriber.commit) = (AckPolicy::AckFirst, Commit::Each),
+        [Act::Panic],
+    );
+    world.feed([record(0, "a"), record(1, "b")]);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!((world.stored(), world.calls()), (Some(1), vec![]));
+    world.committed(1);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!((world.stored(), world.calls()), (Some(2), vec![(0, 1)]));
+    world.committed(2);
+    world.turn().await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_commits_fail_no_more_than_the_limit_is_delivered() {
+    let world = World::start(|_| {}, []);
+    world.brake();
+    world.feed((0..30_000).map(|offset| record(offset, "a")));
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(world.calls().len(), 10_000);
+    world.committed(10_000);
+    world.quiet().await;
+    assert_eq!(
+        (world.calls().len(), world.stored()),
+        (30_000, Some(30_000)),
+        "a healthy group is not slowed"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_key_stops_the_partition_once_its_span_is_full() {
+    let world = World::start(
+        |subscriber| {
+            (subscriber.order, subscriber.concurrency, subscriber.retry) =
+                (Order::Key, 4, Retry::attempts(1));
+        },
+        [Act::Fail; 100],
+    );
+    world.feed((0..30_000).map(|offset| record(offset, if offset == 0 { "bad" } else { "good" })));
+    world.only_fail("bad");
+    world.quiet().await;
+    assert_eq!((world.calls().len(), world.held(), world.stored()), (10_000, vec![0], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_let_go_of_is_finished_without_a_call() {
+    let world = World::start(|_| {}, [Act::Fail; 9]);
+    world.feed([record(5, "a")]);
+    world.quiet().await;
+    assert_eq!(world.calls().len(), 5);
+    let world = World::start_skipping(&[("orders", 3, 5)]);
+    world.feed([record(5, "a"), record(6, "b")]);
+    world.quiet().await;
+    assert_eq!((world.calls(), world.stored()), (vec![(6, 1)], Some(7)));
+}

@@ -1,0 +1,416 @@
+//! One lane's task on a scripted lane, handler and producer.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::app::{Context, States, StopRequest};
+use crate::broker::{
+    BoxFuture, Epoch, Lane, Producer, PublishError, PublishErrorKind, Published, Receipt, Stale,
+};
+use crate::delivery::{Call, Delivery, FromDelivery, HandlerError, Outcome, OwnedRecord, Record, Rejection};
+use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
+use crate::publish::Outgoing;
+use crate::runtime::lane::LaneTask;
+use crate::runtime::status::Shared;
+use crate::runtime::{Ack, LaneControl, Quiet, Vote};
+use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
+use crate::verdict::Verdict;
+
+const PARTITION: i32 = 3;
+
+/// What the handler does at its next call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    Done,
+    Fail,
+    Panic,
+    Undecodable,
+    Nack,
+    Reject,
+    Skip,
+    Stop,
+    Publish,
+    /// Milliseconds, then done.
+    Sleep(u64),
+    KeepAck,
+    DropAck,
+    AckNow,
+}
+
+/// Everything that the lane, the handler and the producer share with the test.
+#[derive(Default)]
+struct Stage {
+    unread: VecDeque<OwnedRecord>,
+    waker: Option<Waker>,
+    held: bool,
+    stored: Option<i64>,
+    acts: VecDeque<Act>,
+    only_fail: Option<&'static str>,
+    calls: Vec<(i64, u32, Instant)>,
+    keys: BTreeMap<i64, Vec<u8>>,
+    running: usize,
+    most_at_once: usize,
+    acks: Vec<Ack>,
+    refusals: VecDeque<PublishErrorKind>,
+    by_hand: Option<VecDeque<oneshot::Sender<Result<Published, PublishError>>>>,
+    published: Vec<Outgoing>,
+}
+
+#[derive(Clone, Default)]
+struct Script(Arc<Mutex<Stage>>);
+
+impl Script {
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.0.lock().expect("no test panics under the lock")
+    }
+}
+
+pub(super) struct World {
+    script: Script,
+    control: Arc<LaneControl>,
+    shared: Arc<Shared>,
+    context: Arc<Context>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+pub(super) fn record(offset: i64, key: &'static str) -> OwnedRecord {
+    let bytes = Some(Bytes::from_static(key.as_bytes()));
+    OwnedRecord { offset, key: bytes.clone(), payload: bytes, ..OwnedRecord::default() }
+}
+
+impl World {
+    pub(super) fn start(change: impl FnOnce(&mut Subscriber), acts: impl IntoIterator<Item = Act>) -> Self {
+        Self::start_with(change, acts, BTreeSet::new())
+    }
+
+    pub(super) fn start_skipping(skips: &[(&str, i32, i64)]) -> Self {
+        let skips = skips.iter().map(|(topic, partition, offset)| ((*topic).to_owned(), *partition, *offset));
+        Self::start_with(|_| {}, [], skips.collect())
+    }
+
+    fn start_with(
+        change: impl FnOnce(&mut Subscriber),
+        acts: impl IntoIterator<Item = Act>,
+        skips: BTreeSet<(String, i32, i64)>,
+    ) -> Self {
+        let script = Script::default();
+        script.stage().acts.extend(acts);
+        let mut states = States::default();
+        states.insert(script.clone());
+        let mut subscriber = subscriber();
+        change(&mut subscriber);
+        let context = Arc::new(Context {
+            app: "test".into(),
+            states: Arc::new(states),
+            producer: Arc::new(ScriptedProducer(script.clone())),
+            observer: None,
+            quiet: Arc::new(Quiet::default()),
+            inline_blocking: true,
+            skips,
+            stop: Arc::new(StopRequest::default()),
+            started: (0, Instant::now()),
+            random: Mutex::new(fastrand::Rng::with_seed(1)),
+        });
+        let control = Arc::new(LaneControl::new(Epoch::next(), 0));
+        let shared = Arc::new(Shared::new());
+        let mut task = LaneTask::new(
+            Box::new(ScriptedLane { script: script.clone(), epoch: control.epoch, batch: Vec::new() }),
+            Arc::new(subscriber),
+            Arc::clone(&context),
+            Arc::new(GroupSettings::default()),
+            Arc::clone(&control),
+            Arc::clone(&shared),
+            Vote::new(Arc::clone(&context.quiet)),
+        );
+        let task = tokio::spawn(async move { std::future::poll_fn(|cx| task.poll(cx)).await });
+        Self { script, control, shared, context, task: Mutex::new(Some(task)) }
+    }
+
+    pub(super) fn feed(&self, records: impl IntoIterator<Item = OwnedRecord>) {
+        let mut stage = self.script.stage();
+        for record in records {
+            stage.keys.insert(record.offset, record.key.clone().unwrap_or_default().to_vec());
+            stage.unread.push_back(record);
+        }
+        stage.waker.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Until nothing is under way.
+    pub(super) async fn quiet(&self) {
+        let unseen = || {
+            let stage = self.script.stage();
+            !stage.unread.is_empty() && !stage.held
+        };
+        timeout(Duration::from_secs(7200), self.context.quiet.wait(unseen)).await.expect("it settles");
+    }
+
+    /// Lets the task do what it can without the clock moving on.
+    pub(super) async fn turn(&self) {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(super) fn stored(&self) -> Option<i64> {
+        self.script.stage().stored
+    }
+
+    pub(super) fn calls(&self) -> Vec<(i64, u32)> {
+        self.script.stage().calls.iter().map(|(offset, attempt, _)| (*offset, *attempt)).collect()
+    }
+
+    /// Between one call and the next.
+    pub(super) fn pauses(&self) -> Vec<Duration> {
+        let stage = self.script.stage();
+        stage.calls.windows(2).map(|pair| pair[1].2 - pair[0].2).collect()
+    }
+
+    pub(super) fn held(&self) -> Vec<i64> {
+        self.shared.status().held.keys().map(|(_, offset)| *offset).collect()
+    }
+
+    pub(super) fn most_at_once(&self) -> usize {
+        self.script.stage().most_at_once
+    }
+
+    pub(super) fn keys_kept_order(&self) -> bool {
+        let stage = self.script.stage();
+        let mut last = BTreeMap::new();
+        stage.calls.iter().all(|(offset, ..)| {
+            last.insert(stage.keys[offset].clone(), *offset).is_none_or(|last| last < *offset)
+        })
+    }
+
+    pub(super) fn published(&self) -> Vec<Outgoing> {
+        self.script.stage().published.clone()
+    }
+
+    pub(super) fn refuse(&self, kind: PublishErrorKind, times: usize) {
+        self.script.stage().refusals.extend(std::iter::repeat_n(kind, times));
+    }
+
+    pub(super) fn confirm_by_hand(&self) {
+        self.script.stage().by_hand = Some(VecDeque::new());
+    }
+
+    pub(super) fn confirm_next(&self, result: Result<(), PublishError>) {
+        let mut stage = self.script.stage();
+        let answer = stage.by_hand.as_mut().and_then(VecDeque::pop_front).expect("something was published");
+        let _ = answer.send(result.map(|()| Published { partition: 0, offset: 0 }));
+    }
+
+    pub(super) fn only_fail(&self, key: &'static str) {
+        self.script.stage().only_fail = Some(key);
+    }
+
+    pub(super) fn take_ack(&self) -> Ack {
+        self.script.stage().acks.pop().expect("an ack was kept")
+    }
+
+    pub(super) fn stop(&self) {
+        self.control.stop();
+    }
+
+    pub(super) fn fence(&self) {
+        self.control.fence();
+    }
+
+    pub(super) fn brake(&self) {
+        self.control.brake();
+    }
+
+    pub(super) fn committed(&self, next: i64) {
+        self.control.committed(next);
+    }
+
+    pub(super) async fn ended(&self) {
+        let task = self.task.lock().expect("not poisoned").take().expect("awaited once");
+        timeout(Duration::from_secs(60), task).await.expect("it ends in time").expect("without a panic");
+    }
+
+    pub(super) async fn stop_requested(&self) -> String {
+        timeout(Duration::from_secs(1), self.context.stop.requested()).await.expect("a stop was requested")
+    }
+}
+
+struct ScriptedLane {
+    script: Script,
+    epoch: Epoch,
+    batch: Vec<OwnedRecord>,
+}
+
+impl Lane for ScriptedLane {
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn topic(&self) -> &'static str {
+        "orders"
+    }
+
+    fn partition(&self) -> i32 {
+        PARTITION
+    }
+
+    fn start(&self) -> i64 {
+        0
+    }
+
+    fn poll_fill(&mut self, cx: &mut TaskContext<'_>, max: usize) -> Poll<usize> {
+        let mut stage = self.script.stage();
+        let taken = stage.unread.len().min(max);
+        self.batch = stage.unread.drain(..taken).collect();
+        if taken == 0 {
+            stage.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(taken)
+    }
+
+    fn record(&self, index: usize) -> Record<'_> {
+        self.batch[index].borrow("orders", PARTITION)
+    }
+
+    fn detach(&mut self, from: usize) {
+        // Records before are not read again.
+        self.batch[..from].fill(OwnedRecord::default());
+    }
+
+    fn store(&mut self, next: i64) -> Result<(), Stale> {
+        let mut stage = self.script.stage();
+        assert!(stage.stored.is_none_or(|stored| stored < next), "stored backwards");
+        stage.stored = Some(next);
+        Ok(())
+    }
+
+    fn set_held(&mut self, held: bool) {
+        self.script.stage().held = held;
+    }
+}
+
+struct ScriptedProducer(Script);
+
+impl Producer for ScriptedProducer {
+    fn enqueue(&self, record: Outgoing) -> Receipt {
+        let mut stage = self.0.stage();
+        if let Some(kind) = stage.refusals.pop_front() {
+            let error =
+                PublishError { kind, topic: record.topic.to_string(), message: "refused by script".into() };
+            return Receipt::known(Err(error));
+        }
+        let topic = record.topic.to_string();
+        stage.published.push(record);
+        if let Some(answers) = &mut stage.by_hand {
+            let (answer, receipt) = oneshot::channel();
+            answers.push_back(answer);
+            return Receipt::waiting(topic, receipt);
+        }
+        Receipt::known(Ok(Published { partition: 0, offset: 0 }))
+    }
+
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+fn call(delivery: &Delivery<'_>) -> Call {
+    let script = delivery.state::<Script>().expect("the test's script").clone();
+    let record = delivery.record();
+    let act = {
+        let mut stage = script.stage();
+        stage.calls.push((record.offset, delivery.attempt(), Instant::now()));
+        let spared = stage.only_fail.is_some_and(|key| record.key != Some(key.as_bytes()));
+        if spared { Act::Done } else { stage.acts.pop_front().unwrap_or(Act::Done) }
+    };
+    let verdict = |verdict| Call::known(Outcome::Verdict(verdict));
+    let keep_ack = || Ack::from_delivery(delivery).expect("there is always an ack");
+    match act {
+        Act::Done => verdict(Verdict::Ack),
+        Act::Fail => Call::known(Outcome::Failed(HandlerError::new("test", "it failed"))),
+        Act::Panic => panic!("panics by script"),
+        Act::Undecodable => Call::known(Outcome::Rejected(Rejection::new("not a record"))),
+        Act::Nack => verdict(Verdict::nack()),
+        Act::Reject => verdict(Verdict::reject("by script")),
+        Act::Skip => verdict(Verdict::Skip),
+        Act::Stop => verdict(Verdict::Stop),
+        Act::Publish => Call::known(Outcome::Publish(vec![Outgoing::new("results", "x")])),
+        Act::Sleep(millis) => Call::new(async move {
+            {
+                let mut stage = script.stage();
+                stage.running += 1;
+                stage.most_at_once = stage.most_at_once.max(stage.running);
+            }
+            sleep(Duration::from_millis(millis)).await;
+            script.stage().running -= 1;
+            Outcome::Verdict(Verdict::Ack)
+        }),
+        Act::KeepAck => {
+            script.stage().acks.push(keep_ack());
+            verdict(Verdict::Ack)
+        }
+        Act::DropAck => {
+            drop(keep_ack());
+            verdict(Verdict::Ack)
+        }
+        Act::AckNow => {
+            keep_ack().ack().expect("not stale");
+            verdict(Verdict::Ack)
+        }
+    }
+}
+
+static DEF: SubscriberDef = SubscriberDef {
+    name: "handle",
+    module: "test",
+    package: "test",
+    file: "src/test.rs",
+    line: 1,
+    doc: "",
+    source: SourceDef::Topics(&["orders"]),
+    group: None,
+    broker: None,
+    ack: None,
+    retry: None,
+    on_error: None,
+    dead_letter: None,
+    on_decode_error: None,
+    order: None,
+    concurrency: None,
+    commit: None,
+    start: None,
+    timeout: None,
+    drain: None,
+    enabled: None,
+    publishers: &[],
+    call,
+    requires: |_| {},
+};
+
+fn subscriber() -> Subscriber {
+    Subscriber {
+        def: &DEF,
+        handler: "handle".into(),
+        group: "group".into(),
+        broker: None,
+        source: Source::Topics(vec!["orders".into()]),
+        start: Start::Earliest,
+        ack: AckPolicy::NackOnError,
+        retry: Retry::default(),
+        on_error: OnError::Hold,
+        on_decode_error: OnError::Hold,
+        dead_letter: None,
+        order: Order::Partition,
+        concurrency: 1,
+        commit: Commit::Periodic,
+        timeout: None,
+        drain: Duration::from_secs(5),
+        publishes: Arc::new([]),
+    }
+}
