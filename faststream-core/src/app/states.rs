@@ -2,17 +2,18 @@
 
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Shared values of the app, one of a type.
-#[derive(Default)]
+/// Shared values of the app, one of a type. Cloning it shares the values.
+#[derive(Default, Clone)]
 pub struct States {
-    values: BTreeMap<TypeId, Box<dyn Any + Send + Sync>>,
+    values: BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>,
 }
 
 impl States {
     /// Adds a value; a later one of the same type replaces the earlier.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.values.insert(TypeId::of::<T>(), Box::new(value));
+        self.insert_shared(TypeId::of::<T>(), Arc::new(value));
     }
 
     /// The value of this type.
@@ -25,6 +26,11 @@ impl States {
     #[must_use]
     pub fn contains(&self, type_id: TypeId) -> bool {
         self.values.contains_key(&type_id)
+    }
+
+    /// Adds a value whose type is known by its id only.
+    pub(crate) fn insert_shared(&mut self, type_id: TypeId, value: Arc<dyn Any + Send + Sync>) {
+        self.values.insert(type_id, value);
     }
 }
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 pub use event::{Command, CommitClass, CommitError, CommitReport, Epoch, Event, RevocationId, Stale};
 pub use lane::Lane;
 pub use producer::{Producer, PublishError, PublishErrorKind, Published, Receipt};
+pub(crate) use request::selects;
 pub use request::{GroupRequest, PatternRequest};
 
 use crate::runtime::Member;

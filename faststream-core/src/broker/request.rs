@@ -21,7 +21,8 @@ pub struct GroupRequest {
     pub commit_interval: Duration,
 }
 
-/// Topics by pattern. Kafka's internal topics (`__...`) never match.
+/// Topics by pattern. Kafka's internal topics (`__...`) never match, and dead letters (`...-dlt`) only if the pattern
+/// names them: else a pattern would read the dead letters that its own handler writes, for ever.
 #[derive(Debug, Clone)]
 pub struct PatternRequest {
     /// Searched in the topic's name; anchored only if it says so.
@@ -40,13 +41,23 @@ impl GroupRequest {
     /// Where the group begins in `topic`; `None` if it does not read it.
     #[must_use]
     pub fn start(&self, topic: &str) -> Option<Start> {
-        let by_pattern = || {
-            let visible = !topic.starts_with("__");
-            self.patterns
-                .iter()
-                .find(|pattern| visible && pattern.regex.is_match(topic))
-                .map(|pattern| pattern.start)
-        };
+        let by_pattern =
+            || self.patterns.iter().find(|pattern| pattern.reads(topic)).map(|pattern| pattern.start);
         self.topics.get(topic).copied().or_else(by_pattern)
     }
+}
+
+impl PatternRequest {
+    /// Whether the pattern selects `topic`.
+    #[must_use]
+    pub fn reads(&self, topic: &str) -> bool {
+        selects(&self.regex, topic)
+    }
+}
+
+/// Whether a subscriber's pattern selects `topic`.
+pub(crate) fn selects(pattern: &Regex, topic: &str) -> bool {
+    let internal = topic.starts_with("__");
+    let dead_letters = topic.ends_with("-dlt") && !pattern.as_str().contains("-dlt");
+    !internal && !dead_letters && pattern.is_match(topic)
 }

@@ -44,6 +44,12 @@ impl Retry {
         Self { attempts: attempts.max(1), ..Self::default() }
     }
 
+    /// The same pauses with another number of calls (0 counts as 1).
+    #[must_use]
+    pub fn with_attempts(self, attempts: u32) -> Self {
+        Self { attempts: attempts.max(1), ..self }
+    }
+
     /// Pauses from `first` to `longest`, doubling; at least 1 ms.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::SubscriberDef;
+use crate::broker::selects;
 use crate::policy::{AckPolicy, Commit, OnError, Order, Retry, Start};
 
 /// A subscriber with everything decided. What a lane has to know about its handler, resolved once per lane.
@@ -62,7 +63,7 @@ impl Subscriber {
     pub fn reads(&self, topic: &str) -> bool {
         match &self.source {
             Source::Topics(topics) => topics.iter().any(|name| **name == *topic),
-            Source::Pattern(regex) => !topic.starts_with("__") && regex.is_match(topic),
+            Source::Pattern(pattern) => selects(pattern, topic),
         }
     }
 

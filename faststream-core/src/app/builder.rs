@@ -1,0 +1,205 @@
+//! The app as its user writes it.
+//!
+//! Only a description: building it connects to nothing, builds no state and cannot fail.
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::hook::{AnyError, AnyState, BoxHook, HookFn, HookResult, StateMaker, boxed, boxed_state};
+use crate::broker::Broker;
+use crate::policy::{AckPolicy, GroupSettings, OnError, Retry};
+
+/// An app: a broker, shared values, hooks, and defaults for its subscribers, which register themselves.
+///
+/// Building it never connects and never fails; what is wrong is reported at start, all of it at once. It has no type
+/// parameters: a function returns it, `main` runs it, a test runs the same one.
+#[must_use = "an app does nothing until it is run"]
+pub struct FastStream {
+    pub(super) name: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) broker: Arc<dyn Broker>,
+    pub(super) named_brokers: BTreeMap<String, Arc<dyn Broker>>,
+    /// One of a type, in the order in which they were given.
+    pub(super) states: Vec<StateEntry>,
+    pub(super) hooks: Hooks,
+    pub(super) defaults: Defaults,
+    /// Module paths; empty selects everything.
+    pub(super) modules: Vec<String>,
+}
+
+/// What subscribers get that do not say it themselves. `None` = built-in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Defaults {
+    pub(super) ack: Option<AckPolicy>,
+    pub(super) retry: Option<Retry>,
+    pub(super) on_error: Option<OnError>,
+    pub(super) group_settings: GroupSettings,
+}
+
+/// A shared value, or how it is made.
+#[derive(Clone)]
+pub(super) struct StateEntry {
+    pub(super) type_id: TypeId,
+    pub(super) type_name: &'static str,
+    pub(super) source: StateSource,
+}
+
+#[derive(Clone)]
+pub(super) enum StateSource {
+    Value(AnyState),
+    Make(StateMaker),
+}
+
+/// The hooks of the four moments, each in the order in which they were given.
+#[derive(Clone, Default)]
+pub(super) struct Hooks {
+    pub(super) on_startup: Vec<BoxHook>,
+    pub(super) after_startup: Vec<BoxHook>,
+    pub(super) on_shutdown: Vec<BoxHook>,
+    pub(super) after_shutdown: Vec<BoxHook>,
+}
+
+impl FastStream {
+    /// An app on this broker.
+    pub fn new(broker: impl Broker) -> Self {
+        Self {
+            name: None,
+            version: None,
+            broker: Arc::new(broker),
+            named_brokers: BTreeMap::new(),
+            states: Vec::new(),
+            hooks: Hooks::default(),
+            defaults: Defaults::default(),
+            modules: Vec::new(),
+        }
+    }
+
+    /// Names the app: the group of subscribers without `group`. By default the package's name, with
+    /// `#[faststream::main]`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the app's version; by default the package's.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Shares a value with the handlers, which take it as `State<T>`. A later one of the same type replaces it.
+    pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
+        self.state_entry::<T>(StateSource::Value(Arc::new(value)))
+    }
+
+    /// Shares a value that is made at start, and only then: in `run`, `dev` and tests. If it fails, the app does not
+    /// start.
+    pub fn state_with<M, T, E>(self, make: impl HookFn<M, Output = Result<T, E>>) -> Self
+    where
+        T: Send + Sync + 'static,
+        E: Into<AnyError> + 'static,
+    {
+        self.state_entry::<T>(StateSource::Make(boxed_state(make)))
+    }
+
+    /// Adds a broker that subscribers name by `broker = "..."`. A later one of the same name replaces it.
+    pub fn broker(mut self, name: impl Into<String>, broker: impl Broker) -> Self {
+        self.named_brokers.insert(name.into(), Arc::new(broker));
+        self
+    }
+
+    /// Runs before anything else; an error stops the start.
+    pub fn on_startup<M, H>(mut self, hook: H) -> Self
+    where
+        H: HookFn<M>,
+        H::Output: HookResult,
+    {
+        self.hooks.on_startup.push(boxed(hook));
+        self
+    }
+
+    /// Runs when the groups are joined; an error stops the app, which drains and exits with 1.
+    pub fn after_startup<M, H>(mut self, hook: H) -> Self
+    where
+        H: HookFn<M>,
+        H::Output: HookResult,
+    {
+        self.hooks.after_startup.push(boxed(hook));
+        self
+    }
+
+    /// Runs when all handlers have ended, and can still publish. Also after a start that failed.
+    pub fn on_shutdown<M, H>(mut self, hook: H) -> Self
+    where
+        H: HookFn<M>,
+        H::Output: HookResult,
+    {
+        self.hooks.on_shutdown.push(boxed(hook));
+        self
+    }
+
+    /// Runs last, when everything that was published is confirmed. Also after a start that failed.
+    pub fn after_shutdown<M, H>(mut self, hook: H) -> Self
+    where
+        H: HookFn<M>,
+        H::Output: HookResult,
+    {
+        self.hooks.after_shutdown.push(boxed(hook));
+        self
+    }
+
+    /// Sets the ack policy of subscribers that name none.
+    pub fn ack(mut self, ack: AckPolicy) -> Self {
+        self.defaults.ack = Some(ack);
+        self
+    }
+
+    /// Sets the retries in place of subscribers that name none.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.defaults.retry = Some(retry);
+        self
+    }
+
+    /// Sets what becomes of records that are given up on, for subscribers that name nothing.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.defaults.on_error = Some(on_error);
+        self
+    }
+
+    /// Sets the settings of all groups.
+    pub fn group_settings(mut self, settings: GroupSettings) -> Self {
+        self.defaults.group_settings = settings;
+        self
+    }
+
+    /// Selects the subscribers of this module and those below, by its full path: `shop::orders`, or
+    /// `module_path!()`. Given more than once, it adds. Without any, the app runs all that are linked in.
+    pub fn module(mut self, path: impl Into<String>) -> Self {
+        self.modules.push(path.into());
+        self
+    }
+
+    fn state_entry<T: 'static>(mut self, source: StateSource) -> Self {
+        let (type_id, type_name) = (TypeId::of::<T>(), std::any::type_name::<T>());
+        self.states.retain(|entry| entry.type_id != type_id);
+        self.states.push(StateEntry { type_id, type_name, source });
+        self
+    }
+}
+
+impl fmt::Debug for FastStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let states: Vec<_> = self.states.iter().map(|entry| entry.type_name).collect();
+        f.debug_struct("FastStream")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .field("broker", &self.broker)
+            .field("named_brokers", &self.named_brokers)
+            .field("states", &states)
+            .field("defaults", &self.defaults)
+            .field("modules", &self.modules)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,195 @@
+//! What can be wrong between subscribers, or between them and their app.
+
+use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::StartupFault;
+use super::groups::GroupPlan;
+use crate::broker::{Broker, GroupRequest, selects};
+use crate::policy::OnError;
+use crate::subscriber::{Requirements, Source, Subscriber, SubscriberDef};
+
+/// The subscribers of these modules and those below; all of them if none is named.
+pub(super) fn select(
+    registered: Vec<&'static SubscriberDef>,
+    modules: &[String],
+    faults: &mut Vec<StartupFault>,
+) -> Vec<&'static SubscriberDef> {
+    if registered.is_empty() {
+        faults.push(StartupFault::of_app(
+            "no subscriber is registered: write one with `#[subscriber(topic = \"...\")]`; if they are in another \
+             crate, nothing of which is used here, link it with `use that_crate as _;`",
+        ));
+        return registered;
+    }
+    if modules.is_empty() {
+        return registered;
+    }
+    let is_in = |def: &SubscriberDef, module: &str| {
+        def.module.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    for module in modules {
+        if !registered.iter().any(|def| is_in(def, module)) {
+            let known: BTreeSet<_> = registered.iter().map(|def| format!("`{}`", def.module)).collect();
+            let known = known.into_iter().collect::<Vec<_>>().join(", ");
+            faults.push(StartupFault::of_app(format!(
+                "`.module(\"{module}\")` selects no subscriber: there are some in {known}"
+            )));
+        }
+    }
+    registered.into_iter().filter(|def| modules.iter().any(|module| is_in(def, module))).collect()
+}
+
+/// Some subscriber is enabled. If something else is wrong with the selected ones, that is told instead.
+pub(super) fn anything_left(
+    selected: &[&'static SubscriberDef],
+    subscribers: &[Subscriber],
+    faults: &mut Vec<StartupFault>,
+) {
+    if subscribers.is_empty() && faults.is_empty() {
+        let names: Vec<_> = selected.iter().map(|def| format!("{} ({})", def.path(), def.place())).collect();
+        faults.push(StartupFault::of_app(format!(
+            "no subscriber is enabled, nothing would run: set the variables of `enabled` at {}",
+            names.join(", ")
+        )));
+    }
+}
+
+/// Every state that a handler takes was given to the app.
+pub(super) fn states(
+    subscribers: &[Arc<Subscriber>],
+    given: &BTreeSet<TypeId>,
+    faults: &mut Vec<StartupFault>,
+) {
+    for subscriber in subscribers {
+        let mut requirements = Requirements::default();
+        (subscriber.def.requires)(&mut requirements);
+        let mut told = BTreeSet::new();
+        for (type_id, name) in requirements.states() {
+            if !given.contains(type_id) && told.insert(*type_id) {
+                let message = format!(
+                    "takes a state of type `{name}`, which the app does not have: add `.state(...)` or \
+                     `.state_with(...)` with one"
+                );
+                faults.push(StartupFault::of_handler(subscriber.def, message));
+            }
+        }
+    }
+}
+
+/// Every named broker exists.
+pub(super) fn brokers(
+    subscribers: &[Arc<Subscriber>],
+    brokers: &BTreeMap<Option<Arc<str>>, Arc<dyn Broker>>,
+    faults: &mut Vec<StartupFault>,
+) {
+    for subscriber in subscribers {
+        if !brokers.contains_key(&subscriber.broker) {
+            let name = subscriber.broker.as_deref().unwrap_or_default();
+            let known: Vec<_> = brokers.keys().flatten().map(|name| format!("`{name}`")).collect();
+            let known =
+                if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
+            let message = format!(
+                "the app has no broker named `{name}`, {known}: add `.broker(\"{name}\", ...)`, or leave `broker` out \
+                 for the default one"
+            );
+            faults.push(StartupFault::of_handler(subscriber.def, message));
+        }
+    }
+}
+
+/// No two handlers of one group read the same topic.
+///
+/// Two different patterns may still meet on a topic that appears later: the first by module and line gets it.
+pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
+    for (index, second) in subscribers.iter().enumerate() {
+        for first in &subscribers[..index] {
+            if first.group != second.group || first.broker != second.broker {
+                continue;
+            }
+            if let Some(shared) = shared_topic(&first.source, &second.source) {
+                let message = format!(
+                    "reads {shared} in the group `{}`, and so does {} ({}): only one would get its records; give one \
+                     of them another `group`, or make them one handler",
+                    second.group,
+                    first.def.path(),
+                    first.def.place()
+                );
+                faults.push(StartupFault::of_handler(second.def, message));
+            }
+        }
+    }
+}
+
+fn shared_topic(first: &Source, second: &Source) -> Option<String> {
+    let matches = |names: &[Arc<str>], matches: &dyn Fn(&str) -> bool| {
+        names.iter().find(|name| matches(name)).map(|name| format!("`{name}`"))
+    };
+    match (first, second) {
+        (Source::Topics(first), Source::Topics(second)) => {
+            matches(second, &|name| first.iter().any(|other| **other == *name))
+        }
+        (Source::Topics(names), Source::Pattern(regex)) | (Source::Pattern(regex), Source::Topics(names)) => {
+            matches(names, &|name| selects(regex, name))
+        }
+        (Source::Pattern(first), Source::Pattern(second)) => {
+            (first.as_str() == second.as_str()).then(|| format!("the pattern `{first}`"))
+        }
+    }
+}
+
+/// No handler reads the dead letters that it writes.
+pub(super) fn dead_letters(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
+    for subscriber in subscribers {
+        let writes = subscriber.dead_letter.is_some()
+            || subscriber.on_error == OnError::DeadLetter
+            || subscriber.on_decode_error == OnError::DeadLetter;
+        let written = match &subscriber.source {
+            Source::Topics(names) => {
+                names.iter().map(|name| subscriber.dead_letter_topic(name)).collect::<Vec<_>>()
+            }
+            Source::Pattern(_) => subscriber.dead_letter.iter().cloned().collect(),
+        };
+        if let Some(topic) = written.iter().find(|topic| writes && subscriber.reads(topic)) {
+            let message = format!(
+                "reads `{topic}`, where its own dead letters go, and would give up on them for ever: name another \
+                 topic with `dead_letter = \"...\"`"
+            );
+            faults.push(StartupFault::of_handler(subscriber.def, message));
+        }
+    }
+}
+
+/// Every record to let go of is in a topic that somebody reads.
+pub(super) fn skips(
+    subscribers: &[Arc<Subscriber>],
+    skips: &BTreeSet<(String, i32, i64)>,
+    faults: &mut Vec<StartupFault>,
+) {
+    for (topic, partition, offset) in skips {
+        if !subscribers.iter().any(|subscriber| subscriber.reads(topic)) {
+            faults.push(StartupFault::of_app(format!(
+                "cannot let go of {topic}:{partition}:{offset}: no handler reads `{topic}`"
+            )));
+        }
+    }
+}
+
+/// The brokers' own settings.
+pub(super) fn broker_settings(
+    brokers: &BTreeMap<Option<Arc<str>>, Arc<dyn Broker>>,
+    groups: &[GroupPlan],
+    faults: &mut Vec<StartupFault>,
+) {
+    for (name, broker) in brokers {
+        let requests: Vec<GroupRequest> =
+            groups.iter().filter(|group| group.broker == *name).map(|group| group.request.clone()).collect();
+        for message in broker.check(&requests) {
+            faults.push(StartupFault::of_app(match name {
+                Some(name) => format!("broker `{name}`: {message}"),
+                None => message,
+            }));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Where `${VARIABLE:default}` in attributes takes its values from.
+//!
+//! The process's environment, or a map in tests. Values are read once, at start.
+
+use std::collections::BTreeMap;
+
+/// Where `${VARIABLE:default}` takes its values from.
+///
+/// As in a shell, an empty variable counts as unset where a default is given.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// `None` is the process's own.
+    map: Option<BTreeMap<String, String>>,
+}
+
+/// A text with variables that cannot be resolved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExpandError {
+    /// Not set, and no default is given.
+    #[error("the variable `{variable}` is not set: set it, or write a default, `${{{variable}:...}}`")]
+    Unset {
+        /// Its name.
+        variable: String,
+    },
+    /// Set, but not readable.
+    #[error("the variable `{variable}` is not valid UTF-8")]
+    NotUnicode {
+        /// Its name.
+        variable: String,
+    },
+    /// `${` without an end, or without a name.
+    #[error("`{text}` has a `${{` that is no variable: write `${{NAME}}` or `${{NAME:default}}`")]
+    Malformed {
+        /// The whole text.
+        text: String,
+    },
+}
+
+impl Environment {
+    /// The process's environment.
+    #[must_use]
+    pub fn process() -> Self {
+        Self::default()
+    }
+
+    /// Exactly these variables, whatever the process has.
+    #[must_use]
+    pub fn only<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        let map = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self { map: Some(map.collect()) }
+    }
+
+    /// The value of a variable; `None` if it is not set.
+    ///
+    /// # Errors
+    /// If the value is not valid UTF-8.
+    pub fn get(&self, variable: &str) -> Result<Option<String>, ExpandError> {
+        match &self.map {
+            Some(map) => Ok(map.get(variable).cloned()),
+            None => match std::env::var(variable) {
+                Ok(value) => Ok(Some(value)),
+                Err(std::env::VarError::NotPresent) => Ok(None),
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    Err(ExpandError::NotUnicode { variable: variable.to_owned() })
+                }
+            },
+        }
+    }
+
+    /// Replaces every `${NAME}` and `${NAME:default}`. Everything else stays, a lone `$` too.
+    ///
+    /// A default may hold balanced braces: `${ROUTES:^a{2}$}`.
+    ///
+    /// # Errors
+    /// If a variable has neither a value nor a default, or a `${` is no variable.
+    pub fn expand(&self, text: &str) -> Result<String, ExpandError> {
+        let malformed = || ExpandError::Malformed { text: text.to_owned() };
+        let mut expanded = String::new();
+        let mut rest = text;
+        while let Some(begin) = rest.find("${") {
+            expanded.push_str(&rest[..begin]);
+            let inside = &rest[begin + 2..];
+            let end = closing_brace(inside).ok_or_else(malformed)?;
+            let (name, default) = match inside[..end].split_once(':') {
+                Some((name, default)) => (name, Some(default)),
+                None => (&inside[..end], None),
+            };
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                return Err(malformed());
+            }
+            match (self.get(name)?, default) {
+                (Some(value), default) if !value.is_empty() || default.is_none() => expanded.push_str(&value),
+                (_, Some(default)) => expanded.push_str(default),
+                (_, None) => return Err(ExpandError::Unset { variable: name.to_owned() }),
+            }
+            rest = &inside[end + 1..];
+        }
+        expanded.push_str(rest);
+        Ok(expanded)
+    }
+}
+
+/// Where the `}` is that closes a brace opened before `text`.
+fn closing_brace(text: &str) -> Option<usize> {
+    let mut depth = 0;
+    for (index, character) in text.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(index),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_variables_and_keeps_the_rest() {
+        let environment = Environment::only([("A", "x"), ("EMPTY", "")]);
+        let expand = |text| environment.expand(text).expect(text);
+        assert_eq!(expand("plain $1 {a}"), "plain $1 {a}");
+        assert_eq!(expand("${A}-${B:y}-${A:z}"), "x-y-x");
+        assert_eq!(expand("${EMPTY:d}|${EMPTY}|${NONE:}"), "d||");
+        assert_eq!(expand("${P:^a{2,3}$}!"), "^a{2,3}$!");
+        assert_eq!(expand("${U:kafka://h:1}"), "kafka://h:1");
+    }
+
+    #[test]
+    fn says_what_is_missing_or_malformed() {
+        let environment = Environment::only([("A", "x")]);
+        let refuse = |text| environment.expand(text).expect_err(text).to_string();
+        assert_eq!(
+            refuse("a-${ORDERS}"),
+            "the variable `ORDERS` is not set: set it, or write a default, `${ORDERS:...}`"
+        );
+        for text in ["${", "${A", "${}", "${A B}", "${:x}"] {
+            assert!(refuse(text).contains(&format!("`{text}` has a `${{`")), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_the_process_by_default() {
+        assert_eq!(Environment::process().get("CARGO_PKG_NAME"), Ok(Some("faststream-core".to_owned())));
+    }
+}

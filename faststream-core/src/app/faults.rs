@@ -1,0 +1,85 @@
+//! What is wrong with an app, found before anything is connected: all of it at once.
+
+use std::fmt;
+
+use crate::subscriber::SubscriberDef;
+
+/// One thing that is wrong with the app: a sentence with the cure, and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartupFault {
+    /// The handler it concerns, by its path; `None` if it concerns the whole app.
+    handler: Option<String>,
+    /// Its file and line.
+    place: Option<String>,
+    /// What is wrong and what to do.
+    message: String,
+}
+
+/// Everything that is wrong with the app. Prints as a list, one fault a line with its cure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct StartupFaults {
+    faults: Vec<StartupFault>,
+}
+
+impl StartupFault {
+    /// A fault of the whole app.
+    pub(crate) fn of_app(message: impl Into<String>) -> Self {
+        Self { handler: None, place: None, message: message.into() }
+    }
+
+    /// A fault of one handler.
+    pub(crate) fn of_handler(def: &SubscriberDef, message: impl Into<String>) -> Self {
+        Self { handler: Some(def.path()), place: Some(def.place()), message: message.into() }
+    }
+
+    /// The handler it concerns, as `module::name`; `None` if it concerns the whole app.
+    #[must_use]
+    pub fn handler(&self) -> Option<&str> {
+        self.handler.as_deref()
+    }
+
+    /// The handler's `file:line`.
+    #[must_use]
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// What is wrong and what to do.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for StartupFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.handler, &self.place) {
+            (Some(handler), Some(place)) => write!(f, "{handler} ({place}): {}", self.message),
+            _ => f.write_str(&self.message),
+        }
+    }
+}
+
+impl StartupFaults {
+    /// `Err` if there is any fault.
+    pub(crate) fn check(faults: Vec<StartupFault>) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self { faults }) }
+    }
+
+    /// Every fault: those of the app first, then by module and line.
+    #[must_use]
+    pub fn faults(&self) -> &[StartupFault] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for StartupFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.faults.len();
+        writeln!(f, "the app cannot start, {count} fault{}:", if count == 1 { "" } else { "s" })?;
+        for (index, fault) in self.faults.iter().enumerate() {
+            write!(f, "{}  - {fault}", if index == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! Which memberships an app needs: one per (broker, group), whatever number of subscribers share it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::resolve::longest_drain;
+use crate::broker::{GroupRequest, PatternRequest};
+use crate::policy::GroupSettings;
+use crate::subscriber::{Source, Subscriber};
+
+/// One membership, before it is joined.
+#[derive(Debug)]
+pub(super) struct GroupPlan {
+    /// The named broker; `None` is the default one.
+    pub(super) broker: Option<Arc<str>>,
+    pub(super) request: GroupRequest,
+    /// By module and line.
+    pub(super) subscribers: Vec<Arc<Subscriber>>,
+    pub(super) settings: GroupSettings,
+}
+
+/// The memberships, by broker and group.
+///
+/// Order, concurrency, commit and start belong to a topic, which has one subscriber in a group. What is left to the
+/// group is its drain time: the longest of its subscribers'.
+pub(super) fn group(subscribers: &[Arc<Subscriber>], settings: &GroupSettings) -> Vec<GroupPlan> {
+    let mut members: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for subscriber in subscribers {
+        let place = (subscriber.broker.clone(), Arc::clone(&subscriber.group));
+        members.entry(place).or_default().push(Arc::clone(subscriber));
+    }
+    let plan = |((broker, group), subscribers): ((_, Arc<str>), Vec<Arc<Subscriber>>)| {
+        let settings = settings.clone().drain(longest_drain(subscribers.iter()));
+        let request = request(group, &subscribers, &settings);
+        GroupPlan { broker, request, subscribers, settings }
+    };
+    members.into_iter().map(plan).collect()
+}
+
+fn request(group: Arc<str>, subscribers: &[Arc<Subscriber>], settings: &GroupSettings) -> GroupRequest {
+    let mut topics = BTreeMap::new();
+    let mut patterns = Vec::new();
+    for subscriber in subscribers {
+        match &subscriber.source {
+            Source::Topics(names) => {
+                topics.extend(names.iter().map(|name| (name.to_string(), subscriber.start)));
+            }
+            Source::Pattern(regex) => {
+                patterns.push(PatternRequest { regex: regex.clone(), start: subscriber.start });
+            }
+        }
+    }
+    GroupRequest { group, topics, patterns, commit_interval: settings.commit_interval }
+}

@@ -1,0 +1,145 @@
+//! What users run at start and at stop: lifecycle hooks, and states that are made at start.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use super::{Context, States};
+use crate::broker::BoxFuture;
+use crate::delivery::HandlerError;
+
+/// What a hook may use of the app. Hooks that need nothing take no argument.
+#[derive(Clone)]
+pub struct Hook {
+    pub(super) states: Arc<States>,
+    /// Of the default broker; `None` before the producer is there.
+    pub(super) context: Option<Arc<Context>>,
+}
+
+/// An async function or closure that runs at start or stop, with or without a [`Hook`] argument.
+///
+/// It is cloned for each run: a test that crashes its app starts it again.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be run at start or stop",
+    label = "not an async function without arguments or with one `Hook`",
+    note = "write `async move || {{ ... }}` or `async move |hook: Hook| {{ ... }}`; what it captures must be `Clone`"
+)]
+pub trait HookFn<M>: Clone + Send + Sync + 'static {
+    /// What it returns.
+    type Output: 'static;
+
+    /// Runs it.
+    fn call(self, hook: Hook) -> BoxFuture<'static, Self::Output>;
+}
+
+/// What a hook returns: `()`, or a `Result<(), E>` with any error type.
+#[diagnostic::on_unimplemented(
+    message = "a hook returns `()` or `Result<(), E>`, not `{Self}`",
+    note = "end it with `;` or with `Ok(())`"
+)]
+pub trait HookResult {
+    /// The error as one line, with its causes.
+    ///
+    /// # Errors
+    /// What the hook returned.
+    fn into_result(self) -> Result<(), String>;
+}
+
+/// A hook whose type is forgotten.
+pub(super) type BoxHook = Arc<dyn Fn(Hook) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// A state that is made at start, with its type forgotten.
+pub(super) type StateMaker = Arc<dyn Fn(Hook) -> BoxFuture<'static, Result<AnyState, String>> + Send + Sync>;
+
+/// A state with its type forgotten.
+pub(super) type AnyState = Arc<dyn Any + Send + Sync>;
+
+/// An error of any type, `anyhow`'s too.
+pub(super) type AnyError = Box<dyn Error + Send + Sync>;
+
+impl Hook {
+    /// A state of the app.
+    ///
+    /// In `on_startup` and `state_with`, those given by `state`, and those that earlier `state_with` made.
+    #[must_use]
+    pub fn state<T: 'static>(&self) -> Option<&T> {
+        self.states.get()
+    }
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hook").field("states", &self.states).finish_non_exhaustive()
+    }
+}
+
+impl<F, R> HookFn<()> for F
+where
+    F: FnOnce() -> R + Clone + Send + Sync + 'static,
+    R: Future<Output: 'static> + Send + 'static,
+{
+    type Output = R::Output;
+
+    fn call(self, _hook: Hook) -> BoxFuture<'static, R::Output> {
+        Box::pin(self())
+    }
+}
+
+impl<F, R> HookFn<(Hook,)> for F
+where
+    F: FnOnce(Hook) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output: 'static> + Send + 'static,
+{
+    type Output = R::Output;
+
+    fn call(self, hook: Hook) -> BoxFuture<'static, R::Output> {
+        Box::pin(self(hook))
+    }
+}
+
+impl HookResult for () {
+    fn into_result(self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<E: Into<AnyError>> HookResult for Result<(), E> {
+    fn into_result(self) -> Result<(), String> {
+        self.map_err(one_line)
+    }
+}
+
+/// Forgets the type of a hook.
+pub(super) fn boxed<M, H>(hook: H) -> BoxHook
+where
+    H: HookFn<M>,
+    H::Output: HookResult,
+{
+    Arc::new(move |argument| {
+        let call = hook.clone().call(argument);
+        Box::pin(async move { call.await.into_result() })
+    })
+}
+
+/// Forgets the type of a function that makes a state.
+pub(super) fn boxed_state<M, H, T, E>(make: H) -> StateMaker
+where
+    H: HookFn<M, Output = Result<T, E>>,
+    T: Send + Sync + 'static,
+    E: Into<AnyError> + 'static,
+{
+    Arc::new(move |argument| {
+        let call = make.clone().call(argument);
+        Box::pin(async move {
+            let value = call.await.map_err(one_line)?;
+            Ok(Arc::new(value) as AnyState)
+        })
+    })
+}
+
+fn one_line(error: impl Into<AnyError>) -> String {
+    let error: AnyError = error.into();
+    HandlerError::from_chain("", &*error).message
+}

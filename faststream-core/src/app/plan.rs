@@ -1,0 +1,192 @@
+//! An app that was checked: its subscribers, their groups, and all that a start needs.
+
+use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use super::builder::{Hooks, StateEntry};
+use super::groups::{GroupPlan, group};
+use super::resolve::Resolver;
+use super::{Environment, FastStream, StartupFault, StartupFaults, checks};
+use crate::broker::Broker;
+use crate::subscriber::{Subscriber, SubscriberDef, registered};
+
+/// What an app is checked and started with that is not part of it.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// The package's name, from `#[faststream::main]`: the app's name if it has none.
+    pub package: Option<&'static str>,
+    /// The package's version: the app's if it has none.
+    pub version: Option<&'static str>,
+    /// Where `${VARIABLE:default}` takes its values from.
+    pub environment: Environment,
+    /// Held records to let go of: (topic, partition, offset).
+    pub skips: BTreeSet<(String, i32, i64)>,
+    /// What the app runs on.
+    pub brokers: Brokers,
+}
+
+/// What an app runs on. Its own brokers are neither checked nor connected to when they are replaced.
+#[derive(Clone, Default)]
+pub enum Brokers {
+    /// Its own.
+    #[default]
+    Own,
+    /// This one in place of each: `dev`.
+    Shared(Arc<dyn Broker>),
+    /// One by name (`None` is the default one): tests.
+    ByName(Arc<dyn Fn(Option<&str>) -> Arc<dyn Broker> + Send + Sync>),
+}
+
+/// An app that was checked, and can be started. Nothing was connected, no state was built.
+pub struct Plan {
+    pub(super) name: Arc<str>,
+    version: Option<String>,
+    subscribers: Vec<Arc<Subscriber>>,
+    pub(super) groups: Vec<Arc<GroupPlan>>,
+    /// The default one is first: `None` orders before any name.
+    pub(super) brokers: BTreeMap<Option<Arc<str>>, Arc<dyn Broker>>,
+    pub(super) states: Vec<StateEntry>,
+    pub(super) hooks: Hooks,
+    pub(super) skips: BTreeSet<(String, i32, i64)>,
+}
+
+impl FastStream {
+    /// Selects the subscribers, decides everything about them, and checks it all. Builds no state, connects to nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once, each with its handler, file and line, and the cure.
+    pub fn plan(self, setting: Setting) -> Result<Plan, StartupFaults> {
+        self.plan_of(registered(), setting)
+    }
+
+    /// As [`plan`](Self::plan), with these subscribers in place of those that are linked in.
+    pub(crate) fn plan_of(
+        self,
+        registered: Vec<&'static SubscriberDef>,
+        setting: Setting,
+    ) -> Result<Plan, StartupFaults> {
+        let mut faults = Vec::new();
+        let selected = checks::select(registered, &self.modules, &mut faults);
+        let name = self.name.clone().or_else(|| setting.package.map(ToOwned::to_owned));
+        let default_group = default_group(name.as_deref(), &setting.environment, &mut faults);
+        let resolver = Resolver {
+            environment: &setting.environment,
+            defaults: &self.defaults,
+            group: default_group.as_deref(),
+        };
+        let mut subscribers: Vec<Subscriber> = Vec::new();
+        for def in &selected {
+            subscribers.extend(resolver.resolve(def, &mut faults));
+        }
+        checks::anything_left(&selected, &subscribers, &mut faults);
+        name_apart(&mut subscribers);
+        let subscribers: Vec<_> = subscribers.into_iter().map(Arc::new).collect();
+
+        let brokers = self.brokers(&setting.brokers);
+        let states: BTreeSet<TypeId> = self.states.iter().map(|entry| entry.type_id).collect();
+        let groups = group(&subscribers, &self.defaults.group_settings);
+        checks::states(&subscribers, &states, &mut faults);
+        checks::brokers(&subscribers, &brokers, &mut faults);
+        checks::overlaps(&subscribers, &mut faults);
+        checks::dead_letters(&subscribers, &mut faults);
+        checks::skips(&subscribers, &setting.skips, &mut faults);
+        checks::broker_settings(&brokers, &groups, &mut faults);
+        faults.sort_by_key(|fault| fault.handler().is_some());
+        StartupFaults::check(faults)?;
+
+        Ok(Plan {
+            name: name.unwrap_or_else(|| "faststream".to_owned()).into(),
+            version: self.version.or_else(|| setting.version.map(ToOwned::to_owned)),
+            subscribers,
+            groups: groups.into_iter().map(Arc::new).collect(),
+            brokers,
+            states: self.states,
+            hooks: self.hooks,
+            skips: setting.skips,
+        })
+    }
+
+    fn brokers(&self, instead: &Brokers) -> BTreeMap<Option<Arc<str>>, Arc<dyn Broker>> {
+        let named = self.named_brokers.iter().map(|(name, broker)| (Some(Arc::from(&**name)), broker));
+        let own = std::iter::once((None, &self.broker)).chain(named);
+        own.map(|(name, own)| {
+            let broker = match instead {
+                Brokers::Own => Arc::clone(own),
+                Brokers::Shared(broker) => Arc::clone(broker),
+                Brokers::ByName(broker) => broker(name.as_deref()),
+            };
+            (name, broker)
+        })
+        .collect()
+    }
+}
+
+impl Plan {
+    /// The app's name; `faststream` if it has none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The app's version.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// The subscribers that run, by module and line.
+    #[must_use]
+    pub fn subscribers(&self) -> &[Arc<Subscriber>] {
+        &self.subscribers
+    }
+}
+
+/// `KAFKA_GROUP`, else the app's name.
+fn default_group(
+    name: Option<&str>,
+    environment: &Environment,
+    faults: &mut Vec<StartupFault>,
+) -> Option<String> {
+    let variable = environment.get("KAFKA_GROUP").unwrap_or_else(|error| {
+        faults.push(StartupFault::of_app(error.to_string()));
+        None
+    });
+    variable.filter(|group| !group.is_empty()).or_else(|| name.map(ToOwned::to_owned))
+}
+
+/// Handlers of the same name are called by their whole path.
+fn name_apart(subscribers: &mut [Subscriber]) {
+    let mut names: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for subscriber in &*subscribers {
+        *names.entry(subscriber.def.name).or_default() += 1;
+    }
+    for subscriber in subscribers {
+        if names[subscriber.def.name] > 1 {
+            subscriber.handler = subscriber.def.path().into();
+        }
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let handlers: Vec<_> = self.subscribers.iter().map(|subscriber| &subscriber.handler).collect();
+        f.debug_struct("Plan")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .field("handlers", &handlers)
+            .field("brokers", &self.brokers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Brokers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own => f.write_str("Own"),
+            Self::Shared(broker) => f.debug_tuple("Shared").field(broker).finish(),
+            Self::ByName(_) => f.write_str("ByName"),
+        }
+    }
+}

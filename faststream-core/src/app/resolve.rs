@@ -1,0 +1,225 @@
+//! From a subscriber as it was written to one with everything decided.
+//!
+//! The only place that knows the precedence of settings: subscriber, app, built-in. What the app sets is a default: it
+//! is passed over where it does not apply. What a subscriber says itself must apply (`rules`).
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::builder::Defaults;
+use super::rules;
+use super::{Environment, StartupFault};
+use crate::policy::{AckPolicy, OnError, Order, Retry, parse_duration};
+use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
+
+/// Calls at a time in one partition, where their order allows more than one.
+const CONCURRENCY: u32 = 16;
+/// The longest name that Kafka allows.
+const LONGEST_NAME: usize = 249;
+
+/// What all subscribers of an app are resolved with.
+pub(super) struct Resolver<'a> {
+    pub(super) environment: &'a Environment,
+    pub(super) defaults: &'a Defaults,
+    /// The group of subscribers without one.
+    pub(super) group: Option<&'a str>,
+}
+
+/// One subscriber being read: what is wrong is noted, and reading goes on.
+struct Reader<'a> {
+    def: &'static SubscriberDef,
+    environment: &'a Environment,
+    faults: &'a mut Vec<StartupFault>,
+}
+
+impl Resolver<'_> {
+    /// The subscriber with everything decided; `None` if it is disabled, or if something is wrong with it.
+    pub(super) fn resolve(
+        &self,
+        def: &'static SubscriberDef,
+        faults: &mut Vec<StartupFault>,
+    ) -> Option<Subscriber> {
+        let before = faults.len();
+        let mut reader = Reader { def, environment: self.environment, faults };
+        if !reader.enabled() {
+            return None;
+        }
+        let source = reader.source();
+        let group = reader.group(self.group);
+        let broker = def.broker.and_then(|text| reader.text("broker", text));
+        let dead_letter = def.dead_letter.and_then(|text| reader.topic("dead_letter", text));
+        let timeout = def.timeout.and_then(|text| reader.parsed("timeout", text, parse_duration));
+        let drain = def.drain.and_then(|text| reader.parsed("drain", text, parse_duration));
+        let retry = reader.retry(self.defaults.retry);
+        let publishes: Vec<_> =
+            def.publishers.iter().filter_map(|def| reader.topic("publisher", def.topic)).collect();
+
+        let ack = def.ack.or(self.defaults.ack).unwrap_or_default();
+        let (on_error, on_decode_error) = self.on_error(def, ack);
+        let order = def.order.unwrap_or_default();
+        let concurrency = def.concurrency.unwrap_or(if order == Order::Partition { 1 } else { CONCURRENCY });
+        rules::check(def, ack, order, timeout, faults);
+        if faults.len() > before {
+            return None;
+        }
+        Some(Subscriber {
+            def,
+            handler: def.name.into(),
+            group: group?,
+            broker: broker.map(Into::into),
+            source: source?,
+            start: def.start.unwrap_or_default(),
+            ack,
+            retry: if retries(ack) { retry? } else { Retry::attempts(1) },
+            on_error,
+            on_decode_error,
+            dead_letter,
+            order,
+            concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
+            commit: def.commit.unwrap_or_default(),
+            timeout,
+            drain: drain.unwrap_or(self.defaults.group_settings.drain),
+            publishes: publishes.into(),
+        })
+    }
+
+    fn on_error(&self, def: &SubscriberDef, ack: AckPolicy) -> (OnError, OnError) {
+        let named = def.dead_letter.map(|_| OnError::DeadLetter);
+        let built_in = if retries(ack) { OnError::Hold } else { OnError::Skip };
+        let of_app = self.defaults.on_error.filter(|_| gives_up(ack));
+        let on_error = def.on_error.or(named).or(of_app).unwrap_or(built_in);
+        (on_error, def.on_decode_error.unwrap_or(on_error))
+    }
+}
+
+/// Whether a failed record is tried again under this policy.
+pub(super) fn retries(ack: AckPolicy) -> bool {
+    matches!(ack, AckPolicy::NackOnError | AckPolicy::Manual)
+}
+
+/// Whether a record can be given up on under this policy; with the others it is finished whatever comes.
+pub(super) fn gives_up(ack: AckPolicy) -> bool {
+    retries(ack) || ack == AckPolicy::RejectOnError
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, message: impl Into<String>) {
+        self.faults.push(StartupFault::of_handler(self.def, message));
+    }
+
+    /// The text with its variables replaced.
+    fn text(&mut self, key: &str, text: &str) -> Option<String> {
+        match self.environment.expand(text) {
+            Ok(expanded) => Some(expanded),
+            Err(error) => {
+                self.fault(format!("`{key} = \"{text}\"`: {error}"));
+                None
+            }
+        }
+    }
+
+    fn parsed<T, E: Display>(
+        &mut self,
+        key: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let expanded = self.text(key, text)?;
+        match parse(&expanded) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fault(format!("`{key} = \"{text}\"`: {error}"));
+                None
+            }
+        }
+    }
+
+    fn topic(&mut self, key: &str, text: &str) -> Option<Arc<str>> {
+        self.parsed(key, text, |name| check_topic(name).map(|()| name.into()))
+    }
+
+    fn enabled(&mut self) -> bool {
+        let Some(text) = self.def.enabled else { return true };
+        let parse = |value: &str| match value.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err(format!("`{value}` is neither `true` nor `false`")),
+        };
+        self.parsed("enabled", text, parse).unwrap_or(false)
+    }
+
+    fn source(&mut self) -> Option<Source> {
+        match self.def.source {
+            SourceDef::Pattern(text) => {
+                let parse = |pattern: &str| Regex::new(pattern).map_err(|error| pattern_error(&error));
+                self.parsed("pattern", text, parse).map(Source::Pattern)
+            }
+            SourceDef::Topics(texts) => {
+                let key = if texts.len() == 1 { "topic" } else { "topics" };
+                let mut topics: Vec<Arc<str>> = Vec::new();
+                for text in texts {
+                    let Some(topic) = self.topic(key, text) else { continue };
+                    if topics.contains(&topic) {
+                        self.fault(format!("`{topic}` is named twice in `topics`: remove one"));
+                    }
+                    topics.push(topic);
+                }
+                (topics.len() == texts.len()).then_some(Source::Topics(topics))
+            }
+        }
+    }
+
+    fn group(&mut self, of_app: Option<&str>) -> Option<Arc<str>> {
+        let Some(text) = self.def.group else {
+            if of_app.is_none() {
+                self.fault(
+                    "has no consumer group: write `group = \"...\"`, or name the app (`FastStream::name`, or \
+                     `#[faststream::main]`, which takes the package's name)",
+                );
+            }
+            return of_app.map(Into::into);
+        };
+        let parse = |group: &str| {
+            if group.trim().is_empty() { Err("a group needs a name") } else { Ok(Arc::from(group)) }
+        };
+        self.parsed("group", text, parse)
+    }
+
+    fn retry(&mut self, of_app: Option<Retry>) -> Option<Retry> {
+        let base = of_app.unwrap_or_default();
+        let Some(def) = self.def.retry else { return Some(base) };
+        let retry = def.attempts.map_or(base, |attempts| base.with_attempts(attempts));
+        match def.backoff {
+            Some(text) => self.parsed("backoff", text, |text| retry.parse_backoff(text)),
+            None => Some(retry),
+        }
+    }
+}
+
+/// The first line that says what is wrong, without the drawing.
+fn pattern_error(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let cause = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("not a regular expression");
+    format!("not a pattern: {}", cause.trim().trim_start_matches("error: "))
+}
+
+fn check_topic(name: &str) -> Result<(), String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() {
+        Err("a topic needs a name".into())
+    } else if name == "." || name == ".." || name.len() > LONGEST_NAME || !name.chars().all(legal) {
+        Err(format!(
+            "`{name}` is no topic name: Kafka takes letters, digits, `.`, `_` and `-`, {LONGEST_NAME} at most"
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// How long a revocation or stop waits for all of these.
+pub(super) fn longest_drain<'a>(subscribers: impl Iterator<Item = &'a Arc<Subscriber>>) -> Duration {
+    subscribers.map(|subscriber| subscriber.drain).max().unwrap_or_default()
+}

@@ -1,0 +1,81 @@
+//! What does not go together in one subscriber, once every setting is decided.
+//!
+//! The macro refuses what it can see; here the app's defaults are known too. Only what the subscriber says itself can
+//! be wrong: a default that does not apply is passed over.
+
+use std::time::Duration;
+
+use super::StartupFault;
+use super::resolve::{gives_up, retries};
+use crate::policy::{AckPolicy, OnError, Order};
+use crate::subscriber::{Requirements, SubscriberDef};
+
+/// Notes every rule that the subscriber breaks.
+pub(super) fn check(
+    def: &'static SubscriberDef,
+    ack: AckPolicy,
+    order: Order,
+    timeout: Option<Duration>,
+    faults: &mut Vec<StartupFault>,
+) {
+    let mut refuse = |message: String| faults.push(StartupFault::of_handler(def, message));
+    let policy = || format!("`ack = {ack:?}`{}", if def.ack.is_some() { "" } else { " (from the app)" });
+
+    if def.retry.is_some() && !retries(ack) {
+        refuse(format!("`retry` has no effect with {}: use `ack = NackOnError`, or remove it", policy()));
+    }
+    if def.retry.is_some_and(|retry| retry.attempts == Some(0)) {
+        refuse("`retry(attempts = 0)` would never call it: `attempts = 1` means no retry".into());
+    }
+    for (key, given) in [
+        ("on_error", def.on_error.is_some()),
+        ("dead_letter", def.dead_letter.is_some()),
+        ("on_decode_error", def.on_decode_error.is_some()),
+    ] {
+        if given && !gives_up(ack) {
+            let policy = policy();
+            refuse(format!(
+                "`{key}` has no effect with {policy}, which finishes a record whatever comes: use `ack = NackOnError` \
+                 or `ack = RejectOnError`, or remove it"
+            ));
+        }
+    }
+    let other = def.on_error.filter(|on_error| *on_error != OnError::DeadLetter);
+    if let (Some(_), Some(other)) = (def.dead_letter, other)
+        && def.on_decode_error != Some(OnError::DeadLetter)
+    {
+        refuse(format!("`dead_letter` and `on_error = {other:?}` contradict each other: remove one"));
+    }
+    if def.concurrency == Some(0) {
+        refuse("`concurrency = 0` would never call it: 1 is the least".into());
+    }
+    if def.concurrency.is_some_and(|concurrency| concurrency > 1) && order == Order::Partition {
+        refuse(
+            "`concurrency` above 1 needs `order = Key` (order kept per key) or `order = None`: with \
+             `order = Partition` one record at a time is handled"
+                .into(),
+        );
+    }
+    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        refuse("`timeout` is zero, every call would fail: give it time, or remove it".into());
+    }
+
+    let mut requirements = Requirements::default();
+    (def.requires)(&mut requirements);
+    let by_hand = requirements.settles_by_hand();
+    if by_hand && ack != AckPolicy::Manual {
+        refuse(format!("it takes an `Ack`, which needs `ack = Manual`, but has {}", policy()));
+    }
+    if !by_hand && ack == AckPolicy::Manual && def.ack.is_some() {
+        refuse(
+            "`ack = Manual` needs an argument of type `Ack` to settle with: take one, or remove it".into(),
+        );
+    }
+    if !by_hand && ack == AckPolicy::Manual && def.ack.is_none() {
+        refuse(
+            "the app's default is `ack = Manual`, which needs an argument of type `Ack`: take one, or write another \
+             `ack` at this subscriber"
+                .into(),
+        );
+    }
+}
