@@ -22,6 +22,12 @@ impl States {
         self.values.get(&TypeId::of::<T>())?.downcast_ref()
     }
 
+    /// The value of this type, shared.
+    #[must_use]
+    pub fn shared<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.values.get(&TypeId::of::<T>())?).downcast().ok()
+    }
+
     /// Whether there is a value of this type.
     #[must_use]
     pub fn contains(&self, type_id: TypeId) -> bool {

@@ -1,15 +1,21 @@
 //! One record on its way to a handler, and everything that can be read off it.
 
+mod attempt;
 mod call;
-mod delivery;
 mod extract;
+#[cfg(any(test, feature = "testing"))]
+mod fixture;
 mod outcome;
 mod record;
 mod rejection;
 
+pub use attempt::Delivery;
 pub use call::Call;
-pub use delivery::Delivery;
-pub use extract::{FromDelivery, FromPayload};
+pub use extract::{
+    FromBytes, FromDelivery, FromPayload, Headers, Json, Key, OptionalFromDelivery, Raw, State, Text,
+};
+#[cfg(any(test, feature = "testing"))]
+pub use fixture::DeliveryFixture;
 pub use outcome::{HandlerError, Outcome};
 pub use record::{HeaderList, OwnedRecord, Record};
 pub use rejection::Rejection;

@@ -69,6 +69,12 @@ impl<'a> Record<'a> {
         let list = self.headers;
         (0..).map_while(move |index| list?.header(index))
     }
+
+    /// The last header of this name, read in place; `None` if there is none or it is null.
+    #[must_use]
+    pub fn header(&self, name: impl AsRef<[u8]>) -> Option<&'a [u8]> {
+        self.headers().filter(|(candidate, _)| *candidate == name.as_ref()).last()?.1
+    }
 }
 
 impl OwnedRecord {

@@ -1,5 +1,13 @@
 //! Publishing: what a record on its way to the broker is, and the handle that users publish with.
 
+mod into_bytes;
+mod into_outgoing;
+mod into_payload;
 mod outgoing;
+mod record;
 
+pub use into_bytes::IntoBytes;
+pub use into_outgoing::IntoOutgoing;
+pub use into_payload::{EncodeError, IntoPayload};
 pub use outgoing::{Outgoing, Partition};
+pub use record::Publish;

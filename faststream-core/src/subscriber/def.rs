@@ -94,6 +94,7 @@ pub struct PublisherDef {
 pub struct Requirements {
     states: Vec<(TypeId, &'static str)>,
     settles_by_hand: bool,
+    captures: bool,
 }
 
 impl Requirements {
@@ -111,6 +112,17 @@ impl Requirements {
     #[must_use]
     pub fn settles_by_hand(&self) -> bool {
         self.settles_by_hand
+    }
+
+    /// An argument reads the captures of the topic's name: the handler must read by a `pattern`.
+    pub fn captures(&mut self) {
+        self.captures = true;
+    }
+
+    /// Whether an argument reads the captures of the topic's name.
+    #[must_use]
+    pub fn needs_pattern(&self) -> bool {
+        self.captures
     }
 
     /// The states that are needed: type and name.

@@ -1,0 +1,82 @@
+//! How keys and header values are read: bytes, text, and what is written as text.
+
+use bytes::Bytes;
+
+use crate::delivery::Rejection;
+
+/// A type that a key or a header value can be read as. Implement it for your own.
+///
+/// Numbers and `bool` are read from their text (`42`, `true`). Serializers that write big-endian integers, as Java's
+/// `LongSerializer`, are read as [`Bytes`]: `i64::from_be_bytes`.
+pub trait FromBytes: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If the bytes are something else. The message goes on after `the key` or ``the header `x` ``: `is not UTF-8`.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection>;
+}
+
+impl FromBytes for Bytes {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
+        Ok(Self::copy_from_slice(bytes))
+    }
+}
+
+impl FromBytes for Vec<u8> {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
+        Ok(bytes.to_vec())
+    }
+}
+
+impl FromBytes for String {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
+        utf8(bytes).map(str::to_owned)
+    }
+}
+
+macro_rules! from_text {
+    ($($type:ty: $what:literal),+ $(,)?) => {$(
+        impl FromBytes for $type {
+            fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
+                utf8(bytes)?.parse().map_err(|error| {
+                    Rejection::new(format!("is not {} (`{}`): {error}", $what, stringify!($type)))
+                })
+            }
+        }
+    )+};
+}
+
+from_text! {
+    u8: "a number", u16: "a number", u32: "a number", u64: "a number", u128: "a number", usize: "a number",
+    i8: "a number", i16: "a number", i32: "a number", i64: "a number", i128: "a number", isize: "a number",
+    f32: "a number", f64: "a number", bool: "`true` or `false`",
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Rejection> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        Rejection::new(format!("is not UTF-8: byte {at} begins no character"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_from_their_text() {
+        assert_eq!(u64::from_bytes(b"42"), Ok(42));
+        assert_eq!(i32::from_bytes(b"-7"), Ok(-7));
+        assert_eq!(f64::from_bytes(b"2.5"), Ok(2.5));
+        assert_eq!(bool::from_bytes(b"true"), Ok(true));
+    }
+
+    #[test]
+    fn what_is_no_number_says_why_and_does_not_quote_it() {
+        let error = u8::from_bytes(b"4111").unwrap_err();
+        assert_eq!(error.message(), "is not a number (`u8`): number too large to fit in target type");
+        let error = bool::from_bytes(b"4111").unwrap_err();
+        assert!(!error.message().contains("4111"), "{error}");
+        assert!(u64::from_bytes(&7_u64.to_be_bytes()).is_err());
+    }
+}

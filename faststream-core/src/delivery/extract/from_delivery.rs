@@ -1,0 +1,42 @@
+//! The trait of every argument that is not a plain payload.
+
+use crate::delivery::{Delivery, Rejection};
+use crate::subscriber::Requirements;
+
+/// An argument that is not the payload: `State<T>`, `Key`, `Headers`, or your own.
+///
+/// Read synchronously from the borrowed record, before the handler runs; what it makes owns its data.
+/// A type that is also `Deserialize` is read as an extractor, not as a payload.
+///
+/// ```
+/// use faststream_core::delivery::{Delivery, FromDelivery, Rejection};
+///
+/// /// Who sent the record.
+/// struct Tenant(String);
+///
+/// impl FromDelivery for Tenant {
+///     fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+///         let name = delivery.record().header("tenant").ok_or_else(|| Rejection::new("no header `tenant`"))?;
+///         let name = std::str::from_utf8(name).map_err(|_| Rejection::new("header `tenant` is not UTF-8"))?;
+///         Ok(Tenant(name.to_owned()))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a subscriber argument",
+    label = "not an extractor",
+    note = "implement `faststream::FromDelivery`, or take one of `State<T>`, `Key`, `Headers`, ..."
+)]
+pub trait FromDelivery: Sized + Send + 'static {
+    /// Whether this decodes the payload: a handler takes at most one such argument.
+    const DECODES_PAYLOAD: bool = false;
+
+    /// Reads it off the delivery.
+    ///
+    /// # Errors
+    /// If the record does not have it: never retried, `on_decode_error` decides.
+    fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection>;
+
+    /// Tells what the app must have; checked at start.
+    fn requires(_requirements: &mut Requirements) {}
+}

@@ -1,0 +1,37 @@
+//! The trait of payloads, and the payload that names no codec: any `Deserialize` type is JSON.
+
+use serde::de::DeserializeOwned;
+
+use super::json;
+use crate::delivery::{Delivery, Rejection};
+
+/// The payload: any `Deserialize` type is JSON; `Json<T>`, `Text`, `Raw` name their codec. One a handler.
+///
+/// A tombstone (a record whose payload is null) is `None` of an `Option<T>`, and rejected by any other type. An empty
+/// payload is not a tombstone: it is a payload of no bytes, which is not JSON.
+///
+/// Decoding reads the broker's buffer in place. The [`Rejection`] of a payload that cannot be decoded says what is
+/// wrong, with line and column, and names the field that is missing; it never quotes the payload, except for what a
+/// hand-written `Deserialize` puts into its own error.
+///
+/// Another codec is a wrapper of your own: `impl<T: ..> FromPayload for MsgPack<T>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a subscriber argument",
+    label = "neither a payload nor an extractor",
+    note = "a payload needs `#[derive(serde::Deserialize)]`",
+    note = "an extractor implements `faststream::FromDelivery`: `State<T>`, `Key`, `Headers`, ..."
+)]
+pub trait FromPayload: Sized + Send + 'static {
+    /// Reads it off the payload.
+    ///
+    /// # Errors
+    /// If the payload cannot be decoded, or is a tombstone where none is expected.
+    fn from_payload(delivery: &Delivery<'_>) -> Result<Self, Rejection>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + Send + 'static> FromPayload for T {
+    fn from_payload(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+        json::decode(delivery.record.payload)
+    }
+}

@@ -1,0 +1,74 @@
+//! The record's key.
+
+use std::ops::Deref;
+
+use bytes::Bytes;
+
+use super::{FromBytes, FromDelivery, OptionalFromDelivery};
+use crate::delivery::{Delivery, Rejection};
+
+/// The record's key: bytes, or what [`FromBytes`] reads them as: `Key<String>`, `Key<u64>` (from its text).
+///
+/// A record without a key is rejected; `Option<Key<T>>` takes it as `None`. An empty key is a key. A key that cannot be
+/// read as `T` is rejected either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key<T = Bytes>(pub T);
+
+impl<T: FromBytes + Send + 'static> FromDelivery for Key<T> {
+    fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+        let missing =
+            || Rejection::new("the record has no key: take `Option<Key<..>>` to handle such records");
+        Self::optional_from_delivery(delivery)?.ok_or_else(missing)
+    }
+}
+
+impl<T: FromBytes + Send + 'static> OptionalFromDelivery for Key<T> {
+    fn optional_from_delivery(delivery: &Delivery<'_>) -> Result<Option<Self>, Rejection> {
+        let read = |key| T::from_bytes(key).map(Self).map_err(|why| Rejection::new(format!("the key {why}")));
+        delivery.record.key.map(read).transpose()
+    }
+}
+
+impl<T> Deref for Key<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::DeliveryFixture;
+
+    #[test]
+    fn a_key_is_read_as_its_type() {
+        let fixture = DeliveryFixture::new("orders").key("42");
+        assert_eq!(Key::from_delivery(&fixture.delivery()), Ok(Key(Bytes::from("42"))));
+        assert_eq!(Key::from_delivery(&fixture.delivery()), Ok(Key(String::from("42"))));
+        assert_eq!(Key::from_delivery(&fixture.delivery()), Ok(Key(42_u64)));
+        assert_eq!(Option::from_delivery(&fixture.delivery()), Ok(Some(Key(42_i32))));
+    }
+
+    #[test]
+    fn a_missing_key_is_rejected_unless_it_may_be_missing() {
+        let fixture = DeliveryFixture::new("orders");
+        let error = <Key>::from_delivery(&fixture.delivery()).unwrap_err();
+        assert!(error.message().contains("no key"), "{error}");
+        assert_eq!(Option::<Key<u64>>::from_delivery(&fixture.delivery()), Ok(None));
+    }
+
+    #[test]
+    fn an_empty_key_is_a_key() {
+        let fixture = DeliveryFixture::new("orders").key("");
+        assert_eq!(Option::from_delivery(&fixture.delivery()), Ok(Some(Key(String::new()))));
+    }
+
+    #[test]
+    fn a_key_of_another_kind_is_rejected_even_if_it_may_be_missing() {
+        let fixture = DeliveryFixture::new("orders").key(&b"4\xff"[..]);
+        let error = Option::<Key<u64>>::from_delivery(&fixture.delivery()).unwrap_err();
+        assert_eq!(error.message(), "the key is not UTF-8: byte 1 begins no character");
+    }
+}

@@ -1,0 +1,41 @@
+//! `Option<Key>`, `Option<Header<H>>`, `Option<Text>`: extractors whose value a record may lack.
+
+use super::FromDelivery;
+use crate::delivery::{Delivery, Rejection};
+use crate::subscriber::Requirements;
+
+/// An extractor that can be taken as `Option<Self>`, `None` where the record does not have it.
+///
+/// What a record has but cannot be read is rejected all the same.
+#[diagnostic::on_unimplemented(
+    message = "`Option<{Self}>` can't be a subscriber argument",
+    label = "neither an optional payload nor an optional extractor",
+    note = "a payload needs `#[derive(serde::Deserialize)]`",
+    note = "an extractor of your own implements `faststream::OptionalFromDelivery` to be taken as an `Option`"
+)]
+pub trait OptionalFromDelivery: Sized + Send + 'static {
+    /// As [`FromDelivery::DECODES_PAYLOAD`].
+    const DECODES_PAYLOAD: bool = false;
+
+    /// Reads it off the delivery; `None` if the record does not have it.
+    ///
+    /// # Errors
+    /// If the record has it, but not in a form that can be read.
+    fn optional_from_delivery(delivery: &Delivery<'_>) -> Result<Option<Self>, Rejection>;
+
+    /// Tells what the app must have; checked at start.
+    fn requires(_requirements: &mut Requirements) {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: OptionalFromDelivery> FromDelivery for Option<T> {
+    const DECODES_PAYLOAD: bool = T::DECODES_PAYLOAD;
+
+    fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+        T::optional_from_delivery(delivery)
+    }
+
+    fn requires(requirements: &mut Requirements) {
+        T::requires(requirements);
+    }
+}

@@ -1,0 +1,62 @@
+//! Payloads as bytes.
+
+use std::ops::Deref;
+
+use bytes::Bytes;
+
+use super::{FromPayload, OptionalFromDelivery, tombstone};
+use crate::delivery::{Delivery, Rejection};
+
+/// The payload's bytes, copied, whatever they are. As a result: these bytes.
+///
+/// Only a tombstone is rejected; `Option<Raw>` takes that too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Raw(pub Bytes);
+
+impl FromPayload for Raw {
+    fn from_payload(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+        Self::optional_from_delivery(delivery)?.ok_or_else(|| tombstone::unexpected("Raw"))
+    }
+}
+
+impl OptionalFromDelivery for Raw {
+    const DECODES_PAYLOAD: bool = true;
+
+    fn optional_from_delivery(delivery: &Delivery<'_>) -> Result<Option<Self>, Rejection> {
+        Ok(delivery.record.payload.map(Bytes::copy_from_slice).map(Self))
+    }
+}
+
+impl Deref for Raw {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Raw {
+    fn from(bytes: T) -> Self {
+        Self(bytes.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::FromDelivery;
+    use super::*;
+    use crate::delivery::DeliveryFixture;
+
+    #[test]
+    fn any_bytes_are_taken() {
+        let fixture = DeliveryFixture::new("blobs").payload(&b"\0\xff"[..]);
+        assert_eq!(Raw::from_payload(&fixture.delivery()), Ok(Raw::from(&b"\0\xff"[..])));
+    }
+
+    #[test]
+    fn a_tombstone_is_none_of_an_option_and_nothing_else() {
+        let fixture = DeliveryFixture::new("blobs");
+        assert_eq!(Option::<Raw>::from_delivery(&fixture.delivery()), Ok(None));
+        assert!(Raw::from_payload(&fixture.delivery()).is_err());
+    }
+}

@@ -1,0 +1,84 @@
+//! Payloads that are text.
+
+use std::fmt;
+use std::ops::Deref;
+
+use super::{FromBytes, FromPayload, OptionalFromDelivery, tombstone};
+use crate::delivery::{Delivery, Rejection};
+
+/// A payload that is text as it stands, not a JSON string: UTF-8, checked. As a result: the text's bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(pub String);
+
+impl FromPayload for Text {
+    fn from_payload(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+        Self::optional_from_delivery(delivery)?.ok_or_else(|| tombstone::unexpected("Text"))
+    }
+}
+
+impl OptionalFromDelivery for Text {
+    const DECODES_PAYLOAD: bool = true;
+
+    fn optional_from_delivery(delivery: &Delivery<'_>) -> Result<Option<Self>, Rejection> {
+        let read = |payload| {
+            String::from_bytes(payload).map(Self).map_err(|why| Rejection::new(format!("the payload {why}")))
+        };
+        delivery.record.payload.map(read).transpose()
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::FromDelivery;
+    use super::*;
+    use crate::delivery::DeliveryFixture;
+
+    #[test]
+    fn text_is_taken_as_it_stands() {
+        let fixture = DeliveryFixture::new("lines").payload("\"grüße\"");
+        assert_eq!(Text::from_payload(&fixture.delivery()), Ok(Text("\"grüße\"".into())));
+        let empty = DeliveryFixture::new("lines").payload("");
+        assert_eq!(Text::from_payload(&empty.delivery()), Ok(Text(String::new())));
+    }
+
+    #[test]
+    fn wrong_utf8_is_rejected_with_the_place_of_the_first_bad_byte() {
+        let fixture = DeliveryFixture::new("lines").payload(&b"good\xffbad"[..]);
+        let error = Text::from_payload(&fixture.delivery()).unwrap_err();
+        assert_eq!(error.message(), "the payload is not UTF-8: byte 4 begins no character");
+        assert!(Option::<Text>::from_delivery(&fixture.delivery()).is_err());
+    }
+
+    #[test]
+    fn a_tombstone_is_none_of_an_option_and_nothing_else() {
+        let fixture = DeliveryFixture::new("lines");
+        assert_eq!(Option::<Text>::from_delivery(&fixture.delivery()), Ok(None));
+        assert!(Text::from_payload(&fixture.delivery()).unwrap_err().message().contains("tombstone"));
+    }
+}

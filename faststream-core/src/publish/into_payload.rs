@@ -1,0 +1,141 @@
+//! How a value becomes a payload: any `Serialize` type is JSON, wrappers name their codec.
+
+use std::any::type_name;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::delivery::{Json, Raw, Text};
+
+/// A value that can be published: any `Serialize` type is JSON; `Json<T>`, `Text`, `Raw` name their codec.
+///
+/// By value or by reference. A `String` is a JSON string, with its quotes: publish [`Text`] for the text itself. An
+/// `Option` that is `None` is the JSON `null`, not a tombstone.
+///
+/// Another codec is a wrapper of your own: `impl<T: ..> IntoPayload for MsgPack<T>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be published",
+    label = "not serializable",
+    note = "add `#[derive(serde::Serialize)]`, or implement `faststream::IntoPayload`"
+)]
+pub trait IntoPayload {
+    /// Encodes it.
+    ///
+    /// # Errors
+    /// If the value cannot be encoded, as a map whose keys are no strings in JSON.
+    fn into_payload(self) -> Result<Bytes, EncodeError>;
+}
+
+/// A value cannot be encoded: no attempt will change that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{type_name}` cannot be encoded: {message}")]
+pub struct EncodeError {
+    type_name: &'static str,
+    message: String,
+}
+
+impl EncodeError {
+    /// A `T` cannot be encoded for the reason `message`: lowercase, no full stop.
+    pub fn new<T: ?Sized>(message: impl Into<String>) -> Self {
+        Self { type_name: type_name::<T>(), message: message.into() }
+    }
+
+    /// The type's name.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> IntoPayload for T {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        json(&self)
+    }
+}
+
+impl<T: Serialize> IntoPayload for Json<T> {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        json(&self.0)
+    }
+}
+
+impl<T: Serialize> IntoPayload for &Json<T> {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        json(&self.0)
+    }
+}
+
+impl IntoPayload for Text {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        Ok(self.0.into())
+    }
+}
+
+impl IntoPayload for &Text {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        Ok(Bytes::copy_from_slice(self.0.as_bytes()))
+    }
+}
+
+impl IntoPayload for Raw {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        Ok(self.0)
+    }
+}
+
+impl IntoPayload for &Raw {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        Ok(self.0.clone())
+    }
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, EncodeError> {
+    serde_json::to_vec(value).map(Bytes::from).map_err(|error| EncodeError::new::<T>(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_serialize_type_is_json_by_value_and_by_reference() {
+        let value = vec![1, 2];
+        assert_eq!((&value).into_payload(), Ok(Bytes::from("[1,2]")));
+        assert_eq!((&Json(&value)).into_payload(), Ok(Bytes::from("[1,2]")));
+        assert_eq!(Json(&value).into_payload(), Ok(Bytes::from("[1,2]")));
+        assert_eq!(value.into_payload(), Ok(Bytes::from("[1,2]")));
+    }
+
+    #[test]
+    fn a_string_is_a_json_string_and_a_text_is_its_text() {
+        assert_eq!("a\"b".into_payload(), Ok(Bytes::from(r#""a\"b""#)));
+        assert_eq!(String::from("ab").into_payload(), Ok(Bytes::from(r#""ab""#)));
+        assert_eq!((&Text::from("a\"b")).into_payload(), Ok(Bytes::from("a\"b")));
+        assert_eq!(Text::from("a\"b").into_payload(), Ok(Bytes::from("a\"b")));
+    }
+
+    #[test]
+    fn raw_bytes_are_shared() {
+        let raw = Raw::from(&b"\xff"[..]);
+        assert_eq!((&raw).into_payload(), Ok(Bytes::from(&b"\xff"[..])));
+        assert_eq!(raw.into_payload(), Ok(Bytes::from(&b"\xff"[..])));
+    }
+
+    #[test]
+    fn none_is_a_json_null_and_not_a_tombstone() {
+        assert_eq!(None::<u8>.into_payload(), Ok(Bytes::from("null")));
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_an_error_that_names_the_type() {
+        let error = BTreeMap::from([(vec![1], 2)]).into_payload().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`alloc::collections::btree::map::BTreeMap<alloc::vec::Vec<i32>, i32>` cannot be encoded: key must be a \
+             string"
+        );
+    }
+}

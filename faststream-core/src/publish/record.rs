@@ -1,0 +1,86 @@
+//! A value to publish, with what goes along with it.
+
+use bytes::Bytes;
+
+use super::IntoBytes;
+
+/// A value to publish with its key, headers, partition and timestamp: what a `#[publisher]` returns, or what a
+/// [`Publisher`](super::Publisher) sends, when the value alone does not say enough.
+///
+/// ```
+/// use faststream_core::publish::Publish;
+///
+/// let order = Publish::new("pen").key(42).header("tenant", "acme").partition(0);
+/// let gone = Publish::tombstone().key(42);
+/// # let _: (Publish<&str>, Publish<()>) = (order, gone);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "this is only published when it is returned or sent"]
+pub struct Publish<T = ()> {
+    /// `None` is a tombstone.
+    pub(super) value: Option<T>,
+    pub(super) key: Option<Bytes>,
+    pub(super) headers: Vec<(Bytes, Option<Bytes>)>,
+    pub(super) partition: Option<i32>,
+    pub(super) timestamp: Option<i64>,
+}
+
+impl<T> Publish<T> {
+    /// The value, and nothing else.
+    pub fn new(value: T) -> Self {
+        Self::of(Some(value))
+    }
+
+    /// The value, or a tombstone.
+    pub fn maybe(value: Option<T>) -> Self {
+        Self::of(value)
+    }
+
+    /// Sets the key: bytes, text, or a number (as its text).
+    pub fn key(mut self, key: impl IntoBytes) -> Self {
+        self.key = key.into_bytes();
+        self
+    }
+
+    /// Adds a header behind the others; `None` is a null value.
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl IntoBytes) -> Self {
+        self.headers.push((Bytes::copy_from_slice(name.as_ref()), value.into_bytes()));
+        self
+    }
+
+    /// Adds headers behind the others, as those of the record that is handled: a
+    /// [`Headers`](crate::delivery::Headers).
+    pub fn headers(mut self, headers: impl IntoIterator<Item = (Bytes, Option<Bytes>)>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Sets the partition, instead of the one that the key's hash names. Refused if it does not exist.
+    pub fn partition(mut self, partition: i32) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// Sets the record's time, in milliseconds since the epoch, instead of now.
+    pub fn timestamp(mut self, milliseconds: i64) -> Self {
+        self.timestamp = Some(milliseconds);
+        self
+    }
+
+    fn of(value: Option<T>) -> Self {
+        Self { value, key: None, headers: Vec::new(), partition: None, timestamp: None }
+    }
+}
+
+impl Publish<()> {
+    /// A tombstone: a record without payload, by which a compacted topic forgets the key.
+    pub fn tombstone() -> Self {
+        Self::of(None)
+    }
+}
+
+impl<T> From<T> for Publish<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
