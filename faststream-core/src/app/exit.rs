@@ -1,0 +1,24 @@
+//! How an app ended.
+
+/// How an app ended: the exit code, and what there is to say about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exit {
+    /// 0 clean, 1 not started, 2 the drain time was exceeded, 3 stopped by a handler or by a fatal error.
+    pub code: u8,
+    /// Why, and what was left; empty if it ended cleanly.
+    pub sentences: Vec<String>,
+}
+
+impl Exit {
+    /// The app did not start.
+    pub(super) fn start_failed(why: String) -> Self {
+        Self { code: 1, sentences: vec![why] }
+    }
+
+    /// The worst counts; what was stopped on purpose is worse than what was cut off.
+    pub(super) fn say(&mut self, code: u8, sentences: impl IntoIterator<Item = String>) {
+        self.code = self.code.max(code);
+        self.sentences.extend(sentences);
+    }
+}

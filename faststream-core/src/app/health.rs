@@ -1,0 +1,81 @@
+//! Whether an app lives, and whether it is ready, as an orchestrator asks it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::membership::Membership;
+use crate::policy::Order;
+use crate::runtime::MemberStatus;
+
+/// For how long commits may fail before the app is not ready.
+const COMMITS_FAIL: Duration = Duration::from_secs(60);
+
+/// Whether an app lives and is ready, with reasons. A snapshot.
+///
+/// It lives as long as restarting it would cure nothing: brokers that are away never count against it. Being degraded
+/// is for people: something is held, or not well, and everything else goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// False if only a restart can help.
+    pub live: bool,
+    /// False while starting and shutting down, until every group had its first assignment, while all partitions of a
+    /// group are held, and while commits fail for over a minute.
+    pub ready: bool,
+    /// Works, but something needs a look.
+    pub degraded: bool,
+    /// Why it is not live, not ready or degraded.
+    pub reasons: Vec<String>,
+}
+
+impl Health {
+    /// `phase` is why the app as a whole is not ready.
+    pub(super) fn of(phase: Option<&str>, memberships: &[Membership]) -> Self {
+        let mut health = Self { live: true, ready: true, ..Self::default() };
+        if let Some(reason) = phase {
+            health.not_ready(reason.to_owned());
+        }
+        for membership in memberships {
+            let group = &membership.plan.request.group;
+            let restarts = membership.restarts();
+            if restarts > 0 {
+                health.reasons.push(format!("group {group}: its client was replaced {restarts} times"));
+            }
+            let keyed = |handler: &str| {
+                let mut subscribers = membership.plan.subscribers.iter();
+                subscribers.any(|known| *known.handler == *handler && known.order == Order::Key)
+            };
+            health.add(group, &membership.status(), keyed);
+        }
+        health
+    }
+
+    /// `keyed`: a record that this handler holds keeps back its key, not its partition.
+    fn add(&mut self, group: &str, status: &MemberStatus, keyed: impl Fn(&str) -> bool) {
+        if !status.assigned {
+            self.not_ready(format!("group {group}: no assignment yet"));
+        }
+        for held in &status.held {
+            self.degraded = true;
+            self.reasons.push(format!(
+                "group {group}: {} holds {}/{} at offset {} after {} attempts: {}",
+                held.handler, held.topic, held.partition, held.offset, held.attempts, held.error
+            ));
+        }
+        let blocking = status.held.iter().filter(|held| !keyed(&held.handler));
+        let blocked: BTreeSet<_> = blocking.map(|held| (&held.topic, held.partition)).collect();
+        if status.lanes > 0 && blocked.len() >= status.lanes {
+            self.not_ready(format!("group {group}: all {} partitions are held", status.lanes));
+        }
+        if let Some(error) = &status.commit_error {
+            self.degraded = true;
+            let reason = format!("group {group}: commits fail: {error}");
+            if status.dirty_for > COMMITS_FAIL { self.not_ready(reason) } else { self.reasons.push(reason) }
+        }
+    }
+
+    fn not_ready(&mut self, reason: String) {
+        self.ready = false;
+        self.reasons.push(reason);
+    }
+}

@@ -1,0 +1,177 @@
+//! One membership of a group, kept alive: a client that breaks is replaced, after a pause.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::Context;
+use super::ending::BEYOND_DRAIN;
+use super::groups::GroupPlan;
+use crate::broker::{Broker, BrokerError};
+use crate::runtime::{Ended, Member, MemberHandle, MemberStatus};
+
+/// The pause before the first replacement; doubled by each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A client that worked for this long is replaced as the first one would be.
+const SOUND: Duration = Duration::from_secs(60);
+
+/// One membership: what it takes to join, and its present client.
+pub(super) struct Membership {
+    pub(super) plan: Arc<GroupPlan>,
+    broker: Arc<dyn Broker>,
+    context: Arc<Context>,
+    present: Mutex<Present>,
+}
+
+struct Present {
+    handle: MemberHandle,
+    /// Between two clients: nothing is read.
+    broken: bool,
+    /// How often the client was replaced.
+    restarts: u64,
+}
+
+/// How a membership ended for good.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Clean,
+    /// One sentence for each call that was cut off.
+    DrainExceeded(Vec<String>),
+    /// Beyond repair: another client would fail in the same way, or there is no time for one.
+    Fatal(String),
+}
+
+impl Membership {
+    /// Joins the group; returns at once.
+    ///
+    /// # Errors
+    /// If the client library refuses the settings.
+    pub(super) fn join(
+        plan: Arc<GroupPlan>,
+        broker: Arc<dyn Broker>,
+        context: Arc<Context>,
+    ) -> Result<Self, BrokerError> {
+        let handle = new_member(&plan, &*broker, &context)?;
+        let present = Mutex::new(Present { handle, broken: false, restarts: 0 });
+        Ok(Self { plan, broker, context, present })
+    }
+
+    /// Keeps the membership alive until `shutdown`, then drains and leaves.
+    pub(super) async fn supervise(&self, shutdown: &CancellationToken) -> End {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let joined = Instant::now();
+            let why = match self.ended(shutdown).await {
+                Ended::Clean if shutdown.is_cancelled() => return End::Clean,
+                Ended::DrainExceeded { left } if shutdown.is_cancelled() => return End::DrainExceeded(left),
+                Ended::Fatal { message, permanent } if permanent || shutdown.is_cancelled() => {
+                    return End::Fatal(message);
+                }
+                Ended::Fatal { message, .. } => message,
+                Ended::Clean | Ended::DrainExceeded { .. } | Ended::Crashed => {
+                    "the membership ended by itself".to_owned()
+                }
+            };
+            if shutdown.is_cancelled() {
+                return End::Fatal(why);
+            }
+            if joined.elapsed() >= SOUND {
+                pause = FIRST_PAUSE;
+            }
+            if !self.replace(&why, &mut pause, shutdown).await {
+                return End::Clean;
+            }
+        }
+    }
+
+    /// Waits for the end of the present client; after `shutdown` no longer than a stop may take.
+    async fn ended(&self, shutdown: &CancellationToken) -> Ended {
+        let handle = self.handle();
+        tokio::select! {
+            biased;
+            ended = handle.ended() => return ended,
+            () = shutdown.cancelled() => handle.shutdown(),
+        }
+        let longest = self.plan.settings.drain + BEYOND_DRAIN;
+        timeout(longest, handle.ended()).await.unwrap_or_else(|_| {
+            handle.crash();
+            let group = &self.plan.request.group;
+            let left = format!(
+                "group {group} was not left within {longest:?}: its partitions move when its session ends"
+            );
+            Ended::DrainExceeded { left: vec![left] }
+        })
+    }
+
+    /// Joins with a new client, as often as it takes; false if the app shuts down meanwhile.
+    async fn replace(&self, why: &str, pause: &mut Duration, shutdown: &CancellationToken) -> bool {
+        let group = &self.plan.request.group;
+        let mut why = why.to_owned();
+        self.present().broken = true;
+        loop {
+            warn!(%group, broker = %self.broker.describe(), pause = ?*pause, "joins again after a pause: {why}");
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return false,
+                () = sleep(*pause) => {}
+            }
+            *pause = (*pause * 2).min(LONGEST_PAUSE);
+            match new_member(&self.plan, &*self.broker, &self.context) {
+                Ok(handle) => {
+                    let mut present = self.present();
+                    let restarts = present.restarts + 1;
+                    *present = Present { handle, broken: false, restarts };
+                    info!(%group, restarts, "joins again");
+                    return true;
+                }
+                Err(error) => {
+                    error!(%group, "could not join again: {error}");
+                    why = error.to_string();
+                }
+            }
+        }
+    }
+
+    /// Ends the membership as a crash would.
+    pub(super) fn crash(&self) {
+        self.handle().crash();
+    }
+
+    /// What it looks like now; between two clients, nothing is assigned.
+    pub(super) fn status(&self) -> MemberStatus {
+        let present = self.present();
+        if present.broken { MemberStatus::default() } else { present.handle.status() }
+    }
+
+    /// How often the client was replaced.
+    pub(super) fn restarts(&self) -> u64 {
+        self.present().restarts
+    }
+
+    fn handle(&self) -> MemberHandle {
+        self.present().handle.clone()
+    }
+
+    fn present(&self) -> std::sync::MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn new_member(
+    plan: &GroupPlan,
+    broker: &dyn Broker,
+    context: &Arc<Context>,
+) -> Result<MemberHandle, BrokerError> {
+    let (member, handle) = Member::new(
+        Arc::clone(&plan.request.group),
+        plan.subscribers.clone(),
+        Arc::clone(context),
+        plan.settings.clone(),
+    );
+    broker.join(plan.request.clone(), member)?;
+    Ok(handle)
+}

@@ -1,0 +1,162 @@
+//! A running app: its memberships, until it is asked to end, must end, or is dropped.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::{join, join_all};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::ending::{BEYOND_DRAIN, Contexts, Ending};
+use super::membership::{End, Membership};
+use super::{Exit, Health, Plan, StopRequest};
+use crate::broker::BrokerError;
+use crate::runtime::HeldRecord;
+
+/// A running app. Dropping it is a crash: nothing is drained, no hook runs.
+pub struct Running {
+    memberships: Arc<[Membership]>,
+    /// Asked to end, or ending for another reason.
+    shutdown: CancellationToken,
+    /// The start is over, `after_startup` too.
+    started: AtomicBool,
+    exit: watch::Receiver<Option<Exit>>,
+    task: AbortHandle,
+}
+
+impl Running {
+    /// Joins all groups, and keeps their memberships alive.
+    ///
+    /// # Errors
+    /// If a client library refuses its settings; what was joined before is left as by a crash.
+    pub(super) fn begin(
+        plan: &Plan,
+        contexts: &Contexts,
+        stop: Arc<StopRequest>,
+        ending: Ending,
+    ) -> Result<Self, BrokerError> {
+        let mut memberships = Vec::new();
+        for group in &plan.groups {
+            let broker = plan.brokers.get(&group.broker).expect("start-up checks found the broker");
+            let context = contexts.get(&group.broker).expect("every broker has a context");
+            match Membership::join(Arc::clone(group), Arc::clone(broker), Arc::clone(context)) {
+                Ok(membership) => memberships.push(membership),
+                Err(error) => {
+                    memberships.iter().for_each(Membership::crash);
+                    return Err(error);
+                }
+            }
+        }
+        let memberships: Arc<[Membership]> = memberships.into();
+        let shutdown = CancellationToken::new();
+        let (told, exit) = watch::channel(None);
+        let led = lead(Arc::clone(&memberships), shutdown.clone(), stop, ending);
+        let task = tokio::spawn(async move {
+            told.send_replace(Some(led.await));
+        });
+        let task = task.abort_handle();
+        Ok(Self { memberships, shutdown, started: AtomicBool::new(false), exit, task })
+    }
+
+    /// The start is over.
+    pub(super) fn set_started(&self) {
+        self.started.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks the app to drain and to end. Returns at once.
+    pub fn shutdown(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Waits until the app has ended: asked by [`shutdown`](Self::shutdown), by a `Stop` verdict, or beyond repair.
+    pub async fn ended(&mut self) -> Exit {
+        let exit = self.exit.wait_for(Option::is_some).await;
+        let gone = || Exit { code: 3, sentences: vec!["the task that leads the app died".into()] };
+        exit.ok().and_then(|exit| exit.clone()).unwrap_or_else(gone)
+    }
+
+    /// Whether the app lives and is ready, with reasons.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let phase = if self.shutdown.is_cancelled() || self.exit.borrow().is_some() {
+            Some("the app is shutting down")
+        } else if self.started.load(Ordering::Relaxed) {
+            None
+        } else {
+            Some("the app is still starting")
+        };
+        Health::of(phase, &self.memberships)
+    }
+
+    /// The records that are kept back, by topic, partition and offset.
+    #[must_use]
+    pub fn held(&self) -> Vec<HeldRecord> {
+        let mut held: Vec<_> =
+            self.memberships.iter().flat_map(|membership| membership.status().held).collect();
+        held.sort_by(|one, other| {
+            let place = |held: &HeldRecord| (held.partition, held.offset);
+            (&one.topic, place(one), &one.group).cmp(&(&other.topic, place(other), &other.group))
+        });
+        held
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+        if self.exit.borrow().is_none() {
+            self.memberships.iter().for_each(Membership::crash);
+        }
+    }
+}
+
+/// From the first moment to the last.
+async fn lead(
+    memberships: Arc<[Membership]>,
+    shutdown: CancellationToken,
+    stop: Arc<StopRequest>,
+    ending: Ending,
+) -> Exit {
+    let supervised = join_all(memberships.iter().map(|membership| async {
+        let end = membership.supervise(&shutdown).await;
+        if let End::Fatal(message) = &end {
+            let group = &membership.plan.request.group;
+            stop.request(format!("the client of group {group} is beyond repair: {message}"));
+        }
+        end
+    }));
+    let asked = async {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => info!("shutting down"),
+            reason = stop.requested() => error!("the app stops: {reason}"),
+        }
+        shutdown.cancel();
+        Instant::now()
+    };
+    let (ends, began) = join(supervised, asked).await;
+
+    let mut exit = Exit::default();
+    if let Some(reason) = stop.requested().now_or_never() {
+        exit.say(3, [reason]);
+    }
+    for end in ends {
+        if let End::DrainExceeded(left) = end {
+            exit.say(2, left);
+        }
+    }
+    let drain = memberships.iter().map(|membership| membership.plan.settings.drain).max();
+    ending.run(began + drain.unwrap_or_default() + BEYOND_DRAIN, &mut exit).await;
+    exit
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("health", &self.health()).finish_non_exhaustive()
+    }
+}

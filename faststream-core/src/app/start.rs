@@ -1,0 +1,221 @@
+//! The start of an app, step by step: hooks, states, brokers, producers, groups.
+//!
+//! It may take as long as a broker is away; dropped meanwhile, or failed, what was begun is ended in order.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use futures_util::future::try_join_all;
+use tokio::time::Instant;
+use tracing::info;
+
+use super::builder::StateSource;
+use super::ending::{BEYOND_DRAIN, Contexts, Ending};
+use super::hook::{BoxHook, Hook};
+use super::{Context, Exit, FastStream, Observer, Plan, Running, Setting, States, StopRequest};
+use crate::broker::{Broker, BrokerError};
+use crate::runtime::Quiet;
+
+/// How an app is started, beyond what it is.
+#[derive(Clone, Default)]
+pub struct StartOptions {
+    /// Told of every call's end.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Counts what is under way.
+    pub quiet: Arc<Quiet>,
+    /// Plain `fn`s run in place instead of on the blocking pool: where virtual time must not run ahead.
+    pub inline_blocking: bool,
+    /// Makes jitter repeat; by default it is different in every run.
+    pub seed: Option<u64>,
+    /// Unix time in milliseconds at start; by default the system's.
+    pub started: Option<i64>,
+}
+
+/// The app could not be started. What had begun was ended, the shutdown hooks have run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StartError {
+    message: String,
+}
+
+/// A start under way.
+struct Launch<'a> {
+    plan: &'a Plan,
+    options: StartOptions,
+    states: States,
+    /// Empty until the producers are there.
+    contexts: Contexts,
+    running: Option<Running>,
+}
+
+impl FastStream {
+    /// Runs the app until `shutdown` resolves, then drains it. For programs with a `main` of their own; signals are
+    /// theirs too.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Exit {
+        match self.plan(Setting::default()) {
+            Ok(plan) => plan.run_until(StartOptions::default(), shutdown).await,
+            Err(faults) => Exit::start_failed(faults.to_string()),
+        }
+    }
+}
+
+impl Plan {
+    /// Starts the app: hooks, states, brokers (for which it waits as long as it takes), groups.
+    ///
+    /// Dropping the future leaves out the shutdown hooks; [`run_until`](Self::run_until) does not.
+    ///
+    /// # Errors
+    /// If a hook or a state fails, or waiting cannot cure what a broker says. The shutdown hooks have run then.
+    pub async fn start(&self, options: StartOptions) -> Result<Running, StartError> {
+        let mut launch = Launch::new(self, options);
+        match launch.go().await {
+            Ok(()) => Ok(launch.running.take().expect("a start that succeeds ends in a running app")),
+            Err(error) => {
+                launch.abandon().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts the app and runs it until `shutdown` resolves, also while it is still starting; then drains it.
+    pub async fn run_until(&self, options: StartOptions, shutdown: impl Future<Output = ()>) -> Exit {
+        let mut launch = Launch::new(self, options);
+        let mut shutdown = std::pin::pin!(shutdown);
+        let started = tokio::select! {
+            biased;
+            () = &mut shutdown => None,
+            started = launch.go() => Some(started),
+        };
+        match started {
+            None => launch.abandon().await,
+            Some(Err(error)) => {
+                let mut exit = launch.abandon().await;
+                exit.code = 1;
+                exit.sentences.insert(0, error.to_string());
+                exit
+            }
+            Some(Ok(())) => {
+                let mut running = launch.running.take().expect("a start that succeeds ends in a running app");
+                tokio::select! {
+                    biased;
+                    () = shutdown => running.shutdown(),
+                    exit = running.ended() => return exit,
+                }
+                running.ended().await
+            }
+        }
+    }
+}
+
+impl<'a> Launch<'a> {
+    fn new(plan: &'a Plan, options: StartOptions) -> Self {
+        let mut states = States::default();
+        for entry in &plan.states {
+            if let StateSource::Value(value) = &entry.source {
+                states.insert_shared(entry.type_id, Arc::clone(value));
+            }
+        }
+        Self { plan, options, states, contexts: Contexts::new(), running: None }
+    }
+
+    async fn go(&mut self) -> Result<(), StartError> {
+        let plan = self.plan;
+        self.run_hooks("on_startup", &plan.hooks.on_startup).await?;
+        self.make_states().await?;
+        let wait = |error: BrokerError| StartError { message: error.to_string() };
+        try_join_all(plan.brokers.values().map(|broker| broker.connect())).await.map_err(wait)?;
+        let stop = Arc::new(StopRequest::default());
+        let contexts = self.contexts(&stop).map_err(wait)?;
+        self.contexts = contexts.clone();
+        let running = Running::begin(plan, &contexts, stop, self.ending()).map_err(wait)?;
+        self.running = Some(running);
+        self.run_hooks("after_startup", &plan.hooks.after_startup).await?;
+        if let Some(running) = &self.running {
+            running.set_started();
+        }
+        let (handlers, groups) = (plan.subscribers().len(), plan.groups.len());
+        info!(app = %plan.name, handlers, groups, "started");
+        Ok(())
+    }
+
+    async fn run_hooks(&self, moment: &'static str, hooks: &[BoxHook]) -> Result<(), StartError> {
+        for (index, hook) in hooks.iter().enumerate() {
+            hook(self.hook()).await.map_err(|error| StartError {
+                message: format!("hook {} of `{moment}` failed: {error}", index + 1),
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn make_states(&mut self) -> Result<(), StartError> {
+        for entry in &self.plan.states {
+            if let StateSource::Make(make) = &entry.source {
+                let value = make(self.hook()).await.map_err(|error| StartError {
+                    message: format!("the state of type `{}` could not be made: {error}", entry.type_name),
+                })?;
+                self.states.insert_shared(entry.type_id, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn hook(&self) -> Hook {
+        let context = self.contexts.get(&None).cloned();
+        Hook { states: Arc::new(self.states.clone()), context }
+    }
+
+    fn contexts(&self, stop: &Arc<StopRequest>) -> Result<Contexts, BrokerError> {
+        let states = Arc::new(self.states.clone());
+        let seed = self.options.seed.unwrap_or_else(|| fastrand::u64(..));
+        let started = (self.options.started.unwrap_or_else(unix_time), Instant::now());
+        let context = |(index, (name, broker)): (u64, (&Option<Arc<str>>, &Arc<dyn Broker>))| {
+            let context = Context {
+                app: Arc::clone(&self.plan.name),
+                states: Arc::clone(&states),
+                producer: broker.producer()?,
+                observer: self.options.observer.clone(),
+                quiet: Arc::clone(&self.options.quiet),
+                inline_blocking: self.options.inline_blocking,
+                skips: self.plan.skips.clone(),
+                stop: Arc::clone(stop),
+                started,
+                random: Mutex::new(fastrand::Rng::with_seed(seed.wrapping_add(index))),
+            };
+            Ok((name.clone(), Arc::new(context)))
+        };
+        (0..).zip(&self.plan.brokers).map(context).collect()
+    }
+
+    fn ending(&self) -> Ending {
+        Ending { hook: self.hook(), contexts: self.contexts.clone(), hooks: self.plan.hooks.clone() }
+    }
+
+    /// Ends in order what has begun.
+    async fn abandon(&mut self) -> Exit {
+        if let Some(mut running) = self.running.take() {
+            running.shutdown();
+            return running.ended().await;
+        }
+        let mut exit = Exit::default();
+        self.ending().run(Instant::now() + BEYOND_DRAIN, &mut exit).await;
+        exit
+    }
+}
+
+/// The only place that asks the system's clock: virtual time starts from it too, unless a test says otherwise.
+fn unix_time() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Debug for StartOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartOptions")
+            .field("inline_blocking", &self.inline_blocking)
+            .field("seed", &self.seed)
+            .field("started", &self.started)
+            .finish_non_exhaustive()
+    }
+}
