@@ -307,6 +307,8 @@ async fn a_held_key_stops_the_partition_once_its_span_is_full() {
     world.only_fail("bad");
     world.quiet().await;
     assert_eq!((world.calls().len(), world.held(), world.stored()), (10_000, vec![0], None));
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(world.calls().last(), Some(&(0, 2)), "its batch is long gone, the record is still itself");
 }
 
 #[tokio::test(start_paused = true)]
