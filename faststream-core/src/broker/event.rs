@@ -109,6 +109,18 @@ pub enum CommitClass {
     Fatal,
 }
 
+impl CommitClass {
+    /// As metrics call it.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Stale => "stale",
+            Self::Permanent => "permanent",
+            Self::Fatal => "fatal",
+        }
+    }
+}
+
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

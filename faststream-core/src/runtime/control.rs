@@ -131,6 +131,7 @@ impl LaneControl {
         {
             let mut mail = self.lock();
             if mail.fenced {
+                super::metrics::stale_ack();
                 return Err(Stale);
             }
             mail.settled.push(Settled { offset, attempt, verdict });

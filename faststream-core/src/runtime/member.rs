@@ -18,6 +18,7 @@ use super::LaneControl;
 use super::commits::Commits;
 use super::group::{Group, Input, Output};
 use super::lane::LaneTask;
+use super::metrics;
 use super::quiet::Vote;
 use super::status::{Ended, MemberHandle, News, Shared};
 use crate::app::Context;
@@ -103,6 +104,7 @@ impl Member {
         match event {
             Event::Assigned(lanes) => self.assigned(lanes, &mut commands),
             Event::Revoked { id, lanes, lost } => {
+                metrics::rebalance(&self.name, if lost { "lost" } else { "revoked" });
                 info!(group = %self.name, lanes = lanes.len(), lost, "partitions revoked");
                 self.advance(Input::Revoked { id, lanes, lost }, &mut commands);
             }
@@ -141,7 +143,9 @@ impl Member {
             let dirty =
                 self.running.values().filter(|lane| lane.control.is_dirty()).map(|lane| &lane.control);
             self.commits.check(now, dirty);
-            self.shared.status().known.dirty_for = self.commits.dirty_for(now);
+            let dirty = self.commits.dirty_for(now);
+            metrics::dirty(&self.name, dirty);
+            self.shared.status().known.dirty_for = dirty;
         }
         // News of a commit wish may have come many times: one is enough.
         commands.dedup_by(|one, other| one == other && *one == Command::CommitNow);
@@ -188,6 +192,7 @@ impl Member {
                 handler = %subscriber.handler, "partition assigned");
             self.arrived.insert(lane.epoch(), lane);
         }
+        metrics::rebalance(&self.name, "assigned");
         self.shared.status().known.assigned = true;
         self.advance(Input::Assigned(known), commands);
     }
@@ -199,6 +204,7 @@ impl Member {
             let Place { topic, partition } = &lane.place;
             match &report.result {
                 Ok(()) => {
+                    metrics::commit(&self.name, "ok");
                     lane.control.committed(report.next);
                     self.commits.accepted(now);
                     if self.shared.status().known.commit_error.take().is_some() {
@@ -206,6 +212,7 @@ impl Member {
                     }
                 }
                 Err(error) => {
+                    metrics::commit(&self.name, error.class.label());
                     lane.control.brake();
                     let text = format!("{topic}/{partition} at offset {}: {error}", report.next);
                     let mut status = self.shared.status();
@@ -226,7 +233,10 @@ impl Member {
         for output in outputs {
             self.carry_out(output, commands);
         }
-        self.shared.status().known.lanes = self.running.len();
+        let lanes = self.running.len();
+        if std::mem::replace(&mut self.shared.status().known.lanes, lanes) != lanes {
+            metrics::assigned(&self.name, lanes);
+        }
     }
 
     fn carry_out(&mut self, output: Output, commands: &mut Vec<Command>) {
@@ -246,6 +256,7 @@ impl Member {
             Output::Answer(id) => commands.push(Command::Answer(id)),
             Output::Reopen(epoch) => {
                 self.running.remove(&epoch);
+                metrics::lane_restart(&self.name);
                 commands.push(Command::Reopen(epoch));
             }
             Output::Close => commands.push(Command::Close),
@@ -263,6 +274,7 @@ impl Member {
         if !late {
             return;
         }
+        metrics::drain_timeout(&self.name);
         let Place { topic, partition } = &cut.place;
         let (handler, drain) = (&cut.subscriber.handler, cut.subscriber.drain);
         let offset = cut.control.oldest();

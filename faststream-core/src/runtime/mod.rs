@@ -8,6 +8,7 @@ mod control;
 mod group;
 mod lane;
 mod member;
+mod metrics;
 mod offsets;
 mod quiet;
 mod status;

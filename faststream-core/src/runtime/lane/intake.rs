@@ -5,6 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 use tokio::time::{Instant, sleep};
 
 use super::keys::KeyHash;
+use super::report::Fate;
 use super::slots::{Slot, Source, State};
 use super::step::{Step, Wait, begin};
 use super::{BATCH, LaneTask};
@@ -72,18 +73,18 @@ impl LaneTask {
     }
 
     fn hand_out(&mut self, index: usize, cx: &mut TaskContext<'_>) {
-        let record = self.lane.record(index);
-        let offset = record.offset;
+        let offset = self.lane.record(index).offset;
         if !self.offsets.begin(offset) {
             return;
         }
         self.next = offset + 1;
+        self.metrics.received();
         if !self.context.skips.is_empty() && self.is_to_be_skipped(offset) {
             self.offsets.finish(offset);
             return;
         }
         // A handler that ends at once leaves no slot, hence no busy key: nothing to hash for.
-        let mut key = if self.slots.is_empty() { None } else { self.key_of(&record) };
+        let mut key = if self.slots.is_empty() { None } else { self.key_of(&self.lane.record(index)) };
         if let Some(key) = key
             && self.keys.is_busy(key)
         {
@@ -107,7 +108,7 @@ impl LaneTask {
                     && self.subscriber.ack != AckPolicy::Manual
                 {
                     self.offsets.finish(offset);
-                    self.tell_fate(offset, "acked");
+                    self.tell_fate(offset, Fate::Acked);
                     return;
                 }
                 self.occupy(&mut key, index);

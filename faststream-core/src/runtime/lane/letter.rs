@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::LaneTask;
+use super::report::Fate;
 use super::slots::{Copies, Failure, Purpose, Source, State};
 use super::step::{Step, Wait, Waiting, poll_receipts, take_known};
 use super::timers::Kind;
@@ -71,7 +72,7 @@ impl LaneTask {
         let (purpose, attempt) = (copies.purpose, slot.attempt);
         let Some(error) = worst else {
             slot.copies = None;
-            let fate = if purpose == Purpose::Results { "acked" } else { "dead-lettered" };
+            let fate = if purpose == Purpose::Results { Fate::Acked } else { Fate::DeadLettered };
             return self.finish(offset, fate);
         };
         copies.failures += 1;

@@ -27,6 +27,7 @@ use self::slots::{Slots, State};
 use self::step::Step;
 use self::timers::Timers;
 use super::LaneControl;
+use super::metrics::LaneMetrics;
 use super::offsets::Offsets;
 use super::quiet::Vote;
 use super::status::{News, Shared};
@@ -62,6 +63,7 @@ pub(super) struct LaneTask {
     ready: VecDeque<i64>,
     running: FuturesUnordered<Step>,
     timers: Timers,
+    metrics: LaneMetrics,
     stored: Option<i64>,
     asked_commit: bool,
     /// Nothing more will happen here without help from outside.
@@ -79,6 +81,7 @@ impl LaneTask {
         vote: Vote,
     ) -> Self {
         Self {
+            metrics: LaneMetrics::new(&context.app, &subscriber),
             topic: lane.topic().into(),
             next: lane.start(),
             lane,
@@ -134,6 +137,7 @@ impl LaneTask {
             }
         }
         self.store();
+        self.metrics.flush();
         self.cast_vote(budget == 0);
         Poll::Pending
     }

@@ -1,5 +1,7 @@
 //! What is said about records: to the log and to observers.
 
+use std::sync::Arc;
+
 use tracing::{error, info, warn};
 
 use super::LaneTask;
@@ -11,6 +13,34 @@ use crate::runtime::HeldRecord;
 
 /// A held record is said again when it failed this often.
 const AGAIN: u32 = 20;
+
+/// What becomes of a record, as observers and metrics call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Acked,
+    Skipped,
+    DeadLettered,
+    /// It failed, and its policy finishes it all the same.
+    Failed,
+    /// For its next attempt.
+    Waiting,
+    Held,
+    Stopped,
+}
+
+impl Fate {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Acked => "acked",
+            Self::Skipped => "skipped",
+            Self::DeadLettered => "dead-lettered",
+            Self::Failed => "failed",
+            Self::Waiting => "waiting",
+            Self::Held => "held",
+            Self::Stopped => "stopped",
+        }
+    }
+}
 
 impl LaneTask {
     /// A call ended.
@@ -28,9 +58,22 @@ impl LaneTask {
     }
 
     /// It is decided what becomes of a record.
-    pub(super) fn tell_fate(&self, offset: i64, fate: &'static str) {
+    pub(super) fn tell_fate(&mut self, offset: i64, fate: Fate) {
+        match fate {
+            Fate::Acked => self.metrics.acked(),
+            Fate::Skipped => self.metrics.settled("skipped"),
+            Fate::DeadLettered => self.metrics.settled("rejected"),
+            Fate::Waiting => self.metrics.settled("nacked"),
+            Fate::Failed | Fate::Held | Fate::Stopped => self.metrics.settled("error"),
+        }
         if let Some(observer) = &self.context.observer {
-            observer.settled(&self.subscriber.handler, &self.topic, self.lane.partition(), offset, fate);
+            observer.settled(
+                &self.subscriber.handler,
+                &self.topic,
+                self.lane.partition(),
+                offset,
+                fate.name(),
+            );
         }
     }
 
@@ -46,7 +89,7 @@ impl LaneTask {
     }
 
     /// The record is kept back: said with the cure, and listed.
-    pub(super) fn tell_held(&self, offset: i64, attempt: u32, failure: &Failure, first: bool) {
+    pub(super) fn tell_held(&mut self, offset: i64, attempt: u32, failure: &Failure, first: bool) {
         let (topic, partition) = (&self.topic, self.lane.partition());
         if first || attempt.is_multiple_of(AGAIN) {
             let def = self.subscriber.def;
@@ -65,20 +108,24 @@ impl LaneTask {
             attempts: attempt,
             error: failure.message.clone(),
         };
-        self.shared.status().held.insert((self.control.epoch, offset), record);
+        if self.shared.status().held.insert((self.control.epoch, offset), record).is_none() {
+            self.metrics.held(true);
+        }
     }
 
-    pub(super) fn tell_unheld(&self, offset: i64) {
-        self.shared.status().held.remove(&(self.control.epoch, offset));
+    pub(super) fn tell_unheld(&mut self, offset: i64) {
+        if self.shared.status().held.remove(&(self.control.epoch, offset)).is_some() {
+            self.metrics.held(false);
+        }
     }
 
-    pub(super) fn is_to_be_skipped(&self, offset: i64) -> bool {
-        let (topic, partition) = (&self.topic, self.lane.partition());
+    pub(super) fn is_to_be_skipped(&mut self, offset: i64) -> bool {
+        let (topic, partition) = (Arc::clone(&self.topic), self.lane.partition());
         let skip = self.context.skips.contains(&(topic.to_string(), partition, offset));
         if skip {
             warn!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
                 "let go of, as `--skip` asked: finished without having been handled");
-            self.tell_fate(offset, "skipped");
+            self.tell_fate(offset, Fate::Skipped);
         }
         skip
     }

@@ -4,6 +4,7 @@ use std::task::Context as TaskContext;
 use std::time::Duration;
 
 use super::LaneTask;
+use super::report::Fate;
 use super::slots::{Failure, Purpose, State};
 use super::step::Ended;
 use super::timers::Kind;
@@ -101,8 +102,8 @@ impl LaneTask {
 
     fn decided(&mut self, offset: i64, verdict: Verdict, cx: &mut TaskContext<'_>) {
         match verdict {
-            Verdict::Ack => self.finish(offset, "acked"),
-            Verdict::Skip => self.finish(offset, "skipped"),
+            Verdict::Ack => self.finish(offset, Fate::Acked),
+            Verdict::Skip => self.finish(offset, Fate::Skipped),
             Verdict::Nack { after } => {
                 let failure =
                     Failure { kind: "nack", message: "the handler asked for another attempt".into() };
@@ -126,6 +127,7 @@ impl LaneTask {
     ) {
         let Some(slot) = self.slots.get_mut(offset) else { return };
         let attempt = slot.attempt;
+        self.metrics.failed(failure.kind);
         // Settled by hand although the call failed: what was settled counts.
         if let Some(verdict @ (Verdict::Ack | Verdict::Skip)) = slot.verdict.take() {
             self.warn_failed(offset, attempt, &failure, "failed after it was settled by hand, which counts");
@@ -134,7 +136,7 @@ impl LaneTask {
         match self.subscriber.ack {
             AckPolicy::AckFirst | AckPolicy::Ack => {
                 self.warn_failed(offset, attempt, &failure, "failed, and is finished by its policy");
-                self.finish(offset, "failed");
+                self.finish(offset, Fate::Failed);
             }
             AckPolicy::RejectOnError => self.rejected(offset, failure, cx),
             AckPolicy::NackOnError | AckPolicy::Manual => self.retry(offset, attempt, failure, after, cx),
@@ -161,7 +163,8 @@ impl LaneTask {
         }
         self.slots.set(offset, State::Paused);
         self.wait(offset, pause, Kind::Attempt);
-        self.tell_fate(offset, "waiting");
+        self.metrics.retried();
+        self.tell_fate(offset, Fate::Waiting);
     }
 
     /// Given up now: the dead letter if one is named, else by `on_error`.
@@ -175,6 +178,7 @@ impl LaneTask {
     }
 
     fn undecodable(&mut self, offset: i64, failure: Failure, cx: &mut TaskContext<'_>) {
+        self.metrics.undecodable();
         if matches!(self.subscriber.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
             return self.failed(offset, failure, None, cx);
         }
@@ -195,13 +199,14 @@ impl LaneTask {
         match on_error {
             OnError::Skip => {
                 self.warn_failed(offset, attempt, &failure, "given up, skipped by `on_error`");
-                self.finish(offset, "skipped");
+                self.finish(offset, Fate::Skipped);
             }
             OnError::Stop => {
                 self.warn_failed(offset, attempt, &failure, "given up, the app stops by `on_error`");
                 self.stop(offset, &failure.message);
             }
             OnError::DeadLetter => {
+                self.metrics.dead_lettered(failure.kind);
                 let letter = self.dead_letter(offset, attempt, &failure);
                 self.warn_failed(
                     offset,
@@ -225,7 +230,7 @@ impl LaneTask {
         slot.failure = Some(failure.clone());
         self.slots.set(offset, State::Held);
         self.tell_held(offset, attempt, failure, first);
-        self.tell_fate(offset, "held");
+        self.tell_fate(offset, Fate::Held);
         if again {
             self.wait(offset, HELD, Kind::Held);
         }
@@ -233,7 +238,7 @@ impl LaneTask {
 
     fn stop(&mut self, offset: i64, why: &str) {
         self.slots.set(offset, State::Stopped);
-        self.tell_fate(offset, "stopped");
+        self.tell_fate(offset, Fate::Stopped);
         let (topic, partition) = (&self.topic, self.lane.partition());
         let handler = &self.subscriber.handler;
         self.context
@@ -241,7 +246,7 @@ impl LaneTask {
             .request(format!("{handler} stopped at {topic}/{partition}, offset {offset}: {why}"));
     }
 
-    pub(super) fn finish(&mut self, offset: i64, fate: &'static str) {
+    pub(super) fn finish(&mut self, offset: i64, fate: Fate) {
         self.offsets.finish(offset);
         self.free_key(offset);
         if let Some(slot) = self.slots.remove(offset) {
@@ -250,7 +255,7 @@ impl LaneTask {
             }
             if slot.failure.is_some() {
                 self.tell_unheld(offset);
-                self.info(offset, &format!("{fate} after {} attempts", slot.attempt));
+                self.info(offset, &format!("{} after {} attempts", fate.name(), slot.attempt));
             }
         }
         self.tell_fate(offset, fate);

@@ -1,0 +1,156 @@
+//! What is counted. Names and labels are stable: dashboards rest on them.
+//!
+//! Through the `metrics` facade: without a recorder, all of this does nothing. A lane counts records in plain numbers
+//! and hands them over once a turn; everything else is rare.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, counter, gauge};
+
+use crate::subscriber::Subscriber;
+
+/// The series of one lane's handler.
+pub(super) struct LaneMetrics {
+    labels: Labels,
+    received: Counter,
+    acked: Counter,
+    held: Gauge,
+    /// Since the last turn.
+    received_now: u64,
+    acked_now: u64,
+    held_now: u32,
+}
+
+/// `app_name`, `broker`, `handler`, in every series about records.
+#[derive(Clone)]
+struct Labels {
+    app: Arc<str>,
+    broker: Arc<str>,
+    handler: Arc<str>,
+}
+
+impl Labels {
+    fn counter(&self, name: &'static str, extra: Option<(&'static str, String)>) -> Counter {
+        let Self { app, broker, handler } = self;
+        let (app, broker, handler) = (app.to_string(), broker.to_string(), handler.to_string());
+        match extra {
+            None => counter!(name, "app_name" => app, "broker" => broker, "handler" => handler),
+            Some((key, value)) => {
+                counter!(name, "app_name" => app, "broker" => broker, "handler" => handler, key => value)
+            }
+        }
+    }
+}
+
+impl LaneMetrics {
+    pub(super) fn new(app: &Arc<str>, subscriber: &Subscriber) -> Self {
+        let broker = subscriber.broker.clone().unwrap_or_else(|| "default".into());
+        let labels = Labels { app: Arc::clone(app), broker, handler: Arc::clone(&subscriber.handler) };
+        let status = Some(("status", "acked".to_owned()));
+        Self {
+            received: labels.counter("faststream_received_messages_total", None),
+            acked: labels.counter("faststream_received_processed_messages_total", status),
+            held: gauge!("faststream_partitions_held", "group" => subscriber.group.to_string(),
+                "handler" => subscriber.handler.to_string()),
+            labels,
+            received_now: 0,
+            acked_now: 0,
+            held_now: 0,
+        }
+    }
+
+    pub(super) fn received(&mut self) {
+        self.received_now += 1;
+    }
+
+    pub(super) fn acked(&mut self) {
+        self.acked_now += 1;
+    }
+
+    /// Once a turn.
+    pub(super) fn flush(&mut self) {
+        if self.received_now > 0 {
+            self.received.increment(std::mem::take(&mut self.received_now));
+        }
+        if self.acked_now > 0 {
+            self.acked.increment(std::mem::take(&mut self.acked_now));
+        }
+    }
+
+    /// Anything but success: `nacked`, `rejected`, `skipped`, `error`.
+    pub(super) fn settled(&self, status: &'static str) {
+        let name = "faststream_received_processed_messages_total";
+        self.labels.counter(name, Some(("status", status.to_owned()))).increment(1);
+    }
+
+    pub(super) fn failed(&self, kind: &'static str) {
+        let name = "faststream_received_processed_messages_exceptions_total";
+        self.labels.counter(name, Some(("exception_type", kind.to_owned()))).increment(1);
+    }
+
+    pub(super) fn undecodable(&self) {
+        self.labels.counter("faststream_decode_errors_total", None).increment(1);
+    }
+
+    pub(super) fn retried(&self) {
+        self.labels.counter("faststream_retries_total", Some(("kind", "in_place".to_owned()))).increment(1);
+    }
+
+    pub(super) fn dead_lettered(&self, reason: &'static str) {
+        self.labels
+            .counter("faststream_dead_letters_total", Some(("reason", reason.to_owned())))
+            .increment(1);
+    }
+
+    /// A record of this lane is kept back from now on, or no longer.
+    pub(super) fn held(&mut self, held: bool) {
+        let before = self.held_now;
+        self.held_now = if held { before + 1 } else { before.saturating_sub(1) };
+        match (before, self.held_now) {
+            (0, 1) => self.held.increment(1.0),
+            (1, 0) => self.held.decrement(1.0),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for LaneMetrics {
+    fn drop(&mut self) {
+        self.flush();
+        if self.held_now > 0 {
+            self.held.decrement(1.0);
+        }
+    }
+}
+
+/// An `Ack` was settled too late.
+pub(super) fn stale_ack() {
+    counter!("faststream_stale_acks_total").increment(1);
+}
+
+/// Of one group.
+pub(super) fn commit(group: &str, result: &'static str) {
+    counter!("faststream_kafka_commits_total", "group" => group.to_owned(), "result" => result).increment(1);
+}
+
+pub(super) fn rebalance(group: &str, event: &'static str) {
+    counter!("faststream_kafka_rebalances_total", "group" => group.to_owned(), "event" => event).increment(1);
+}
+
+pub(super) fn assigned(group: &str, lanes: usize) {
+    let lanes = u32::try_from(lanes).unwrap_or(u32::MAX);
+    gauge!("faststream_kafka_assigned_partitions", "group" => group.to_owned()).set(lanes);
+}
+
+pub(super) fn dirty(group: &str, dirty: Duration) {
+    gauge!("faststream_commit_dirty_seconds", "group" => group.to_owned()).set(dirty.as_secs_f64());
+}
+
+pub(super) fn lane_restart(group: &str) {
+    counter!("faststream_lane_restarts_total", "group" => group.to_owned()).increment(1);
+}
+
+pub(super) fn drain_timeout(group: &str) {
+    counter!("faststream_drain_timeouts_total", "group" => group.to_owned()).increment(1);
+}
