@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The Kafka backend of faststream, on librdkafka.
+//!
+//! Users meet [`Kafka`] and [`KafkaConfig`]; everything else implements the broker contract of `faststream-core`.
+
+mod config;
+mod connect;
+mod errors;
+mod kafka;
+mod native;
+mod producer;
+
+pub use config::{Acks, Compression, KafkaConfig, Protocol, Security};
+pub use kafka::Kafka;

@@ -1,0 +1,100 @@
+//! What the clients are made with: the defaults of faststream, and what was set on top.
+
+use faststream_core::broker::GroupRequest;
+use rdkafka::ClientConfig;
+
+use super::refused::reason;
+use super::settings::Setting;
+use super::{Client, DEFAULT_BROKERS, KafkaConfig};
+
+/// Defaults of both clients. A broker that comes back is found again within 2 s.
+const SHARED: &[(&str, &str)] = &[
+    ("bootstrap.servers", DEFAULT_BROKERS),
+    ("client.id", "faststream"),
+    ("topic.metadata.refresh.interval.ms", "30000"),
+    ("reconnect.backoff.ms", "100"),
+    ("reconnect.backoff.max.ms", "2000"),
+    ("socket.timeout.ms", "10000"),
+];
+
+/// Defaults of consumers. With a pause of 10 ms instead of librdkafka's 1 s, a tenth of its queue is enough.
+const CONSUMER: &[(&str, &str)] = &[
+    ("group.protocol", "classic"),
+    ("auto.offset.reset", "earliest"),
+    ("fetch.wait.max.ms", "100"),
+    ("fetch.queue.backoff.ms", "10"),
+    ("queued.min.messages", "10000"),
+    ("queued.max.messages.kbytes", "4096"),
+    ("statistics.interval.ms", "2000"),
+];
+
+/// Defaults of consumers in the classic protocol; KIP-848 keeps them at the broker.
+const CLASSIC: &[(&str, &str)] = &[
+    ("partition.assignment.strategy", "cooperative-sticky"),
+    ("session.timeout.ms", "15000"),
+    ("heartbeat.interval.ms", "1000"),
+];
+
+/// Defaults of the producer. The partitioner is that of the Java client: one key, one partition, whoever writes.
+const PRODUCER: &[(&str, &str)] =
+    &[("enable.idempotence", "true"), ("acks", "all"), ("linger.ms", "5"), ("partitioner", "murmur2_random")];
+
+impl KafkaConfig {
+    /// What a member of a group is made with.
+    pub(crate) fn consumer_config(&self, request: &GroupRequest) -> ClientConfig {
+        let mut config = with(&[SHARED, CONSUMER]);
+        if self.kip848().is_none() {
+            set(&mut config, CLASSIC);
+        }
+        self.apply(&mut config, Client::Consumer);
+        // 0 would turn the timer off.
+        let interval = request.commit_interval.as_millis().max(1);
+        config
+            .set("group.id", &*request.group)
+            .set("enable.auto.commit", "true")
+            .set("auto.commit.interval.ms", interval.to_string())
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "false");
+        config
+    }
+
+    /// What the producer is made with.
+    pub(crate) fn producer_config(&self) -> ClientConfig {
+        let mut config = with(&[SHARED, PRODUCER]);
+        let set_here = |name: &str| self.settings.get(Client::Producer, name);
+        let weak_acks = set_here("acks").is_some_and(|acks| !matches!(acks.value.as_str(), "all" | "-1"));
+        if weak_acks && set_here("enable.idempotence").is_none() {
+            config.set("enable.idempotence", "false");
+        }
+        self.apply(&mut config, Client::Producer);
+        config
+    }
+
+    /// What says that the broker assigns partitions, if it does.
+    pub(super) fn kip848(&self) -> Option<&Setting> {
+        self.settings.get(Client::Consumer, "group.protocol").filter(|setting| setting.value == "consumer")
+    }
+
+    fn apply(&self, config: &mut ClientConfig, client: Client) {
+        for (name, setting) in self.settings.of(client) {
+            let gives_way = setting.implied && self.kip848().is_some();
+            if !gives_way && reason(name).is_none() {
+                config.set(name, &setting.value);
+            }
+        }
+    }
+}
+
+fn with(defaults: &[&[(&str, &str)]]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for defaults in defaults {
+        set(&mut config, defaults);
+    }
+    config
+}
+
+fn set(config: &mut ClientConfig, defaults: &[(&str, &str)]) {
+    for (name, value) in defaults {
+        config.set(*name, *value);
+    }
+}

@@ -1,0 +1,169 @@
+//! Settings of the environment, of the file that `KAFKA_CONFIG` names, and of files that hold a secret.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+
+use super::names::is_path;
+use super::properties::parse;
+use super::{KafkaConfig, Source};
+
+/// The brokers' addresses.
+const BROKERS: &str = "KAFKA_BROKERS";
+/// The path of a properties file.
+const CONFIG: &str = "KAFKA_CONFIG";
+/// Before the name of a property: `KAFKA__SECURITY_PROTOCOL`.
+const PREFIX: &str = "KAFKA__";
+/// Behind it: the value is the path of a file that holds the value.
+const FILE: &str = "_FILE";
+
+/// Takes over what concerns Kafka. Other variables, also `KAFKA_...` ones, are left alone: container platforms make
+/// such names out of their services'.
+pub(super) fn read(config: &mut KafkaConfig, variables: impl IntoIterator<Item = (OsString, OsString)>) {
+    let is_ours = |name: &str| name == BROKERS || name == CONFIG || name.starts_with(PREFIX);
+    let ours: BTreeMap<String, OsString> = variables
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| is_ours(name))
+        .collect();
+    for (name, value) in ours {
+        let Ok(value) = value.into_string() else {
+            config.unreadable.push(format!("{name}: the value is not UTF-8; set it again or unset it"));
+            continue;
+        };
+        if name == CONFIG {
+            read_file(config, value.trim());
+        } else if name == BROKERS {
+            config.settings.set("bootstrap.servers", value, Source::Variable(name));
+        } else {
+            read_property(config, name, value);
+        }
+    }
+}
+
+fn read_property(config: &mut KafkaConfig, variable: String, value: String) {
+    let dotted = |name: &str| name[PREFIX.len()..].to_lowercase().replace('_', ".");
+    match variable.strip_suffix(FILE).filter(|_| !is_path(&dotted(&variable))) {
+        None => config.settings.set(&dotted(&variable), value, Source::Variable(variable)),
+        Some(name) => match fs::read_to_string(&value) {
+            Ok(secret) => {
+                let key = dotted(name);
+                let secret = secret.trim_end_matches(['\r', '\n']);
+                config.settings.set(&key, secret, Source::SecretFile { variable, path: value });
+            }
+            Err(error) => config.unreadable.push(format!(
+                "{variable}: the file {value:?} cannot be read ({error}); mount it or unset the variable"
+            )),
+        },
+    }
+}
+
+fn read_file(config: &mut KafkaConfig, path: &str) {
+    if path.is_empty() {
+        return;
+    }
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            config.unreadable.push(format!(
+                "{CONFIG}: the file {path:?} cannot be read ({error}); mount it or unset the variable"
+            ));
+            return;
+        }
+    };
+    let (settings, faults) = parse(&text);
+    for line in settings {
+        let source = Source::File { path: path.into(), line: line.number };
+        config.settings.set(&line.key, line.value, source);
+    }
+    let faults = faults.into_iter().map(|(line, fault)| format!("{path}:{line}: {fault}"));
+    config.unreadable.extend(faults);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::Client;
+
+    fn from(variables: &[(&str, &str)]) -> KafkaConfig {
+        let mut config = KafkaConfig::default();
+        read(&mut config, variables.iter().map(|(name, value)| (name.into(), value.into())));
+        config
+    }
+
+    fn file(name: &str, text: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("faststream-{}-{name}", std::process::id()));
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn value(config: &KafkaConfig, name: &str) -> Option<(String, String)> {
+        let setting = config.settings.get(Client::Consumer, name)?;
+        Some((setting.value.clone(), setting.source.to_string()))
+    }
+
+    #[test]
+    fn without_variables_the_brokers_are_the_default_and_say_so() {
+        let config = from(&[("HOME", "/root"), ("KAFKA_PORT", "tcp://10.0.0.1:9092")]);
+        let (brokers, source) = config.brokers();
+        assert_eq!(brokers, "localhost:9092");
+        assert_eq!(source.to_string(), "the default, as KAFKA_BROKERS is not set");
+        assert_eq!(config.settings.all().count(), 0);
+    }
+
+    #[test]
+    fn variables_become_properties_and_name_themselves() {
+        let config = from(&[("KAFKA_BROKERS", "a:9092"), ("KAFKA__SECURITY_PROTOCOL", "ssl")]);
+        assert_eq!(config.brokers().0, "a:9092");
+        assert_eq!(config.brokers().1.to_string(), "the variable KAFKA_BROKERS");
+        let expected = ("ssl".to_owned(), "the variable KAFKA__SECURITY_PROTOCOL".to_owned());
+        assert_eq!(value(&config, "security.protocol"), Some(expected));
+    }
+
+    #[test]
+    fn a_secret_is_read_from_its_file_without_the_last_line_break() {
+        let path = file("secret", "hunter2\n");
+        let config = from(&[("KAFKA__SASL_PASSWORD_FILE", path.to_str().unwrap())]);
+        assert_eq!(value(&config, "sasl.password").unwrap().0, "hunter2");
+        assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_property_whose_name_ends_in_file_is_not_read_as_a_secret() {
+        let config = from(&[("KAFKA__SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE", "/key.pem")]);
+        assert_eq!(value(&config, "sasl.oauthbearer.assertion.private.key.file").unwrap().0, "/key.pem");
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_are_named_with_their_variable() {
+        let config = from(&[("KAFKA__SASL_PASSWORD_FILE", "/no/secret"), ("KAFKA_CONFIG", "/no/config")]);
+        assert_eq!(config.unreadable.len(), 2);
+        assert!(config.unreadable[0].contains("KAFKA_CONFIG: the file \"/no/config\" cannot be read"));
+        assert!(config.unreadable[1].contains("KAFKA__SASL_PASSWORD_FILE: the file \"/no/secret\""));
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_program() {
+        let path = file("config", "client.id=file\nlinger.ms=1\nfetch.min.bytes=2\n");
+        let mut config =
+            from(&[("KAFKA_CONFIG", path.to_str().unwrap()), ("KAFKA__CLIENT_ID", "environment")])
+                .client_id("program")
+                .property("linger.ms", "9");
+        assert_eq!(value(&config, "client.id").unwrap().0, "environment");
+        let expected = ("1".to_owned(), format!("{}:2", path.display()));
+        assert_eq!(value(&config, "linger.ms"), Some(expected));
+        config.override_property("client.id", "command line");
+        assert_eq!(value(&config, "client.id").unwrap().0, "command line");
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn an_alias_and_the_name_are_one_setting() {
+        let config = from(&[("KAFKA__LINGER_MS", "7")]).property("queue.buffering.max.ms", "1");
+        assert_eq!(value(&config, "linger.ms").unwrap().0, "7");
+        assert_eq!(config.settings.all().count(), 1);
+    }
+}

@@ -1,0 +1,113 @@
+//! The properties that were set, by name: who set them, and which client gets them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Source;
+use super::names::{canonical, is_for_consumers, is_for_producers, is_secret};
+
+/// One property that was set.
+#[derive(Clone)]
+pub(crate) struct Setting {
+    pub(crate) value: String,
+    pub(crate) source: Source,
+    /// Follows from another setting of the same source, and gives way with it: the assignor of a protocol.
+    pub(super) implied: bool,
+}
+
+/// The properties that were set. A name may begin with `consumer.` or `producer.`: then only that client gets it.
+#[derive(Clone, Default)]
+pub(crate) struct Settings(BTreeMap<String, Setting>);
+
+/// Which client a setting is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    Consumer,
+    Producer,
+}
+
+impl Client {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Consumer => "consumer.",
+            Self::Producer => "producer.",
+        }
+    }
+}
+
+impl Settings {
+    /// Sets a property, unless a higher source did.
+    pub(super) fn set(&mut self, key: &str, value: impl Into<String>, source: Source) {
+        self.insert(key, Setting { value: value.into(), source, implied: false });
+    }
+
+    /// Sets a property that follows from another one.
+    pub(super) fn imply(&mut self, key: &str, value: impl Into<String>, source: Source) {
+        self.insert(key, Setting { value: value.into(), source, implied: true });
+    }
+
+    fn insert(&mut self, key: &str, setting: Setting) {
+        let (prefix, name) = split(key.trim());
+        let key = format!("{prefix}{}", canonical(name));
+        let kept = self.0.get(&key);
+        if kept.is_none_or(|kept| kept.source.rank() <= setting.source.rank()) {
+            self.0.insert(key, setting);
+        }
+    }
+
+    /// All settings: as they were named, the library's name of it, the setting.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str, &Setting)> {
+        self.0.iter().map(|(key, setting)| (key.as_str(), split(key).1, setting))
+    }
+
+    /// What `client` gets for a property: its own setting, else the shared one.
+    pub(crate) fn get(&self, client: Client, name: &str) -> Option<&Setting> {
+        self.0.get(&format!("{}{name}", client.prefix())).or_else(|| self.0.get(name))
+    }
+
+    /// What both clients get for a property, unless they have settings of their own.
+    pub(super) fn shared(&self, name: &str) -> Option<&Setting> {
+        self.0.get(name)
+    }
+
+    /// What `client` is given, without what is only for the other one.
+    pub(super) fn of(&self, client: Client) -> BTreeMap<&str, &Setting> {
+        let fits = |name: &str| match client {
+            Client::Consumer => !is_for_producers(name),
+            Client::Producer => !is_for_consumers(name),
+        };
+        let (mut shared, mut own) = (BTreeMap::new(), BTreeMap::new());
+        for (key, setting) in &self.0 {
+            let (prefix, name) = split(key);
+            if prefix.is_empty() && fits(name) {
+                shared.insert(name, setting);
+            } else if prefix == client.prefix() {
+                own.insert(name, setting);
+            }
+        }
+        shared.append(&mut own);
+        shared
+    }
+}
+
+/// `producer.client.id` is `producer.` and `client.id`. No property of the library begins like this.
+fn split(key: &str) -> (&str, &str) {
+    let end = [Client::Consumer.prefix(), Client::Producer.prefix()]
+        .iter()
+        .find(|prefix| key.starts_with(**prefix))
+        .map_or(0, |prefix| prefix.len());
+    key.split_at(end)
+}
+
+impl Setting {
+    /// The value, or stars if it must not be shown.
+    pub(crate) fn shown(&self, name: &str) -> &str {
+        if is_secret(name) || matches!(self.source, Source::SecretFile { .. }) { "***" } else { &self.value }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.all().map(|(key, name, setting)| (key, setting.shown(name)))).finish()
+    }
+}

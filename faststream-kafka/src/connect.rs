@@ -1,0 +1,90 @@
+//! Waits for the broker's first answer, and asks for its topics.
+//!
+//! The library's calls block, so they run on threads of their own: neither a tokio worker nor the end of the program
+//! waits for them.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use faststream_core::broker::BrokerError;
+use rdkafka::metadata::Metadata;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use crate::config::Source;
+use crate::producer::KafkaProducer;
+
+/// What one request may take; the answer of a large cluster is large.
+const REQUEST: Duration = Duration::from_secs(10);
+/// How long a broker may keep silent before it is told.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// How often it is told again.
+const REMINDER: Duration = Duration::from_secs(60);
+
+/// Resolves when the broker answered.
+pub(crate) async fn wait(
+    producer: &Arc<KafkaProducer>,
+    who: &str,
+    source: &Source,
+) -> Result<(), BrokerError> {
+    let _quiet = producer.waiting();
+    let mut answered = on_a_thread(who, {
+        let producer = Arc::clone(producer);
+        move |is_wanted| {
+            while producer.metadata(REQUEST).is_err() && is_wanted() {
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    })?;
+    let mut next = Instant::now() + PATIENCE;
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut answered => return Ok(()),
+            () = sleep_until(next) => {
+                let reason = producer.trouble().unwrap_or_else(|| "no error so far".into());
+                tracing::warn!("{who} ({source}) does not answer, waiting for it: {reason}");
+                next += REMINDER;
+            }
+        }
+    }
+}
+
+/// The topics, with their number of partitions.
+pub(crate) async fn topics(
+    producer: &Arc<KafkaProducer>,
+    who: &str,
+) -> Result<Vec<(String, i32)>, BrokerError> {
+    let asking = Arc::clone(producer);
+    let answer = on_a_thread(who, move |_| asking.metadata(REQUEST).map(|metadata| partitions(&metadata)))?;
+    let failed = |reason: String| BrokerError::new(format!("{who}: asking for the topics failed: {reason}"));
+    match answer.await {
+        Ok(Ok(topics)) => Ok(topics),
+        Ok(Err(error)) => Err(failed(producer.trouble().unwrap_or_else(|| error.to_string()))),
+        Err(_) => Err(failed("the thread that asked ended".into())),
+    }
+}
+
+fn partitions(metadata: &Metadata) -> Vec<(String, i32)> {
+    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic.partitions().len()))).collect()
+}
+
+/// Runs `work` on a thread of its own; it can ask whether anybody still waits.
+fn on_a_thread<T: Send + 'static>(
+    who: &str,
+    work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
+) -> Result<oneshot::Receiver<T>, BrokerError> {
+    let (answer, answered) = oneshot::channel();
+    let run = move || {
+        let result = work(&|| !answer.is_closed());
+        // Nobody may be waiting any more.
+        let _ = answer.send(result);
+    };
+    thread::Builder::new()
+        .name("faststream-metadata".into())
+        .spawn(run)
+        .map_err(|error| BrokerError::new(format!("{who}: no thread could be started: {error}")))?;
+    Ok(answered)
+}

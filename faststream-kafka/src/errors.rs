@@ -1,0 +1,106 @@
+//! Tells what goes wrong in a client without flooding the log: at once, then once a minute with a count.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+
+/// How long a kind of error stays quiet after it was told.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Tells each kind of error at once, and again after a minute with the number of its repeats.
+#[derive(Debug)]
+pub(crate) struct ErrorLog {
+    /// What the lines begin with: the client and the address.
+    who: String,
+    told: Mutex<BTreeMap<String, Told>>,
+}
+
+#[derive(Debug)]
+struct Told {
+    at: Instant,
+    repeats: u64,
+}
+
+impl ErrorLog {
+    /// A log whose lines begin with `who`.
+    pub(crate) fn new(who: impl Into<String>) -> Self {
+        Self { who: who.into(), told: Mutex::default() }
+    }
+
+    /// Tells an error of a kind, unless that kind was told within the last minute.
+    pub(crate) fn tell(&self, kind: &str, message: impl fmt::Display) {
+        match self.admit(kind, Instant::now()) {
+            None => {}
+            Some(0) => tracing::warn!("{}: {message}", self.who),
+            Some(repeats) => tracing::warn!("{}: {message} ({repeats} more like this before)", self.who),
+        }
+    }
+
+    /// Tells an error that the client library reports for the client as a whole.
+    pub(crate) fn client_error(&self, error: &KafkaError, reason: &str) {
+        let kind = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code:?}"));
+        self.tell(&kind, format_args!("{kind}: {reason}"));
+    }
+
+    /// Passes a log line of the client library on.
+    pub(crate) fn client_log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            // Connection failures come as errors, too, with the same text.
+            _ if facility == "FAIL" || facility == "ERROR" => {
+                tracing::debug!(target: "librdkafka", "{}: {facility}: {message}", self.who);
+            }
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => self.tell(facility, format_args!("{facility}: {message}")),
+            _ => tracing::debug!(target: "librdkafka", "{}: {facility}: {message}", self.who),
+        }
+    }
+
+    /// How often the kind was kept quiet since it was told; `None` if it has to stay quiet.
+    fn admit(&self, kind: &str, now: Instant) -> Option<u64> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(last) = told.get_mut(kind) else {
+            told.insert(kind.to_owned(), Told { at: now, repeats: 0 });
+            return Some(0);
+        };
+        if now.duration_since(last.at) < PAUSE {
+            last.repeats += 1;
+            return None;
+        }
+        last.at = now;
+        Some(std::mem::take(&mut last.repeats))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_told_at_once_and_then_once_a_minute_with_its_repeats() {
+        let log = ErrorLog::new("test");
+        let start = Instant::now();
+        let at = |seconds| log.admit("Transport", start + Duration::from_secs(seconds));
+        assert_eq!(at(0), Some(0));
+        assert_eq!([at(1), at(2), at(59)], [None, None, None]);
+        assert_eq!(at(60), Some(3));
+        assert_eq!(at(61), None);
+        assert_eq!(at(121), Some(1));
+        assert_eq!(at(181), Some(0));
+    }
+
+    #[test]
+    fn another_kind_is_told_at_once() {
+        let log = ErrorLog::new("test");
+        let now = Instant::now();
+        assert_eq!(log.admit("Transport", now), Some(0));
+        assert_eq!(log.admit("AllBrokersDown", now), Some(0));
+        assert_eq!(log.admit("Transport", now), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! The Kafka broker as an app sees it: its settings, one producer, a membership per group.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use faststream_core::broker::{BoxFuture, Broker, BrokerError, GroupRequest, Producer};
+use faststream_core::runtime::Member;
+
+use crate::config::KafkaConfig;
+use crate::connect;
+use crate::producer::KafkaProducer;
+
+/// A Kafka cluster.
+///
+/// ```
+/// use faststream_kafka::{Kafka, KafkaConfig, Protocol};
+///
+/// let from_the_environment = Kafka::from_env();
+/// let one_address = Kafka::new("localhost:9092").property("fetch.min.bytes", "1000");
+/// let typed = Kafka::with(KafkaConfig::new("localhost:9092").protocol(Protocol::Consumer));
+/// ```
+pub struct Kafka {
+    config: KafkaConfig,
+    /// Made at the first call; the settings do not change, so neither does a refusal.
+    producer: OnceLock<Result<Arc<KafkaProducer>, BrokerError>>,
+}
+
+impl Kafka {
+    /// The cluster that the environment names; see [`KafkaConfig::from_env`].
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self::with(KafkaConfig::from_env())
+    }
+
+    /// The cluster at `host:port,host:port`, whatever the environment says.
+    #[must_use]
+    #[track_caller]
+    pub fn new(brokers: impl Into<String>) -> Self {
+        Self::with(KafkaConfig::new(brokers))
+    }
+
+    /// The cluster with these settings.
+    #[must_use]
+    pub fn with(config: KafkaConfig) -> Self {
+        Self { config, producer: OnceLock::new() }
+    }
+
+    /// Sets any property of librdkafka; see [`KafkaConfig::property`].
+    #[must_use]
+    #[track_caller]
+    pub fn property(mut self, key: impl AsRef<str>, value: impl Into<String>) -> Self {
+        self.config = self.config.property(key, value);
+        self
+    }
+
+    fn own_producer(&self) -> Result<Arc<KafkaProducer>, BrokerError> {
+        let make = || KafkaProducer::new(self.config.producer_config(), &self.describe()).map(Arc::new);
+        self.producer.get_or_init(make).clone()
+    }
+}
+
+impl Broker for Kafka {
+    fn describe(&self) -> String {
+        format!("kafka at {}", self.config.brokers().0)
+    }
+
+    fn check(&self, groups: &[GroupRequest]) -> Vec<String> {
+        self.config.check(groups)
+    }
+
+    fn connect(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        Box::pin(async move {
+            let producer = self.own_producer()?;
+            connect::wait(&producer, &self.describe(), &self.config.brokers().1).await
+        })
+    }
+
+    fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
+        Ok(self.own_producer()?)
+    }
+
+    fn join(&self, request: GroupRequest, _member: Member) -> Result<(), BrokerError> {
+        let _config = self.config.consumer_config(&request);
+        Err(BrokerError::new("consuming is not there yet"))
+    }
+
+    fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>> {
+        Box::pin(async move { connect::topics(&self.own_producer()?, &self.describe()).await })
+    }
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kafka").field(&self.config).finish()
+    }
+}

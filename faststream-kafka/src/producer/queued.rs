@@ -1,0 +1,96 @@
+//! Which records are on their way: what `flush` waits for.
+//!
+//! Records carry a pass of their round. A flush begins a new round and waits until all passes of the earlier ones are
+//! gone, so records that are queued later do not keep it waiting.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+/// Proof that a record is on its way.
+#[derive(Debug)]
+pub(super) struct Pass {
+    /// Closed with the last pass of the round.
+    _open: watch::Sender<()>,
+}
+
+/// The rounds that are not over.
+#[derive(Debug)]
+pub(super) struct Queued(Mutex<Rounds>);
+
+#[derive(Debug)]
+struct Rounds {
+    current: Arc<Pass>,
+    /// All rounds that may not be over, the current one last.
+    open: Vec<watch::Receiver<()>>,
+}
+
+impl Default for Queued {
+    fn default() -> Self {
+        let (open, end) = watch::channel(());
+        Self(Mutex::new(Rounds { current: Arc::new(Pass { _open: open }), open: vec![end] }))
+    }
+}
+
+impl Queued {
+    /// A pass of the current round.
+    pub(super) fn pass(&self) -> Arc<Pass> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).current)
+    }
+
+    /// Resolves when all passes that were given out before this call are gone.
+    pub(super) fn all(&self) -> impl Future<Output = ()> + Send + use<> {
+        let ends = self.next_round();
+        async move {
+            for mut end in ends {
+                // Nothing is ever sent: it fails when the last pass is gone.
+                while end.changed().await.is_ok() {}
+            }
+        }
+    }
+
+    fn next_round(&self) -> Vec<watch::Receiver<()>> {
+        let (open, end) = watch::channel(());
+        let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rounds.current = Arc::new(Pass { _open: open });
+        rounds.open.retain(|end| end.has_changed().is_ok());
+        let before = rounds.open.clone();
+        rounds.open.push(end);
+        before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn is_ready(future: impl Future<Output = ()>) -> bool {
+        pin!(future).poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+    }
+
+    #[test]
+    fn nothing_queued_is_flushed_at_once() {
+        let queued = Queued::default();
+        assert!(is_ready(queued.all()));
+        drop(queued.pass());
+        assert!(is_ready(queued.all()));
+    }
+
+    #[test]
+    fn a_flush_waits_for_what_was_queued_before_it_and_for_nothing_later() {
+        let queued = Queued::default();
+        let first = queued.pass();
+        assert!(!is_ready(queued.all()));
+        let second = queued.pass();
+        let mut flush = pin!(queued.all());
+        let _later = queued.pass();
+        assert!(!is_ready(flush.as_mut()));
+        drop(second);
+        assert!(!is_ready(flush.as_mut()));
+        drop(first);
+        assert!(is_ready(flush));
+    }
+}

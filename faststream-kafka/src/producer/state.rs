@@ -1,0 +1,79 @@
+//! What the producer's client reports, kept over its replacements.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use faststream_core::publish::Outgoing;
+use rdkafka::error::KafkaError;
+
+use super::deliveries::Ticket;
+use crate::errors::ErrorLog;
+
+/// What the producer's client reports.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) errors: ErrorLog,
+    /// What the client complained about last.
+    trouble: Mutex<Option<String>>,
+    /// Somebody waits for the broker's first answer, and says what is wrong.
+    is_waiting: AtomicBool,
+    /// The handle is gone.
+    is_stopped: AtomicBool,
+    /// Records whose wished partition does not exist: the thread sends them by key.
+    again: Mutex<Vec<(Outgoing, Box<Ticket>)>>,
+}
+
+/// Errors are kept instead of logged while this lives.
+#[derive(Debug)]
+pub(crate) struct Waiting(Arc<State>);
+
+impl State {
+    pub(super) fn new(who: String) -> Self {
+        Self {
+            errors: ErrorLog::new(who),
+            trouble: Mutex::default(),
+            is_waiting: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
+            again: Mutex::default(),
+        }
+    }
+
+    pub(super) fn waiting(state: &Arc<Self>) -> Waiting {
+        state.is_waiting.store(true, SeqCst);
+        Waiting(Arc::clone(state))
+    }
+
+    pub(super) fn error(&self, error: &KafkaError, reason: &str) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        if !self.is_waiting.load(SeqCst) {
+            self.errors.client_error(error, reason);
+        }
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn send_again(&self, record: Outgoing, ticket: Box<Ticket>) {
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).push((record, ticket));
+    }
+
+    pub(super) fn take_again(&self) -> Vec<(Outgoing, Box<Ticket>)> {
+        std::mem::take(&mut *self.again.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn stop(&self) {
+        self.is_stopped.store(true, SeqCst);
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped.load(SeqCst)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.is_waiting.store(false, SeqCst);
+    }
+}
