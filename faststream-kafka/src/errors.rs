@@ -49,8 +49,8 @@ impl ErrorLog {
     /// Passes a log line of the client library on.
     pub(crate) fn client_log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
-            // Connection failures come as errors, too, with the same text.
-            _ if facility == "FAIL" || facility == "ERROR" => {
+            // These come as errors, too, with the same text.
+            _ if matches!(facility, "FAIL" | "ERROR" | "FATAL") => {
                 tracing::debug!(target: "librdkafka", "{}: {facility}: {message}", self.who);
             }
             RDKafkaLogLevel::Emerg

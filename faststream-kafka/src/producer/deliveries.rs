@@ -1,8 +1,6 @@
 //! What the client calls back: the end of each record, errors, log lines. It only records what happened.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::SeqCst;
 
 use faststream_core::broker::{PublishError, Published};
 use faststream_core::publish::Outgoing;
@@ -48,18 +46,12 @@ impl Ticket {
 #[derive(Debug)]
 pub(super) struct Deliveries {
     state: Arc<State>,
-    /// The client will accept nothing more.
-    is_fatal: AtomicBool,
 }
 
 impl Deliveries {
     /// A client that reports to `state`.
     pub(super) fn client(config: &ClientConfig, state: &Arc<State>) -> KafkaResult<Client> {
-        config.create_with_context(Self { state: Arc::clone(state), is_fatal: AtomicBool::new(false) })
-    }
-
-    pub(super) fn is_fatal(&self) -> bool {
-        self.is_fatal.load(SeqCst)
+        config.create_with_context(Self { state: Arc::clone(state) })
     }
 }
 
@@ -73,11 +65,7 @@ impl ClientContext for Deliveries {
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            self.is_fatal.store(true, SeqCst);
-        } else {
-            self.state.error(&error, reason);
-        }
+        self.state.error(&error, reason);
     }
 }
 

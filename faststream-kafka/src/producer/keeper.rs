@@ -37,17 +37,17 @@ impl Keeper {
             for (record, ticket) in self.shared.state.take_again() {
                 self.shared.send(&record, ticket);
             }
-            if self.client.context().is_fatal() && self.born.elapsed() >= self.pause {
-                self.replace();
+            if self.born.elapsed() >= self.pause
+                && let Some((code, reason)) = self.client.client().fatal_error()
+            {
+                self.replace(&format!("{code:?}: {reason}"));
             }
         }
         // Dropping the client answers what is still queued, and may take half a second.
     }
 
-    fn replace(&mut self) {
+    fn replace(&mut self, reason: &str) {
         let state = &self.shared.state;
-        let reason = self.client.client().fatal_error();
-        let reason = reason.map_or_else(String::new, |(code, text)| format!("{code:?}: {text}"));
         let client = match Deliveries::client(&self.shared.config, state) {
             Ok(client) => Arc::new(client),
             Err(error) => {

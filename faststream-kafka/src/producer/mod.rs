@@ -187,6 +187,3 @@ impl fmt::Debug for KafkaProducer {
         f.debug_struct("KafkaProducer").finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use faststream_core::publish::Outgoing;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::deliveries::Ticket;
 use crate::errors::ErrorLog;
@@ -45,7 +45,10 @@ impl State {
     }
 
     pub(super) fn error(&self, error: &KafkaError, reason: &str) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        // "1/1 brokers are down" follows the reason, and would hide it.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        }
         if !self.is_waiting.load(SeqCst) {
             self.errors.client_error(error, reason);
         }

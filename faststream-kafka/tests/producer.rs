@@ -1,0 +1,241 @@
+//! The producer against librdkafka's mock cluster.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use faststream_core::broker::{Broker, Producer, PublishError, PublishErrorKind};
+use faststream_core::publish::{Outgoing, Partition};
+use faststream_kafka::Kafka;
+use rdkafka::message::{Headers, Message, Timestamp};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use support::{Cluster, within};
+
+const TOPIC: &str = "orders";
+
+fn record(payload: &str) -> Outgoing {
+    Outgoing::new(TOPIC, payload.to_owned())
+}
+
+fn keyed(key: &str) -> Outgoing {
+    Outgoing { key: Some(Bytes::copy_from_slice(key.as_bytes())), ..record("x") }
+}
+
+async fn refused(producer: &Arc<dyn Producer>, record: Outgoing) -> PublishError {
+    within(20, producer.enqueue(record)).await.expect_err("refused")
+}
+
+#[tokio::test]
+async fn a_record_arrives_as_it_was_and_its_receipt_tells_where() {
+    let cluster = Cluster::with_topic(TOPIC, 2);
+    let producer = cluster.kafka().producer().unwrap();
+    let header = |name: &'static [u8], value: Option<&'static [u8]>| {
+        (Bytes::from_static(name), value.map(Bytes::from_static))
+    };
+    let full = Outgoing {
+        partition: Partition::Exactly(1),
+        key: Some("k".into()),
+        headers: vec![header(b"a", Some(b"1")), header(b"a", None), header(b"b", Some(b"\xff"))],
+        timestamp: Some(1_234_567),
+        ..record("one")
+    };
+    let tombstone = Outgoing { payload: None, key: Some(Bytes::new()), ..full.clone() };
+    let empty = Outgoing { payload: Some(Bytes::new()), key: None, headers: Vec::new(), ..full.clone() };
+    for (offset, record) in [full, tombstone, empty].into_iter().enumerate() {
+        let published = within(10, producer.enqueue(record)).await.unwrap();
+        assert_eq!((published.partition, published.offset), (1, i64::try_from(offset).unwrap()));
+    }
+
+    let read = cluster.read(TOPIC, 1, 3);
+    let contents: Vec<_> = read.iter().map(|message| (message.key(), message.payload())).collect();
+    let expected: [(Option<&[u8]>, Option<&[u8]>); 3] =
+        [(Some(b"k"), Some(b"one")), (Some(b""), None), (None, Some(b""))];
+    assert_eq!(contents, expected);
+    assert_eq!(read[0].timestamp(), Timestamp::CreateTime(1_234_567));
+    let headers: Vec<_> =
+        read[0].headers().unwrap().iter().map(|header| (header.key.to_owned(), header.value)).collect();
+    let expected: [(String, Option<&[u8]>); 3] =
+        [("a".into(), Some(b"1")), ("a".into(), None), ("b".into(), Some(b"\xff"))];
+    assert_eq!(headers, expected);
+    assert!(read[2].headers().is_none(), "no header is added");
+}
+
+#[tokio::test]
+async fn keys_choose_the_partitions_that_the_java_client_chooses() {
+    let cluster = Cluster::with_topic(TOPIC, 16);
+    let producer = cluster.kafka().producer().unwrap();
+    // The vectors of Kafka's own test of murmur2.
+    for (key, hash) in [
+        ("21", -973_932_308_i32),
+        ("foobar", -790_332_482),
+        ("a-little-bit-long-string", -985_981_536),
+        ("a-little-bit-longer-string", -1_486_304_829),
+        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+        ("abc", 479_470_107),
+    ] {
+        let published = within(10, producer.enqueue(keyed(key))).await.unwrap();
+        assert_eq!(published.partition, (hash & i32::MAX) % 16, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_partition_that_does_not_exist_is_refused_or_replaced_by_the_keys() {
+    let cluster = Cluster::with_topic(TOPIC, 4);
+    let by_key =
+        within(10, cluster.kafka().producer().unwrap().enqueue(keyed("abc"))).await.unwrap().partition;
+    let producer = cluster.kafka().producer().unwrap();
+    // The first is sent before the client knows the topic, the second after.
+    for _ in 0..2 {
+        let wished = Outgoing { partition: Partition::IfExists(99), ..keyed("abc") };
+        assert_eq!(within(10, producer.enqueue(wished)).await.unwrap().partition, by_key);
+        let exact = Outgoing { partition: Partition::Exactly(99), ..keyed("abc") };
+        let error = refused(&producer, exact).await;
+        assert_eq!(error.kind, PublishErrorKind::Permanent);
+        assert!(error.to_string().starts_with("publishing to topic orders: UnknownPartition"), "{error}");
+    }
+    let there = Outgoing { partition: Partition::IfExists(3), ..keyed("abc") };
+    assert_eq!(within(10, producer.enqueue(there)).await.unwrap().partition, 3);
+    let negative = Outgoing { partition: Partition::Exactly(-1), ..keyed("abc") };
+    assert_eq!(refused(&producer, negative).await.kind, PublishErrorKind::Permanent);
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_large_is_refused_for_good_with_its_size() {
+    let cluster = Cluster::with_topic(TOPIC, 1);
+    let producer = cluster.kafka().producer().unwrap();
+    let error = refused(&producer, record(&"x".repeat(1_000_001))).await;
+    assert_eq!(error.kind, PublishErrorKind::Permanent);
+    assert_eq!(error.topic, TOPIC);
+    assert!(error.message.contains("the record has 1000001 bytes: make it smaller"), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_broker_refuses_for_good_is_permanent() {
+    let cluster = Cluster::with_topic(TOPIC, 1);
+    let producer = cluster.kafka().producer().unwrap();
+    for error in [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_POLICY_VIOLATION,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+    ] {
+        within(10, producer.enqueue(record("x"))).await.expect("published before and after");
+        cluster.mock.request_errors(RDKafkaApiKey::Produce, &[error]);
+        assert_eq!(refused(&producer, record("x")).await.kind, PublishErrorKind::Permanent, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_heals_is_retried_below_and_never_seen() {
+    let cluster = Cluster::with_topic(TOPIC, 1);
+    let producer = cluster.kafka().producer().unwrap();
+    let errors = [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
+    ];
+    cluster.mock.request_errors(RDKafkaApiKey::Produce, &errors);
+    within(20, producer.enqueue(record("x"))).await.expect("published");
+}
+
+#[tokio::test]
+async fn a_topic_that_does_not_exist_is_named_with_the_cure() {
+    let cluster = Cluster::with_topic(TOPIC, 1);
+    cluster.mock.topic_error("missing", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
+    let kafka = cluster.kafka().property("topic.metadata.propagation.max.ms", "200");
+    let producer = kafka.producer().unwrap();
+    let error = refused(&producer, Outgoing::new("missing", "x")).await;
+    assert_eq!(error.kind, PublishErrorKind::Permanent);
+    assert!(error.to_string().contains("topic missing: UnknownTopic"), "{error}");
+    assert!(error.message.contains("create it"), "{error}");
+    let error = refused(&producer, Outgoing::new("no\0topic", "x")).await;
+    assert_eq!(error.kind, PublishErrorKind::Permanent);
+}
+
+#[tokio::test]
+async fn a_full_queue_and_a_silent_broker_may_be_tried_again() {
+    let cluster = Cluster::with_topic(TOPIC, 1);
+    let kafka = cluster
+        .kafka()
+        .property("queue.buffering.max.messages", "3")
+        .property("message.timeout.ms", "1500")
+        .property("reconnect.backoff.max.ms", "100");
+    let producer = kafka.producer().unwrap();
+    within(10, producer.enqueue(record("x"))).await.unwrap();
+    cluster.mock.broker_down(1).unwrap();
+    let mut waiting: Vec<_> = (0..3).map(|_| producer.enqueue(record("x"))).collect();
+    let start = Instant::now();
+    let full = refused(&producer, record("x")).await;
+    assert_eq!(full.kind, PublishErrorKind::QueueFull);
+    assert!(start.elapsed() < Duration::from_millis(200), "told at once: {:?}", start.elapsed());
+    let silent = within(10, waiting.remove(0)).await.expect_err("timed out");
+    assert_eq!(silent.kind, PublishErrorKind::Retriable);
+    assert!(silent.message.contains("message.timeout.ms"), "{silent}");
+    cluster.mock.broker_up(1).unwrap();
+    within(10, producer.enqueue(record("x"))).await.expect("works again");
+}
+
+#[tokio::test]
+async fn a_client_beyond_repair_is_replaced() {
+    let cluster = Cluster::with_topic(TOPIC, 1);
+    let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+    cluster.mock.request_errors(RDKafkaApiKey::InitProducerId, &[refusal]);
+    let producer = cluster.kafka().producer().unwrap();
+    let mut refusals = 0;
+    let published = within(20, async {
+        loop {
+            match producer.enqueue(record("x")).await {
+                Ok(published) => return published,
+                Err(_) => refusals += 1,
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert_eq!(published.await.offset, 0);
+    assert!(refusals > 0, "the fatal error was never seen");
+}
+
+#[tokio::test]
+async fn flush_resolves_when_all_that_was_queued_is_answered() {
+    let cluster = Cluster::with_topic(TOPIC, 1);
+    cluster.mock.broker_round_trip_time(1, Duration::from_millis(200)).unwrap();
+    let producer = cluster.kafka().producer().unwrap();
+    let mut receipts: Vec<_> = (0..100).map(|_| producer.enqueue(record("x"))).collect();
+    within(20, producer.flush()).await;
+    for receipt in &mut receipts {
+        // Not awaited for: ready now.
+        let ready = within(1, async {
+            tokio::select! { biased; it = receipt => Some(it), () = async {} => None }
+        });
+        ready.await.expect("answered").expect("published");
+    }
+    within(1, producer.flush()).await;
+}
+
+#[tokio::test]
+async fn dropping_blocks_nobody_and_answers_what_is_queued() {
+    let cluster = Cluster::with_topic(TOPIC, 1);
+    let kafka = cluster.kafka();
+    let producer = kafka.producer().unwrap();
+    within(10, producer.enqueue(record("x"))).await.unwrap();
+    cluster.mock.broker_down(1).unwrap();
+    let waiting = producer.enqueue(record("x"));
+    let start = Instant::now();
+    drop((producer, kafka));
+    assert!(start.elapsed() < Duration::from_millis(50), "{:?}", start.elapsed());
+    let error = within(5, waiting).await.expect_err("not published");
+    assert_eq!(error.kind, PublishErrorKind::Retriable);
+}
+
+#[tokio::test]
+async fn settings_that_the_library_refuses_make_no_producer() {
+    let kafka = Kafka::new("localhost:1").property("acks", "1").property("enable.idempotence", "true");
+    let error = kafka.producer().err().expect("refused").to_string();
+    assert!(
+        error.contains("kafka at localhost:1: no producer can be made") && error.contains("acks"),
+        "{error}"
+    );
+    assert!(kafka.connect().await.is_err(), "waiting cures nothing");
+}
