@@ -64,6 +64,11 @@ impl Broker for Kafka {
         format!("kafka at {}", self.config.brokers().0)
     }
 
+    fn override_property(&mut self, key: &str, value: &str) -> Result<(), BrokerError> {
+        self.config.override_property(key, value);
+        Ok(())
+    }
+
     fn check(&self, groups: &[GroupRequest]) -> Vec<String> {
         self.config.check(groups)
     }

@@ -1,5 +1,7 @@
 //! Waiting for the broker's first answer.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use std::io::{Read, Write};
@@ -89,6 +91,16 @@ async fn topics_of_an_unreachable_broker_are_an_error_that_names_it() {
     let address = free_address();
     let error = within(15, Kafka::new(address.clone()).topics()).await.expect_err("no broker").to_string();
     assert!(error.contains(&address) && error.contains("Connection refused"), "{error}");
+}
+
+#[test]
+fn the_command_line_wins_over_the_program() {
+    let mut kafka = Kafka::new("localhost:9092");
+    kafka.override_property("bootstrap.servers", "other:1").unwrap();
+    assert_eq!(kafka.describe(), "kafka at other:1");
+    kafka.override_property("metadata.broker.list", "9092").unwrap();
+    let faults = kafka.check(&[]);
+    assert!(faults.len() == 1 && faults[0].contains("(-X): \"9092\" is a port alone"), "{faults:?}");
 }
 
 #[test]

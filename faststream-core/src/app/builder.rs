@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::hook::{AnyError, AnyState, BoxHook, HookFn, HookResult, StateMaker, boxed, boxed_state};
-use crate::broker::Broker;
+use crate::broker::{Broker, BrokerError};
 use crate::policy::{AckPolicy, GroupSettings, OnError, Retry};
 
 /// An app: a broker, shared values, hooks, and defaults for its subscribers, which register themselves.
@@ -108,6 +108,18 @@ impl FastStream {
     pub fn broker(mut self, name: impl Into<String>, broker: impl Broker) -> Self {
         self.named_brokers.insert(name.into(), Arc::new(broker));
         self
+    }
+
+    /// Sets a property of the default broker over whoever else sets it: `-X key=value`.
+    ///
+    /// # Errors
+    /// If that broker has no properties.
+    pub fn override_property(&mut self, key: &str, value: &str) -> Result<(), BrokerError> {
+        // The app alone has its brokers until it is planned.
+        match Arc::get_mut(&mut self.broker) {
+            Some(broker) => broker.override_property(key, value),
+            None => Err(BrokerError::new("the broker is in use already")),
+        }
     }
 
     /// Runs before anything else; an error stops the start.

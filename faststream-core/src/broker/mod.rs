@@ -35,6 +35,14 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// What logs call it, with the address: `kafka at localhost:9092`, `the in-memory broker`.
     fn describe(&self) -> String;
 
+    /// Sets a property over whoever else sets it: `-X key=value`. Only before the broker is used.
+    ///
+    /// # Errors
+    /// If this broker has no properties.
+    fn override_property(&mut self, key: &str, _value: &str) -> Result<(), BrokerError> {
+        Err(BrokerError::new(format!("{} has no properties: {key} cannot be set", self.describe())))
+    }
+
     /// Everything that is wrong with the settings, found without connecting: one sentence each, with the cure.
     fn check(&self, groups: &[GroupRequest]) -> Vec<String>;
 

@@ -49,10 +49,7 @@ impl KafkaConfig {
         }
         // What the library says of all settings together is of use only when each one is good.
         if faults.is_empty() {
-            faults.extend(self.combined(Client::Producer, &self.producer_config()));
-            if let Some(request) = groups.first() {
-                faults.extend(self.combined(Client::Consumer, &self.consumer_config(request)));
-            }
+            faults.extend(self.contradictions(groups.first()));
         }
         faults
     }
@@ -81,41 +78,67 @@ impl KafkaConfig {
             Err(KafkaError::ClientConfig(_, text, ..)) => {
                 let shown = setting.shown(name);
                 let text = if shown == setting.value { text } else { text.replace(&setting.value, shown) };
-                Some(format!("the value {shown:?} is refused: {text}"))
+                Some(format!("the value {shown:?} is refused: {text}{}", missing_feature(&text)))
             }
             Err(_) => Some("the value holds a zero byte: remove it".to_owned()),
         }
     }
 
-    /// Makes a client that knows no broker, and so connects to nothing.
-    fn combined(&self, client: Client, config: &ClientConfig) -> Option<String> {
-        let mut config = config.clone();
-        config.remove("bootstrap.servers");
-        let kind = match client {
-            Client::Consumer => RDKafkaType::RD_KAFKA_CONSUMER,
-            Client::Producer => RDKafkaType::RD_KAFKA_PRODUCER,
-        };
-        let native = config.create_native_config().ok()?;
-        match NativeClient::new(&config, native, kind, DefaultClientContext) {
-            Ok(_) => None,
-            Err(KafkaError::ClientCreation(text)) => Some(self.explain(client, &text)),
-            Err(error) => Some(format!("the {client}'s settings are refused: {error}")),
+    /// What the library says of all settings together.
+    fn contradictions(&self, group: Option<&GroupRequest>) -> Vec<String> {
+        let producer = trial(RDKafkaType::RD_KAFKA_PRODUCER, self.producer_config());
+        let consumer =
+            group.and_then(|group| trial(RDKafkaType::RD_KAFKA_CONSUMER, self.consumer_config(group)));
+        if producer == consumer {
+            let fault =
+                producer.map(|text| format!("the settings {}", self.explain(Client::Consumer, &text)));
+            return fault.into_iter().collect();
         }
+        [(Client::Producer, producer), (Client::Consumer, consumer)]
+            .into_iter()
+            .filter_map(|(client, text)| {
+                Some(format!("the {client}'s settings {}", self.explain(client, &text?)))
+            })
+            .collect()
     }
 
-    /// Names where the settings were set that the library's text mentions.
+    /// Names where the settings were set that the library's text mentions, and what it lacks.
     fn explain(&self, client: Client, text: &str) -> String {
+        let of_login = |name: &str| name == "sasl.mechanisms" && text.contains("SASL mechanism");
         let mentioned: Vec<_> = self
             .settings
             .of(client)
             .into_iter()
-            .filter(|(name, _)| is_mentioned(name, text))
+            .filter(|(name, _)| is_mentioned(name, text) || of_login(name))
             .map(|(name, setting)| format!("{name}={} is set by {}", setting.shown(name), setting.source))
             .collect();
         let places =
             if mentioned.is_empty() { String::new() } else { format!(" ({})", mentioned.join(", ")) };
-        format!("the {client}'s settings do not go together: {text}{places}")
+        format!("do not go together: {text}{places}{}", missing_feature(text))
     }
+}
+
+/// Makes a client that knows no broker, and so connects to nothing; what the library says against it.
+fn trial(kind: RDKafkaType, mut config: ClientConfig) -> Option<String> {
+    config.remove("bootstrap.servers");
+    let made = config
+        .create_native_config()
+        .and_then(|native| NativeClient::new(&config, native, kind, DefaultClientContext));
+    match made {
+        Ok(_) => None,
+        Err(KafkaError::ClientCreation(text)) => Some(text),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// The cure if the library was built without something.
+fn missing_feature(text: &str) -> String {
+    let feature = match text {
+        _ if text.contains("GSSAPI") || text.contains("libsasl2 not available") => "gssapi",
+        _ if text.contains("OpenSSL not available") || text.contains("SASL mechanism SCRAM") => "ssl",
+        _ => return String::new(),
+    };
+    format!("; add `rdkafka = {{ version = \"0.39\", features = [\"{feature}\"] }}` to the dependencies")
 }
 
 fn request_faults(request: &GroupRequest) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use faststream_core::policy::Start;
 
 use super::*;
-use crate::config::{Acks, Protocol};
+use crate::config::{Acks, Protocol, Security};
 
 fn request() -> GroupRequest {
     GroupRequest {
@@ -195,4 +195,20 @@ fn debug_shows_settings_and_masks_secrets() {
     let debug = format!("{config:?}");
     assert!(debug.contains("alice") && debug.contains("localhost:9092"), "{debug}");
     assert!(debug.contains("***") && !debug.contains("hunter2"), "{debug}");
+}
+
+#[test]
+fn what_was_not_built_in_is_told_with_the_feature_that_builds_it_in() {
+    let ssl = fault(&config().security(Security::Ssl));
+    assert!(ssl.contains("\"ssl\" is refused") && ssl.contains("features = [\"ssl\"]"), "{ssl}");
+    let scram = fault(&config().security(Security::SaslPlaintext).sasl("SCRAM-SHA-256", "alice", "hunter2"));
+    assert!(scram.starts_with("the settings do not go together: "), "{scram}");
+    assert!(
+        scram.contains("features = [\"ssl\"]") && scram.contains("sasl.mechanisms=SCRAM-SHA-256"),
+        "{scram}"
+    );
+    let kerberos = fault(&config().security(Security::SaslPlaintext));
+    assert!(kerberos.contains("features = [\"gssapi\"]"), "{kerberos}");
+    let plain = config().security(Security::SaslPlaintext).sasl("PLAIN", "alice", "hunter2");
+    assert_eq!(faults(&plain), Vec::<String>::new());
 }
