@@ -6,6 +6,7 @@
 pub mod app;
 pub mod broker;
 pub mod delivery;
+pub mod memory;
 pub mod policy;
 pub mod publish;
 pub mod runtime;

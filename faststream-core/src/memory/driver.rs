@@ -1,0 +1,121 @@
+//! The tasks behind the broker: one carries a member's events and commands, one acts by the clock.
+
+use std::sync::{Arc, Weak};
+
+use tokio::time::{Instant, sleep_until};
+
+use super::committer;
+use super::state::{Due, Inbox, MemberId};
+use super::{Connection, Shared};
+use crate::broker::Command;
+use crate::runtime::{Member, Vote};
+
+/// A member's own task. Ended before the member is finished, it is a crash.
+pub(super) async fn drive(
+    shared: Arc<Shared>,
+    group: Arc<str>,
+    id: MemberId,
+    inbox: Arc<Inbox>,
+    mut member: Member,
+) {
+    let crashed = Crash { shared: Arc::clone(&shared), group: Arc::clone(&group), id };
+    let (wake, crash) = (member.wake(), member.crash_token());
+    let mut vote = Vote::new(Arc::clone(&shared.quiet));
+    loop {
+        vote.set(true);
+        while let Some(event) = inbox.pop() {
+            let commands = member.on(event);
+            carry_out(&shared, &group, id, &commands);
+        }
+        let commands = member.turn();
+        carry_out(&shared, &group, id, &commands);
+        if member.is_finished() {
+            break;
+        }
+        vote.set(false);
+        let deadline = member.deadline();
+        tokio::select! {
+            biased;
+            () = crash.cancelled() => return drop(crashed),
+            () = inbox.arrived.notified() => {}
+            () = wake.notified() => {}
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
+        }
+    }
+    // It left properly, or gave up waiting for the broker: the session ends it then.
+}
+
+/// Ends the session of a member that did not leave.
+struct Crash {
+    shared: Arc<Shared>,
+    group: Arc<str>,
+    id: MemberId,
+}
+
+impl Drop for Crash {
+    fn drop(&mut self) {
+        self.shared.change(|state, _| state.crashed(&self.group, self.id));
+    }
+}
+
+fn carry_out(shared: &Arc<Shared>, group: &Arc<str>, id: MemberId, commands: &[Command]) {
+    for command in commands {
+        shared.change(|state, shared| match command {
+            Command::Answer(revocation) => state.answer(shared, group, id, *revocation),
+            Command::CommitNow => committer::commit(state, group, id, None),
+            Command::Reopen(lane) => state.reopen(shared, group, id, *lane),
+            Command::Close => state.leave(shared, group, id),
+        });
+    }
+}
+
+/// Acts on what is due, then sleeps until the next. Ends with the broker.
+pub(super) async fn agenda(shared: Weak<Connection>, wake: Arc<tokio::sync::Notify>) {
+    loop {
+        let Some(connection) = shared.upgrade() else { return };
+        let next = connection.0.change_by_clock(|state, shared| {
+            while let Some(entry) = state.agenda.first_entry()
+                && entry.key().0 <= Instant::now()
+            {
+                let due = entry.remove();
+                act(state, shared, due);
+            }
+            state.agenda.first_key_value().map(|((when, _), _)| *when)
+        });
+        drop(connection);
+        tokio::select! {
+            biased;
+            () = wake.notified() => {}
+            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+        }
+    }
+}
+
+fn act(state: &mut super::state::State, shared: &Arc<Shared>, due: Due) {
+    match due {
+        Due::CommitTimer(group, id) => {
+            let Some(member) = state.member(&group, id).filter(|member| member.alive) else { return };
+            let interval = member.request.commit_interval;
+            if state.faults.offline_until.is_none() {
+                committer::commit(state, &group, id, None);
+            }
+            state.at(Instant::now() + interval, Due::CommitTimer(group, id));
+        }
+        Due::SessionExpired(group, id) => state.expire(shared, &group, id),
+        Due::RevocationTimeout(group, id, revocation) => {
+            let open = state.member(&group, id).is_some_and(|member| member.open.contains_key(&revocation));
+            if open {
+                state.lose(shared, &group, id);
+            }
+        }
+        Due::Assign(group, id, lanes) => state.tell_assigned(shared, &group, id, lanes),
+        Due::Reconnect => {
+            state.faults.offline_until = None;
+            shared.set_offline(false);
+            for (record, answer) in std::mem::take(&mut state.delayed) {
+                let _ = answer.send(shared.append_to(state, record));
+            }
+            state.topics.values().flatten().for_each(|log| log.wake());
+        }
+    }
+}

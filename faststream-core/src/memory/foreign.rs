@@ -1,0 +1,51 @@
+//! A member of another process, for tests: it takes its share of partitions and handles nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::MemoryBroker;
+use super::state::MemberId;
+use crate::broker::GroupRequest;
+use crate::policy::Start;
+
+/// A member of another process. Leaves the group when dropped.
+#[derive(Debug)]
+pub struct ForeignMember {
+    broker: MemoryBroker,
+    group: Arc<str>,
+    id: MemberId,
+}
+
+impl ForeignMember {
+    pub(super) fn join(broker: MemoryBroker, group: &str, topics: &[&str]) -> Self {
+        let group: Arc<str> = group.into();
+        let request = GroupRequest {
+            group: Arc::clone(&group),
+            topics: topics
+                .iter()
+                .map(|topic| ((*topic).to_owned(), Start::Earliest))
+                .collect::<BTreeMap<_, _>>(),
+            patterns: Vec::new(),
+            commit_interval: Duration::from_secs(1),
+        };
+        let (id, _) = broker.shared().change(|state, shared| state.join(shared, request, true));
+        Self { broker, group, id }
+    }
+
+    /// The partitions that it owns now.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<(String, i32)> {
+        self.broker.shared().look(|state| {
+            let owners = state.groups.get(&self.group).into_iter().flat_map(|group| &group.owners);
+            let mine = owners.filter(|(_, owner)| owner.member == self.id);
+            mine.map(|((topic, partition), _)| (topic.to_string(), *partition)).collect()
+        })
+    }
+}
+
+impl Drop for ForeignMember {
+    fn drop(&mut self) {
+        self.broker.shared().change(|state, shared| state.leave(shared, &self.group, self.id));
+    }
+}

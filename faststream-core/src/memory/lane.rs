@@ -1,0 +1,117 @@
+//! The in-memory lane, and the cell that it shares with the coordinator.
+//!
+//! There is one cell per assignment, never one per partition: a late store lands in a cell that nobody reads any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::task::{Context, Poll};
+
+use super::Shared;
+use super::log::{PartitionLog, Stored};
+use crate::broker::{Epoch, Lane, Stale};
+use crate::delivery::Record;
+
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) epoch: Epoch,
+    fenced: AtomicBool,
+    /// What the committer may commit; -1 for nothing.
+    stored: AtomicI64,
+    /// The next offset to hand out.
+    pub(super) position: AtomicI64,
+    pub(super) held: AtomicBool,
+}
+
+impl Cell {
+    pub(super) fn new(epoch: Epoch, start: i64) -> Self {
+        Self {
+            epoch,
+            fenced: AtomicBool::new(false),
+            stored: AtomicI64::new(-1),
+            position: AtomicI64::new(start),
+            held: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn fence(&self) {
+        self.fenced.store(true, SeqCst);
+    }
+
+    pub(super) fn is_fenced(&self) -> bool {
+        self.fenced.load(SeqCst)
+    }
+
+    pub(super) fn stored(&self) -> Option<i64> {
+        Some(self.stored.load(SeqCst)).filter(|next| *next >= 0)
+    }
+}
+
+pub(super) struct MemoryLane {
+    pub(super) cell: Arc<Cell>,
+    pub(super) log: Arc<PartitionLog>,
+    pub(super) start: i64,
+    pub(super) shared: Arc<Shared>,
+    pub(super) batch: Vec<Arc<Stored>>,
+}
+
+impl Lane for MemoryLane {
+    fn epoch(&self) -> Epoch {
+        self.cell.epoch
+    }
+
+    fn topic(&self) -> &str {
+        &self.log.topic
+    }
+
+    fn partition(&self) -> i32 {
+        self.log.partition
+    }
+
+    fn start(&self) -> i64 {
+        self.start
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<usize> {
+        self.batch.clear();
+        if self.cell.is_fenced() {
+            return Poll::Pending;
+        }
+        if self.shared.is_offline() {
+            self.log.wait(cx.waker());
+            return Poll::Pending;
+        }
+        let from = self.cell.position.load(SeqCst);
+        self.log.poll_read(from, max, &mut self.batch, cx).map(|next| {
+            self.cell.position.store(next, SeqCst);
+            self.batch.len()
+        })
+    }
+
+    fn record(&self, index: usize) -> Record<'_> {
+        self.batch[index].borrow(self.log.partition)
+    }
+
+    /// Records here are shared already: no buffer is pinned.
+    fn detach(&mut self, _from: usize) {}
+
+    fn store(&mut self, next: i64) -> Result<(), Stale> {
+        if self.cell.is_fenced() {
+            return Err(Stale);
+        }
+        self.cell.stored.store(next, SeqCst);
+        Ok(())
+    }
+
+    fn set_held(&mut self, held: bool) {
+        self.cell.held.store(held, SeqCst);
+        self.shared.quiet.nudge();
+    }
+}
+
+/// Nobody reads here any more, however it came about.
+impl Drop for MemoryLane {
+    fn drop(&mut self) {
+        self.cell.fence();
+        self.shared.quiet.nudge();
+    }
+}

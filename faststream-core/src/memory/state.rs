@@ -1,0 +1,207 @@
+//! What the in-memory cluster knows. Ordered maps only: their order shows in events.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use super::faults::Faults;
+use super::lane::Cell;
+use super::log::PartitionLog;
+use super::partitioner::partition_of;
+use crate::broker::{Epoch, Event, GroupRequest, PublishError, PublishErrorKind, Published, RevocationId};
+use crate::publish::{Outgoing, Partition};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct MemberId(pub(super) u64);
+
+pub(super) type Place = (Arc<str>, i32);
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) topics: BTreeMap<Arc<str>, Vec<Arc<PartitionLog>>>,
+    pub(super) groups: BTreeMap<Arc<str>, Group>,
+    pub(super) agenda: BTreeMap<(Instant, u64), Due>,
+    pub(super) faults: Faults,
+    /// Published while disconnected.
+    pub(super) delayed: Vec<(Outgoing, oneshot::Sender<Result<Published, PublishError>>)>,
+    /// Partitions of a topic that is made by being used.
+    pub(super) default_partitions: i32,
+    numbers: u64,
+    round_robin: usize,
+}
+
+/// What happens by the clock.
+#[derive(Debug)]
+pub(super) enum Due {
+    CommitTimer(Arc<str>, MemberId),
+    /// A member that crashed is thrown out.
+    SessionExpired(Arc<str>, MemberId),
+    /// A revocation that nobody answered costs the membership.
+    RevocationTimeout(Arc<str>, MemberId, RevocationId),
+    /// A failed offset fetch is tried again.
+    Assign(Arc<str>, MemberId, Vec<Epoch>),
+    Reconnect,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) members: BTreeMap<MemberId, Member>,
+    pub(super) owners: BTreeMap<Place, Owner>,
+    pub(super) committed: BTreeMap<Place, i64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner {
+    pub(super) member: MemberId,
+    pub(super) epoch: Epoch,
+    pub(super) revoking: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) request: GroupRequest,
+    pub(super) inbox: Arc<Inbox>,
+    /// The coordinator counts it in.
+    pub(super) joined: bool,
+    /// Its process lives.
+    pub(super) alive: bool,
+    /// Made by a test: owns partitions and answers at once, reads nothing.
+    pub(super) foreign: bool,
+    pub(super) lanes: BTreeMap<Epoch, MemberLane>,
+    /// Revocations that it was told of and did not answer; whether the membership was lost.
+    pub(super) open: BTreeMap<RevocationId, (Vec<Epoch>, bool)>,
+}
+
+#[derive(Debug)]
+pub(super) struct MemberLane {
+    pub(super) place: Place,
+    pub(super) cell: Arc<Cell>,
+    /// What the broker confirmed of this lane; -1 for nothing.
+    pub(super) acked: i64,
+}
+
+/// Events on their way to a member, which a task of its own carries to it.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    events: std::sync::Mutex<VecDeque<Event>>,
+    pub(super) arrived: Notify,
+}
+
+impl Inbox {
+    pub(super) fn push(&self, event: Event) {
+        self.lock().push_back(event);
+        self.arrived.notify_one();
+    }
+
+    pub(super) fn pop(&self) -> Option<Event> {
+        self.lock().pop_front()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Event>> {
+        self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self {
+            topics: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            faults: Faults::default(),
+            delayed: Vec::new(),
+            default_partitions: 1,
+            numbers: 0,
+            round_robin: 0,
+        }
+    }
+
+    /// Unique in this broker: members, revocations and places in the agenda share it.
+    pub(super) fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// True if it did not exist.
+    pub(super) fn create_topic(&mut self, topic: &str, partitions: i32) -> bool {
+        let name: Arc<str> = topic.into();
+        if self.topics.contains_key(&name) {
+            return false;
+        }
+        let log = |partition| Arc::new(PartitionLog::new(Arc::clone(&name), partition));
+        self.topics.insert(Arc::clone(&name), (0..partitions.max(1)).map(log).collect());
+        true
+    }
+
+    /// Where a record goes.
+    pub(super) fn log_for(&mut self, record: &Outgoing) -> Result<Arc<PartitionLog>, PublishError> {
+        let logs = &self.topics[&record.topic];
+        let exists = |partition: i32| usize::try_from(partition).ok().filter(|index| *index < logs.len());
+        let by_key = |round_robin: &mut usize| {
+            if let Some(key) = &record.key {
+                return partition_of(key, logs.len());
+            }
+            *round_robin += 1;
+            *round_robin % logs.len()
+        };
+        let index = match record.partition {
+            Partition::ByKey => by_key(&mut self.round_robin),
+            Partition::IfExists(partition) => {
+                exists(partition).unwrap_or_else(|| by_key(&mut self.round_robin))
+            }
+            Partition::Exactly(partition) => exists(partition).ok_or_else(|| PublishError {
+                kind: PublishErrorKind::Permanent,
+                topic: record.topic.to_string(),
+                message: format!("there is no partition {partition}: the topic has {}", logs.len()),
+            })?,
+        };
+        Ok(Arc::clone(&logs[index]))
+    }
+
+    pub(super) fn log(&self, place: &Place) -> Option<Arc<PartitionLog>> {
+        self.topics.get(&place.0)?.get(usize::try_from(place.1).ok()?).cloned()
+    }
+
+    pub(super) fn member(&mut self, group: &Arc<str>, id: MemberId) -> Option<&mut Member> {
+        self.groups.get_mut(group)?.members.get_mut(&id)
+    }
+
+    pub(super) fn at(&mut self, when: Instant, due: Due) {
+        let number = self.number();
+        self.agenda.insert((when, number), due);
+    }
+
+    /// A record counts as seen from being handed to a living lane. A lane that is revoked, dropped or not yet there has
+    /// seen nothing but what is committed: the rest will come again.
+    pub(super) fn unseen(&self) -> bool {
+        use std::sync::atomic::Ordering::SeqCst;
+        self.groups.values().any(|group| {
+            let mut alive =
+                group.members.values().filter(|member| member.alive && !member.foreign).peekable();
+            if alive.peek().is_none() {
+                return false;
+            }
+            let read: Vec<_> = alive.collect();
+            let topics =
+                self.topics.iter().filter(|(topic, _)| read.iter().any(|member| member.request.reads(topic)));
+            topics.flat_map(|(_, logs)| logs).any(|log| {
+                let place = (Arc::clone(&log.topic), log.partition);
+                let owner = group.owners.get(&place);
+                let member = owner.and_then(|owner| group.members.get(&owner.member));
+                if member.is_some_and(|member| member.foreign) {
+                    return false;
+                }
+                let lane = owner.filter(|owner| !owner.revoking).zip(member);
+                let lane = lane.and_then(|(owner, member)| member.lanes.get(&owner.epoch));
+                let seen = match lane.map(|lane| &lane.cell).filter(|cell| !cell.is_fenced()) {
+                    Some(cell) if cell.held.load(SeqCst) => return false,
+                    Some(cell) => cell.position.load(SeqCst),
+                    None => group.committed.get(&place).copied().unwrap_or(0),
+                };
+                seen < log.end()
+            })
+        })
+    }
+}
