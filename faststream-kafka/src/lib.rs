@@ -11,3 +11,7 @@ mod producer;
 
 pub use config::{Acks, Compression, KafkaConfig, Protocol, Security};
 pub use kafka::Kafka;
+/// The client library, in the version that is used here: for the project's own benchmarks and tests, which would
+/// otherwise build it even where they do not need it.
+#[doc(hidden)]
+pub use rdkafka;

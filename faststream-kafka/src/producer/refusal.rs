@@ -8,7 +8,7 @@ pub(super) fn refused(code: Code, topic: &str, size: usize) -> PublishError {
     let kind = kind(code);
     let cure = cure(code, size);
     let separator = if cure.is_empty() { "" } else { "; " };
-    PublishError { kind, topic: topic.to_owned(), message: format!("{code:?}: {code}{separator}{cure}") }
+    PublishError { kind, topic: topic.to_owned(), message: format!("{code}{separator}{cure}") }
 }
 
 /// Permanent is what trying the same record again cannot change, unless somebody changes the cluster.

@@ -1,0 +1,92 @@
+//! What consuming costs: the whole pipeline against the loop that one writes by hand with rdkafka's `StreamConsumer`.
+//!
+//! `cargo bench --bench consume`, on librdkafka's mock cluster; with `KAFKA_BROKERS` on real brokers. Both sides decode
+//! the same JSON, call the same handler and store the offset, with the same settings, in turns.
+
+mod cluster;
+mod measure;
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use cluster::Cluster;
+use faststream_kafka::rdkafka::ClientConfig;
+use faststream_kafka::rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use faststream_kafka::rdkafka::message::Message;
+use measure::{Figures, Watch, median};
+use serde::Deserialize;
+
+const MESSAGES: u64 = 1_000_000;
+const RUNS: usize = 5;
+
+#[derive(Debug, Deserialize)]
+struct Order {
+    id: u64,
+    user: String,
+    #[expect(dead_code, reason = "decoded, as in a service")]
+    kind: String,
+    amount: f64,
+    ok: bool,
+    ts: u64,
+}
+
+static HANDLED: AtomicU64 = AtomicU64::new(0);
+static WATCH: Watch = Watch::new();
+
+/// What both sides do with an order.
+async fn bill(order: Order) {
+    assert!(order.ok && order.amount > 0.0 && !order.user.is_empty() && order.id > order.ts.min(1));
+    let handled = HANDLED.fetch_add(1, Relaxed) + 1;
+    if handled == 1 {
+        WATCH.begin();
+    }
+    if handled == MESSAGES {
+        WATCH.end(MESSAGES);
+    }
+}
+
+/// The loop that one writes by hand.
+async fn by_hand(cluster: &Cluster, group: &str) -> Figures {
+    HANDLED.store(0, Relaxed);
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &cluster.address)
+        .set("group.id", group)
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.commit", "true")
+        .set("auto.commit.interval.ms", "1000")
+        .set("enable.auto.offset.store", "false");
+    for (name, value) in cluster.settings() {
+        config.set(name, value);
+    }
+    let consumer: StreamConsumer = config.create().expect("a consumer");
+    consumer.subscribe(&[&cluster.topic]).expect("subscribed");
+    while HANDLED.load(Relaxed) < cluster.messages {
+        let message = consumer.recv().await.expect("a message");
+        let payload = message.payload().expect("a payload");
+        let order: Order = serde_json::from_slice(payload).expect("an order");
+        bill(order).await;
+        consumer.store_offset_from_message(&message).expect("stored");
+    }
+    consumer.commit_consumer_state(CommitMode::Sync).expect("committed");
+    WATCH.take()
+}
+
+fn print(side: &str, figures: Figures) {
+    println!("{side:<24} {:>10.0} msgs/s {:>6.0} CPU ns/msg", figures.rate, figures.cpu);
+}
+
+#[tokio::main]
+async fn main() {
+    // `cargo test --benches` runs this, too: nothing to test.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let cluster = Cluster::start(MESSAGES).await;
+    println!("{MESSAGES} messages of 100 B, {} partitions, {}", cluster::PARTITIONS, cluster.name());
+    let mut hand = Vec::new();
+    for run in 0..RUNS {
+        hand.push(by_hand(&cluster, &format!("by-hand-{run}")).await);
+        print("recv loop", hand[run]);
+    }
+    println!("{}", median(hand.iter().map(|figures| figures.rate)));
+}

@@ -1,0 +1,69 @@
+//! Messages a second and CPU time a message, from the first message of a run to its last.
+
+use std::fs;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+/// What one run needed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figures {
+    /// Messages a second.
+    pub(crate) rate: f64,
+    /// CPU nanoseconds a message, all threads of the process.
+    pub(crate) cpu: f64,
+}
+
+/// Times the run that goes on.
+pub(crate) struct Watch {
+    begun: Mutex<Option<(Instant, u64)>>,
+    result: Mutex<Option<Figures>>,
+    pub(crate) done: Notify,
+}
+
+impl Watch {
+    pub(crate) const fn new() -> Self {
+        Self { begun: Mutex::new(None), result: Mutex::new(None), done: Notify::const_new() }
+    }
+
+    /// The first message is there.
+    pub(crate) fn begin(&self) {
+        *self.begun.lock().expect("not poisoned") = Some((Instant::now(), cpu_nanoseconds()));
+    }
+
+    /// The last message was handled.
+    pub(crate) fn end(&self, messages: u64) {
+        let (start, cpu) = self.begun.lock().expect("not poisoned").take().expect("it has begun");
+        let seconds = start.elapsed().as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "figures to print")]
+        let figures = Figures {
+            rate: messages as f64 / seconds,
+            cpu: (cpu_nanoseconds() - cpu) as f64 / messages as f64,
+        };
+        *self.result.lock().expect("not poisoned") = Some(figures);
+        self.done.notify_one();
+    }
+
+    /// The figures of the run that ended.
+    pub(crate) fn take(&self) -> Figures {
+        self.result.lock().expect("not poisoned").take().expect("the run has ended")
+    }
+}
+
+/// Of all living threads; Linux only, elsewhere 0.
+fn cpu_nanoseconds() -> u64 {
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return 0 };
+    threads
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
+        .filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+        .sum()
+}
+
+/// The middle of the values.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
