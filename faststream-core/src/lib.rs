@@ -3,12 +3,16 @@
 //! Users depend on the `faststream` crate, which re-exports what they need of this one.
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
 pub mod app;
 pub mod broker;
 pub mod delivery;
 pub mod memory;
 pub mod policy;
 pub mod publish;
+pub mod result;
 pub mod runtime;
 pub mod subscriber;
 pub mod verdict;

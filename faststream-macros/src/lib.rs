@@ -1,1 +1,54 @@
-//! Placeholder.
+//! The attribute macros of faststream. Use them through the `faststream` crate, which documents them.
+//!
+//! A macro leaves the function exactly what it was, and writes one constant beside it. Every mistake is an error at the
+//! user's own token, with the fix in its sentence; all mistakes of syntax come in one compile.
+#![forbid(unsafe_code)]
+
+mod entry;
+mod errors;
+mod item;
+mod list;
+mod publisher;
+mod subscriber;
+mod test;
+mod text;
+
+use proc_macro::TokenStream;
+use proc_macro2::TokenStream as Tokens;
+use quote::quote;
+
+/// Registers a function as a handler of records.
+#[proc_macro_attribute]
+pub fn subscriber(args: TokenStream, item: TokenStream) -> TokenStream {
+    keeping(item, |item| subscriber::expand(args.into(), item))
+}
+
+/// Publishes what a subscriber returns.
+#[proc_macro_attribute]
+pub fn publisher(args: TokenStream, item: TokenStream) -> TokenStream {
+    keeping(item, |item| publisher::expand(&args.into(), item))
+}
+
+/// Generates `fn main`, which runs the app.
+#[proc_macro_attribute]
+pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
+    keeping(item, |item| entry::expand(args.into(), item))
+}
+
+/// Makes a test of an `async fn`, in virtual time.
+#[proc_macro_attribute]
+pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
+    keeping(item, |item| test::expand(args.into(), item))
+}
+
+/// Runs an expansion; on failure the item is kept beside the errors, so that one mistake is one error and the editor
+/// still sees the function.
+fn keeping(item: TokenStream, expand: impl FnOnce(Tokens) -> syn::Result<Tokens>) -> TokenStream {
+    let item = Tokens::from(item);
+    let expanded = expand(item.clone()).unwrap_or_else(|error| {
+        let item = item::without_helpers(item);
+        let error = error.into_compile_error();
+        quote!(#item #error)
+    });
+    expanded.into()
+}

@@ -155,7 +155,7 @@ impl MemoryBroker {
     /// Whether something is in a log that no handler has been handed.
     #[must_use]
     pub fn has_unseen(&self) -> bool {
-        self.shared().look(|state| state.unseen())
+        self.shared().look(State::unseen)
     }
 
     /// The next `times` commits fail.

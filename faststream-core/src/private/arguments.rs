@@ -1,0 +1,91 @@
+//! How an argument's type decides how it is read: an extractor if it is one, else the payload.
+
+use std::marker::PhantomData;
+
+use crate::delivery::{Delivery, FromDelivery, FromPayload, Rejection};
+use crate::subscriber::Requirements;
+
+/// Asks a type what it is, by autoref: the most specific tag answers.
+#[derive(Debug)]
+pub struct Probe<T>(PhantomData<fn() -> T>);
+
+impl<T> Probe<T> {
+    /// A question about `T`.
+    #[must_use]
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// `T` is an extractor.
+pub trait ExtractorTag {
+    /// Read as an extractor.
+    fn tag(&self) -> ByExtractor {
+        ByExtractor
+    }
+}
+
+impl<T: FromDelivery> ExtractorTag for Probe<T> {}
+
+/// Anything else: the payload, or nothing at all, which the compiler says then.
+pub trait PayloadTag {
+    /// Read as the payload.
+    fn tag(&self) -> ByPayload {
+        ByPayload
+    }
+}
+
+impl<T> PayloadTag for &Probe<T> {}
+
+/// No payload was read yet.
+#[derive(Debug)]
+pub struct Free;
+
+/// The payload was read.
+#[derive(Debug)]
+pub struct Taken;
+
+/// There is still a payload to read.
+#[diagnostic::on_unimplemented(
+    message = "a subscriber takes one payload",
+    label = "the second payload",
+    note = "put the fields in one type, or read this as an extractor: `State<T>`, `Key`, `Header<H>`, ..."
+)]
+pub trait NoPayloadYet {}
+
+impl NoPayloadYet for Free {}
+
+/// How extractors are read.
+#[derive(Debug)]
+pub struct ByExtractor;
+
+/// How the payload is read.
+#[derive(Debug)]
+pub struct ByPayload;
+
+impl ByExtractor {
+    /// Reads it, and leaves the payload to others.
+    pub fn extract<T: FromDelivery, S>(self, delivery: &Delivery<'_>, slot: S) -> Result<(T, S), Rejection> {
+        T::from_delivery(delivery).map(|read| (read, slot))
+    }
+
+    /// What the app must have for it.
+    pub fn requires<T: FromDelivery>(self, requirements: &mut Requirements) {
+        T::requires(requirements);
+    }
+}
+
+impl ByPayload {
+    /// Reads it, if nothing else did.
+    pub fn extract<T: FromPayload, S: NoPayloadYet>(
+        self,
+        delivery: &Delivery<'_>,
+        _slot: S,
+    ) -> Result<(T, Taken), Rejection> {
+        T::from_payload(delivery).map(|read| (read, Taken))
+    }
+
+    /// Nothing.
+    pub fn requires<T>(self, _requirements: &mut Requirements) {}
+}

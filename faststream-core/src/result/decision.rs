@@ -1,0 +1,124 @@
+//! Decisions by `?`: an error that carries a verdict, wherever in the chain of causes it ends up.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::verdict::Verdict;
+
+/// Any error, on its way.
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// An error that says what becomes of the record. Made by [`Decide`]; the runtime finds it anywhere in the chain of
+/// causes, however often it was wrapped.
+#[derive(Debug)]
+pub struct Decision {
+    // Some error types hide the outermost error behind a type of their own, but never its cause: so the verdict is one
+    // step down.
+    marker: Marker,
+}
+
+#[derive(Debug)]
+struct Marker {
+    verdict: Verdict,
+    error: BoxError,
+}
+
+/// Turns an error into a decision about the record, to be returned by `?`.
+pub trait Decide<T>: Sized {
+    /// Given up now, never retried: the dead letter if one is named, else by `on_error`.
+    fn or_reject(self) -> Result<T, Decision>;
+
+    /// Tried again after `pause`, instead of the policy's; counts as an attempt.
+    fn or_retry_after(self, pause: Duration) -> Result<T, Decision>;
+
+    /// Finished without having been handled.
+    fn or_skip(self) -> Result<T, Decision>;
+
+    /// The app drains and exits with 3; the record is not finished.
+    fn or_stop(self) -> Result<T, Decision>;
+}
+
+impl<T, E: Into<BoxError>> Decide<T> for Result<T, E> {
+    fn or_reject(self) -> Result<T, Decision> {
+        self.map_err(|error| {
+            let error = error.into();
+            let reason = crate::delivery::HandlerError::from_chain("", &*error).message;
+            Decision { marker: Marker { verdict: Verdict::reject(reason), error } }
+        })
+    }
+
+    fn or_retry_after(self, pause: Duration) -> Result<T, Decision> {
+        self.map_err(|error| Decision::new(Verdict::Nack { after: Some(pause) }, error))
+    }
+
+    fn or_skip(self) -> Result<T, Decision> {
+        self.map_err(|error| Decision::new(Verdict::Skip, error))
+    }
+
+    fn or_stop(self) -> Result<T, Decision> {
+        self.map_err(|error| Decision::new(Verdict::Stop, error))
+    }
+}
+
+impl Decision {
+    fn new(verdict: Verdict, error: impl Into<BoxError>) -> Self {
+        Self { marker: Marker { verdict, error: error.into() } }
+    }
+
+    /// What becomes of the record.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.marker.verdict
+    }
+
+    /// The first verdict in a chain of causes.
+    pub(crate) fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Verdict> {
+        let whole = error.downcast_ref::<Self>().map(Self::verdict);
+        let found = whole.or_else(|| error.downcast_ref::<Marker>().map(|marker| &marker.verdict));
+        found.or_else(|| Self::find(error.source()?))
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.marker.error.fmt(f)
+    }
+}
+
+impl Error for Decision {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.marker)
+    }
+}
+
+impl fmt::Display for Marker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for Marker {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] Decision);
+
+    #[test]
+    fn a_verdict_is_found_however_deep() {
+        let decision = Err::<(), _>("bad").or_reject().expect_err("an error");
+        assert_eq!(decision.to_string(), "bad");
+        let outer: BoxError = Box::new(Outer(decision));
+        assert_eq!(Decision::find(&*outer), Some(&Verdict::reject("bad")));
+        let other: BoxError = "other".into();
+        assert_eq!(Decision::find(&*other), None);
+    }
+}

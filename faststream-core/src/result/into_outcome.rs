@@ -1,0 +1,63 @@
+//! `()`, a verdict, or a `Result` of one.
+
+use std::any::type_name;
+use std::error::Error;
+
+use super::Decision;
+use crate::delivery::{HandlerError, Outcome};
+use crate::verdict::Verdict;
+
+/// What a handler without `#[publisher]` can return.
+#[diagnostic::on_unimplemented(
+    message = "a subscriber can't return `{Self}`",
+    label = "not a result of a subscriber",
+    note = "return `()`, a `Verdict`, or a `Result` of one with any error type",
+    note = "to publish the value, add `#[publisher(topic = \"...\")]`"
+)]
+pub trait IntoOutcome {
+    /// In the runtime's terms.
+    fn into_outcome(self) -> Outcome;
+}
+
+impl IntoOutcome for () {
+    fn into_outcome(self) -> Outcome {
+        Outcome::Verdict(Verdict::Ack)
+    }
+}
+
+impl IntoOutcome for Verdict {
+    fn into_outcome(self) -> Outcome {
+        Outcome::Verdict(self)
+    }
+}
+
+impl<T: IntoOutcome, E: Failure> IntoOutcome for Result<T, E> {
+    fn into_outcome(self) -> Outcome {
+        match self {
+            Ok(value) => value.into_outcome(),
+            Err(error) => error.into_outcome(),
+        }
+    }
+}
+
+/// An error that a handler can return.
+#[diagnostic::on_unimplemented(
+    message = "a subscriber can't fail with `{Self}`",
+    label = "not an error type",
+    note = "any `std::error::Error + Send + Sync + 'static` will do, and `anyhow::Error`, `String`, `&'static str`"
+)]
+pub trait Failure {
+    /// In the runtime's terms: a decision, or a failed attempt.
+    fn into_outcome(self) -> Outcome;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Box<dyn Error + Send + Sync>>> Failure for E {
+    fn into_outcome(self) -> Outcome {
+        let error = self.into();
+        match Decision::find(&*error) {
+            Some(verdict) => Outcome::Verdict(verdict.clone()),
+            None => Outcome::Failed(HandlerError::from_chain(type_name::<E>(), &*error)),
+        }
+    }
+}

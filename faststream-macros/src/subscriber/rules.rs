@@ -1,0 +1,59 @@
+//! What does not go together. Only what can be seen in the attribute; the rest is checked when the app starts.
+
+use crate::errors::Errors;
+
+use super::settings::Settings;
+
+pub(super) fn check(settings: &Settings, takes_ack: Option<&syn::Type>, errors: &mut Errors) {
+    let named = settings.ack.as_ref().map(|(_, ack)| ack);
+    let known = named.is_none_or(|ack| ack.name().is_some());
+    let policy = named.and_then(|ack| ack.name()).unwrap_or("NackOnError");
+    let said = settings.ack.is_some();
+    // Without `ack`, the app's default may be another: checked at start.
+    if said && known {
+        let retries = matches!(policy, "NackOnError" | "Manual");
+        if let Some((key, _)) = settings.retry.as_ref().filter(|_| !retries) {
+            errors.at(key, format!("`ack = {policy}` never retries: remove `retry`, or use `NackOnError`"));
+        }
+        let gives_up = retries || policy == "RejectOnError";
+        for (key, _) in
+            [&settings.on_error, &settings.on_decode_error].into_iter().flatten().filter(|_| !gives_up)
+        {
+            let message =
+                format!("`ack = {policy}` finishes whatever comes: remove `{key}`, or use `NackOnError`");
+            errors.at(key, message);
+        }
+        if let Some((key, _)) = settings.dead_letter.as_ref().filter(|_| !gives_up) {
+            errors.at(
+                key,
+                format!("`ack = {policy}` gives nothing up: remove `dead_letter`, or use `NackOnError`"),
+            );
+        }
+    }
+    if let (Some((key, on_error)), Some(_)) = (&settings.on_error, &settings.dead_letter)
+        && on_error.name().is_some_and(|name| name != "DeadLetter")
+    {
+        errors.at(key, "`dead_letter` means `on_error = DeadLetter`: remove one of the two");
+    }
+    if let Some((key, _, number)) = &settings.concurrency
+        && *number > 1
+        && settings.order.as_ref().is_none_or(|(_, order)| order.is("Partition"))
+    {
+        errors.at(
+            key,
+            "`concurrency` above 1 needs `order = Key` (records of one key in order) or `order = None`",
+        );
+    }
+    match (takes_ack, &settings.ack) {
+        (Some(argument), Some((_, ack))) if ack.name().is_some_and(|name| name != "Manual") => {
+            errors.at(argument, "an `Ack` settles by hand: write `ack = Manual`, or remove the argument");
+        }
+        (Some(argument), None) => {
+            errors.at(argument, "an `Ack` settles by hand: write `ack = Manual` in `#[subscriber(...)]`");
+        }
+        (None, Some((key, ack))) if ack.is("Manual") => {
+            errors.at(key, "with `ack = Manual` the handler settles: take an argument `ack: Ack`");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,76 @@
+//! What can be checked of a string at compile time: variables, durations, backoffs, names.
+
+use syn::{Error, LitStr, Result};
+
+/// `${VARIABLE:default}`s must be closed and named. True if there are any: the rest is checked at start.
+pub(crate) fn variables(text: &LitStr) -> Result<bool> {
+    let value = text.value();
+    let mut rest = value.as_str();
+    let mut any = false;
+    while let Some(at) = rest.find("${") {
+        any = true;
+        let inner = &rest[at + 2..];
+        let Some(end) = inner.find('}') else {
+            return Err(Error::new(
+                text.span(),
+                "`${` is not closed: write `${VARIABLE}` or `${VARIABLE:default}`",
+            ));
+        };
+        let name = inner[..end].split(':').next().unwrap_or_default();
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(legal) {
+            let message =
+                format!("`{name}` is no variable's name: write `${{VARIABLE}}` or `${{VARIABLE:default}}`");
+            return Err(Error::new(text.span(), message));
+        }
+        rest = &inner[end + 1..];
+    }
+    Ok(any)
+}
+
+/// A topic, a group, a broker.
+pub(crate) fn name(text: &LitStr, what: &str) -> Result<()> {
+    if !variables(text)? && text.value().trim().is_empty() {
+        return Err(Error::new(text.span(), format!("{what} needs a name")));
+    }
+    Ok(())
+}
+
+pub(crate) fn topic(text: &LitStr) -> Result<()> {
+    name(text, "a topic")?;
+    let value = text.value();
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if variables(text)? || (value.len() <= 249 && value.chars().all(legal)) {
+        return Ok(());
+    }
+    let message = "not a topic's name: Kafka takes letters, digits, `.`, `_` and `-`, 249 at most";
+    Err(Error::new(text.span(), message))
+}
+
+pub(crate) fn duration(text: &LitStr) -> Result<()> {
+    if variables(text)? || is_duration(&text.value()) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` is not a duration: write a number and a unit, such as `200ms`, `10s`, `1m`",
+        text.value()
+    );
+    Err(Error::new(text.span(), message))
+}
+
+pub(crate) fn backoff(text: &LitStr) -> Result<()> {
+    let value = text.value();
+    let (first, longest) = value.split_once("..").unwrap_or((&value, &value));
+    if variables(text)? || (is_duration(first) && is_duration(longest)) {
+        return Ok(());
+    }
+    let message =
+        format!("`{value}` is not a backoff: write the first and the longest pause, as in `200ms..10s`");
+    Err(Error::new(text.span(), message))
+}
+
+fn is_duration(text: &str) -> bool {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    digits > 0 && text[..digits].parse::<u64>().is_ok() && matches!(&text[digits..], "ms" | "s" | "m" | "h")
+}
