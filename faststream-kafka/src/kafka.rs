@@ -8,6 +8,7 @@ use faststream_core::runtime::Member;
 
 use crate::config::KafkaConfig;
 use crate::connect;
+use crate::consumer;
 use crate::producer::KafkaProducer;
 
 /// A Kafka cluster.
@@ -84,9 +85,8 @@ impl Broker for Kafka {
         Ok(self.own_producer()?)
     }
 
-    fn join(&self, request: GroupRequest, _member: Member) -> Result<(), BrokerError> {
-        let _config = self.config.consumer_config(&request);
-        Err(BrokerError::new("consuming is not there yet"))
+    fn join(&self, request: GroupRequest, member: Member) -> Result<(), BrokerError> {
+        consumer::join(&self.config.consumer_config(&request), &self.describe(), request, member)
     }
 
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>> {

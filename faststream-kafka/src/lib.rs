@@ -4,6 +4,7 @@
 
 mod config;
 mod connect;
+mod consumer;
 mod errors;
 mod kafka;
 mod native;

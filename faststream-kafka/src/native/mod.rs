@@ -1,6 +1,12 @@
 //! What librdkafka offers in C only. The one place of the project with unsafe code.
 #![allow(unsafe_code)]
 
+mod batch;
+mod client;
 mod headers;
+mod queue;
 
+pub(crate) use batch::Batch;
+pub(crate) use client::{commit_now, fatal_error, store_offset};
 pub(crate) use headers::add_header;
+pub(crate) use queue::PartitionQueue;

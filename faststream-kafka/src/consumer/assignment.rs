@@ -1,0 +1,54 @@
+//! Answers to rebalances, in the way of the group's protocol: the whole assignment, or what changed.
+
+use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::context::{GroupContext, Place};
+
+/// Where a partition is to begin; `None` is left to librdkafka.
+pub(super) type Start = (Place, Option<i64>);
+
+pub(super) fn is_cooperative(consumer: &BaseConsumer<GroupContext>) -> bool {
+    matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
+}
+
+/// Answers an assignment.
+pub(super) fn assign(consumer: &BaseConsumer<GroupContext>, starts: &[Start]) -> KafkaResult<()> {
+    let list = list(starts)?;
+    if is_cooperative(consumer) { consumer.incremental_assign(&list) } else { consumer.assign(&list) }
+}
+
+/// Answers a revocation: librdkafka commits what was stored.
+pub(super) fn unassign(consumer: &BaseConsumer<GroupContext>, places: &[Place]) -> KafkaResult<()> {
+    if !is_cooperative(consumer) {
+        return consumer.unassign();
+    }
+    let starts: Vec<Start> = places.iter().map(|place| (place.clone(), None)).collect();
+    consumer.incremental_unassign(&list(&starts)?)
+}
+
+/// Begins partitions of the assignment again at these offsets. `all` are all of the assignment, with what is next.
+pub(super) fn restart(
+    consumer: &BaseConsumer<GroupContext>,
+    some: &[Start],
+    all: &[Start],
+) -> KafkaResult<()> {
+    if !is_cooperative(consumer) {
+        return consumer.assign(&list(all)?);
+    }
+    let places: Vec<Place> = some.iter().map(|(place, _)| place.clone()).collect();
+    unassign(consumer, &places)?;
+    assign(consumer, some)
+}
+
+pub(super) fn list(starts: &[Start]) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(starts.len());
+    for ((topic, partition), start) in starts {
+        match start {
+            Some(next) => list.add_partition_offset(topic, *partition, Offset::Offset(*next))?,
+            None => drop(list.add_partition(topic, *partition)),
+        }
+    }
+    Ok(list)
+}

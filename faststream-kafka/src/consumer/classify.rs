@@ -1,0 +1,38 @@
+//! What a failed commit means.
+
+use faststream_core::broker::{CommitClass, CommitError};
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+pub(super) fn classify(code: Code) -> CommitError {
+    let class = match code {
+        Code::IllegalGeneration
+        | Code::UnknownMemberId
+        | Code::FencedMemberEpoch
+        | Code::AssignmentLost
+        | Code::State
+        | Code::UnknownPartition => CommitClass::Stale,
+        Code::GroupAuthorizationFailed
+        | Code::TopicAuthorizationFailed
+        | Code::OffsetMetadataTooLarge
+        | Code::InvalidCommitOffsetSize
+        | Code::GroupIdNotFound => CommitClass::Permanent,
+        Code::Fatal | Code::FencedInstanceId | Code::UnreleasedInstanceId => CommitClass::Fatal,
+        // All that time cures, and what is not known: tried again by the timer.
+        _ => CommitClass::Transient,
+    };
+    CommitError { class, message: format!("{code:?}: {code}") }
+}
+
+/// Whether a new client would fail in the same way: another one has our static id, or settings are refused.
+pub(super) fn is_permanent(code: Code) -> bool {
+    matches!(
+        code,
+        Code::FencedInstanceId
+            | Code::UnreleasedInstanceId
+            | Code::GroupAuthorizationFailed
+            | Code::UnsupportedAssignor
+            | Code::UnsupportedVersion
+            | Code::GroupMaxSizeReached
+            | Code::InvalidConfig
+    )
+}

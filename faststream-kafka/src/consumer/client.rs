@@ -1,0 +1,62 @@
+//! The client of one membership, shared with whatever still holds queues or messages of it.
+
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::bindings::rd_kafka_t;
+use rdkafka::client::Client as RdClient;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::context::GroupContext;
+
+/// A client that is still used elsewhere is waited for this long, then leaked.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// The client of one membership. Only [`destroy`] destroys it: dropped otherwise, it is leaked, never freed while
+/// somebody uses it, and never on a thread that must not block.
+pub(crate) struct Client {
+    consumer: ManuallyDrop<BaseConsumer<GroupContext>>,
+}
+
+impl Client {
+    pub(super) fn new(consumer: BaseConsumer<GroupContext>) -> Arc<Self> {
+        Arc::new(Self { consumer: ManuallyDrop::new(consumer) })
+    }
+
+    pub(super) fn consumer(&self) -> &BaseConsumer<GroupContext> {
+        &self.consumer
+    }
+
+    pub(super) fn context(&self) -> &GroupContext {
+        self.consumer.context()
+    }
+
+    pub(crate) fn native(&self) -> *mut rd_kafka_t {
+        let client: &RdClient<GroupContext> = self.consumer.client();
+        client.native_ptr()
+    }
+}
+
+/// Destroys the client on a thread of its own, once nobody else holds it. Returns at once.
+pub(super) fn destroy(mut client: Arc<Client>) {
+    let destroy = move || {
+        let until = Instant::now() + WAIT;
+        loop {
+            match Arc::try_unwrap(client) {
+                Ok(client) => return drop(ManuallyDrop::into_inner(client.consumer)),
+                Err(used) if Instant::now() < until => client = used,
+                Err(used) => {
+                    let group = &used.context().group;
+                    tracing::warn!(%group, "a call still holds records of a client that is gone: the client is leaked");
+                    return;
+                }
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("fs-destroy".into()).spawn(destroy) {
+        tracing::warn!("no thread to destroy a client on, it is leaked: {error}");
+    }
+}

@@ -1,0 +1,126 @@
+//! librdkafka's callbacks of one membership: they record what happened, and nothing else.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+
+use super::assignment;
+use super::stats;
+use crate::errors::ErrorLog;
+
+/// A topic and a partition of it.
+pub(super) type Place = (Arc<str>, i32);
+
+/// What happened, in its order.
+#[derive(Debug)]
+pub(super) enum Happened {
+    Assign(Vec<Place>),
+    Revoke { places: Vec<Place>, lost: bool },
+    Committed(Vec<Committed>),
+}
+
+/// One partition's part of a commit.
+#[derive(Debug)]
+pub(super) struct Committed {
+    pub(super) place: Place,
+    pub(super) next: i64,
+    pub(super) error: Option<RDKafkaErrorCode>,
+}
+
+/// What the callbacks write to.
+pub(crate) struct GroupContext {
+    pub(super) group: Arc<str>,
+    pub(super) errors: ErrorLog,
+    /// Rebalances are answered in the callback: nobody reads what is recorded any more.
+    pub(super) closing: AtomicBool,
+    happened: Mutex<VecDeque<Happened>>,
+    /// Partitions that fetch, by the last statistics.
+    fetching: Mutex<BTreeMap<Place, bool>>,
+}
+
+impl GroupContext {
+    pub(super) fn new(group: Arc<str>, who: String) -> Self {
+        Self {
+            group,
+            errors: ErrorLog::new(who),
+            closing: AtomicBool::new(false),
+            happened: Mutex::default(),
+            fetching: Mutex::default(),
+        }
+    }
+
+    pub(super) fn take(&self) -> Option<Happened> {
+        self.happened().pop_front()
+    }
+
+    /// Whether a partition fetches; `None` if the statistics do not know it.
+    pub(super) fn is_fetching(&self, place: &Place) -> Option<bool> {
+        self.fetching.lock().unwrap_or_else(PoisonError::into_inner).get(place).copied()
+    }
+
+    fn happened(&self) -> MutexGuard<'_, VecDeque<Happened>> {
+        self.happened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn place(topic: &str, partition: i32) -> Place {
+    (topic.into(), partition)
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.errors.client_log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.errors.client_error(&error, reason);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        if let Some(fetching) = stats::fetching(statistics) {
+            *self.fetching.lock().unwrap_or_else(PoisonError::into_inner) = fetching;
+        }
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let places: Vec<Place> =
+            list.elements().iter().map(|element| place(element.topic(), element.partition())).collect();
+        let assign = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(SeqCst) {
+            let answered = if assign {
+                assignment::assign(consumer, &[])
+            } else {
+                assignment::unassign(consumer, &places)
+            };
+            if let Err(error) = answered {
+                self.errors.tell("answer", format_args!("answering a rebalance while closing: {error}"));
+            }
+            return;
+        }
+        self.happened().push_back(if assign {
+            Happened::Assign(places)
+        } else {
+            Happened::Revoke { places, lost: consumer.assignment_lost() }
+        });
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let whole = result.err().and_then(|error| error.rdkafka_error_code());
+        let committed = offsets.elements().into_iter().filter_map(|element| {
+            let Offset::Offset(next) = element.offset() else { return None };
+            let own = element.error().err().and_then(|error| error.rdkafka_error_code());
+            Some(Committed { place: place(element.topic(), element.partition()), next, error: own.or(whole) })
+        });
+        let committed = committed.collect();
+        self.happened().push_back(Happened::Committed(committed));
+    }
+}

@@ -1,0 +1,269 @@
+//! The control thread of one membership: it polls, answers rebalances, drives the member, and ends the client.
+//!
+//! It owns every assign, unassign and close. It never runs handlers and never waits for them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use faststream_core::broker::{Command, CommitReport, Epoch, Event, GroupRequest, RevocationId};
+use faststream_core::runtime::Member;
+use rdkafka::Message;
+use rdkafka::consumer::Consumer;
+
+use super::assignment;
+use super::classify::{classify, is_permanent};
+use super::client::{Client, destroy};
+use super::context::{Committed, Happened, Place};
+use super::lane::LaneHandle;
+use super::offsets::OffsetFetch;
+use super::owed::Owed;
+use super::patterns;
+use super::watch::Watch;
+use crate::native::{PartitionQueue, commit_now, fatal_error};
+
+/// How long a poll waits: what the member asks for is done after this at the latest.
+const POLL: Duration = Duration::from_millis(20);
+/// A commit whose result did not come is forgotten.
+const COMMIT: Duration = Duration::from_secs(5);
+/// What leaving the group may take.
+const CLOSE: Duration = Duration::from_secs(10);
+
+pub(super) struct Control {
+    pub(super) client: Arc<Client>,
+    pub(super) request: Arc<GroupRequest>,
+    member: Member,
+    pub(super) owed: VecDeque<Owed>,
+    pub(super) lanes: BTreeMap<Place, Arc<LaneHandle>>,
+    /// Assigned, and without a lane until their offsets are known.
+    pub(super) unopened: BTreeMap<Place, PartitionQueue>,
+    pub(super) late: Vec<OffsetFetch>,
+    pub(super) revocations: u64,
+    pub(super) watch: Watch,
+    /// The topics by pattern, whenever they change.
+    topics: Option<Receiver<BTreeSet<String>>>,
+    /// When the commit began that is in flight.
+    committing: Option<Instant>,
+    wants_commit: bool,
+    /// Until when leaving the group may take.
+    closing: Option<Instant>,
+    /// The client is beyond repair.
+    broken: bool,
+}
+
+impl Control {
+    pub(super) fn new(client: Arc<Client>, request: Arc<GroupRequest>, member: Member) -> Self {
+        let topics = (!request.patterns.is_empty()).then(|| patterns::watch(&client, &request));
+        Self {
+            client,
+            request,
+            member,
+            owed: VecDeque::new(),
+            lanes: BTreeMap::new(),
+            unopened: BTreeMap::new(),
+            late: Vec::new(),
+            revocations: 0,
+            watch: Watch::default(),
+            topics,
+            committing: None,
+            wants_commit: false,
+            closing: None,
+            broken: false,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let crash = self.member.crash_token();
+        while !self.member.is_finished() && !crash.is_cancelled() {
+            self.poll();
+            self.heed_callbacks();
+            self.heed_fatal();
+            if self.broken {
+                break;
+            }
+            self.serve_owed();
+            self.serve_late();
+            let commands = self.member.turn();
+            self.carry_out(commands);
+            self.serve_owed();
+            self.heed_topics();
+            self.commit();
+            if self.closing.is_none() {
+                self.watch();
+            }
+            self.heed_closed();
+        }
+        self.fence_all();
+        // The member first: its lanes hold the client.
+        drop(self.member);
+        destroy(self.client);
+    }
+
+    /// Tells the member, and does what it asks for.
+    pub(super) fn tell(&mut self, event: Event) {
+        let commands = self.member.on(event);
+        self.carry_out(commands);
+    }
+
+    fn carry_out(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            match command {
+                Command::Answer(id) => self.mark_answered(id),
+                Command::CommitNow => self.wants_commit = true,
+                Command::Reopen(lane) => self.reopen(lane),
+                Command::Close => self.close(),
+            }
+        }
+    }
+
+    fn mark_answered(&mut self, id: RevocationId) {
+        for owed in &mut self.owed {
+            if let Owed::Revoke { told: Some(told), answered, .. } = owed
+                && *told == id
+            {
+                *answered = true;
+            }
+        }
+    }
+
+    /// Results other than events are rare, and none of them ends the loop.
+    fn poll(&mut self) {
+        let restart = match self.client.consumer().poll(POLL) {
+            None => None,
+            Some(Ok(message)) => Some(((Arc::from(message.topic()), message.partition()), message.offset())),
+            Some(Err(error)) => {
+                let kind =
+                    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code:?}"));
+                self.client.context().errors.tell(&kind, &error);
+                None
+            }
+        };
+        if let Some((place, offset)) = restart {
+            // It belongs to a lane, which has not seen it: the partition begins again there.
+            let errors = &self.client.context().errors;
+            errors.tell("main queue", format_args!("{}/{}: a message missed its lane", place.0, place.1));
+            if let Some(lane) = self.lanes.get(&place) {
+                let start = offset.min(lane.position());
+                let all = self.positions();
+                let result = assignment::restart(self.client.consumer(), &[(place, Some(start))], &all);
+                self.answered("restart", result);
+            }
+        }
+    }
+
+    fn heed_callbacks(&mut self) {
+        while let Some(happened) = self.client.context().take() {
+            match happened {
+                Happened::Assign(places) => self.owed.push_back(Owed::Assign { places, fetch: None }),
+                Happened::Revoke { places, lost } => {
+                    self.owed.push_back(Owed::Revoke { places, lost, told: None, answered: false });
+                }
+                Happened::Committed(committed) => {
+                    self.committing = None;
+                    let reports = self.reports(committed);
+                    if !reports.is_empty() {
+                        self.tell(Event::Committed(reports));
+                    }
+                }
+            }
+        }
+    }
+
+    fn reports(&self, committed: Vec<Committed>) -> Vec<CommitReport> {
+        let report = |Committed { place, next, error }| {
+            let lane = self.lanes.get(&place)?.epoch;
+            Some(CommitReport { lane, next, result: error.map_or(Ok(()), |code| Err(classify(code))) })
+        };
+        committed.into_iter().filter_map(report).collect()
+    }
+
+    /// Fetching does not stop by itself after a fatal error: everything ends here, at once.
+    fn heed_fatal(&mut self) {
+        if self.closing.is_some() {
+            return;
+        }
+        let Some((code, reason)) = fatal_error(&self.client) else { return };
+        self.broken = true;
+        self.fence_all();
+        let code: rdkafka::types::RDKafkaErrorCode = code.into();
+        let message = format!("{code:?}: {reason}");
+        self.tell(Event::Fatal { message, permanent: is_permanent(code) });
+        self.tell(Event::Closed);
+    }
+
+    fn heed_topics(&mut self) {
+        let Some(topics) = self.topics.as_ref().and_then(|topics| topics.try_recv().ok()) else { return };
+        if self.closing.is_some() {
+            return;
+        }
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        tracing::info!(group = %self.request.group, topics = names.len(), "the topics that match have changed");
+        if let Err(error) = self.client.consumer().subscribe(&names) {
+            self.client.context().errors.tell("subscribe", format_args!("subscribing to {names:?}: {error}"));
+        }
+    }
+
+    /// One commit in flight, and never while rebalancing.
+    fn commit(&mut self) {
+        if self.committing.is_some_and(|began| began.elapsed() > COMMIT) {
+            self.committing = None;
+        }
+        if !self.wants_commit || self.committing.is_some() || !self.owed.is_empty() || self.closing.is_some()
+        {
+            return;
+        }
+        self.wants_commit = false;
+        match commit_now(&self.client) {
+            Ok(()) => self.committing = Some(Instant::now()),
+            Err(error) => self.client.context().errors.tell("commit", format_args!("committing: {error:?}")),
+        }
+    }
+
+    /// A lane's task died: its partition begins again where it is finished.
+    fn reopen(&mut self, epoch: Epoch) {
+        let Some(lane) = self.lanes.values().find(|lane| lane.epoch == epoch).cloned() else { return };
+        drop(lane.fence());
+        self.lanes.remove(&lane.place);
+        self.begin_again([(lane.place.clone(), lane.stored())].into());
+    }
+
+    fn close(&mut self) {
+        self.client.context().closing.store(true, SeqCst);
+        self.fence_all();
+        for owed in std::mem::take(&mut self.owed) {
+            let result = match owed {
+                Owed::Assign { .. } => assignment::assign(self.client.consumer(), &[]),
+                Owed::Revoke { places, .. } => assignment::unassign(self.client.consumer(), &places),
+            };
+            self.answered("close", result);
+        }
+        self.closing = Some(Instant::now() + CLOSE);
+        if fatal_error(&self.client).is_some() {
+            // Closing would never end.
+            return self.tell(Event::Closed);
+        }
+        if let Err(error) = self.client.consumer().close_queue() {
+            self.client.context().errors.tell("close", format_args!("leaving the group: {error}"));
+            self.tell(Event::Closed);
+        }
+    }
+
+    fn heed_closed(&mut self) {
+        let Some(until) = self.closing else { return };
+        if self.client.consumer().closed() {
+            self.tell(Event::Closed);
+        } else if Instant::now() > until {
+            tracing::warn!(group = %self.request.group, "the group was not left within {CLOSE:?}: the broker will notice");
+            self.tell(Event::Closed);
+        }
+    }
+
+    fn fence_all(&mut self) {
+        for lane in std::mem::take(&mut self.lanes).into_values() {
+            drop(lane.fence());
+        }
+        self.unopened.clear();
+    }
+}

@@ -1,0 +1,183 @@
+//! One assigned partition: what its task reads, and what the control thread can take from it at any moment.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use faststream_core::broker::{Epoch, Lane, Stale};
+use faststream_core::delivery::{OwnedRecord, Record};
+use rdkafka::types::RDKafkaRespErr;
+
+use super::client::Client;
+use super::context::Place;
+use crate::native::{Batch, PartitionQueue, store_offset};
+
+/// The control thread's side of a lane.
+pub(super) struct LaneHandle {
+    pub(super) epoch: Epoch,
+    pub(super) place: Place,
+    pub(super) born: Instant,
+    /// Empty once the partition was given back: the lane never gets a message again.
+    slot: Mutex<Option<PartitionQueue>>,
+    /// Held while an offset is stored; true once the partition was given back.
+    fenced: Mutex<bool>,
+    /// The next offset to be handed out.
+    position: AtomicI64,
+    /// The next offset that was stored.
+    stored: AtomicI64,
+    /// Not fetching, as far as the statistics know.
+    pub(super) deaf: AtomicBool,
+}
+
+impl LaneHandle {
+    pub(super) fn new(place: Place, start: i64, queue: PartitionQueue) -> Self {
+        Self {
+            epoch: Epoch::next(),
+            place,
+            born: Instant::now(),
+            slot: Mutex::new(Some(queue)),
+            fenced: Mutex::new(false),
+            position: AtomicI64::new(start),
+            stored: AtomicI64::new(start),
+            deaf: AtomicBool::new(false),
+        }
+    }
+
+    /// From here on nothing is stored, and no message is handed out. Waits for no task.
+    pub(super) fn fence(&self) -> Option<PartitionQueue> {
+        *lock(&self.fenced) = true;
+        lock(&self.slot).take()
+    }
+
+    pub(super) fn position(&self) -> i64 {
+        self.position.load(SeqCst)
+    }
+
+    pub(super) fn stored(&self) -> i64 {
+        self.stored.load(SeqCst)
+    }
+
+    pub(super) fn wake(&self) {
+        if let Some(queue) = &*lock(&self.slot) {
+            queue.wake();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The task's side of a lane.
+pub(super) struct KafkaLane {
+    handle: Arc<LaneHandle>,
+    client: Arc<Client>,
+    start: i64,
+    batch: Held,
+}
+
+/// The current batch.
+enum Held {
+    Nothing,
+    Native(Batch),
+    /// Copied from this index on.
+    Copied {
+        from: usize,
+        records: Vec<OwnedRecord>,
+    },
+}
+
+impl KafkaLane {
+    pub(super) fn new(handle: Arc<LaneHandle>, client: Arc<Client>) -> Self {
+        let start = handle.position();
+        Self { handle, client, start, batch: Held::Nothing }
+    }
+}
+
+impl Lane for KafkaLane {
+    fn epoch(&self) -> Epoch {
+        self.handle.epoch
+    }
+
+    fn topic(&self) -> &str {
+        &self.handle.place.0
+    }
+
+    fn partition(&self) -> i32 {
+        self.handle.place.1
+    }
+
+    fn start(&self) -> i64 {
+        self.start
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<usize> {
+        self.batch = Held::Nothing;
+        let slot = lock(&self.handle.slot);
+        let Some(queue) = &*slot else { return Poll::Pending };
+        queue.register(cx.waker());
+        loop {
+            let batch = queue.consume(max);
+            for error in batch.errors() {
+                let (topic, partition) = &self.handle.place;
+                let text = format_args!("{topic}/{partition}: {error:?} in place of a message");
+                self.client.context().errors.tell(&format!("{topic}/{partition} {error:?}"), text);
+            }
+            if let Some(next) = batch.next_offset() {
+                self.handle.position.store(next, SeqCst);
+                let taken = batch.len();
+                drop(slot);
+                self.batch = Held::Native(batch);
+                return Poll::Ready(taken);
+            }
+            // Only errors: there may be messages behind them.
+            if batch.errors().is_empty() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn record(&self, index: usize) -> Record<'_> {
+        match &self.batch {
+            Held::Native(batch) => batch.record(index, &self.handle.place.0),
+            Held::Copied { from, records } => {
+                records[index - from].borrow(&self.handle.place.0, self.handle.place.1)
+            }
+            Held::Nothing => panic!("record {index} of no batch"),
+        }
+    }
+
+    fn detach(&mut self, from: usize) {
+        if let Held::Native(batch) = &self.batch {
+            let copy = |index| batch.record(index, &self.handle.place.0).to_owned_record();
+            self.batch = Held::Copied { from, records: (from..batch.len()).map(copy).collect() };
+        }
+    }
+
+    fn store(&mut self, next: i64) -> Result<(), Stale> {
+        let fenced = lock(&self.handle.fenced);
+        if *fenced {
+            return Err(Stale);
+        }
+        let (topic, partition) = &self.handle.place;
+        match store_offset(&self.client, topic, *partition, next) {
+            Ok(()) => {
+                self.handle.stored.store(next, SeqCst);
+                Ok(())
+            }
+            // Lost, and not told yet.
+            Err(
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR__STATE
+                | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+            ) => Err(Stale),
+            Err(error) => {
+                let text = format_args!(
+                    "{topic}/{partition}: offset {next} was not stored ({error:?}); the next one will be"
+                );
+                self.client.context().errors.tell("store", text);
+                Ok(())
+            }
+        }
+    }
+}

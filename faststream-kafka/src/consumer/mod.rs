@@ -1,0 +1,49 @@
+//! A membership of a group: one client, one control thread, one lane per assigned partition.
+
+mod assignment;
+mod classify;
+mod client;
+mod context;
+mod control;
+mod lane;
+mod offsets;
+mod owed;
+mod patterns;
+mod stats;
+mod wakeup;
+mod watch;
+
+use std::sync::Arc;
+
+use faststream_core::broker::{BrokerError, GroupRequest};
+use faststream_core::runtime::Member;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+pub(crate) use self::client::Client;
+use self::context::GroupContext;
+use self::control::Control;
+
+/// Joins a group and returns at once: `member` is driven by a thread of its own until it is finished.
+pub(crate) fn join(
+    config: &ClientConfig,
+    who: &str,
+    request: GroupRequest,
+    member: Member,
+) -> Result<(), BrokerError> {
+    let group = Arc::clone(&request.group);
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        BrokerError::new(format!("{who}, group {group}: {what}: {error}"))
+    };
+    let context = GroupContext::new(Arc::clone(&request.group), format!("{who}, group {group}"));
+    let consumer: BaseConsumer<GroupContext> = config
+        .create_with_context(context)
+        .map_err(|error| failed("the client refuses its settings", &error))?;
+    let client = Client::new(consumer);
+    let names: Vec<&str> = request.topics.keys().map(String::as_str).collect();
+    let subscribed = if names.is_empty() { Ok(()) } else { client.consumer().subscribe(&names) };
+    subscribed.map_err(|error| failed("subscribing", &error))?;
+    let control = Control::new(client, Arc::new(request), member);
+    let thread = std::thread::Builder::new().name(format!("fs-{group}"));
+    thread.spawn(move || control.run()).map(drop).map_err(|error| failed("starting its thread", &error))
+}

@@ -1,0 +1,176 @@
+//! Rebalances that wait for their answer, in their order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use faststream_core::broker::{Epoch, Event, Lane, RevocationId};
+
+use super::assignment::{self, Start};
+use super::context::Place;
+use super::control::Control;
+use super::lane::{KafkaLane, LaneHandle};
+use super::offsets::OffsetFetch;
+use super::wakeup;
+use crate::native::PartitionQueue;
+
+/// What an assignment waits for its offsets; later its partitions are begun once they are known.
+const AWAITED: Duration = Duration::from_secs(1);
+
+/// A rebalance that was recorded and not answered.
+pub(super) enum Owed {
+    Assign { places: Vec<Place>, fetch: Option<OffsetFetch> },
+    Revoke { places: Vec<Place>, lost: bool, told: Option<RevocationId>, answered: bool },
+}
+
+impl Control {
+    /// Answers what can be answered, strictly in order.
+    pub(super) fn serve_owed(&mut self) {
+        while let Some(owed) = self.owed.pop_front() {
+            let waits = match owed {
+                Owed::Assign { places, fetch } => self.serve_assign(places, fetch),
+                Owed::Revoke { places, lost, told, answered } => {
+                    self.serve_revoke(places, lost, told, answered)
+                }
+            };
+            if let Some(owed) = waits {
+                self.owed.push_front(owed);
+                return;
+            }
+        }
+    }
+
+    fn serve_assign(&mut self, places: Vec<Place>, fetch: Option<OffsetFetch>) -> Option<Owed> {
+        if places.is_empty() {
+            self.answered("assign", assignment::assign(self.client.consumer(), &[]));
+            self.tell(Event::Assigned(Vec::new()));
+            return None;
+        }
+        let fetch = fetch.unwrap_or_else(|| OffsetFetch::begin(&self.client, &self.request, places.clone()));
+        if let Some(starts) = fetch.answer() {
+            let kept = self.lanes.keys().cloned().collect();
+            let lanes = self.open(&starts);
+            let starts: Vec<Start> = starts.into_iter().map(|(place, next)| (place, Some(next))).collect();
+            self.answered("assign", assignment::assign(self.client.consumer(), &starts));
+            self.tell(Event::Assigned(lanes));
+            wakeup::leaders(&self.client, kept);
+            return None;
+        }
+        if fetch.began.elapsed() < AWAITED {
+            return Some(Owed::Assign { places, fetch: Some(fetch) });
+        }
+        // Assigned without a lane: nothing is read before the offsets are known. The queues are taken all the same, or
+        // what librdkafka fetches by itself would land on the consumer's.
+        let client = &self.client;
+        let queue = |(topic, partition): &Place| PartitionQueue::take(client, topic, *partition);
+        let queues: BTreeMap<Place, _> =
+            places.iter().filter_map(|place| Some((place.clone(), queue(place)?))).collect();
+        self.unopened.extend(queues);
+        let starts: Vec<Start> = places.into_iter().map(|place| (place, None)).collect();
+        self.answered("assign", assignment::assign(self.client.consumer(), &starts));
+        self.tell(Event::Assigned(Vec::new()));
+        self.late.push(fetch);
+        None
+    }
+
+    /// Partitions whose offsets came after the answer.
+    pub(super) fn serve_late(&mut self) {
+        for fetch in std::mem::take(&mut self.late) {
+            if fetch.places.is_empty() {
+                continue;
+            }
+            let Some(mut starts) = fetch.answer() else {
+                self.late.push(fetch);
+                continue;
+            };
+            starts.retain(|place, _| fetch.places.contains(place));
+            tracing::info!(group = %self.request.group, partitions = starts.len(), "committed offsets are known now");
+            self.begin_again(starts);
+        }
+    }
+
+    /// Opens lanes at these offsets, in partitions that are assigned already.
+    pub(super) fn begin_again(&mut self, starts: BTreeMap<Place, i64>) {
+        for place in starts.keys() {
+            // Gone before the new one is there: its callback would end the new one's.
+            drop(self.unopened.remove(place));
+        }
+        let lanes = self.open(&starts);
+        let some: Vec<Start> = starts.into_iter().map(|(place, next)| (place, Some(next))).collect();
+        let all = self.positions();
+        self.answered("restart", assignment::restart(self.client.consumer(), &some, &all));
+        self.tell(Event::Assigned(lanes));
+    }
+
+    /// All of the assignment, with what is to be fetched next.
+    pub(super) fn positions(&self) -> Vec<Start> {
+        let unopened = self.unopened.keys().map(|place| (place.clone(), None));
+        self.lanes
+            .iter()
+            .map(|(place, lane)| (place.clone(), Some(lane.position())))
+            .chain(unopened)
+            .collect()
+    }
+
+    fn serve_revoke(
+        &mut self,
+        places: Vec<Place>,
+        lost: bool,
+        told: Option<RevocationId>,
+        answered: bool,
+    ) -> Option<Owed> {
+        let Some(id) = told else {
+            self.late.iter_mut().for_each(|fetch| fetch.forget(&places));
+            self.revocations += 1;
+            let id = RevocationId(self.revocations);
+            let lanes: Vec<Epoch> =
+                places.iter().filter_map(|place| self.lanes.get(place)).map(|lane| lane.epoch).collect();
+            // Before the member hears of it: its answer may come at once.
+            self.owed.push_front(Owed::Revoke { places, lost, told: Some(id), answered: false });
+            self.tell(Event::Revoked { id, lanes, lost });
+            let owed = self.owed.pop_front()?;
+            let Owed::Revoke { answered: true, .. } = owed else { return Some(owed) };
+            let Owed::Revoke { places, lost, told, answered } = owed else { return None };
+            return self.serve_revoke(places, lost, told, answered);
+        };
+        if !answered {
+            return Some(Owed::Revoke { places, lost, told: Some(id), answered });
+        }
+        self.give_back(&places);
+        self.answered("revoke", assignment::unassign(self.client.consumer(), &places));
+        wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
+        None
+    }
+
+    /// Fences the lanes of these partitions and drops their queues.
+    pub(super) fn give_back(&mut self, places: &[Place]) {
+        for place in places {
+            if let Some(lane) = self.lanes.remove(place) {
+                drop(lane.fence());
+            }
+            drop(self.unopened.remove(place));
+        }
+    }
+
+    /// New lanes, with their queues taken: to be done before the partitions are assigned.
+    fn open(&mut self, starts: &BTreeMap<Place, i64>) -> Vec<Box<dyn Lane>> {
+        let mut lanes: Vec<Box<dyn Lane>> = Vec::new();
+        for (place, start) in starts {
+            if let Some(old) = self.lanes.remove(place) {
+                tracing::warn!(group = %self.request.group, topic = %place.0, partition = place.1, "assigned twice");
+                drop(old.fence());
+            }
+            let Some(queue) = PartitionQueue::take(&self.client, &place.0, place.1) else { continue };
+            let lane = Arc::new(LaneHandle::new(place.clone(), *start, queue));
+            self.lanes.insert(place.clone(), Arc::clone(&lane));
+            lanes.push(Box::new(KafkaLane::new(lane, Arc::clone(&self.client))));
+        }
+        lanes
+    }
+
+    pub(super) fn answered(&self, what: &str, result: rdkafka::error::KafkaResult<()>) {
+        if let Err(error) = result {
+            self.client.context().errors.tell(what, format_args!("answering a rebalance ({what}): {error}"));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The part of librdkafka's statistics that is read: which partitions fetch.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::context::Place;
+
+#[derive(Deserialize)]
+struct Statistics {
+    #[serde(default)]
+    topics: BTreeMap<String, Topic>,
+}
+
+#[derive(Deserialize)]
+struct Topic {
+    #[serde(default)]
+    partitions: BTreeMap<String, Partition>,
+}
+
+#[derive(Deserialize)]
+struct Partition {
+    fetch_state: String,
+}
+
+/// Whether each partition fetches; `None` if the statistics cannot be read.
+pub(super) fn fetching(statistics: &[u8]) -> Option<BTreeMap<Place, bool>> {
+    let statistics: Statistics = serde_json::from_slice(statistics).ok()?;
+    let mut fetching = BTreeMap::new();
+    for (topic, Topic { partitions }) in statistics.topics {
+        for (partition, Partition { fetch_state }) in partitions {
+            // -1 is librdkafka's own, for messages without a partition.
+            if let Some(partition) = partition.parse().ok().filter(|partition| *partition >= 0) {
+                fetching.insert((topic.as_str().into(), partition), fetch_state == "active");
+            }
+        }
+    }
+    Some(fetching)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_active_partitions_fetch() {
+        let json = br#"{"name":"x","topics":{"a":{"partitions":{"0":{"fetch_state":"active","x":1},
+            "1":{"fetch_state":"none"},"-1":{"fetch_state":"none"}}}}}"#;
+        let expected = BTreeMap::from([(("a".into(), 0), true), (("a".into(), 1), false)]);
+        assert_eq!(fetching(json), Some(expected));
+        assert_eq!(fetching(b"{"), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! Partitions that are assigned and do not fetch are begun again.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use super::assignment::{self, Start};
+use super::context::Place;
+use super::control::Control;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Not fetching for this long, by the statistics, is a stall.
+const DEAF: Duration = Duration::from_secs(5);
+
+/// When lanes were looked at, and since when some do not fetch.
+#[derive(Default)]
+pub(super) struct Watch {
+    next: Option<Instant>,
+    since: BTreeMap<Place, Instant>,
+}
+
+impl Control {
+    /// Once a second, and never while a rebalance waits for its answer.
+    pub(super) fn watch(&mut self) {
+        let now = Instant::now();
+        if self.watch.next.is_some_and(|next| now < next) {
+            return;
+        }
+        self.watch.next = Some(now + EVERY);
+        if !self.owed.is_empty() {
+            self.watch.since.clear();
+            return;
+        }
+        let mut stalled: Vec<Start> = Vec::new();
+        for (place, lane) in &self.lanes {
+            // The safety net for a wake-up that was lost: none ever was, in millions of messages.
+            lane.wake();
+            let deaf = self.client.context().is_fetching(place) == Some(false) && lane.born.elapsed() > DEAF;
+            lane.deaf.store(deaf, SeqCst);
+            if !deaf {
+                self.watch.since.remove(place);
+            } else if now - *self.watch.since.entry(place.clone()).or_insert(now) > DEAF {
+                self.watch.since.remove(place);
+                stalled.push((place.clone(), Some(lane.position())));
+            }
+        }
+        self.watch.since.retain(|place, _| self.lanes.contains_key(place));
+        if stalled.is_empty() {
+            return;
+        }
+        for ((topic, partition), start) in &stalled {
+            tracing::warn!(group = %self.request.group, %topic, partition, offset = start,
+                "assigned and not fetching for {DEAF:?}: fetching begins again");
+        }
+        let all = self.positions();
+        self.answered("restart", assignment::restart(self.client.consumer(), &stalled, &all));
+    }
+}

@@ -1,0 +1,62 @@
+//! Calls on the client as a whole that the safe interface does not have.
+
+use std::ffi::{CStr, c_char};
+
+use rdkafka::bindings::{
+    rd_kafka_commit_queue, rd_kafka_fatal_error, rd_kafka_offsets_store, rd_kafka_queue_destroy,
+    rd_kafka_queue_get_consumer,
+};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::consumer::Client;
+
+const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+
+/// Hands the next offset of a partition to the committer.
+///
+/// # Errors
+/// The code of this one partition: an error of the whole call is not told apart by librdkafka.
+pub(crate) fn store_offset(
+    client: &Client,
+    topic: &str,
+    partition: i32,
+    next: i64,
+) -> Result<(), RDKafkaRespErr> {
+    let mut list = TopicPartitionList::with_capacity(1);
+    if list.add_partition_offset(topic, partition, Offset::Offset(next)).is_err() {
+        return Err(RDKafkaRespErr::RD_KAFKA_RESP_ERR__INVALID_ARG);
+    }
+    // SAFETY: client and list are valid; the list is only written to.
+    let result = unsafe { rd_kafka_offsets_store(client.native(), list.ptr()) };
+    if result == NO_ERROR { Ok(()) } else { Err(result) }
+}
+
+/// Commits what is stored; the result comes as an event of the consumer's queue.
+pub(crate) fn commit_now(client: &Client) -> Result<(), RDKafkaRespErr> {
+    // SAFETY: the client is valid; no list means what is stored; the queue is held for the call, and librdkafka takes a
+    // reference of its own.
+    let result = unsafe {
+        let queue = rd_kafka_queue_get_consumer(client.native());
+        let result =
+            rd_kafka_commit_queue(client.native(), std::ptr::null(), queue, None, std::ptr::null_mut());
+        if !queue.is_null() {
+            rd_kafka_queue_destroy(queue);
+        }
+        result
+    };
+    if result == NO_ERROR { Ok(()) } else { Err(result) }
+}
+
+/// What made the client unusable, if anything did: the code and the reason.
+pub(crate) fn fatal_error(client: &Client) -> Option<(RDKafkaRespErr, String)> {
+    let mut reason = [0 as c_char; 512];
+    // SAFETY: the client is valid, and the buffer is as long as is said.
+    let code = unsafe { rd_kafka_fatal_error(client.native(), reason.as_mut_ptr(), reason.len()) };
+    if code == NO_ERROR {
+        return None;
+    }
+    // SAFETY: librdkafka ends what it writes with a null byte.
+    let reason = unsafe { CStr::from_ptr(reason.as_ptr()) }.to_string_lossy().into_owned();
+    Some((code, reason))
+}
