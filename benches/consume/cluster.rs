@@ -10,6 +10,8 @@ use faststream_kafka::rdkafka::client::DefaultClientContext;
 use faststream_kafka::rdkafka::mocking::MockCluster;
 use faststream_kafka::rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 
+use crate::MESSAGES;
+
 pub(crate) const PARTITIONS: i32 = 4;
 
 /// Settings of both sides; the consumers differ in nothing else. `fetch.queue.backoff.ms` is not librdkafka's default of
@@ -24,19 +26,17 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
 
 /// The brokers, and the topic to read.
 pub(crate) struct Cluster {
-    /// Keeps the mock cluster alive.
-    _mock: Option<MockCluster<'static, DefaultProducerContext>>,
+    mock: Option<MockCluster<'static, DefaultProducerContext>>,
     pub(crate) address: String,
     pub(crate) topic: String,
-    pub(crate) messages: u64,
 }
 
 impl Cluster {
     /// Takes the brokers of `KAFKA_BROKERS`, else a mock cluster, and writes the topic.
-    pub(crate) async fn start(messages: u64) -> Self {
+    pub(crate) async fn start() -> Self {
         let cluster = match env::var("KAFKA_BROKERS") {
-            Ok(address) => Self::real(address, messages).await,
-            Err(_) => Self::mock(messages),
+            Ok(address) => Self::real(address).await,
+            Err(_) => Self::mock(),
         };
         cluster.fill();
         cluster
@@ -44,7 +44,7 @@ impl Cluster {
 
     /// What the benchmark ran on.
     pub(crate) fn name(&self) -> String {
-        match self._mock {
+        match &self.mock {
             Some(_) => "the mock cluster".to_owned(),
             None => format!("the brokers at {}", self.address),
         }
@@ -54,7 +54,7 @@ impl Cluster {
     pub(crate) fn settings(&self) -> BTreeMap<&'static str, String> {
         let mut settings: BTreeMap<_, _> =
             SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        if self._mock.is_some() {
+        if self.mock.is_some() {
             // Joins within milliseconds there; a batch of the mock cluster is larger than a usual answer.
             settings.insert("group.protocol", "consumer".to_owned());
             settings.insert("receive.message.max.bytes", "1000000000".to_owned());
@@ -62,14 +62,14 @@ impl Cluster {
         settings
     }
 
-    fn mock(messages: u64) -> Self {
+    fn mock() -> Self {
         let mock = MockCluster::new(1).expect("a mock cluster");
         mock.create_topic("orders", PARTITIONS, 1).expect("a topic");
         let address = mock.bootstrap_servers();
-        Self { _mock: Some(mock), address, topic: "orders".into(), messages }
+        Self { mock: Some(mock), address, topic: "orders".into() }
     }
 
-    async fn real(address: String, messages: u64) -> Self {
+    async fn real(address: String) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
         let topic = format!("faststream-bench-{now}");
         let admin: AdminClient<DefaultClientContext> =
@@ -77,13 +77,13 @@ impl Cluster {
         let new = NewTopic::new(&topic, PARTITIONS, TopicReplication::Fixed(1));
         let created = admin.create_topics([&new], &AdminOptions::new()).await.expect("an answer");
         created.into_iter().next().expect("one topic").expect("the topic is created");
-        Self { _mock: None, address, topic, messages }
+        Self { mock: None, address, topic }
     }
 
     fn fill(&self) {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.address).set("queue.buffering.max.messages", "4000000");
-        if self._mock.is_some() {
+        if self.mock.is_some() {
             // The mock cluster keeps 5 MiB of a partition, but at least one batch, however large.
             config
                 .set("linger.ms", "60000")
@@ -93,7 +93,7 @@ impl Cluster {
                 .set("max.in.flight.requests.per.connection", "1");
         }
         let producer: BaseProducer = config.create().expect("a producer");
-        for id in 0..self.messages {
+        for id in 0..MESSAGES {
             let payload = order(id);
             let key = format!("key-{:06}", id % 100_000);
             let partition = i32::try_from(id % 4).expect("less than 4");
@@ -107,7 +107,7 @@ impl Cluster {
         for partition in 0..PARTITIONS {
             let range = producer.client().fetch_watermarks(&self.topic, partition, Duration::from_secs(10));
             let (low, high) = range.expect("an answer");
-            assert_eq!((high - low) * i64::from(PARTITIONS), i64::try_from(self.messages).expect("fits"));
+            assert_eq!((high - low) * i64::from(PARTITIONS), i64::try_from(MESSAGES).expect("fits"));
         }
     }
 }

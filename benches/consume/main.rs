@@ -1,21 +1,28 @@
 //! What consuming costs: the whole pipeline against the loop that one writes by hand with rdkafka's `StreamConsumer`.
 //!
 //! `cargo bench --bench consume`, on librdkafka's mock cluster; with `KAFKA_BROKERS` on real brokers. Both sides decode
-//! the same JSON, call the same handler and store the offset, with the same settings, in turns.
+//! the same JSON, call the same handler and store the offset, with the same settings, in turns. The last line is the
+//! ratio of the medians.
 
 mod cluster;
 mod measure;
 
+use std::env;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cluster::Cluster;
+use faststream::{FastStream, subscriber};
+use faststream_core::app::{Environment, Setting, StartOptions};
+use faststream_kafka::Kafka;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use faststream_kafka::rdkafka::message::Message;
 use measure::{Figures, Watch, median};
 use serde::Deserialize;
 
-const MESSAGES: u64 = 1_000_000;
+/// Of one run.
+pub(crate) const MESSAGES: u64 = 1_000_000;
+/// Of each side.
 const RUNS: usize = 5;
 
 #[derive(Debug, Deserialize)]
@@ -33,6 +40,7 @@ static HANDLED: AtomicU64 = AtomicU64::new(0);
 static WATCH: Watch = Watch::new();
 
 /// What both sides do with an order.
+#[subscriber(topic = "${TOPIC}", group = "${GROUP}")]
 async fn bill(order: Order) {
     assert!(order.ok && order.amount > 0.0 && !order.user.is_empty() && order.id > order.ts.min(1));
     let handled = HANDLED.fetch_add(1, Relaxed) + 1;
@@ -60,7 +68,7 @@ async fn by_hand(cluster: &Cluster, group: &str) -> Figures {
     }
     let consumer: StreamConsumer = config.create().expect("a consumer");
     consumer.subscribe(&[&cluster.topic]).expect("subscribed");
-    while HANDLED.load(Relaxed) < cluster.messages {
+    while HANDLED.load(Relaxed) < MESSAGES {
         let message = consumer.recv().await.expect("a message");
         let payload = message.payload().expect("a payload");
         let order: Order = serde_json::from_slice(payload).expect("an order");
@@ -68,25 +76,45 @@ async fn by_hand(cluster: &Cluster, group: &str) -> Figures {
         consumer.store_offset_from_message(&message).expect("stored");
     }
     consumer.commit_consumer_state(CommitMode::Sync).expect("committed");
+    WATCH.done.notified().await;
+    WATCH.take()
+}
+
+/// A service: the handler above, and nothing else.
+async fn pipeline(cluster: &Cluster, group: &str) -> Figures {
+    HANDLED.store(0, Relaxed);
+    let mut kafka = Kafka::new(&cluster.address);
+    for (name, value) in cluster.settings() {
+        kafka = kafka.property(name, value);
+    }
+    let environment = Environment::only([("TOPIC", cluster.topic.as_str()), ("GROUP", group)]);
+    let setting = Setting { environment, ..Setting::default() };
+    let plan = FastStream::new(kafka).name("consume").plan(setting).expect("nothing is wrong");
+    let exit = plan.run_until(StartOptions::default(), WATCH.done.notified()).await;
+    assert_eq!(exit.code, 0, "{:?}", exit.sentences);
     WATCH.take()
 }
 
 fn print(side: &str, figures: Figures) {
-    println!("{side:<24} {:>10.0} msgs/s {:>6.0} CPU ns/msg", figures.rate, figures.cpu);
+    println!("{side:<12} {:>10.0} msgs/s {:>6.0} CPU ns/msg", figures.rate, figures.cpu);
 }
 
 #[tokio::main]
 async fn main() {
     // `cargo test --benches` runs this, too: nothing to test.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let cluster = Cluster::start(MESSAGES).await;
+    let cluster = Cluster::start().await;
     println!("{MESSAGES} messages of 100 B, {} partitions, {}", cluster::PARTITIONS, cluster.name());
-    let mut hand = Vec::new();
+    let (mut hand, mut service) = (Vec::new(), Vec::new());
     for run in 0..RUNS {
-        hand.push(by_hand(&cluster, &format!("by-hand-{run}")).await);
+        hand.push(by_hand(&cluster, &format!("{}-by-hand-{run}", cluster.topic)).await);
         print("recv loop", hand[run]);
+        service.push(pipeline(&cluster, &format!("{}-pipeline-{run}", cluster.topic)).await);
+        print("faststream", service[run]);
     }
-    println!("{}", median(hand.iter().map(|figures| figures.rate)));
+    let ratio = |of: fn(&Figures) -> f64| median(service.iter().map(of)) / median(hand.iter().map(of));
+    println!("ratio_cpu_vs_recv_loop {:.2} x", ratio(|figures| figures.cpu));
+    println!("ratio_vs_recv_loop {:.2} x", ratio(|figures| figures.rate));
 }
