@@ -1,11 +1,21 @@
-#![doc = "Kafka services from annotated functions."]
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub use faststream_core::app::{Exit, FastStream, Health, Hook};
-pub use faststream_core::broker::{CommitClass, PublishError, Published, Stale};
+#[cfg(feature = "cli")]
+mod cli;
+#[cfg(feature = "cli")]
+mod entry;
+pub mod guide;
+
+#[cfg(feature = "cli")]
+pub use entry::run;
+pub use faststream_core::app::{Environment, Exit, FastStream, Health, Hook};
+pub use faststream_core::broker::{
+    BrokerError, CommitClass, PublishError, PublishErrorKind, Published, Stale,
+};
 pub use faststream_core::delivery::{
-    Delivery, FromBytes, FromDelivery, FromPayload, Headers, Json, Key, OptionalFromDelivery, Raw, Record,
-    Rejection, State, Text,
+    Delivery, FromBytes, FromDelivery, FromPayload, HeaderList, Headers, Json, Key, OptionalFromDelivery,
+    Raw, Record, Rejection, State, Text,
 };
 pub use faststream_core::memory;
 pub use faststream_core::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
@@ -13,13 +23,22 @@ pub use faststream_core::publish::{
     EncodeError, IntoBytes, IntoOutgoing, IntoPayload, Outgoing, Partition, Publish,
 };
 pub use faststream_core::result::{Decide, Decision, Failure, IntoOutcome};
-pub use faststream_core::runtime::Ack;
+pub use faststream_core::runtime::{Ack, HeldRecord};
 pub use faststream_core::subscriber::Requirements;
 pub use faststream_core::verdict::Verdict;
 pub use faststream_macros::{main, publisher, subscriber, test};
+
+/// The Kafka backend.
+#[cfg(feature = "kafka")]
+pub mod kafka {
+    pub use faststream_kafka::{Acks, Compression, Kafka, KafkaConfig, Protocol, Security};
+}
 
 /// What generated code calls.
 #[doc(hidden)]
 pub mod __private {
     pub use faststream_core::__private::*;
+
+    #[cfg(feature = "cli")]
+    pub use crate::entry::run_main as run;
 }

@@ -12,7 +12,8 @@ pub struct Exit {
 
 impl Exit {
     /// The app did not start.
-    pub(super) fn start_failed(why: String) -> Self {
+    #[must_use]
+    pub fn not_started(why: String) -> Self {
         Self { code: 1, sentences: vec![why] }
     }
 

@@ -56,7 +56,7 @@ impl FastStream {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Exit {
         match self.plan(Setting::default()) {
             Ok(plan) => plan.run_until(StartOptions::default(), shutdown).await,
-            Err(faults) => Exit::start_failed(faults.to_string()),
+            Err(faults) => Exit::not_started(faults.to_string()),
         }
     }
 }

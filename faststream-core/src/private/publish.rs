@@ -97,8 +97,8 @@ pub struct ByValue;
 
 impl ByOption {
     /// None or one.
-    pub fn values<T>(self, returned: Option<T>) -> Option<T> {
-        returned
+    pub fn values<T>(self, returned: Option<T>) -> std::option::IntoIter<T> {
+        returned.into_iter()
     }
 }
 

@@ -54,7 +54,15 @@ pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     }
     errors.finish()?;
     let constant = constant::generate(&settings, &function, &types, &publishers);
-    Ok(quote!(#function #constant))
+    // Their imports are used, although the attributes were taken off.
+    let imports = attrs.iter().map(|attr| attr.path());
+    Ok(quote! {
+        #function
+        #constant
+        const _: () = {
+            #(#[allow(unused_imports)] use #imports as _;)*
+        };
+    })
 }
 
 fn publisher(attr: &Attribute, errors: &mut Errors) -> Option<Publisher> {

@@ -1,0 +1,163 @@
+//! `dev`: the app without Kafka, on an in-memory broker, telling what each handler did.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use faststream_core::app::{Brokers, CallReport, Exit, FastStream, Observer, Plan, Setting, StartOptions};
+use faststream_core::delivery::Outcome;
+use faststream_core::memory::MemoryBroker;
+use faststream_core::publish::Outgoing;
+use faststream_core::verdict::Verdict;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use super::args::checked;
+use super::output::line;
+
+/// Tells what each handler did.
+struct Teller;
+
+impl Observer for Teller {
+    fn called(&self, report: &CallReport<'_>) {
+        let CallReport { handler, topic, partition, offset, attempt, .. } = report;
+        let what = match report.outcome {
+            Outcome::Verdict(Verdict::Ack) => "handled".to_owned(),
+            Outcome::Verdict(verdict) => format!("decided {verdict:?}"),
+            Outcome::Publish(copies) => format!("handled, {} to publish", copies.len()),
+            Outcome::Failed(error) | Outcome::NotEncodable(error) => format!("failed: {}", error.message),
+            Outcome::Rejected(rejection) => format!("could not read it: {rejection}"),
+        };
+        let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+        line(format_args!("{topic}/{partition} offset {offset}  {handler}{again}: {what}"));
+    }
+
+    fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, fate: &'static str) {
+        if !matches!(fate, "acked" | "failed") {
+            line(format_args!("{topic}/{partition} offset {offset}  {handler}: {fate}"));
+        }
+    }
+}
+
+/// Runs the app until its records are settled, or standard input ends, or `shutdown`.
+pub(crate) async fn dev(
+    app: FastStream,
+    setting: Setting,
+    send: Vec<(String, String)>,
+    shutdown: impl Future<Output = ()>,
+) -> Exit {
+    let broker = MemoryBroker::new();
+    let setting = Setting { brokers: Brokers::Shared(Arc::new(broker.clone())), ..setting };
+    let plan = match app.plan(setting) {
+        Ok(plan) => plan,
+        Err(faults) => return Exit::not_started(faults.to_string()),
+    };
+    if let Some((topic, _)) = send.iter().find(|(topic, _)| !is_known(&plan, topic)) {
+        return Exit::not_started(unknown(&plan, topic));
+    }
+    let options =
+        StartOptions { observer: Some(Arc::new(Teller)), quiet: broker.quiet(), ..StartOptions::default() };
+    let mut running = match plan.start(options).await {
+        Ok(running) => running,
+        Err(error) => return Exit::not_started(error.to_string()),
+    };
+    let mut session = Session { plan: &plan, broker, told: BTreeMap::new() };
+    tokio::select! {
+        biased;
+        () = shutdown => {}
+        exit = running.ended() => return exit,
+        () = session.run(send) => {}
+    }
+    running.shutdown();
+    let exit = running.ended().await;
+    session.tell_published();
+    exit
+}
+
+struct Session<'a> {
+    plan: &'a Plan,
+    broker: MemoryBroker,
+    /// How many records of each partition were told.
+    told: BTreeMap<(String, i32), i64>,
+}
+
+impl Session<'_> {
+    async fn run(&mut self, send: Vec<(String, String)>) {
+        let interactive = std::io::stdin().is_terminal();
+        let only_send = !send.is_empty() && !interactive;
+        for (topic, json) in send {
+            self.publish(topic, json).await;
+        }
+        if only_send {
+            return;
+        }
+        if interactive {
+            let topics: Vec<String> = known(self.plan);
+            line(format_args!("lines `TOPIC JSON`; topics: {}; Ctrl-D ends", topics.join(", ")));
+        }
+        let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        while let Ok(Some(text)) = lines.next_line().await {
+            let text = text.trim();
+            if text.is_empty() {
+                continue;
+            }
+            let (topic, json) = text.split_once(char::is_whitespace).unwrap_or((text, "null"));
+            match checked(topic, json.trim()) {
+                Ok((topic, json)) if is_known(self.plan, &topic) => self.publish(topic, json).await,
+                Ok((topic, _)) => line(unknown(self.plan, &topic)),
+                Err(error) => line(error),
+            }
+        }
+    }
+
+    async fn publish(&mut self, topic: String, json: String) {
+        match self.broker.append(Outgoing::new(topic.as_str(), json)) {
+            Ok(published) => {
+                *self.told.entry((topic, published.partition)).or_default() = published.offset + 1
+            }
+            Err(error) => return line(error),
+        }
+        self.broker.settled().await;
+        self.tell_published();
+    }
+
+    /// What handlers have published since the last time.
+    fn tell_published(&mut self) {
+        for topic in self.broker.topic_list().into_keys() {
+            for (partition, record) in self.broker.records(&topic) {
+                let told = self.told.entry((topic.clone(), partition)).or_default();
+                if record.offset < *told {
+                    continue;
+                }
+                *told = record.offset + 1;
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let payload = record.payload.as_deref().map_or_else(|| "(tombstone)".to_owned(), text);
+                let key = record.key.as_deref().map_or_else(String::new, |key| format!(" key {}", text(key)));
+                line(format_args!("{topic}/{partition} offset {}  published{key}: {payload}", record.offset));
+            }
+        }
+    }
+}
+
+fn known(plan: &Plan) -> Vec<String> {
+    use faststream_core::subscriber::Source;
+    let mut topics: Vec<String> = plan
+        .subscribers()
+        .iter()
+        .flat_map(|subscriber| match &subscriber.source {
+            Source::Topics(topics) => topics.iter().map(ToString::to_string).collect(),
+            Source::Pattern(pattern) => vec![format!("/{pattern}/")],
+        })
+        .collect();
+    topics.sort();
+    topics.dedup();
+    topics
+}
+
+fn is_known(plan: &Plan, topic: &str) -> bool {
+    plan.subscribers().iter().any(|subscriber| subscriber.reads(topic))
+}
+
+fn unknown(plan: &Plan, topic: &str) -> String {
+    format!("no handler reads `{topic}`: there are {}", known(plan).join(", "))
+}

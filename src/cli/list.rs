@@ -1,0 +1,32 @@
+//! `list`: the handlers, one a line. Builds no state, connects to nothing.
+
+use faststream_core::app::{Exit, FastStream, Setting};
+use faststream_core::subscriber::{Source, Subscriber};
+
+use super::output::line;
+
+pub(crate) fn list(app: FastStream, setting: Setting) -> Exit {
+    let plan = match app.plan(setting) {
+        Ok(plan) => plan,
+        Err(faults) => return Exit::not_started(faults.to_string()),
+    };
+    let head = ["TOPIC", "GROUP", "HANDLER", "POLICY", "AT"].map(str::to_owned);
+    let rows: Vec<_> =
+        std::iter::once(head).chain(plan.subscribers().iter().map(|subscriber| row(subscriber))).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths = [0, 1, 2, 3].map(width);
+    for [topic, group, handler, policy, at] in &rows {
+        let [a, b, c, d] = widths;
+        line(format_args!("{topic:a$}  {group:b$}  {handler:c$}  {policy:d$}  {at}"));
+    }
+    Exit::default()
+}
+
+fn row(subscriber: &Subscriber) -> [String; 5] {
+    let topics = match &subscriber.source {
+        Source::Topics(topics) => topics.join(","),
+        Source::Pattern(pattern) => format!("/{pattern}/"),
+    };
+    let policy = format!("{:?}, {:?}", subscriber.ack, subscriber.on_error);
+    [topics, subscriber.group.to_string(), subscriber.handler.to_string(), policy, subscriber.def.place()]
+}

@@ -1,0 +1,111 @@
+//! What the generated `main` calls: the command line, the runtime, signals, the exit code.
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use faststream_core::app::{Exit, FastStream, Setting, StartOptions};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cli::{self, Command};
+
+/// Exit code after a second signal.
+const SECOND_SIGNAL: i32 = 130;
+
+/// Runs an app as the generated `main` does: command line, logs, signals, exit code. For programs whose `main` does
+/// something else first; the app has to be named.
+pub fn run(app: FastStream) -> ExitCode {
+    run_main(|| std::future::ready(app), "", "")
+}
+
+/// The generated `main`.
+#[doc(hidden)]
+pub fn run_main<F>(app: impl FnOnce() -> F, package: &'static str, version: &'static str) -> ExitCode
+where
+    F: Future<Output = FastStream>,
+{
+    let command = match cli::parse(package, version) {
+        Ok(command) => command,
+        Err(code) => return code,
+    };
+    cli::init_logs(&command);
+    let runtime = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(&Exit::not_started(format!("no threads to run on: {error}"))),
+    };
+    let setting = Setting {
+        package: (!package.is_empty()).then_some(package),
+        version: (!version.is_empty()).then_some(version),
+        ..Setting::default()
+    };
+    let exit = runtime.block_on(carry_out(command, app, setting));
+    leave(runtime);
+    end(&exit)
+}
+
+async fn carry_out<F>(command: Command, app: impl FnOnce() -> F, setting: Setting) -> Exit
+where
+    F: Future<Output = FastStream>,
+{
+    let mut app = app().await;
+    match command {
+        Command::Run { skips, properties } => {
+            for (key, value) in properties {
+                if let Err(error) = app.override_property(&key, &value) {
+                    return Exit::not_started(format!("-X {key}={value}: {error}"));
+                }
+            }
+            match app.plan(Setting { skips, ..setting }) {
+                Ok(plan) => plan.run_until(StartOptions::default(), signal()).await,
+                Err(faults) => Exit::not_started(faults.to_string()),
+            }
+        }
+        Command::Dev { send } => cli::dev(app, setting, send, signal()).await,
+        Command::List => cli::list(app, setting),
+    }
+}
+
+/// Resolves at the first SIGTERM or Ctrl-C; the second ends the process at once.
+async fn signal() {
+    first_signal().await;
+    tokio::spawn(async {
+        first_signal().await;
+        tracing::warn!("a second signal: ended at once");
+        std::process::exit(SECOND_SIGNAL);
+    });
+}
+
+async fn first_signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        biased;
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
+
+/// A handler that is stuck in blocking code must not keep the process.
+fn leave(runtime: Runtime) {
+    runtime.shutdown_background();
+}
+
+fn end(exit: &Exit) -> ExitCode {
+    for sentence in &exit.sentences {
+        eprintln!("{sentence}");
+    }
+    ExitCode::from(exit.code)
+}
