@@ -15,10 +15,10 @@ const API_VERSIONS: i16 = 18;
 /// From this version on, `OffsetCommit` has compact strings and tagged fields.
 const FLEXIBLE: i16 = 8;
 /// `REBALANCE_IN_PROGRESS`.
-pub const REBALANCE_IN_PROGRESS: i16 = 27;
+pub(crate) const REBALANCE_IN_PROGRESS: i16 = 27;
 
 /// Stops listening and cuts its connections when dropped.
-pub struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -37,14 +37,14 @@ type Exchanged = Arc<Mutex<HashMap<i32, Vec<u8>>>>;
 
 impl Proxy {
     /// A listener, to be known before the broker starts: it has to advertise this port.
-    pub fn listen() -> io::Result<(TcpListener, u16)> {
+    pub(crate) fn listen() -> io::Result<(TcpListener, u16)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         Ok((listener, port))
     }
 
     /// Begins to pass connections on to the broker's own port.
-    pub fn start(listener: TcpListener, broker: u16) -> io::Result<Self> {
+    pub(crate) fn start(listener: TcpListener, broker: u16) -> io::Result<Self> {
         let (address, shared) = (listener.local_addr()?, Arc::new(Shared::default()));
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
@@ -63,12 +63,12 @@ impl Proxy {
     }
 
     /// Refuses every commit with this code from now on; `None` lets them pass again.
-    pub fn refuse_commits(&self, code: Option<i16>) {
+    pub(crate) fn refuse_commits(&self, code: Option<i16>) {
         *self.shared.refuse.lock().expect("not poisoned") = code;
     }
 
     /// How many commit requests were refused.
-    pub fn refused(&self) -> usize {
+    pub(crate) fn refused(&self) -> usize {
         *self.shared.refused.lock().expect("not poisoned")
     }
 }

@@ -1,0 +1,107 @@
+//! A plain client for what tests prepare and check.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use faststream_kafka::rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use faststream_kafka::rdkafka::client::DefaultClientContext;
+use faststream_kafka::rdkafka::consumer::{BaseConsumer, Consumer};
+use faststream_kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use faststream_kafka::rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+fn config(brokers: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers);
+    config
+}
+
+pub(crate) fn create_topic(brokers: &str, topic: &str, partitions: i32) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let admin: AdminClient<DefaultClientContext> = config(brokers).create().expect("an admin client");
+    let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
+    let created = runtime.block_on(admin.create_topics([&topic], &options)).expect("an answer");
+    assert!(created.iter().all(Result::is_ok), "{created:?}");
+}
+
+/// Writes `count` records, round robin over the partitions; `payload` is given its number, from `first` on.
+pub(crate) fn produce(
+    brokers: &str,
+    topic: &str,
+    partitions: i32,
+    first: u64,
+    count: u64,
+    payload: impl Fn(u64) -> String,
+) {
+    let producer: BaseProducer = config(brokers)
+        .set("linger.ms", "5")
+        .set("queue.buffering.max.messages", "500000")
+        .create()
+        .expect("a producer");
+    for (number, partition) in (first..first + count).zip((0..partitions).cycle()) {
+        let text = payload(number);
+        while producer.send(BaseRecord::<(), String>::to(topic).partition(partition).payload(&text)).is_err()
+        {
+            producer.poll(Duration::from_millis(10));
+        }
+        if number % 1000 == 0 {
+            producer.poll(Duration::ZERO);
+        }
+    }
+    producer.flush(Duration::from_secs(60)).expect("all are written");
+}
+
+pub(crate) fn ends(brokers: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
+    let consumer: BaseConsumer = config(brokers).set("group.id", "ends").create().expect("a consumer");
+    let end = |partition| consumer.fetch_watermarks(topic, partition, TIMEOUT).expect("watermarks").1;
+    (0..partitions).map(|partition| (partition, end(partition))).collect()
+}
+
+pub(crate) fn committed(brokers: &str, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
+    let consumer: BaseConsumer = config(brokers).set("group.id", group).create().expect("a consumer");
+    let mut asked = TopicPartitionList::new();
+    asked.add_partition_range(topic, 0, partitions - 1);
+    let until = Instant::now() + TIMEOUT;
+    let committed = loop {
+        match consumer.committed_offsets(asked.clone(), TIMEOUT) {
+            Ok(committed) => break committed,
+            // The coordinator may still be starting.
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+    };
+    let known = committed.elements().into_iter().filter_map(|element| match element.offset() {
+        Offset::Offset(next) => Some((element.partition(), next)),
+        _ => None,
+    });
+    known.collect()
+}
+
+/// All payloads of a topic, from the beginning to what is the end now.
+pub(crate) fn read(brokers: &str, topic: &str, partitions: i32) -> Vec<Vec<u8>> {
+    let ends = ends(brokers, topic, partitions);
+    let mut left: i64 = ends.values().sum();
+    let consumer: BaseConsumer = config(brokers)
+        .set("group.id", "read")
+        .set("enable.auto.commit", "false")
+        .set("fetch.queue.backoff.ms", "10")
+        .create()
+        .expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    for partition in ends.keys() {
+        list.add_partition_offset(topic, *partition, Offset::Beginning).expect("a partition");
+    }
+    consumer.assign(&list).expect("assigned");
+    let mut payloads = Vec::new();
+    let mut until = Instant::now() + Duration::from_secs(30);
+    while left > 0 {
+        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+            payloads.push(message.payload().unwrap_or_default().to_vec());
+            left -= 1;
+            until = Instant::now() + Duration::from_secs(30);
+        }
+        assert!(Instant::now() < until, "{left} records of {topic} could not be read");
+    }
+    payloads
+}

@@ -1,0 +1,11 @@
+//! Against a real Apache Kafka: what is promised, with processes that are killed, stopped and restarted.
+//!
+//! Ignored by a plain `cargo test`, because they need Java and Maven: `cargo test --test kafka -- --ignored`.
+#![allow(missing_docs, clippy::missing_panics_doc)]
+
+mod broker;
+mod client;
+mod orders;
+#[allow(dead_code)]
+mod proxy;
+mod service;

@@ -1,0 +1,89 @@
+//! The orders example as a process of its own.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::broker::target;
+
+/// Killed, by its own handle, when dropped.
+pub(crate) struct Service {
+    child: Child,
+}
+
+impl Service {
+    /// Starts the example against this broker; its log goes to a file of this name.
+    pub(crate) fn start(brokers: &str, log: &str, properties: &[&str]) -> Self {
+        let dir = target().join("kafka");
+        std::fs::create_dir_all(&dir).expect("a directory for logs");
+        let log = File::create(dir.join(format!("{log}-{}.log", std::process::id()))).expect("its log");
+        let mut command = Command::new(orders());
+        for property in properties {
+            command.args(["-X", property]);
+        }
+        let child = command
+            .env("KAFKA_BROKERS", brokers)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the example runs");
+        Self { child }
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ended");
+    }
+
+    /// SIGTERM, and what it exits with.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        assert!(sent.success());
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                return status;
+            }
+            assert!(Instant::now() < until, "SIGTERM did not end it");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The example's binary, which `cargo test` builds; built now if only this test is run.
+fn orders() -> PathBuf {
+    let binary = std::env::current_exe().expect("this binary has a path");
+    let profile = binary.ancestors().nth(2).expect("it lies in target/profile/deps");
+    let example = profile.join("examples").join("orders");
+    if !example.exists() {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--example", "orders"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the example is built");
+    }
+    example
+}
+
+/// Waits until `done` says so.
+pub(crate) fn wait_until(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
+    let until = Instant::now() + limit;
+    while !done() {
+        assert!(Instant::now() < until, "not within {limit:?}: {what}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
