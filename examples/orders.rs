@@ -45,3 +45,24 @@ async fn bill(order: Order, State(prices): State<Prices>) -> anyhow::Result<Invo
 async fn app() -> FastStream {
     FastStream::new(Kafka::from_env()).name("billing").state(Prices::default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use faststream::TestApp;
+
+    #[faststream::test]
+    async fn bills_an_order() {
+        let app = TestApp::start(app().await).await;
+        app.publish("orders", &Order { id: 1, item: "pen".into(), quantity: 2 }).await;
+        assert_eq!(app.published::<Invoice>("invoices").single().total, 5.0);
+    }
+
+    #[faststream::test]
+    async fn an_order_without_a_price_is_a_dead_letter() {
+        let app = TestApp::start(app().await).await;
+        app.publish("orders", &Order { id: 1, item: "cup".into(), quantity: 2 }).await;
+        assert!(app.published::<Invoice>("invoices").is_empty());
+        assert_eq!(app.dead_letters("orders")[0].attempts, 5);
+    }
+}

@@ -14,17 +14,19 @@ pub use faststream_core::broker::{
     BrokerError, CommitClass, PublishError, PublishErrorKind, Published, Stale,
 };
 pub use faststream_core::delivery::{
-    Delivery, FromBytes, FromDelivery, FromPayload, HeaderList, Headers, Json, Key, OptionalFromDelivery,
-    Raw, Record, Rejection, State, Text,
+    Cancellation, Captures, Delivery, FromBytes, FromDelivery, FromPayload, Header, HeaderList, Headers,
+    Json, Key, Message, Metadata, OptionalFromDelivery, Raw, Record, Rejection, State, Text, TypedHeader,
 };
 pub use faststream_core::memory;
 pub use faststream_core::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
 pub use faststream_core::publish::{
-    EncodeError, IntoBytes, IntoOutgoing, IntoPayload, Outgoing, Partition, Publish,
+    EncodeError, IntoBytes, IntoOutgoing, IntoPayload, Outgoing, Partition, Publish, Publisher,
 };
 pub use faststream_core::result::{Decide, Decision, Failure, IntoOutcome};
 pub use faststream_core::runtime::{Ack, HeldRecord};
 pub use faststream_core::subscriber::Requirements;
+#[cfg(feature = "testing")]
+pub use faststream_core::testing::{self, TestApp};
 pub use faststream_core::verdict::Verdict;
 pub use faststream_macros::{main, publisher, subscriber, test};
 

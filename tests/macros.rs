@@ -115,7 +115,7 @@ async fn a_handler_is_called_as_the_function_it_is() {
 
 #[test]
 fn what_was_written_is_registered() {
-    let all = faststream_core::subscriber::registered();
+    let all = faststream::__private::registered();
     let names: Vec<_> = all.iter().map(|def| def.name).collect();
     assert_eq!(names.len(), 11, "{names:?}");
     let bill = all.iter().find(|def| def.name == "bill").expect("registered");

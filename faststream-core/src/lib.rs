@@ -15,4 +15,6 @@ pub mod publish;
 pub mod result;
 pub mod runtime;
 pub mod subscriber;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod verdict;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{Context, States};
 use crate::broker::BoxFuture;
 use crate::delivery::HandlerError;
+use crate::publish::Publisher;
 
 /// What a hook may use of the app. Hooks that need nothing take no argument.
 #[derive(Clone)]
@@ -66,6 +67,12 @@ impl Hook {
     #[must_use]
     pub fn state<T: 'static>(&self) -> Option<&T> {
         self.states.get()
+    }
+
+    /// Publishes to the default broker; `None` before it is connected (`on_startup`, `state_with`).
+    #[must_use]
+    pub fn publisher(&self) -> Option<Publisher> {
+        self.context.as_ref().map(|context| Publisher::new(Arc::clone(&context.producer)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::builder::{Hooks, StateEntry};
+use super::builder::{Hooks, StateEntry, StateSource};
 use super::groups::{GroupPlan, group};
 use super::resolve::Resolver;
 use super::{Environment, FastStream, StartupFault, StartupFaults, checks};
@@ -134,6 +134,16 @@ impl Plan {
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
+    }
+
+    /// A value that was given by `.state(..)`.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let found = self.states.iter().find(|entry| entry.type_id == TypeId::of::<T>())?;
+        match &found.source {
+            StateSource::Value(value) => Arc::clone(value).downcast().ok(),
+            StateSource::Make(_) => None,
+        }
     }
 
     /// The subscribers that run, by module and line.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::StartupFault;
 use super::resolve::{gives_up, retries};
 use crate::policy::{AckPolicy, OnError, Order};
-use crate::subscriber::{Requirements, SubscriberDef};
+use crate::subscriber::{Requirements, SourceDef, SubscriberDef};
 
 /// Notes every rule that the subscriber breaks.
 pub(super) fn check(
@@ -62,6 +62,11 @@ pub(super) fn check(
 
     let mut requirements = Requirements::default();
     (def.requires)(&mut requirements);
+    if requirements.needs_pattern() && !matches!(def.source, SourceDef::Pattern(_)) {
+        refuse(
+            "it takes `Captures`, the groups of a `pattern`, but reads topics by name: use `pattern`".into(),
+        );
+    }
     let by_hand = requirements.settles_by_hand();
     if by_hand && ack != AckPolicy::Manual {
         refuse(format!("it takes an `Ack`, which needs `ack = Manual`, but has {}", policy()));

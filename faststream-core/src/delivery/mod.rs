@@ -12,7 +12,8 @@ mod rejection;
 pub use attempt::Delivery;
 pub use call::Call;
 pub use extract::{
-    FromBytes, FromDelivery, FromPayload, Headers, Json, Key, OptionalFromDelivery, Raw, State, Text,
+    Cancellation, Captures, FromBytes, FromDelivery, FromPayload, Header, Headers, Json, Key, Message,
+    Metadata, OptionalFromDelivery, Raw, State, Text, TypedHeader,
 };
 #[cfg(any(test, feature = "testing"))]
 pub use fixture::DeliveryFixture;

@@ -127,6 +127,12 @@ impl MemoryBroker {
             .look(|state| state.topics.iter().map(|(topic, logs)| (topic.to_string(), count(logs))).collect())
     }
 
+    /// Whether the topic exists.
+    #[must_use]
+    pub fn has_topic(&self, topic: &str) -> bool {
+        self.shared().look(|state| state.topics.contains_key(topic))
+    }
+
     /// The next offsets that a group committed, by partition; empty if it never did.
     #[must_use]
     pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {

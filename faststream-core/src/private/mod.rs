@@ -18,7 +18,10 @@ pub use self::publish::{
 };
 pub use crate::delivery::{Call, Delivery, Rejection};
 pub use crate::policy::{AckPolicy, Commit, OnError, Order, Start};
-pub use crate::subscriber::{PublisherDef, Requirements, RetryDef, SourceDef, SubscriberDef};
+pub use crate::subscriber::{PublisherDef, Requirements, RetryDef, SourceDef, SubscriberDef, registered};
+
+#[cfg(feature = "testing")]
+pub use crate::testing::run as test;
 
 use crate::delivery::Outcome;
 use crate::result::IntoOutcome;

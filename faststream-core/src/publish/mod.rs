@@ -4,10 +4,12 @@ mod into_bytes;
 mod into_outgoing;
 mod into_payload;
 mod outgoing;
+mod publisher;
 mod record;
 
 pub use into_bytes::IntoBytes;
 pub use into_outgoing::IntoOutgoing;
 pub use into_payload::{EncodeError, IntoPayload};
 pub use outgoing::{Outgoing, Partition};
+pub use publisher::Publisher;
 pub use record::Publish;

@@ -1,0 +1,65 @@
+//! The named groups of a subscriber's `pattern`, as its record's topic matched them.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::de::value::MapDeserializer;
+
+use super::FromDelivery;
+use crate::delivery::{Delivery, Rejection};
+use crate::subscriber::{Requirements, Source};
+
+/// The named groups of a subscriber's `pattern`: by name, or as a type with a field for each (text only; a group that
+/// took no part is missing).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captures<T = BTreeMap<String, String>>(pub T);
+
+impl<T: DeserializeOwned + Send + 'static> FromDelivery for Captures<T> {
+    fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+        let Source::Pattern(pattern) = &delivery.subscriber.source else {
+            return Err(Rejection::new("`Captures` needs a subscriber with a `pattern`"));
+        };
+        let topic = delivery.record.topic;
+        let Some(captures) = pattern.captures(topic) else {
+            return Err(Rejection::new("the topic does not match the subscriber's `pattern`"));
+        };
+        let named = pattern.capture_names().flatten();
+        let found = named.filter_map(|name| captures.name(name).map(|group| (name, group.as_str())));
+        let read = T::deserialize(MapDeserializer::<_, serde::de::value::Error>::new(found));
+        read.map(Self)
+            .map_err(|error| Rejection::new(format!("the groups of the `pattern` do not fit: {error}")))
+    }
+
+    fn requires(requirements: &mut Requirements) {
+        requirements.captures();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::delivery::DeliveryFixture;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Log {
+        level: String,
+        part: Option<String>,
+    }
+
+    #[test]
+    fn named_groups_are_read_by_name_and_by_field() {
+        let fixture = DeliveryFixture::new("logs.warn").pattern(r"^logs\.(?<level>[a-z]+)(\.(?<part>.+))?$");
+        let all = <Captures>::from_delivery(&fixture.delivery()).expect("it matches");
+        assert_eq!(all.0, BTreeMap::from([("level".to_owned(), "warn".to_owned())]));
+        let typed = Captures::<Log>::from_delivery(&fixture.delivery()).expect("it fits");
+        assert_eq!(typed.0, Log { level: "warn".into(), part: None });
+    }
+
+    #[test]
+    fn a_subscriber_by_name_has_none() {
+        let fixture = DeliveryFixture::new("logs");
+        assert!(<Captures>::from_delivery(&fixture.delivery()).is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! One header, typed.
+
+use super::{FromBytes, FromDelivery, OptionalFromDelivery};
+use crate::delivery::{Delivery, Rejection};
+
+/// Names a header, and what it is read as.
+///
+/// ```
+/// use faststream_core::delivery::{Header, TypedHeader};
+///
+/// struct CorrelationId;
+///
+/// impl TypedHeader for CorrelationId {
+///     const NAME: &'static str = "correlation_id";
+///     type Value = String;
+/// }
+///
+/// async fn handle(Header(correlation): Header<CorrelationId>) {
+///     println!("{correlation}");
+/// }
+/// ```
+pub trait TypedHeader: 'static {
+    /// The header's name, exactly.
+    const NAME: &'static str;
+    /// What its value is read as: bytes, text, a number from its text.
+    type Value: FromBytes + Send + 'static;
+}
+
+/// One header, typed. If the name is there more than once, the last one counts, as Kafka's own clients take it.
+///
+/// A record without the header, or with a null value, is rejected; `Option<Header<H>>` takes it as `None`.
+pub struct Header<H: TypedHeader>(pub H::Value);
+
+impl<H: TypedHeader> FromDelivery for Header<H> {
+    fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+        let missing = || {
+            let name = H::NAME;
+            Rejection::new(format!(
+                "the record has no header `{name}`: take `Option<Header<..>>` to handle such records"
+            ))
+        };
+        Self::optional_from_delivery(delivery)?.ok_or_else(missing)
+    }
+}
+
+impl<H: TypedHeader> OptionalFromDelivery for Header<H> {
+    fn optional_from_delivery(delivery: &Delivery<'_>) -> Result<Option<Self>, Rejection> {
+        let named = delivery.record.headers().filter(|(name, _)| *name == H::NAME.as_bytes());
+        let Some(value) = named.last().and_then(|(_, value)| value) else { return Ok(None) };
+        let read = H::Value::from_bytes(value);
+        read.map(|value| Some(Self(value)))
+            .map_err(|why| Rejection::new(format!("the header `{}` {why}", H::NAME)))
+    }
+}
+
+impl<H: TypedHeader> std::fmt::Debug for Header<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Header({})", H::NAME)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::DeliveryFixture;
+
+    struct Version;
+
+    impl TypedHeader for Version {
+        const NAME: &'static str = "version";
+        type Value = u32;
+    }
+
+    #[test]
+    fn the_last_one_counts_and_is_read_as_its_type() {
+        let fixture =
+            DeliveryFixture::new("orders").header("version", "1").header("version", "2").header("v", "x");
+        assert_eq!(Header::<Version>::from_delivery(&fixture.delivery()).expect("there").0, 2);
+    }
+
+    #[test]
+    fn a_missing_or_null_one_is_rejected_by_name_unless_it_may_be_missing() {
+        for fixture in [DeliveryFixture::new("orders"), DeliveryFixture::new("orders").null_header("version")]
+        {
+            let error = Header::<Version>::from_delivery(&fixture.delivery()).expect_err("missing");
+            assert!(error.message().contains("`version`"), "{error}");
+            assert!(
+                Option::<Header<Version>>::from_delivery(&fixture.delivery())
+                    .expect("may be missing")
+                    .is_none()
+            );
+        }
+        let fixture = DeliveryFixture::new("orders").header("version", "two");
+        assert!(Option::<Header<Version>>::from_delivery(&fixture.delivery()).is_err());
+    }
+}

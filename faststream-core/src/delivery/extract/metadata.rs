@@ -1,0 +1,54 @@
+//! Where and when the record is.
+
+use super::FromDelivery;
+use crate::delivery::{Delivery, Rejection};
+
+/// Where and when the record is, and which attempt at it this is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// The topic that it was read from.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The record's own offset.
+    pub offset: i64,
+    /// Milliseconds since 1970, by the producer or the broker; `None` if the topic has none.
+    pub timestamp: Option<i64>,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+}
+
+impl Metadata {
+    /// For a unit test that calls a handler by itself.
+    #[must_use]
+    pub fn new(topic: impl Into<String>, partition: i32, offset: i64) -> Self {
+        Self { topic: topic.into(), partition, offset, timestamp: None, attempt: 1 }
+    }
+}
+
+impl FromDelivery for Metadata {
+    fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+        let record = delivery.record;
+        Ok(Self {
+            topic: record.topic.to_owned(),
+            partition: record.partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            attempt: delivery.attempt,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::DeliveryFixture;
+
+    #[test]
+    fn it_says_where_when_and_which_attempt() {
+        let fixture = DeliveryFixture::new("orders").at(3, 17).timestamp(99).attempt(2);
+        let expected = Metadata { timestamp: Some(99), attempt: 2, ..Metadata::new("orders", 3, 17) };
+        assert_eq!(Metadata::from_delivery(&fixture.delivery()), Ok(expected));
+    }
+}

@@ -1,0 +1,54 @@
+//! Records that were given up on, with their reasons.
+
+use bytes::Bytes;
+
+use crate::delivery::OwnedRecord;
+
+/// A record that was given up on, with its reason, from the headers of its copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// The topic that it was read from.
+    pub topic: String,
+    /// The partition there.
+    pub partition: i32,
+    /// The offset there.
+    pub offset: i64,
+    /// The handler's group.
+    pub group: String,
+    /// The handler.
+    pub handler: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The error's type.
+    pub error_type: String,
+    /// The error's text.
+    pub error: String,
+    /// The record's key.
+    pub key: Option<Bytes>,
+    /// The record's payload.
+    pub payload: Option<Bytes>,
+}
+
+impl DeadLetter {
+    pub(super) fn read(record: OwnedRecord) -> Self {
+        let text = |name: &str| {
+            // The last one counts: the record may have been a dead letter before.
+            let found = record.headers.iter().rev().find(|(key, _)| key == name.as_bytes());
+            let value = found.and_then(|(_, value)| value.as_deref()).unwrap_or_default();
+            String::from_utf8_lossy(value).into_owned()
+        };
+        Self {
+            topic: text("dlt-original-topic"),
+            partition: text("dlt-original-partition").parse().unwrap_or(-1),
+            offset: text("dlt-original-offset").parse().unwrap_or(-1),
+            group: text("dlt-consumer-group"),
+            handler: text("dlt-handler"),
+            attempts: text("dlt-attempts").parse().unwrap_or_default(),
+            error_type: text("dlt-error-type"),
+            error: text("dlt-error-message"),
+            key: record.key.clone(),
+            payload: record.payload.clone(),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Tests of an app on the in-memory broker, in virtual time.
+
+mod calls;
+mod dead_letters;
+mod published;
+mod run;
+mod test_app;
+
+pub use calls::TestCall;
+pub use dead_letters::DeadLetter;
+pub use published::Published;
+pub use run::run;
+pub use test_app::TestApp;

@@ -1,0 +1,101 @@
+//! What was published to a topic, decoded.
+
+use std::any::type_name;
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use crate::delivery::OwnedRecord;
+
+/// The records of a topic, with JSON payloads of type `T`, by partition and offset.
+#[derive(Debug)]
+pub struct Published<T> {
+    topic: String,
+    records: Vec<(i32, OwnedRecord)>,
+    payload: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Published<T> {
+    pub(super) fn new(topic: &str, records: Vec<(i32, OwnedRecord)>) -> Self {
+        Self { topic: topic.to_owned(), records, payload: PhantomData }
+    }
+
+    /// The only value.
+    ///
+    /// # Panics
+    /// If there is none or more than one (they are listed), or if it is no `T`.
+    #[must_use]
+    #[track_caller]
+    pub fn single(&self) -> T {
+        let [record] = &self.records[..] else {
+            panic!(
+                "one record was expected in {}, there are {}: {}",
+                self.topic,
+                self.records.len(),
+                self.list()
+            );
+        };
+        self.decode(record)
+    }
+
+    /// All values; tombstones are left out.
+    ///
+    /// # Panics
+    /// If one is no `T`.
+    #[must_use]
+    #[track_caller]
+    pub fn all(&self) -> Vec<T> {
+        let mut all = Vec::new();
+        for record in self.records.iter().filter(|(_, record)| record.payload.is_some()) {
+            all.push(self.decode(record));
+        }
+        all
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The keys, as text.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Option<String>> {
+        let text = |key: &Bytes| String::from_utf8_lossy(key).into_owned();
+        self.records.iter().map(|(_, record)| record.key.as_ref().map(text)).collect()
+    }
+
+    /// The records as they are, with their partitions.
+    #[must_use]
+    pub fn records(&self) -> &[(i32, OwnedRecord)] {
+        &self.records
+    }
+
+    #[track_caller]
+    fn decode(&self, (partition, record): &(i32, OwnedRecord)) -> T {
+        let place = || format!("{}/{partition}, offset {}", self.topic, record.offset);
+        let Some(payload) = &record.payload else { panic!("{} is a tombstone", place()) };
+        match serde_json::from_slice(payload) {
+            Ok(value) => value,
+            Err(error) => {
+                let text = String::from_utf8_lossy(payload);
+                panic!("{} is no `{}`: {error}: {text}", place(), type_name::<T>())
+            }
+        }
+    }
+
+    fn list(&self) -> String {
+        let text = |(partition, record): &(i32, OwnedRecord)| {
+            let payload = record.payload.as_deref().map_or("(tombstone)".into(), String::from_utf8_lossy);
+            format!("{partition}@{} {payload}", record.offset)
+        };
+        self.records.iter().take(10).map(text).collect::<Vec<_>>().join("; ")
+    }
+}

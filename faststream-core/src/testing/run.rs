@@ -1,0 +1,33 @@
+//! `#[faststream::test]`: one thread, virtual time, and an end by the wall clock.
+
+use std::future::Future;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// No test takes longer, by the wall clock: hangs are the typical failure.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs a test's body on one thread, in virtual time unless `real_time`.
+///
+/// In virtual time the clock stands still while anything runs, and jumps to the next timer once nothing does.
+///
+/// # Panics
+/// If the body does. A body that hangs for a minute of real time ends the test's process.
+pub fn run<F: Future>(real_time: bool, body: impl FnOnce() -> F) -> F::Output {
+    let (done, watched) = channel::<()>();
+    let name = thread::current().name().unwrap_or("a test").to_owned();
+    let watch = move || {
+        if watched.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("{name} hangs: not done after {LIMIT:?} of real time; the test's process is ended");
+            std::process::exit(101);
+        }
+    };
+    thread::Builder::new().name("watchdog".into()).spawn(watch).expect("a thread for the watchdog");
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(!real_time).build().expect("a runtime for the test");
+    let output = runtime.block_on(body());
+    drop(done);
+    runtime.shutdown_background();
+    output
+}
