@@ -13,6 +13,7 @@ const SECOND_SIGNAL: i32 = 130;
 
 /// Runs an app as the generated `main` does: command line, logs, signals, exit code. For programs whose `main` does
 /// something else first; the app has to be named.
+#[must_use]
 pub fn run(app: FastStream) -> ExitCode {
     run_main(|| std::future::ready(app), "", "")
 }

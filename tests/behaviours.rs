@@ -148,6 +148,8 @@ mod results {
 mod decisions {
     use super::*;
 
+    use anyhow::Context;
+
     fn deep(order: &Order) -> anyhow::Result<()> {
         let checked: Result<(), std::io::Error> =
             if order.id == 0 { Err(std::io::Error::other("zero")) } else { Ok(()) };
@@ -158,7 +160,6 @@ mod decisions {
     #[subscriber(topic = "a", on_error = DeadLetter)]
     async fn decides(order: Order, metadata: Metadata, State(seen): State<Arc<Seen>>) -> anyhow::Result<()> {
         seen.note(format!("{} {}", order.id, metadata.attempt));
-        use anyhow::Context;
         deep(&order).context("deep in the stack")?;
         Ok(())
     }

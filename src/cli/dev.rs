@@ -111,12 +111,11 @@ impl Session<'_> {
     }
 
     async fn publish(&mut self, topic: String, json: String) {
-        match self.broker.append(Outgoing::new(topic.as_str(), json)) {
-            Ok(published) => {
-                *self.told.entry((topic, published.partition)).or_default() = published.offset + 1
-            }
+        let published = match self.broker.append(Outgoing::new(topic.as_str(), json)) {
+            Ok(published) => published,
             Err(error) => return line(error),
-        }
+        };
+        *self.told.entry((topic, published.partition)).or_default() = published.offset + 1;
         self.broker.settled().await;
         self.tell_published();
     }

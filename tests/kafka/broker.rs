@@ -1,4 +1,4 @@
-//! A real Apache Kafka of one node (KRaft), from its Maven artifacts, on a free port of the loopback.
+//! A real Apache Kafka of one node (no Zookeeper), from its Maven artifacts, on a free port of the loopback.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

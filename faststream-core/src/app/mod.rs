@@ -26,7 +26,7 @@ pub use exit::Exit;
 pub use faults::{StartupFault, StartupFaults};
 pub use health::Health;
 pub use hook::{Hook, HookFn, HookResult};
-pub use plan::{Brokers, Plan, Setting};
+pub use plan::{BrokerByName, Brokers, Plan, Setting};
 pub use running::Running;
 pub use start::{StartError, StartOptions};
 pub use states::States;

@@ -36,8 +36,11 @@ pub enum Brokers {
     /// This one in place of each: `dev`.
     Shared(Arc<dyn Broker>),
     /// One by name (`None` is the default one): tests.
-    ByName(Arc<dyn Fn(Option<&str>) -> Arc<dyn Broker> + Send + Sync>),
+    ByName(BrokerByName),
 }
+
+/// Gives the broker of a name; `None` is the default one.
+pub type BrokerByName = Arc<dyn Fn(Option<&str>) -> Arc<dyn Broker> + Send + Sync>;
 
 /// An app that was checked, and can be started. Nothing was connected, no state was built.
 pub struct Plan {

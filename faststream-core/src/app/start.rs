@@ -40,6 +40,9 @@ pub struct StartError {
     message: String,
 }
 
+/// A broker and the name that subscribers call it by.
+type NamedBroker<'a> = (&'a Option<Arc<str>>, &'a Arc<dyn Broker>);
+
 /// A start under way.
 struct Launch<'a> {
     plan: &'a Plan,
@@ -68,6 +71,9 @@ impl Plan {
     ///
     /// # Errors
     /// If a hook or a state fails, or waiting cannot cure what a broker says. The shutdown hooks have run then.
+    ///
+    /// # Panics
+    /// Never: a start that succeeds has a running app.
     pub async fn start(&self, options: StartOptions) -> Result<Running, StartError> {
         let mut launch = Launch::new(self, options);
         match launch.go().await {
@@ -80,6 +86,9 @@ impl Plan {
     }
 
     /// Starts the app and runs it until `shutdown` resolves, also while it is still starting; then drains it.
+    ///
+    /// # Panics
+    /// Never: a start that succeeds has a running app.
     pub async fn run_until(&self, options: StartOptions, shutdown: impl Future<Output = ()>) -> Exit {
         let mut launch = Launch::new(self, options);
         let mut shutdown = std::pin::pin!(shutdown);
@@ -170,7 +179,7 @@ impl<'a> Launch<'a> {
         let states = Arc::new(self.states.clone());
         let seed = self.options.seed.unwrap_or_else(|| fastrand::u64(..));
         let started = (self.options.started.unwrap_or_else(unix_time), Instant::now());
-        let context = |(index, (name, broker)): (u64, (&Option<Arc<str>>, &Arc<dyn Broker>))| {
+        let context = |(index, (name, broker)): (u64, NamedBroker<'_>)| {
             let context = Context {
                 app: Arc::clone(&self.plan.name),
                 states: Arc::clone(&states),

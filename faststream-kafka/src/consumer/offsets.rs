@@ -86,16 +86,12 @@ fn fetch(client: &Client, request: &GroupRequest, places: &[Place]) -> Result<BT
         let place: Place = (element.topic().into(), element.partition());
         let say = |error| format!("{}/{}: {error}", element.topic(), element.partition());
         element.error().map_err(say)?;
-        let next = match element.offset() {
-            Offset::Offset(next) => next,
-            _ => {
-                let watermarks = consumer.fetch_watermarks(element.topic(), element.partition(), TIMEOUT);
-                let (low, high) = watermarks.map_err(say)?;
-                match request.start(element.topic()) {
-                    Some(policy::Start::Latest) => high,
-                    _ => low,
-                }
-            }
+        let next = if let Offset::Offset(next) = element.offset() {
+            next
+        } else {
+            let watermarks = consumer.fetch_watermarks(element.topic(), element.partition(), TIMEOUT);
+            let (low, high) = watermarks.map_err(say)?;
+            if request.start(element.topic()) == Some(policy::Start::Latest) { high } else { low }
         };
         starts.insert(place, next);
     }

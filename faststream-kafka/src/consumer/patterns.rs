@@ -46,7 +46,7 @@ pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiv
 fn find(client: &Client, request: &GroupRequest) -> Option<BTreeSet<String>> {
     match client.consumer().fetch_metadata(None, TIMEOUT) {
         Ok(metadata) => {
-            let names = metadata.topics().iter().map(|topic| topic.name());
+            let names = metadata.topics().iter().map(rdkafka::metadata::MetadataTopic::name);
             let mut topics: BTreeSet<String> =
                 names.filter(|name| request.reads(name)).map(ToOwned::to_owned).collect();
             topics.extend(request.topics.keys().cloned());

@@ -55,7 +55,7 @@ pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     errors.finish()?;
     let constant = constant::generate(&settings, &function, &types, &publishers);
     // Their imports are used, although the attributes were taken off.
-    let imports = attrs.iter().map(|attr| attr.path());
+    let imports = attrs.iter().map(Attribute::path);
     Ok(quote! {
         #function
         #constant
