@@ -73,7 +73,8 @@ impl LaneTask {
     }
 
     fn hand_out(&mut self, index: usize, cx: &mut TaskContext<'_>) {
-        let offset = self.lane.record(index).offset;
+        let record = self.lane.record(index);
+        let offset = record.offset;
         if !self.offsets.begin(offset) {
             return;
         }
@@ -81,10 +82,11 @@ impl LaneTask {
         self.metrics.received();
         if !self.context.skips.is_empty() && self.is_to_be_skipped(offset) {
             self.offsets.finish(offset);
+            self.tell_skipped(offset);
             return;
         }
         // A handler that ends at once leaves no slot, hence no busy key: nothing to hash for.
-        let mut key = if self.slots.is_empty() { None } else { self.key_of(&self.lane.record(index)) };
+        let mut key = if self.slots.is_empty() { None } else { self.key_of(&record) };
         if let Some(key) = key
             && self.keys.is_busy(key)
         {
@@ -100,7 +102,7 @@ impl LaneTask {
                 return;
             }
         }
-        let begun = begin(&self.delivery(self.lane.record(index), 1), cx);
+        let begun = begin(&self.delivery(record, 1), cx);
         match begun {
             Ok(outcome) => {
                 self.report(offset, 1, &outcome);

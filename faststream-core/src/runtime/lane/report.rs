@@ -1,7 +1,5 @@
 //! What is said about records: to the log and to observers.
 
-use std::sync::Arc;
-
 use tracing::{error, info, warn};
 
 use super::LaneTask;
@@ -119,14 +117,14 @@ impl LaneTask {
         }
     }
 
-    pub(super) fn is_to_be_skipped(&mut self, offset: i64) -> bool {
-        let (topic, partition) = (Arc::clone(&self.topic), self.lane.partition());
-        let skip = self.context.skips.contains(&(topic.to_string(), partition, offset));
-        if skip {
-            warn!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
-                "let go of, as `--skip` asked: finished without having been handled");
-            self.tell_fate(offset, Fate::Skipped);
-        }
-        skip
+    pub(super) fn is_to_be_skipped(&self, offset: i64) -> bool {
+        self.context.skips.contains(&(self.topic.to_string(), self.lane.partition(), offset))
+    }
+
+    pub(super) fn tell_skipped(&mut self, offset: i64) {
+        let (topic, partition) = (&self.topic, self.lane.partition());
+        warn!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
+            "let go of, as `--skip` asked: finished without having been handled");
+        self.tell_fate(offset, Fate::Skipped);
     }
 }
