@@ -25,7 +25,9 @@ pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     let sig = &function.sig;
     if sig.ident == "main" {
         errors.at(&sig.ident, "name it `app`: `main` is generated, and tests call `app()`");
-        errors.finish()?;
+        // The function itself would be an error too.
+        let error = errors.finish().err().map(syn::Error::into_compile_error);
+        return Ok(quote!(fn main() {} #error));
     }
     if sig.asyncness.is_none() {
         errors.at(sig.fn_token, "the app is built by an `async fn`: write `async fn app() -> FastStream`");

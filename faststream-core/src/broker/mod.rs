@@ -2,7 +2,7 @@
 //!
 //! Two backends implement it: the in-memory broker of this crate, and Kafka. The runtime exists once.
 //!
-//! A backend joins a group with a [`Member`](crate::runtime::Member) that the runtime gives it, and drives it
+//! A backend joins a group with a [`Member`] that the runtime gives it, and drives it
 //! synchronously, on one control thread (or one task): every event goes in by `Member::on`, time and news of lanes
 //! by `Member::turn`, and both return commands, to be carried out in order. The member never blocks, never awaits and
 //! never panics on purpose.

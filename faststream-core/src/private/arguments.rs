@@ -64,10 +64,34 @@ pub struct ByExtractor;
 #[derive(Debug)]
 pub struct ByPayload;
 
+/// Reads an argument of type `T`.
+#[diagnostic::on_unimplemented(
+    message = "`{T}` can't be a subscriber argument",
+    label = "neither a payload nor an extractor",
+    note = "a payload needs `#[derive(serde::Deserialize)]`; an extractor implements `faststream::FromDelivery`"
+)]
+pub trait Extract<T>: Sized {
+    /// Reads it.
+    fn extract(self, delivery: &Delivery<'_>) -> Result<T, Rejection>;
+}
+
+impl<T: FromDelivery> Extract<T> for ByExtractor {
+    fn extract(self, delivery: &Delivery<'_>) -> Result<T, Rejection> {
+        T::from_delivery(delivery)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromPayload> Extract<T> for ByPayload {
+    fn extract(self, delivery: &Delivery<'_>) -> Result<T, Rejection> {
+        T::from_payload(delivery)
+    }
+}
+
 impl ByExtractor {
-    /// Reads it, and leaves the payload to others.
-    pub fn extract<T: FromDelivery, S>(self, delivery: &Delivery<'_>, slot: S) -> Result<(T, S), Rejection> {
-        T::from_delivery(delivery).map(|read| (read, slot))
+    /// Leaves the payload to others.
+    pub fn take<S>(self, slot: S) -> S {
+        slot
     }
 
     /// What the app must have for it.
@@ -77,13 +101,9 @@ impl ByExtractor {
 }
 
 impl ByPayload {
-    /// Reads it, if nothing else did.
-    pub fn extract<T: FromPayload, S: NoPayloadYet>(
-        self,
-        delivery: &Delivery<'_>,
-        _slot: S,
-    ) -> Result<(T, Taken), Rejection> {
-        T::from_payload(delivery).map(|read| (read, Taken))
+    /// Takes the payload, if nothing else did.
+    pub fn take<S: NoPayloadYet>(self, _slot: S) -> Taken {
+        Taken
     }
 
     /// Nothing.

@@ -10,7 +10,7 @@ pub use std::vec::Vec;
 pub use inventory::submit;
 
 pub use self::arguments::{
-    ByExtractor, ByPayload, ExtractorTag, Free, NoPayloadYet, PayloadTag, Probe, Taken,
+    ByExtractor, ByPayload, Extract, ExtractorTag, Free, NoPayloadYet, PayloadTag, Probe, Taken,
 };
 pub use self::publish::{
     ByOption, ByPlain, ByResult, ByValue, ByVec, OptionTag, PlainTag, ResultTag, ValueTag, VecTag, encode,

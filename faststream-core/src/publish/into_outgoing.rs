@@ -25,6 +25,7 @@ impl<T: IntoPayload> IntoOutgoing for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: IntoPayload> IntoOutgoing for Publish<T> {
     fn into_outgoing(self, topic: Arc<str>) -> Result<Outgoing, EncodeError> {
         let Self { value, key, headers, partition, timestamp } = self;

@@ -19,18 +19,21 @@ pub trait IntoOutcome {
     fn into_outcome(self) -> Outcome;
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoOutcome for () {
     fn into_outcome(self) -> Outcome {
         Outcome::Verdict(Verdict::Ack)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoOutcome for Verdict {
     fn into_outcome(self) -> Outcome {
         Outcome::Verdict(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: IntoOutcome, E: Failure> IntoOutcome for Result<T, E> {
     fn into_outcome(self) -> Outcome {
         match self {

@@ -107,8 +107,11 @@ fn call(private: &Tokens, function: &Function, types: &[&Type], publishers: &[Pu
     let arguments: Vec<_> =
         (0..types.len()).map(|index| format_ident!("argument{index}", span = Span::mixed_site())).collect();
     let extract = types.iter().zip(&arguments).map(|(ty, argument)| {
+        // The same variable, shown at the argument's type.
+        let slot = Ident::new("slot", Span::mixed_site().located_at(span(ty)));
         quote_spanned! {span(ty)=>
-            let (#argument, #slot) = match (&#private::Probe::<#ty>::new()).tag().extract::<#ty, _>(#delivery, #slot) {
+            let #slot = (&#private::Probe::<#ty>::new()).tag().take(#slot);
+            let #argument = match #private::Extract::<#ty>::extract((&#private::Probe::<#ty>::new()).tag(), #delivery) {
                 #private::Ok(read) => read,
                 #private::Err(rejection) => return #private::rejected(rejection),
             };
@@ -154,8 +157,8 @@ fn call(private: &Tokens, function: &Function, types: &[&Type], publishers: &[Pu
 
 /// By the most specific of what is returned, through autoref: `Result`, then `Option` or `Vec`, then any value.
 fn publish(private: &Tokens, returned: &Ident, at: Span, publishers: &[Publisher]) -> Tokens {
-    let (values, value, topics, copies) =
-        (hidden("values"), hidden("value"), hidden("topics"), hidden("copies"));
+    let (values, topics, copies) = (hidden("values"), hidden("topics"), hidden("copies"));
+    let value = Ident::new("value", at);
     let keys = publishers.iter().map(|publisher| match &publisher.key {
         None => quote!(#private::None),
         Some(key) => {

@@ -44,7 +44,8 @@ pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     }
     let types = signature::arguments(&function.sig, &mut errors);
     rules::check(&settings, signature::ack(&types), &mut errors);
-    if settings.source.is_none() {
+    // A misspelt key may have been meant: one mistake, one error.
+    if settings.source.is_none() && errors.is_empty() {
         let message =
             "what does it read? write `#[subscriber(topic = \"orders\")]`, or `topics`, or `pattern`";
         errors.at_span(Span::call_site(), message);

@@ -18,8 +18,7 @@ use crate::delivery::{Delivery, Rejection};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a subscriber argument",
     label = "neither a payload nor an extractor",
-    note = "a payload needs `#[derive(serde::Deserialize)]`",
-    note = "an extractor implements `faststream::FromDelivery`: `State<T>`, `Key`, `Headers`, ..."
+    note = "a payload needs `#[derive(serde::Deserialize)]`; an extractor implements `faststream::FromDelivery`"
 )]
 pub trait FromPayload: Sized + Send + 'static {
     /// Reads it off the payload.

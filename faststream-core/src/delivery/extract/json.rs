@@ -16,6 +16,7 @@ use crate::delivery::{Delivery, Rejection};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Json<T>(pub T);
 
+#[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + Send + 'static> FromPayload for Json<T> {
     fn from_payload(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
         decode(delivery.record.payload).map(Self)

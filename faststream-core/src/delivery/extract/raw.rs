@@ -13,6 +13,7 @@ use crate::delivery::{Delivery, Rejection};
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Raw(pub Bytes);
 
+#[diagnostic::do_not_recommend]
 impl FromPayload for Raw {
     fn from_payload(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
         Self::optional_from_delivery(delivery)?.ok_or_else(|| tombstone::unexpected("Raw"))

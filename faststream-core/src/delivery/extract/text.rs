@@ -10,6 +10,7 @@ use crate::delivery::{Delivery, Rejection};
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(pub String);
 
+#[diagnostic::do_not_recommend]
 impl FromPayload for Text {
     fn from_payload(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
         Self::optional_from_delivery(delivery)?.ok_or_else(|| tombstone::unexpected("Text"))

@@ -1,0 +1,7 @@
+#[allow(unused_imports)]
+use faststream::*;
+
+#[faststream::main]
+async fn app() {}
+
+fn main() {}
