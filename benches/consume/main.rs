@@ -3,7 +3,6 @@
 //! `cargo bench --bench consume`, on librdkafka's mock cluster; with `KAFKA_BROKERS` on real brokers. Both sides decode
 //! the same JSON, call the same handler and store the offset, with the same settings, in turns. The last line is the
 //! ratio of the medians.
-#![allow(clippy::print_stdout)]
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
