@@ -6,6 +6,6 @@
 mod broker;
 mod client;
 mod orders;
-#[allow(dead_code)]
+mod origin;
 mod proxy;
 mod service;

@@ -31,7 +31,7 @@ fn billed(brokers: &str) -> (BTreeSet<u64>, usize) {
 #[test]
 #[ignore = "needs Java and Maven"]
 fn every_order_is_billed_though_processes_are_killed_and_stopped() {
-    let orders = count("ORDERS", 40_000);
+    let orders = count("ORDERS", 120_000);
     let kafka = Kafka::start("orders");
     let brokers = kafka.address();
     create_topic(&brokers, "orders", PARTITIONS);

@@ -93,6 +93,12 @@ impl Running {
         Health::of(phase, &self.memberships)
     }
 
+    /// How many partitions the app reads now, in all of its groups.
+    #[must_use]
+    pub fn partitions(&self) -> usize {
+        self.memberships.iter().map(|membership| membership.status().lanes).sum()
+    }
+
     /// The records that are kept back, by topic, partition and offset.
     #[must_use]
     pub fn held(&self) -> Vec<HeldRecord> {
