@@ -1,7 +1,7 @@
 //! Against a real Apache Kafka: what is promised, with processes that are killed, stopped and restarted.
 //!
 //! Ignored by a plain `cargo test`, because they need Java and Maven: `cargo test --test kafka -- --ignored`.
-#![allow(missing_docs, clippy::missing_panics_doc)]
+#![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
 
 mod broker;
 mod client;
