@@ -1,0 +1,136 @@
+//! The generated `main`, as the processes that users start.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The README's example, which `cargo test` has built.
+fn orders() -> Command {
+    let binary = std::env::current_exe().expect("this binary has a path");
+    let profile: PathBuf = binary.ancestors().nth(2).expect("it lies in target/profile/deps").into();
+    let mut command = Command::new(profile.join("examples").join("orders"));
+    command.env_remove("RUST_LOG").env_remove("KAFKA_BROKERS").env_remove("KAFKA_GROUP").stdin(Stdio::null());
+    command
+}
+
+/// Runs to its end, or is killed after 20 s.
+fn run(command: &mut Command, input: &str) -> (i32, String, String) {
+    let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+    let mut child =
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).expect("it reads");
+    }
+    let output = wait(child);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
+}
+
+fn wait(mut child: Child) -> Output {
+    let until = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().expect("it can be waited for").is_none() {
+        if Instant::now() > until {
+            child.kill().expect("it runs");
+            panic!("it did not end");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().expect("its output")
+}
+
+#[test]
+fn dev_handles_what_is_sent_tells_what_happened_and_exits_0() {
+    let send = r#"orders={"id":1,"item":"pen","quantity":2}"#;
+    let (code, out, err) = run(orders().args(["dev", "--send", send]), "");
+    let expected = "orders/0 offset 0  bill: handled, 1 to publish\n\
+                    invoices/0 offset 0  published: {\"order\":1,\"total\":5.0}\n";
+    assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
+}
+
+#[test]
+fn dev_reads_lines_and_tells_what_is_wrong_with_them() {
+    let input =
+        "orders {\"id\":1,\"item\":\"ink\",\"quantity\":1}\nnope 1\norders {\"id\"\norders {\"id\":\"x\"}\n";
+    let (code, out, _) = run(orders().arg("dev"), input);
+    assert_eq!(code, 0, "{out}");
+    for said in [
+        r#"published: {"order":1,"total":8.0}"#,
+        "no handler reads `nope`: there are orders",
+        "is not JSON",
+        "could not read it: ",
+        "orders/0 offset 1  bill: dead-lettered",
+    ] {
+        assert!(out.contains(said), "{said} is missing in:\n{out}");
+    }
+}
+
+#[test]
+fn list_shows_topic_group_handler_policy_and_place() {
+    let (code, out, _) = run(orders().arg("list"), "");
+    let row: Vec<&str> = out.lines().nth(1).expect("a handler").split_whitespace().collect();
+    assert_eq!(code, 0);
+    assert_eq!(row[..5], ["orders", "billing", "bill", "NackOnError,", "DeadLetter"]);
+    assert!(row[5].starts_with("examples/orders.rs:"), "{row:?}");
+}
+
+#[test]
+fn help_and_version_exit_0_and_a_misspelt_command_exits_1() {
+    assert_eq!(run(orders().arg("--help"), "").0, 0);
+    assert!(run(orders().arg("--version"), "").1.contains(env!("CARGO_PKG_VERSION")));
+    let (code, _, err) = run(orders().arg("lst"), "");
+    assert!(code == 1 && err.contains("list"), "{err}");
+}
+
+#[test]
+fn what_is_wrong_is_said_at_start_with_the_cure() {
+    for (args, brokers, said) in [
+        (&["dev", "--send", "nope=1"][..], "", "no handler reads `nope`"),
+        (&["dev", "--send", "orders={"], "", "is not JSON"),
+        (&["-X", "lingr.ms=5"], "localhost:9092", "linger.ms"),
+        (&["-X", "enable.auto.commit=false"], "localhost:9092", "enable.auto.commit"),
+        (&[], "9092", "9092"),
+        (&["--skip", "nope:0:1"], "localhost:9092", "nope"),
+    ] {
+        let mut command = orders();
+        command.args(args);
+        if !brokers.is_empty() {
+            command.env("KAFKA_BROKERS", brokers);
+        }
+        let (code, _, err) = run(&mut command, "");
+        assert!(code == 1 && err.contains(said), "{args:?} {brokers}: exit {code}: {err}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_unreachable_broker_is_named_within_2_s_and_sigterm_ends_the_wait() {
+    // Nobody listens there: the port is free again.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound").to_string();
+    drop(listener);
+    let mut child = orders()
+        .env("KAFKA_BROKERS", &address)
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let (lines, told) = channel();
+    let stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let reader =
+        thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(lines.send(line))));
+    let began = Instant::now();
+    let named = std::iter::from_fn(|| told.recv_timeout(Duration::from_secs(5)).ok())
+        .find(|line| line.contains(&address));
+    let after = began.elapsed();
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+    let began = Instant::now();
+    let status = wait(child).status;
+    assert!(named.is_some(), "the address was not named");
+    // What is allowed is 2 s; a busy machine starts a process late.
+    assert!(after < Duration::from_millis(2_500), "named after {after:?}");
+    assert!(sent.success() && status.code() == Some(0) && began.elapsed() < Duration::from_secs(10));
+    reader.join().expect("read to its end");
+}
