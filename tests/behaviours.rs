@@ -386,3 +386,26 @@ mod cancelled {
         assert!(broker.committed("behaviours", "a").is_empty());
     }
 }
+
+mod many {
+    use super::*;
+
+    #[subscriber(topic = "a")]
+    async fn counts(_order: Order) {}
+
+    /// A hundred thousand in a release build, in less than 2 s.
+    #[faststream::test]
+    async fn a_test_may_publish_a_hundred_thousand() {
+        let messages = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
+        let (app, _) = app(module_path!());
+        let app = TestApp::start(app).await;
+        let began = std::time::Instant::now();
+        for id in 0..messages {
+            app.publish("a", &Order { id }).await;
+        }
+        let took = began.elapsed();
+        assert_eq!(app.calls("counts").len() as u64, messages);
+        assert!(cfg!(debug_assertions) || took < Duration::from_secs(2), "{took:?}");
+        println!("{messages} messages in {took:?}");
+    }
+}
