@@ -1,4 +1,5 @@
 //! A real Apache Kafka of one node (no Zookeeper), from its Maven artifacts, on a free port of the loopback.
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

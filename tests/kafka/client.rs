@@ -1,11 +1,15 @@
 //! A plain client for what tests prepare and check.
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use faststream_core::delivery::OwnedRecord;
 use faststream_kafka::rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use faststream_kafka::rdkafka::client::DefaultClientContext;
 use faststream_kafka::rdkafka::consumer::{BaseConsumer, Consumer};
+use faststream_kafka::rdkafka::message::Headers;
 use faststream_kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use faststream_kafka::rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
@@ -18,11 +22,15 @@ fn config(brokers: &str) -> ClientConfig {
 }
 
 pub(crate) fn create_topic(brokers: &str, topic: &str, partitions: i32) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let admin: AdminClient<DefaultClientContext> = config(brokers).create().expect("an admin client");
     let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
-    let created = runtime.block_on(admin.create_topics([&topic], &options)).expect("an answer");
+    // On a thread of its own: the test may run on a runtime already.
+    let create = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(admin.create_topics([&topic], &options)).expect("an answer")
+    };
+    let created = std::thread::scope(|scope| scope.spawn(create).join().expect("it does not panic"));
     assert!(created.iter().all(Result::is_ok), "{created:?}");
 }
 
@@ -80,6 +88,12 @@ pub(crate) fn committed(brokers: &str, group: &str, topic: &str, partitions: i32
 
 /// All payloads of a topic, from the beginning to what is the end now.
 pub(crate) fn read(brokers: &str, topic: &str, partitions: i32) -> Vec<Vec<u8>> {
+    let records = records(brokers, topic, partitions).into_iter();
+    records.map(|(_, record)| record.payload.unwrap_or_default().to_vec()).collect()
+}
+
+/// All records of a topic, with their partitions.
+pub(crate) fn records(brokers: &str, topic: &str, partitions: i32) -> Vec<(i32, OwnedRecord)> {
     let ends = ends(brokers, topic, partitions);
     let mut left: i64 = ends.values().sum();
     let consumer: BaseConsumer = config(brokers)
@@ -93,15 +107,26 @@ pub(crate) fn read(brokers: &str, topic: &str, partitions: i32) -> Vec<Vec<u8>> 
         list.add_partition_offset(topic, *partition, Offset::Beginning).expect("a partition");
     }
     consumer.assign(&list).expect("assigned");
-    let mut payloads = Vec::new();
+    let mut records = Vec::new();
     let mut until = Instant::now() + Duration::from_secs(30);
     while left > 0 {
         if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
-            payloads.push(message.payload().unwrap_or_default().to_vec());
+            let copy = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
+            let headers = message.headers().into_iter().flat_map(Headers::iter);
+            let record = OwnedRecord {
+                offset: message.offset(),
+                timestamp: message.timestamp().to_millis(),
+                key: message.key().map(copy),
+                payload: message.payload().map(copy),
+                headers: headers
+                    .map(|header| (copy(header.key.as_bytes()), header.value.map(copy)))
+                    .collect(),
+            };
+            records.push((message.partition(), record));
             left -= 1;
             until = Instant::now() + Duration::from_secs(30);
         }
         assert!(Instant::now() < until, "{left} records of {topic} could not be read");
     }
-    payloads
+    records
 }

@@ -1,0 +1,164 @@
+//! What a behaviour is played on.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::{Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use faststream::kafka::{Kafka, KafkaConfig, Protocol};
+use faststream::memory::MemoryBroker;
+use faststream::{FastStream, Outgoing, Partition};
+use faststream_core::delivery::OwnedRecord;
+use faststream_kafka::rdkafka::ClientConfig;
+use faststream_kafka::rdkafka::mocking::MockCluster;
+use faststream_kafka::rdkafka::producer::DefaultProducerContext;
+
+use crate::{broker, client};
+
+/// No behaviour takes longer.
+const LIMIT: Duration = Duration::from_secs(60);
+
+pub(crate) type Play = for<'a> fn(&'a dyn Backend) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// A broker, as a behaviour prepares and checks it.
+pub(crate) trait Backend {
+    /// An app on it.
+    fn app(&self) -> FastStream;
+    fn create_topic(&self, topic: &str, partitions: i32);
+    fn produce(&self, record: Outgoing);
+    fn committed(&self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64>;
+    fn records(&self, topic: &str, partitions: i32) -> Vec<(i32, OwnedRecord)>;
+}
+
+fn run(backend: &dyn Backend, play: Play) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
+    let played = runtime.block_on(async { tokio::time::timeout(LIMIT, play(backend)).await });
+    runtime.shutdown_background();
+    assert!(played.is_ok(), "not done within {LIMIT:?}");
+}
+
+pub(crate) fn in_memory(play: Play) {
+    run(&MemoryBroker::new(), play);
+}
+
+pub(crate) fn on_the_mock_cluster(play: Play) {
+    let cluster = MockCluster::new(1).expect("a mock cluster");
+    // A classic rebalance of the mock takes the whole session: KIP-848 does not.
+    run(&OnMock { brokers: cluster.bootstrap_servers(), cluster }, play);
+}
+
+/// One broker serves all tests of this program that run at the same time.
+pub(crate) fn on_kafka(play: Play) {
+    static SHARED: Mutex<Weak<broker::Kafka>> = Mutex::new(Weak::new());
+    let kafka = {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let kafka = shared.upgrade().unwrap_or_else(|| Arc::new(broker::Kafka::start("conformance")));
+        *shared = Arc::downgrade(&kafka);
+        kafka
+    };
+    run(&OnKafka { brokers: kafka.address() }, play);
+}
+
+impl Backend for MemoryBroker {
+    fn app(&self) -> FastStream {
+        FastStream::new(self.clone())
+    }
+
+    fn create_topic(&self, topic: &str, partitions: i32) {
+        MemoryBroker::create_topic(self, topic, partitions);
+    }
+
+    fn produce(&self, record: Outgoing) {
+        self.append(record).expect("it is written");
+    }
+
+    fn committed(&self, group: &str, topic: &str, _partitions: i32) -> BTreeMap<i32, i64> {
+        MemoryBroker::committed(self, group, topic)
+    }
+
+    fn records(&self, topic: &str, _partitions: i32) -> Vec<(i32, OwnedRecord)> {
+        MemoryBroker::records(self, topic)
+    }
+}
+
+struct OnMock {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+    brokers: String,
+}
+
+impl Backend for OnMock {
+    fn app(&self) -> FastStream {
+        FastStream::new(Kafka::with(KafkaConfig::new(&self.brokers).protocol(Protocol::Consumer)))
+    }
+
+    fn create_topic(&self, topic: &str, partitions: i32) {
+        self.cluster.create_topic(topic, partitions, 1).expect("a new topic");
+    }
+
+    fn produce(&self, record: Outgoing) {
+        produce(&self.brokers, record);
+    }
+
+    fn committed(&self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
+        client::committed(&self.brokers, group, topic, partitions)
+    }
+
+    fn records(&self, topic: &str, partitions: i32) -> Vec<(i32, OwnedRecord)> {
+        client::records(&self.brokers, topic, partitions)
+    }
+}
+
+struct OnKafka {
+    brokers: String,
+}
+
+impl Backend for OnKafka {
+    fn app(&self) -> FastStream {
+        FastStream::new(Kafka::with(KafkaConfig::new(&self.brokers).session_timeout(Duration::from_secs(6))))
+    }
+
+    fn create_topic(&self, topic: &str, partitions: i32) {
+        client::create_topic(&self.brokers, topic, partitions);
+    }
+
+    fn produce(&self, record: Outgoing) {
+        produce(&self.brokers, record);
+    }
+
+    fn committed(&self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
+        client::committed(&self.brokers, group, topic, partitions)
+    }
+
+    fn records(&self, topic: &str, partitions: i32) -> Vec<(i32, OwnedRecord)> {
+        client::records(&self.brokers, topic, partitions)
+    }
+}
+
+/// By a client that is not ours; its partitioner is the one of Kafka's own clients.
+fn produce(brokers: &str, record: Outgoing) {
+    use faststream_kafka::rdkafka::message::{Header, OwnedHeaders};
+    use faststream_kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("partitioner", "murmur2_random").set("linger.ms", "0");
+    let producer: BaseProducer = config.create().expect("a producer");
+    let mut headers = OwnedHeaders::new();
+    for (name, value) in &record.headers {
+        let key = std::str::from_utf8(name).expect("this client writes text names only");
+        headers = headers.insert(Header { key, value: value.as_deref() });
+    }
+    let mut message = BaseRecord::<[u8], [u8]>::to(&record.topic).headers(headers);
+    if let Some(key) = &record.key {
+        message = message.key(key);
+    }
+    if let Some(payload) = &record.payload {
+        message = message.payload(payload);
+    }
+    if let Partition::Exactly(partition) = record.partition {
+        message = message.partition(partition);
+    }
+    producer.send(message).map_err(|(error, _)| error).expect("it is queued");
+    producer.flush(Duration::from_secs(20)).expect("it is written");
+}

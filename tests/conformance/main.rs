@@ -1,0 +1,58 @@
+//! One suite for every backend: what users rely on holds in memory, on librdkafka's mock cluster, and on a real Kafka.
+//!
+//! The real ones are ignored by a plain `cargo test`, because they need Java and Maven:
+//! `cargo test --test conformance -- --ignored`.
+#![allow(missing_docs, clippy::missing_panics_doc)]
+
+mod acks;
+mod backend;
+#[path = "../kafka/broker.rs"]
+mod broker;
+#[path = "../kafka/client.rs"]
+mod client;
+mod consuming;
+mod publishing;
+mod world;
+
+/// A test for each backend of a behaviour, which is a function of the world it plays in.
+macro_rules! conform {
+    ($($module:ident::$behaviour:ident),* $(,)?) => {
+        $(mod $behaviour {
+            use crate::backend::{in_memory, on_kafka, on_the_mock_cluster};
+            use crate::$module::$behaviour::play;
+
+            #[test]
+            fn memory() {
+                in_memory(play);
+            }
+
+            #[test]
+            fn mock() {
+                on_the_mock_cluster(play);
+            }
+
+            #[test]
+            #[ignore = "needs Java and Maven"]
+            fn kafka() {
+                on_kafka(play);
+            }
+        })*
+    };
+}
+
+conform! {
+    consuming::each_record_is_handled_once_with_its_own_topic,
+    consuming::two_groups_both_get_each_record,
+    consuming::tombstones_and_strange_headers_are_readable,
+    consuming::keys_keep_their_order_while_others_overtake,
+    consuming::latest_skips_what_is_there_and_an_existing_group_continues,
+    acks::success_commits_one_past_the_record_under_every_policy,
+    acks::a_failure_is_finished_or_retried_by_its_policy,
+    acks::a_held_record_keeps_the_committed_offset_before_it,
+    acks::a_stop_ends_the_app_with_3_and_both_records_come_again,
+    acks::a_call_cut_off_by_the_drain_is_handled_again,
+    acks::unsettled_records_come_again_after_a_restart,
+    acks::dead_letters_say_where_they_are_from,
+    publishing::key_headers_timestamp_and_partition_arrive_as_written,
+    publishing::keys_choose_the_partitions_that_javas_client_chooses,
+}

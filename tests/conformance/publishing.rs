@@ -1,0 +1,86 @@
+//! What arrives of what is published.
+
+pub(crate) mod key_headers_timestamp_and_partition_arrive_as_written {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use faststream::{Publish, Publisher, State, publisher, subscriber};
+
+    use crate::backend::Backend;
+    use crate::world::{Seen, World, number};
+
+    #[subscriber(topic = "wire-in")]
+    #[publisher(topic = "wire-out")]
+    async fn writes(value: i64, out: Publisher, State(seen): State<Seen>) -> anyhow::Result<Publish<i64>> {
+        out.tombstone("wire-out", "gone").await?;
+        seen.note("written");
+        let publish = Publish::new(value).key("k").header("a", "1").header("a", None::<&str>);
+        Ok(publish.partition(1).timestamp(1_600_000_000_000))
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async move {
+            backend.create_topic("wire-in", 1);
+            backend.create_topic("wire-out", 3);
+            backend.produce(number("wire-in", 7));
+            let world = World::start(backend.app(), module_path!()).await;
+            world.sees(1).await;
+            world.stop().await;
+            let mut all = backend.records("wire-out", 3);
+            all.sort_by_key(|(_, record)| record.payload.is_some());
+            assert_eq!(all.len(), 2);
+            assert_eq!((all[0].1.key.as_deref(), &all[0].1.payload), (Some(&b"gone"[..]), &None));
+            let (partition, record) = &all[1];
+            assert_eq!((*partition, record.timestamp), (1, Some(1_600_000_000_000)));
+            assert_eq!(
+                (record.key.as_deref(), record.payload.as_deref()),
+                (Some(&b"k"[..]), Some(&b"7"[..]))
+            );
+            assert_eq!(record.headers, [("a".into(), Some("1".into())), ("a".into(), None)]);
+        })
+    }
+}
+
+pub(crate) mod keys_choose_the_partitions_that_javas_client_chooses {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use faststream::{Publish, State, publisher, subscriber};
+
+    use crate::backend::Backend;
+    use crate::world::{Seen, World, number};
+
+    /// Hashes of Kafka's own tests (`UtilsTest`).
+    const KEYS: [(&str, i32); 5] = [
+        ("21", -973_932_308),
+        ("foobar", -790_332_482),
+        ("a-little-bit-long-string", -985_981_536),
+        ("a-little-bit-longer-string", -1_486_304_829),
+        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+    ];
+
+    #[subscriber(topic = "keys-in")]
+    #[publisher(topic = "keys-out")]
+    async fn writes(_value: i64, State(seen): State<Seen>) -> Vec<Publish<i64>> {
+        seen.note("written");
+        KEYS.iter().map(|(key, _)| Publish::new(0).key(*key)).collect()
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async move {
+            backend.create_topic("keys-in", 1);
+            backend.create_topic("keys-out", 7);
+            backend.produce(number("keys-in", 7));
+            let world = World::start(backend.app(), module_path!()).await;
+            world.sees(1).await;
+            world.stop().await;
+            let records = backend.records("keys-out", 7);
+            assert_eq!(records.len(), KEYS.len());
+            for (key, hash) in KEYS {
+                let found = records.iter().find(|(_, record)| record.key.as_deref() == Some(key.as_bytes()));
+                let (partition, _) = found.expect("it arrived");
+                assert_eq!(*partition, (hash & 0x7fff_ffff) % 7, "{key}");
+            }
+        })
+    }
+}
