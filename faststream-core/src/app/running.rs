@@ -14,13 +14,15 @@ use tracing::{error, info};
 
 use super::ending::{BEYOND_DRAIN, Contexts, Ending};
 use super::membership::{End, Membership};
-use super::{Exit, Health, Plan, StopRequest};
+use super::{Exit, Health, Plan, States, StopRequest};
 use crate::broker::BrokerError;
 use crate::runtime::HeldRecord;
 
 /// A running app. Dropping it is a crash: nothing is drained, no hook runs.
 pub struct Running {
     memberships: Arc<[Membership]>,
+    /// What the handlers get.
+    states: Arc<States>,
     /// Asked to end, or ending for another reason.
     shutdown: CancellationToken,
     /// The start is over, `after_startup` too.
@@ -60,7 +62,8 @@ impl Running {
             told.send_replace(Some(led.await));
         });
         let task = task.abort_handle();
-        Ok(Self { memberships, shutdown, started: AtomicBool::new(false), exit, task })
+        let states = contexts.values().next().map(|context| Arc::clone(&context.states)).unwrap_or_default();
+        Ok(Self { memberships, states, shutdown, started: AtomicBool::new(false), exit, task })
     }
 
     /// The start is over.
@@ -91,6 +94,12 @@ impl Running {
             Some("the app is still starting")
         };
         Health::of(phase, &self.memberships)
+    }
+
+    /// A value that the handlers get as `State<T>`.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.states.shared()
     }
 
     /// How many partitions the app reads now, in all of its groups.

@@ -14,7 +14,7 @@ use crate::broker::{Epoch, Event, GroupRequest, Lane, RevocationId};
 use crate::policy::Start;
 
 /// Until a member that crashed is thrown out.
-const SESSION: Duration = Duration::from_secs(6);
+pub(crate) const SESSION: Duration = Duration::from_secs(6);
 /// Until a revocation that is not answered costs the membership (max.poll.interval, as it were).
 const REVOCATION: Duration = Duration::from_secs(60);
 const OFFSET_FETCH_RETRY: Duration = Duration::from_millis(100);

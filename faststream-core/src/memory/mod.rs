@@ -23,6 +23,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+#[cfg(feature = "testing")]
+pub(crate) use coordinator::SESSION;
 pub use foreign::ForeignMember;
 
 use self::state::{Due, State};

@@ -35,6 +35,15 @@ impl Calls {
         self.all().into_iter().filter(|call| call.handler == handler).collect()
     }
 
+    /// The last `most` calls that failed, in order.
+    pub(super) fn last_failures(&self, most: usize) -> Vec<TestCall> {
+        let all = self.all();
+        let failed = all.into_iter().rev().filter(|call| call.error.is_some());
+        let mut last: Vec<_> = failed.take(most).collect();
+        last.reverse();
+        last
+    }
+
     pub(super) fn all(&self) -> Vec<TestCall> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

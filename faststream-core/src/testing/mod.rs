@@ -2,9 +2,13 @@
 
 mod calls;
 mod dead_letters;
+mod publish;
 mod published;
 mod run;
 mod test_app;
+#[cfg(test)]
+mod tests;
+mod views;
 
 pub use calls::TestCall;
 pub use dead_letters::DeadLetter;

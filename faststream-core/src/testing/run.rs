@@ -1,6 +1,7 @@
 //! `#[faststream::test]`: one thread, virtual time, and an end by the wall clock.
 
 use std::future::Future;
+use std::io::{Write, stderr};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -15,18 +16,27 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// # Panics
 /// If the body does. A body that hangs for a minute of real time ends the test's process.
 pub fn run<F: Future>(real_time: bool, body: impl FnOnce() -> F) -> F::Output {
+    run_within(LIMIT, real_time, body)
+}
+
+/// As [`run`], with another limit.
+pub(super) fn run_within<F: Future>(limit: Duration, real_time: bool, body: impl FnOnce() -> F) -> F::Output {
     let (done, watched) = channel::<()>();
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let watch = move || {
-        if watched.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("{name} hangs: not done after {LIMIT:?} of real time; the test's process is ended");
+        if watched.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            // `eprintln` would be captured for the end of the test, which never comes.
+            let _ = writeln!(
+                stderr(),
+                "{name} hangs: not done after {limit:?} of real time; the test's process is ended"
+            );
             std::process::exit(101);
         }
     };
     thread::Builder::new().name("watchdog".into()).spawn(watch).expect("a thread for the watchdog");
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(!real_time).build().expect("a runtime for the test");
-    let output = runtime.block_on(body());
+    let output = runtime.block_on(async { body().await });
     drop(done);
     runtime.shutdown_background();
     output

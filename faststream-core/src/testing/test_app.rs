@@ -1,25 +1,22 @@
 //! The same app that `main` runs, on the in-memory broker.
 
-use std::any::type_name;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::TestCall;
 use super::calls::Calls;
-use super::{DeadLetter, Published, TestCall};
 use crate::app::{Brokers, Environment, Exit, FastStream, Plan, Running, Setting, StartOptions};
 use crate::broker::Broker;
-use crate::memory::MemoryBroker;
-use crate::publish::Outgoing;
+use crate::memory::{MemoryBroker, SESSION};
 use crate::runtime::{HeldRecord, Quiet};
-use crate::subscriber::Source;
 
 /// Far beyond any test's intent, in virtual time: only what never ends gets there.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
+/// How many failures a failing test shows again at its end.
+const LAST: usize = 5;
 /// Jitter repeats in every run.
 const SEED: u64 = 7;
 /// 2020-01-01, in milliseconds: when every test begins.
@@ -29,13 +26,16 @@ const STARTED: i64 = 1_577_836_800_000;
 ///
 /// Retries, pauses and timers take no real time. Jitter and clocks repeat in every run.
 pub struct TestApp {
-    plan: Plan,
+    pub(super) plan: Plan,
     brokers: Named,
     quiet: Arc<Quiet>,
-    calls: Arc<Calls>,
+    pub(super) calls: Arc<Calls>,
     /// `None` once it was shut down.
-    running: Option<Running>,
-    lenient: bool,
+    pub(super) running: Option<Running>,
+    /// Unknown topics may be published to.
+    pub(super) lenient: bool,
+    /// When the test began: a crash does not turn the clock back.
+    began: Instant,
 }
 
 /// One broker a name; `None` is the default one.
@@ -69,7 +69,15 @@ impl TestApp {
             Ok(plan) => plan,
             Err(faults) => panic!("{faults}"),
         };
-        let mut app = Self { plan, brokers, quiet, calls: Arc::default(), running: None, lenient: false };
+        let mut app = Self {
+            plan,
+            brokers,
+            quiet,
+            calls: Arc::default(),
+            running: None,
+            lenient: false,
+            began: Instant::now(),
+        };
         app.run().await;
         app
     }
@@ -81,51 +89,6 @@ impl TestApp {
         self
     }
 
-    /// Publishes a value as JSON, and waits until everything that this caused has settled: every record is finished,
-    /// held, or waits for longer than an hour.
-    ///
-    /// # Panics
-    /// If the topic is unknown to the app, the value cannot be encoded, or it never settles.
-    #[track_caller]
-    pub fn publish<T: Serialize + ?Sized>(&self, topic: &str, value: &T) -> impl Future<Output = ()> {
-        self.append(topic, value);
-        self.settle()
-    }
-
-    /// Publishes a record as it is, and waits as [`publish`](Self::publish) does.
-    ///
-    /// # Panics
-    /// As [`publish`](Self::publish).
-    #[track_caller]
-    pub fn publish_record(&self, record: Outgoing) -> impl Future<Output = ()> {
-        self.append_record(record);
-        self.settle()
-    }
-
-    /// Publishes a value as JSON, and does not wait.
-    ///
-    /// # Panics
-    /// As [`publish`](Self::publish).
-    #[track_caller]
-    pub fn append<T: Serialize + ?Sized>(&self, topic: &str, value: &T) {
-        match serde_json::to_vec(value) {
-            Ok(payload) => self.append_record(Outgoing::new(topic, payload)),
-            Err(error) => panic!("a `{}` for {topic} cannot be encoded: {error}", type_name::<T>()),
-        }
-    }
-
-    /// Publishes a record as it is, and does not wait.
-    ///
-    /// # Panics
-    /// As [`publish`](Self::publish).
-    #[track_caller]
-    pub fn append_record(&self, record: Outgoing) {
-        let broker = self.broker_of(&record.topic);
-        if let Err(error) = broker.append(record) {
-            panic!("{error}");
-        }
-    }
-
     /// Waits until everything has settled.
     ///
     /// # Panics
@@ -133,10 +96,7 @@ impl TestApp {
     pub async fn settle(&self) {
         let brokers: Vec<_> = self.named().values().cloned().collect();
         let settled = self.quiet.wait(|| brokers.iter().any(MemoryBroker::has_unseen));
-        assert!(
-            timeout(NEVER, settled).await.is_ok(),
-            "not settled within a day: a call or an `Ack` never ends"
-        );
+        assert!(timeout(NEVER, settled).await.is_ok(), "not settled within a day: {}", self.unfinished());
     }
 
     /// Lets time pass, then waits until everything has settled.
@@ -146,59 +106,6 @@ impl TestApp {
     pub async fn advance(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
         self.settle().await;
-    }
-
-    /// What is in a topic, with JSON payloads of type `T`.
-    #[must_use]
-    pub fn published<T: DeserializeOwned>(&self, topic: &str) -> Published<T> {
-        Published::new(topic, self.broker_of(topic).records(topic))
-    }
-
-    /// The records that were given up on, of those read from `topic`: what is in `{topic}-dlt`, or where a handler's
-    /// `dead_letter` says.
-    #[must_use]
-    pub fn dead_letters(&self, topic: &str) -> Vec<DeadLetter> {
-        let readers = self.plan.subscribers().iter().filter(|subscriber| subscriber.reads(topic));
-        let mut places: Vec<_> = readers.map(|subscriber| subscriber.dead_letter_topic(topic)).collect();
-        places.sort();
-        places.dedup();
-        let broker = self.broker_of(topic);
-        let records = places.iter().flat_map(|place| broker.records(place));
-        records.map(|(_, record)| DeadLetter::read(record)).filter(|letter| letter.topic == topic).collect()
-    }
-
-    /// The next offsets that a group committed in a topic, by partition.
-    #[must_use]
-    pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
-        self.broker_of(topic).committed(group, topic)
-    }
-
-    /// The calls of a handler, in order.
-    ///
-    /// # Panics
-    /// If there is no such handler.
-    #[must_use]
-    #[track_caller]
-    pub fn calls(&self, handler: &str) -> Vec<TestCall> {
-        let mut known = self.plan.subscribers().iter().map(|subscriber| &*subscriber.handler);
-        assert!(
-            known.clone().any(|name| name == handler),
-            "no handler `{handler}`: there are {:?}",
-            known.by_ref().collect::<Vec<_>>()
-        );
-        self.calls.of(handler)
-    }
-
-    /// The records that are kept back.
-    #[must_use]
-    pub fn held(&self) -> Vec<HeldRecord> {
-        self.running.as_ref().map(Running::held).unwrap_or_default()
-    }
-
-    /// A value that was given to the app by `.state(..)`.
-    #[must_use]
-    pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.plan.state()
     }
 
     /// The default broker, for faults by name.
@@ -216,12 +123,16 @@ impl TestApp {
         self.named().get(&Some(name.to_owned())).cloned()
     }
 
-    /// Ends the app as a power failure would, and starts it again from the committed offsets. States that were given by
-    /// `.state(..)` are the same, those of `.state_with(..)` are made again.
+    /// Ends the app as a power failure would, and starts it again from the committed offsets, once the session of the
+    /// crashed one is over (6 s); then waits until everything has settled. States that were given by `.state(..)` are
+    /// the same, those of `.state_with(..)` are made again.
+    ///
+    /// # Panics
+    /// If it does not start or settle, as [`start`](Self::start) and [`settle`](Self::settle).
     pub async fn crash(&mut self) {
         drop(self.running.take());
-        // Its tasks are gone once the clock has moved: only then is a lane known to be dead.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        // A moment longer: timers of the same moment may run in any order.
+        tokio::time::sleep(SESSION + Duration::from_millis(10)).await;
         self.run().await;
         self.settle().await;
     }
@@ -247,12 +158,13 @@ impl TestApp {
 
     async fn run(&mut self) {
         let calls = Arc::clone(&self.calls);
+        let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
         let options = StartOptions {
             observer: Some(calls),
             quiet: Arc::clone(&self.quiet),
             inline_blocking: true,
             seed: Some(SEED),
-            started: Some(STARTED),
+            started: Some(STARTED.saturating_add(passed)),
         };
         match self.plan.start(options).await {
             Ok(running) => self.running = Some(running),
@@ -260,40 +172,38 @@ impl TestApp {
         }
     }
 
-    fn named(&self) -> std::sync::MutexGuard<'_, BTreeMap<Option<String>, MemoryBroker>> {
+    /// Where a handler has something left to do: what is neither committed after a day nor held.
+    fn unfinished(&self) -> String {
+        let held: BTreeSet<_> =
+            self.held().into_iter().map(|held| (held.group, held.topic, held.partition)).collect();
+        let mut places = Vec::new();
+        for subscriber in self.plan.subscribers() {
+            let broker = self.named().get(&subscriber.broker.as_deref().map(ToOwned::to_owned)).cloned();
+            let Some(broker) = broker else { continue };
+            for topic in broker.topic_list().into_keys().filter(|topic| subscriber.reads(topic)) {
+                let committed = broker.committed(&subscriber.group, &topic);
+                let next = |partition| committed.get(&partition).copied().unwrap_or(0);
+                let mut first = BTreeMap::new();
+                for (partition, record) in broker.records(&topic) {
+                    let place = (Arc::clone(&subscriber.group), Arc::from(&*topic), partition);
+                    if record.offset >= next(partition) && !held.contains(&place) {
+                        first.entry(partition).or_insert(record.offset);
+                    }
+                }
+                let place = |(partition, offset)| {
+                    format!("{} at {topic}/{partition}, offset {offset}", subscriber.handler)
+                };
+                places.extend(first.into_iter().map(place));
+            }
+        }
+        if places.is_empty() {
+            return "something is under way, and every record is committed".to_owned();
+        }
+        format!("a call or an `Ack` never ends: {}", places.join("; "))
+    }
+
+    pub(super) fn named(&self) -> std::sync::MutexGuard<'_, BTreeMap<Option<String>, MemoryBroker>> {
         self.brokers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The broker on which the app knows this topic.
-    #[track_caller]
-    fn broker_of(&self, topic: &str) -> MemoryBroker {
-        let is_known_to = |subscriber: &&Arc<crate::subscriber::Subscriber>| {
-            let writes = subscriber.publishes.iter().any(|name| **name == *topic);
-            writes
-                || subscriber.reads(topic)
-                || *subscriber.dead_letter_topic("") == *topic
-                || topic.ends_with("-dlt")
-        };
-        let found = self.plan.subscribers().iter().find(is_known_to);
-        let known =
-            found.is_some() || self.lenient || self.named().values().any(|broker| broker.has_topic(topic));
-        assert!(known, "no handler reads or publishes `{topic}`: there are {:?}", self.topics());
-        let name = found.and_then(|subscriber| subscriber.broker.as_deref().map(ToOwned::to_owned));
-        self.named().get(&name).cloned().unwrap_or_else(|| self.broker())
-    }
-
-    fn topics(&self) -> Vec<String> {
-        let names = self.plan.subscribers().iter().flat_map(|subscriber| {
-            let read: Vec<String> = match &subscriber.source {
-                Source::Topics(topics) => topics.iter().map(ToString::to_string).collect(),
-                Source::Pattern(pattern) => vec![format!("/{pattern}/")],
-            };
-            read.into_iter().chain(subscriber.publishes.iter().map(ToString::to_string))
-        });
-        let mut names: Vec<_> = names.collect();
-        names.sort();
-        names.dedup();
-        names
     }
 }
 
@@ -302,6 +212,14 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
+        }
+        for TestCall { handler, topic, partition, offset, attempt, error, .. } in
+            self.calls.last_failures(LAST)
+        {
+            let error = error.unwrap_or_default();
+            eprintln!(
+                "{handler} had failed at {topic}/{partition}, offset {offset}, attempt {attempt}: {error}"
+            );
         }
         for held in self.held() {
             let HeldRecord { handler, topic, partition, offset, error, .. } = held;

@@ -1,0 +1,90 @@
+//! How a test publishes, and to which of the app's brokers.
+
+use std::any::type_name;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::TestApp;
+use crate::memory::MemoryBroker;
+use crate::publish::Outgoing;
+use crate::subscriber::{Source, Subscriber};
+
+impl TestApp {
+    /// Publishes a value as JSON, and waits until everything that this caused has settled: every record is finished,
+    /// held, or waits for longer than an hour.
+    ///
+    /// # Panics
+    /// If the topic is unknown to the app, the value cannot be encoded, or it never settles.
+    #[track_caller]
+    pub fn publish<T: Serialize + ?Sized>(&self, topic: &str, value: &T) -> impl Future<Output = ()> {
+        self.append(topic, value);
+        self.settle()
+    }
+
+    /// Publishes a record as it is, and waits as [`publish`](Self::publish) does.
+    ///
+    /// # Panics
+    /// As [`publish`](Self::publish).
+    #[track_caller]
+    pub fn publish_record(&self, record: Outgoing) -> impl Future<Output = ()> {
+        self.append_record(record);
+        self.settle()
+    }
+
+    /// Publishes a value as JSON, and does not wait.
+    ///
+    /// # Panics
+    /// As [`publish`](Self::publish).
+    #[track_caller]
+    pub fn append<T: Serialize + ?Sized>(&self, topic: &str, value: &T) {
+        match serde_json::to_vec(value) {
+            Ok(payload) => self.append_record(Outgoing::new(topic, payload)),
+            Err(error) => panic!("a `{}` for {topic} cannot be encoded: {error}", type_name::<T>()),
+        }
+    }
+
+    /// Publishes a record as it is, and does not wait.
+    ///
+    /// # Panics
+    /// As [`publish`](Self::publish).
+    #[track_caller]
+    pub fn append_record(&self, record: Outgoing) {
+        let broker = self.broker_of(&record.topic);
+        if let Err(error) = broker.append(record) {
+            panic!("{error}");
+        }
+    }
+
+    /// The broker on which the app knows this topic.
+    #[track_caller]
+    pub(super) fn broker_of(&self, topic: &str) -> MemoryBroker {
+        let is_known_to = |subscriber: &&Arc<Subscriber>| {
+            let writes = subscriber.publishes.iter().any(|name| **name == *topic);
+            writes
+                || subscriber.reads(topic)
+                || *subscriber.dead_letter_topic("") == *topic
+                || topic.ends_with("-dlt")
+        };
+        let found = self.plan.subscribers().iter().find(is_known_to);
+        let known =
+            found.is_some() || self.lenient || self.named().values().any(|broker| broker.has_topic(topic));
+        assert!(known, "no handler reads or publishes `{topic}`: there are {:?}", self.topics());
+        let name = found.and_then(|subscriber| subscriber.broker.as_deref().map(ToOwned::to_owned));
+        self.named().get(&name).cloned().unwrap_or_else(|| self.broker())
+    }
+
+    fn topics(&self) -> Vec<String> {
+        let names = self.plan.subscribers().iter().flat_map(|subscriber| {
+            let read: Vec<String> = match &subscriber.source {
+                Source::Topics(topics) => topics.iter().map(ToString::to_string).collect(),
+                Source::Pattern(pattern) => vec![format!("/{pattern}/")],
+            };
+            read.into_iter().chain(subscriber.publishes.iter().map(ToString::to_string))
+        });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}

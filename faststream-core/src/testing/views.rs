@@ -1,0 +1,65 @@
+//! What a test looks at: topics, offsets, calls, held records, states.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::{DeadLetter, Published, TestApp, TestCall};
+use crate::app::Running;
+use crate::runtime::HeldRecord;
+
+impl TestApp {
+    /// What is in a topic, with JSON payloads of type `T`.
+    #[must_use]
+    pub fn published<T: DeserializeOwned>(&self, topic: &str) -> Published<T> {
+        Published::new(topic, self.broker_of(topic).records(topic))
+    }
+
+    /// The records that were given up on, of those read from `topic`: what is in `{topic}-dlt`, or where a handler's
+    /// `dead_letter` says.
+    #[must_use]
+    pub fn dead_letters(&self, topic: &str) -> Vec<DeadLetter> {
+        let readers = self.plan.subscribers().iter().filter(|subscriber| subscriber.reads(topic));
+        let mut places: Vec<_> = readers.map(|subscriber| subscriber.dead_letter_topic(topic)).collect();
+        places.sort();
+        places.dedup();
+        let broker = self.broker_of(topic);
+        let records = places.iter().flat_map(|place| broker.records(place));
+        records.map(|(_, record)| DeadLetter::read(record)).filter(|letter| letter.topic == topic).collect()
+    }
+
+    /// The next offsets that a group committed in a topic, by partition.
+    #[must_use]
+    pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
+        self.broker_of(topic).committed(group, topic)
+    }
+
+    /// The calls of a handler, in order.
+    ///
+    /// # Panics
+    /// If there is no such handler.
+    #[must_use]
+    #[track_caller]
+    pub fn calls(&self, handler: &str) -> Vec<TestCall> {
+        let mut known = self.plan.subscribers().iter().map(|subscriber| &*subscriber.handler);
+        assert!(
+            known.clone().any(|name| name == handler),
+            "no handler `{handler}`: there are {:?}",
+            known.by_ref().collect::<Vec<_>>()
+        );
+        self.calls.of(handler)
+    }
+
+    /// The records that are kept back.
+    #[must_use]
+    pub fn held(&self) -> Vec<HeldRecord> {
+        self.running.as_ref().map(Running::held).unwrap_or_default()
+    }
+
+    /// A value that the handlers get as `State<T>`; `None` also once the app was ended.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.running.as_ref()?.state()
+    }
+}
