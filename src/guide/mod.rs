@@ -1,7 +1,16 @@
-//! The guide: what is guaranteed, and what to do.
+//! The guide: from a first service to what happens at 3 a.m.
+
+#[doc = include_str!("first_service.md")]
+pub mod first_service {}
 
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 
 #[doc = include_str!("errors_and_retries.md")]
 pub mod errors_and_retries {}
+
+#[doc = include_str!("testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("running.md")]
+pub mod running {}
