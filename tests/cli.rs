@@ -1,17 +1,17 @@
 //! The generated `main`, as the processes that users start.
 
+#[path = "kafka/example.rs"]
+mod example;
+
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The README's example, which `cargo test` has built.
+/// The README's example.
 fn orders() -> Command {
-    let binary = std::env::current_exe().expect("this binary has a path");
-    let profile: PathBuf = binary.ancestors().nth(2).expect("it lies in target/profile/deps").into();
-    let mut command = Command::new(profile.join("examples").join("orders"));
+    let mut command = Command::new(example::orders());
     command.env_remove("RUST_LOG").env_remove("KAFKA_BROKERS").env_remove("KAFKA_GROUP").stdin(Stdio::null());
     command
 }

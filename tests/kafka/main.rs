@@ -5,6 +5,7 @@
 
 mod broker;
 mod client;
+mod example;
 mod orders;
 mod origin;
 mod proxy;

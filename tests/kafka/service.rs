@@ -1,12 +1,12 @@
 //! The orders example as a process of its own.
 
 use std::fs::File;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::broker::target;
+use crate::example::orders;
 
 /// Killed, by its own handle, when dropped.
 pub(crate) struct Service {
@@ -61,22 +61,6 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The example's binary, which `cargo test` builds; built now if only this test is run.
-fn orders() -> PathBuf {
-    let binary = std::env::current_exe().expect("this binary has a path");
-    let profile = binary.ancestors().nth(2).expect("it lies in target/profile/deps");
-    let example = profile.join("examples").join("orders");
-    if !example.exists() {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--example", "orders"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo runs").success(), "the example is built");
-    }
-    example
 }
 
 /// Waits until `done` says so.

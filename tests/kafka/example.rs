@@ -1,0 +1,26 @@
+//! The README's example as a binary, built as it is now.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Where the binary is. A plain `cargo test` builds the examples as tests only, so it is built at the first call; that
+/// costs nothing if nothing has changed.
+pub(crate) fn orders() -> PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(build).clone()
+}
+
+fn build() -> PathBuf {
+    let test = std::env::current_exe().expect("this binary has a path");
+    let profile = test.ancestors().nth(2).expect("it lies in target/profile/deps");
+    let target = profile.parent().expect("it lies in target/profile/deps");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--example", "orders", "--target-dir"]).arg(target);
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    assert!(built.status.success(), "building the example: {}", String::from_utf8_lossy(&built.stderr));
+    profile.join("examples").join("orders")
+}
