@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::LaneControl;
+use super::control::Settled;
 use crate::broker::Stale;
 use crate::delivery::{Delivery, FromDelivery, Rejection};
 use crate::subscriber::Requirements;
@@ -30,6 +31,22 @@ impl Ack {
     /// [`Stale`] if the partition was taken away meanwhile: the record is handled again elsewhere.
     pub fn ack(self) -> Result<(), Stale> {
         self.settle(Verdict::Ack)
+    }
+
+    /// The record is finished, and so is the wait: the broker has committed it, and every earlier record of its
+    /// partition.
+    ///
+    /// A commit is asked for at once; those of many records coalesce. While commits fail, it waits for as long as they do;
+    /// dropping the future gives up the wait, not the ack. Earlier records of the partition that are not finished (kept
+    /// back, settled by somebody else) are waited for too: nothing behind them can be committed.
+    ///
+    /// # Errors
+    /// [`Stale`] if the partition was taken away before the broker confirmed: the record may be handled again elsewhere.
+    pub async fn ack_durable(mut self) -> Result<(), Stale> {
+        let (control, settled) = self.take(Verdict::Ack);
+        let offset = settled.offset;
+        control.settle(Settled { durable: true, ..settled })?;
+        control.durable(offset).await
     }
 
     /// The record failed: retried by the policy, then `on_error`.
@@ -65,8 +82,13 @@ impl Ack {
     }
 
     fn settle(mut self, verdict: Verdict) -> Result<(), Stale> {
+        let (control, settled) = self.take(verdict);
+        control.settle(settled)
+    }
+
+    fn take(&mut self, verdict: Verdict) -> (Arc<LaneControl>, Settled) {
         let control = self.control.take().expect("an `Ack` is settled once: settling takes it");
-        control.settle(self.offset, self.attempt, verdict)
+        (control, Settled { offset: self.offset, attempt: self.attempt, verdict, durable: false })
     }
 }
 
@@ -86,9 +108,10 @@ impl FromDelivery for Ack {
 
 impl Drop for Ack {
     fn drop(&mut self) {
-        if let Some(control) = self.control.take() {
+        if self.control.is_some() {
+            let (control, settled) = self.take(Verdict::nack());
             // Stale: handled again elsewhere, which is what a nack asks for.
-            let _ = control.settle(self.offset, self.attempt, Verdict::nack());
+            let _ = control.settle(settled);
         }
     }
 }

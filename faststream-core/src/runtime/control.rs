@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Epoch, Stale};
@@ -31,6 +32,8 @@ pub struct LaneControl {
     has_mail: AtomicBool,
     mail: Mutex<Mail>,
     waker: AtomicWaker,
+    /// For those who wait until their record is durable: a commit was accepted, or the lane is over.
+    moved: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +48,8 @@ pub(super) struct Settled {
     pub(super) offset: i64,
     pub(super) attempt: u32,
     pub(super) verdict: Verdict,
+    /// Somebody waits until the broker has it.
+    pub(super) durable: bool,
 }
 
 impl LaneControl {
@@ -60,6 +65,7 @@ impl LaneControl {
             has_mail: AtomicBool::new(false),
             mail: Mutex::default(),
             waker: AtomicWaker::new(),
+            moved: Notify::new(),
         }
     }
 
@@ -74,6 +80,7 @@ impl LaneControl {
         self.committed.fetch_max(next, SeqCst);
         self.braked.store(false, SeqCst);
         self.waker.wake();
+        self.moved.notify_waiters();
     }
 
     pub(super) fn brake(&self) {
@@ -93,9 +100,30 @@ impl LaneControl {
     /// still counts.
     pub(super) fn fence(&self) -> Vec<Settled> {
         self.cancelled.cancel();
-        let mut mail = self.lock();
-        mail.fenced = true;
-        std::mem::take(&mut mail.settled)
+        let settled = {
+            let mut mail = self.lock();
+            mail.fenced = true;
+            std::mem::take(&mut mail.settled)
+        };
+        self.moved.notify_waiters();
+        settled
+    }
+
+    /// Waits until the broker has everything up to this record.
+    pub(super) async fn durable(&self, offset: i64) -> Result<(), Stale> {
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            // Registered before the look, or a change in between would be missed.
+            moved.as_mut().enable();
+            if self.committed_offset() > offset {
+                return Ok(());
+            }
+            if self.lock().fenced {
+                return Err(Stale);
+            }
+            moved.await;
+        }
     }
 
     pub(super) fn register(&self, waker: &Waker) {
@@ -127,14 +155,14 @@ impl LaneControl {
         std::mem::take(&mut self.lock().settled)
     }
 
-    pub(super) fn settle(&self, offset: i64, attempt: u32, verdict: Verdict) -> Result<(), Stale> {
+    pub(super) fn settle(&self, settled: Settled) -> Result<(), Stale> {
         {
             let mut mail = self.lock();
             if mail.fenced {
                 super::metrics::stale_ack();
                 return Err(Stale);
             }
-            mail.settled.push(Settled { offset, attempt, verdict });
+            mail.settled.push(settled);
         }
         self.has_mail.store(true, SeqCst);
         self.waker.wake();

@@ -66,6 +66,8 @@ pub(super) struct LaneTask {
     metrics: LaneMetrics,
     stored: Option<i64>,
     asked_commit: bool,
+    /// The last record that somebody waits for to be durable, until its commit was asked for.
+    durable: Option<i64>,
     /// Nothing more will happen here without help from outside.
     jammed: bool,
 }
@@ -102,6 +104,7 @@ impl LaneTask {
             timers: Timers::default(),
             stored: None,
             asked_commit: false,
+            durable: None,
             jammed: false,
         }
     }
@@ -175,10 +178,12 @@ impl LaneTask {
             && self.stored != prefix
         {
             self.stored = prefix;
+            let wanted = self.subscriber.commit == Commit::Each || self.durable.is_some();
             // Stale: the lane is over, which its end will tell.
-            if self.lane.store(next).is_ok() && self.subscriber.commit == Commit::Each {
+            if self.lane.store(next).is_ok() && wanted {
                 self.shared.tell(News::WantsCommit);
             }
+            self.durable = self.durable.filter(|offset| *offset >= next);
         }
         self.control.note(self.stored, self.offsets.oldest());
     }

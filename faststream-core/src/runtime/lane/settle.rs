@@ -76,7 +76,10 @@ impl LaneTask {
 
     /// An `Ack` was settled: while its handler still runs, or after.
     pub(super) fn settled(&mut self, settled: Settled) {
-        let Settled { offset, attempt, verdict } = settled;
+        let Settled { offset, attempt, verdict, durable } = settled;
+        if durable {
+            self.durable = self.durable.max(Some(offset));
+        }
         let Some(slot) = self.slots.get_mut(offset) else { return };
         // Of an earlier attempt, which failed otherwise: only success is news.
         if slot.attempt != attempt && verdict != Verdict::Ack {
@@ -84,6 +87,10 @@ impl LaneTask {
         }
         match slot.state() {
             State::Running => {
+                // Success counts from here on, whatever becomes of the call: it may wait until this is durable.
+                if matches!(verdict, Verdict::Ack | Verdict::Skip) {
+                    self.offsets.finish(offset);
+                }
                 slot.verdict = Some(verdict);
             }
             State::Confirming => {}

@@ -5,7 +5,7 @@ mod world;
 use std::time::Duration;
 
 use self::world::{Act, World, record};
-use crate::broker::PublishErrorKind;
+use crate::broker::{PublishErrorKind, Stale};
 use crate::policy::{AckPolicy, Commit, OnError, Order, Retry};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -259,6 +259,29 @@ async fn an_ack_after_the_fence_is_stale_and_changes_nothing() {
     world.fence();
     assert!(ack.ack().is_err());
     assert_eq!(world.stored(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_durable_ack_asks_for_a_commit_and_waits_for_the_brokers_word() {
+    let world = World::start(|subscriber| subscriber.ack = AckPolicy::Manual, [Act::AckDurable]);
+    world.feed([record(0, "a"), record(1, "b")]);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!((world.stored(), world.commits_asked(), world.calls()), (Some(1), 1, vec![(0, 1)]));
+    world.committed(1);
+    world.turn().await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_durable_ack_that_is_cut_off_by_a_revocation_is_stale() {
+    let world = World::start(|subscriber| subscriber.ack = AckPolicy::Manual, [Act::KeepAck]);
+    world.feed([record(0, "a")]);
+    world.turn().await;
+    let waits = tokio::spawn(world.take_ack().ack_durable());
+    world.turn().await;
+    assert_eq!((world.stored(), waits.is_finished()), (Some(1), false));
+    world.fence();
+    assert_eq!(waits.await.expect("it does not panic"), Err(Stale));
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ use crate::delivery::{Call, Delivery, FromDelivery, HandlerError, Outcome, Owned
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
 use crate::publish::Outgoing;
 use crate::runtime::lane::LaneTask;
-use crate::runtime::status::Shared;
+use crate::runtime::status::{News, Shared};
 use crate::runtime::{Ack, LaneControl, Quiet, Vote};
 use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
 use crate::verdict::Verdict;
@@ -42,6 +42,8 @@ pub(super) enum Act {
     KeepAck,
     DropAck,
     AckNow,
+    /// Waits inside the call until the broker has it.
+    AckDurable,
 }
 
 /// Everything that the lane, the handler and the producer share with the test.
@@ -230,6 +232,11 @@ impl World {
         self.control.committed(next);
     }
 
+    /// How often a commit was asked for.
+    pub(super) fn commits_asked(&self) -> usize {
+        self.shared.take_news().iter().filter(|news| matches!(news, News::WantsCommit)).count()
+    }
+
     pub(super) async fn ended(&self) {
         let task = self.task.lock().expect("not poisoned").take().expect("awaited once");
         timeout(Duration::from_secs(60), task).await.expect("it ends in time").expect("without a panic");
@@ -358,6 +365,15 @@ fn call(delivery: &Delivery<'_>) -> Call {
         Act::DropAck => {
             drop(keep_ack());
             verdict(Verdict::Ack)
+        }
+        Act::AckDurable => {
+            let ack = keep_ack();
+            Call::new(async move {
+                match ack.ack_durable().await {
+                    Ok(()) => Outcome::Verdict(Verdict::Ack),
+                    Err(stale) => Outcome::Failed(HandlerError::new("stale", stale.to_string())),
+                }
+            })
         }
         Act::AckNow => {
             keep_ack().ack().expect("not stale");
