@@ -20,7 +20,7 @@ fn build() -> PathBuf {
     if profile.ends_with("release") {
         build.arg("--release");
     }
-    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-    assert!(built.status.success(), "building the example: {}", String::from_utf8_lossy(&built.stderr));
+    let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    assert!(output.status.success(), "building the example: {}", String::from_utf8_lossy(&output.stderr));
     profile.join("examples").join("orders")
 }
