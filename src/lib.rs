@@ -9,7 +9,9 @@ pub mod guide;
 
 #[cfg(feature = "cli")]
 pub use entry::run;
-pub use faststream_core::app::{Environment, Exit, FastStream, Health, Hook};
+pub use faststream_core::app::{
+    CommitFailure, Environment, Exit, FastStream, GroupPartition, Health, Hook, Rebalance,
+};
 pub use faststream_core::broker::{
     BrokerError, CommitClass, PublishError, PublishErrorKind, Published, Stale,
 };

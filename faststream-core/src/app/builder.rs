@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::group_hook::GroupHooks;
 use super::hook::{AnyError, AnyState, BoxHook, HookFn, HookResult, StateMaker, boxed, boxed_state};
 use crate::broker::{Broker, BrokerError};
 use crate::policy::{AckPolicy, GroupSettings, OnError, Retry};
@@ -24,6 +25,7 @@ pub struct FastStream {
     /// One of a type, in the order in which they were given.
     pub(super) states: Vec<StateEntry>,
     pub(super) hooks: Hooks,
+    pub(super) group_hooks: GroupHooks,
     pub(super) defaults: Defaults,
     /// Module paths; empty selects everything.
     pub(super) modules: Vec<String>,
@@ -71,6 +73,7 @@ impl FastStream {
             named_brokers: BTreeMap::new(),
             states: Vec::new(),
             hooks: Hooks::default(),
+            group_hooks: GroupHooks::default(),
             defaults: Defaults::default(),
             modules: Vec::new(),
         }

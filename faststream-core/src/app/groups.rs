@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::GroupHooks;
 use super::resolve::longest_drain;
 use crate::broker::{GroupRequest, PatternRequest};
 use crate::policy::GroupSettings;
@@ -17,13 +18,18 @@ pub(super) struct GroupPlan {
     /// By module and line.
     pub(super) subscribers: Vec<Arc<Subscriber>>,
     pub(super) settings: GroupSettings,
+    pub(super) hooks: Arc<GroupHooks>,
 }
 
 /// The memberships, by broker and group.
 ///
 /// Order, concurrency, commit and start belong to a topic, which has one subscriber in a group. What is left to the
 /// group is its drain time: the longest of its subscribers'.
-pub(super) fn group(subscribers: &[Arc<Subscriber>], settings: &GroupSettings) -> Vec<GroupPlan> {
+pub(super) fn group(
+    subscribers: &[Arc<Subscriber>],
+    settings: &GroupSettings,
+    hooks: &Arc<GroupHooks>,
+) -> Vec<GroupPlan> {
     let mut members: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for subscriber in subscribers {
         let place = (subscriber.broker.clone(), Arc::clone(&subscriber.group));
@@ -32,7 +38,7 @@ pub(super) fn group(subscribers: &[Arc<Subscriber>], settings: &GroupSettings) -
     let plan = |((broker, group), subscribers): ((_, Arc<str>), Vec<Arc<Subscriber>>)| {
         let settings = settings.clone().drain(longest_drain(subscribers.iter()));
         let request = request(group, &subscribers, &settings);
-        GroupPlan { broker, request, subscribers, settings }
+        GroupPlan { broker, request, subscribers, settings, hooks: Arc::clone(hooks) }
     };
     members.into_iter().map(plan).collect()
 }

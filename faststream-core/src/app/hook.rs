@@ -69,7 +69,12 @@ impl Hook {
         self.states.get()
     }
 
-    /// Publishes to the default broker; `None` before it is connected (`on_startup`, `state_with`).
+    /// For the hooks of a group: what its handlers use.
+    pub(crate) fn of(context: &Arc<Context>) -> Self {
+        Self { states: Arc::clone(&context.states), context: Some(Arc::clone(context)) }
+    }
+
+    /// Publishes to the default broker (in the hooks of a group: to its broker); `None` before it is connected (`on_startup`, `state_with`).
     #[must_use]
     pub fn publisher(&self) -> Option<Publisher> {
         self.context.as_ref().map(|context| Publisher::new(Arc::clone(&context.producer)))

@@ -172,6 +172,7 @@ fn new_member(
         Arc::clone(context),
         plan.settings.clone(),
     );
+    let member = member.with_hooks(Arc::clone(&plan.hooks));
     broker.join(plan.request.clone(), member)?;
     Ok(handle)
 }

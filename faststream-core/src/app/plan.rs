@@ -89,7 +89,7 @@ impl FastStream {
 
         let brokers = self.brokers(&setting.brokers);
         let states: BTreeSet<TypeId> = self.states.iter().map(|entry| entry.type_id).collect();
-        let groups = group(&subscribers, &self.defaults.group_settings);
+        let groups = group(&subscribers, &self.defaults.group_settings, &Arc::new(self.group_hooks.clone()));
         checks::states(&subscribers, &states, &mut faults);
         checks::brokers(&subscribers, &brokers, &mut faults);
         checks::overlaps(&subscribers, &mut faults);

@@ -110,6 +110,16 @@ pub enum CommitClass {
 }
 
 impl CommitClass {
+    /// For logs: what follows.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Transient => "tried again by itself",
+            Self::Stale => "the partition has another owner, or will have",
+            Self::Permanent => "fails until a setting or a permission is changed, tried again by itself",
+            Self::Fatal => "the client is replaced",
+        }
+    }
+
     /// As metrics call it.
     pub(crate) fn label(self) -> &'static str {
         match self {

@@ -1,26 +1,41 @@
-//! Whether commits succeed: for how long something finished is not durable, and when to brake.
+//! Whether commits succeed, partition by partition: since when something finished is not durable, what fails, and when
+//! to brake.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::LaneControl;
+use crate::broker::Epoch;
 
-/// Without an accepted commit for so many intervals, lanes are braked as if commits had failed.
+/// Without an accepted commit for so many intervals, a lane is braked as if commits had failed.
 const SILENT_INTERVALS: u32 = 3;
+/// What goes on failing is said again after this.
+const AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Commits {
     interval: Duration,
     next_check: Instant,
-    /// Since when something was stored and nothing accepted.
-    dirty_since: Option<Instant>,
+    /// Since when something of a lane was stored and nothing accepted.
+    dirty: BTreeMap<Epoch, Instant>,
+    failing: BTreeMap<Epoch, Failing>,
+}
+
+#[derive(Debug)]
+struct Failing {
+    /// When it was said last.
+    said: Instant,
+    /// The last error, with its place.
+    sentence: String,
 }
 
 impl Commits {
     pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, next_check: Instant::now() + interval, dirty_since: None }
+        let next_check = Instant::now() + interval;
+        Self { interval, next_check, dirty: BTreeMap::new(), failing: BTreeMap::new() }
     }
 
     pub(super) fn next_check(&self) -> Instant {
@@ -31,27 +46,93 @@ impl Commits {
         now >= self.next_check
     }
 
-    /// A commit was accepted: whatever is dirty now is so from now on.
-    pub(super) fn accepted(&mut self, now: Instant) {
-        self.dirty_since = self.dirty_since.map(|_| now);
+    /// A commit was accepted: what is dirty now is so from now on. True if the one before had failed.
+    pub(super) fn accepted(&mut self, now: Instant, lane: Epoch) -> bool {
+        self.dirty.entry(lane).and_modify(|since| *since = now);
+        self.failing.remove(&lane).is_some()
     }
 
-    /// Looks at the lanes that have something to commit, once an interval.
-    pub(super) fn check<'a>(&mut self, now: Instant, dirty: impl Iterator<Item = &'a Arc<LaneControl>>) {
+    /// A commit failed. True if it is to be said: the first time, then once a minute.
+    pub(super) fn failed(&mut self, now: Instant, lane: Epoch, sentence: String) -> bool {
+        self.dirty.entry(lane).or_insert(now);
+        let Some(failing) = self.failing.get_mut(&lane) else {
+            self.failing.insert(lane, Failing { said: now, sentence });
+            return true;
+        };
+        failing.sentence = sentence;
+        let again = now - failing.said >= AGAIN;
+        if again {
+            failing.said = now;
+        }
+        again
+    }
+
+    /// Looks at all lanes, once an interval.
+    pub(super) fn check<'a>(&mut self, now: Instant, lanes: impl Iterator<Item = &'a Arc<LaneControl>>) {
         self.next_check = now + self.interval;
-        let mut dirty = dirty.peekable();
-        if dirty.peek().is_none() {
-            self.dirty_since = None;
-            return;
+        let before = std::mem::take(&mut self.dirty);
+        for lane in lanes.filter(|lane| lane.is_dirty()) {
+            let since = before.get(&lane.epoch).copied().unwrap_or(now);
+            self.dirty.insert(lane.epoch, since);
+            if now - since >= self.interval * SILENT_INTERVALS {
+                lane.brake();
+            }
         }
-        let since = *self.dirty_since.get_or_insert(now);
-        if now - since >= self.interval * SILENT_INTERVALS {
-            dirty.for_each(|lane| lane.brake());
-        }
+        // What has nothing to commit any more fails no more, and neither does what is gone.
+        self.failing.retain(|lane, _| self.dirty.contains_key(lane));
     }
 
-    /// For how long something finished has not become durable; zero if all is, or commits succeed.
+    /// For how long something finished has not become durable, in the worst partition; zero if commits succeed.
     pub(super) fn dirty_for(&self, now: Instant) -> Duration {
-        self.dirty_since.map_or(Duration::ZERO, |since| now - since)
+        self.dirty.values().min().map_or(Duration::ZERO, |since| now - *since)
+    }
+
+    /// One of the partitions whose last commit failed.
+    pub(super) fn error(&self) -> Option<String> {
+        self.failing.values().next().map(|failing| failing.sentence.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn dirty_lane(number: u64) -> Arc<LaneControl> {
+        let lane = Arc::new(LaneControl::new(Epoch(number), 0));
+        lane.note(Some(10), None);
+        lane
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_failing_partition_is_not_hidden_by_the_others() {
+        let (mut commits, mut now) = (Commits::new(SECOND), Instant::now());
+        let (failing, sound) = (dirty_lane(1), dirty_lane(2));
+        let mut said = 0;
+        for _ in 0..120 {
+            now += SECOND;
+            assert!(!commits.accepted(now, sound.epoch));
+            said += u32::from(commits.failed(now, failing.epoch, "refused".into()));
+            commits.check(now, [&failing, &sound].into_iter());
+        }
+        assert_eq!((said, commits.error()), (2, Some("refused".into())));
+        assert_eq!(commits.dirty_for(now), SECOND * 119);
+        assert!(failing.is_braked() && !sound.is_braked());
+        failing.committed(10);
+        assert!(commits.accepted(now, failing.epoch));
+        commits.check(now, [&failing].into_iter());
+        assert_eq!((commits.error(), commits.dirty_for(now)), (None, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_silent_intervals_brake_as_a_failure_does() {
+        let (mut commits, now, lane) = (Commits::new(SECOND), Instant::now(), dirty_lane(1));
+        for interval in 0..3 {
+            commits.check(now + SECOND * interval, [&lane].into_iter());
+        }
+        assert!(!lane.is_braked());
+        commits.check(now + SECOND * 3, [&lane].into_iter());
+        assert!(lane.is_braked());
     }
 }

@@ -29,6 +29,8 @@ pub struct LaneControl {
     oldest: AtomicI64,
     /// Commits fail: no more than the limit is delivered beyond the last accepted one.
     braked: AtomicBool,
+    /// Nothing begins before `on_assigned` has ended.
+    gated: AtomicBool,
     has_mail: AtomicBool,
     mail: Mutex<Mail>,
     waker: AtomicWaker,
@@ -62,6 +64,7 @@ impl LaneControl {
             stored: AtomicI64::new(NOTHING),
             oldest: AtomicI64::new(NOTHING),
             braked: AtomicBool::new(false),
+            gated: AtomicBool::new(false),
             has_mail: AtomicBool::new(false),
             mail: Mutex::default(),
             waker: AtomicWaker::new(),
@@ -83,6 +86,19 @@ impl LaneControl {
         self.moved.notify_waiters();
     }
 
+    pub(super) fn close_gate(&self) {
+        self.gated.store(true, SeqCst);
+    }
+
+    pub(super) fn open_gate(&self) {
+        self.gated.store(false, SeqCst);
+        self.waker.wake();
+    }
+
+    pub(super) fn is_gated(&self) -> bool {
+        self.gated.load(SeqCst)
+    }
+
     pub(super) fn brake(&self) {
         self.braked.store(true, SeqCst);
     }
@@ -90,6 +106,11 @@ impl LaneControl {
     /// Something is stored that the broker does not have.
     pub(super) fn is_dirty(&self) -> bool {
         self.stored.load(SeqCst) > self.committed_offset()
+    }
+
+    /// Up to where everything is finished.
+    pub(super) fn finished_to(&self) -> i64 {
+        self.stored.load(SeqCst).max(self.committed_offset())
     }
 
     pub(super) fn oldest(&self) -> Option<i64> {

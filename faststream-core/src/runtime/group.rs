@@ -34,6 +34,8 @@ pub(super) enum Input {
         lane: Epoch,
         died: bool,
     },
+    /// `on_revoked` has ended; `None` for the one at a stop.
+    HookEnded(Option<RevocationId>),
     Shutdown,
     Fatal,
     Closed,
@@ -53,6 +55,8 @@ pub(super) enum Output {
         lane: Epoch,
         late: bool,
     },
+    /// Run `on_revoked`: the calls have ended. `None` at a stop.
+    Hook(Option<RevocationId>),
     Answer(RevocationId),
     Reopen(Epoch),
     Close,
@@ -68,6 +72,10 @@ pub(super) struct Group {
     lanes: BTreeMap<Epoch, LaneState>,
     /// Answered strictly in this order: the client acts on them in order, too.
     owed: VecDeque<Owed>,
+    /// `on_revoked` runs before partitions are given back.
+    hooked: bool,
+    /// The one at a stop.
+    last_hook: Hook,
     /// Deaths of lanes in a row, and when the last was.
     deaths: u32,
     last_death: Option<Instant>,
@@ -103,14 +111,60 @@ enum LaneState {
 struct Owed {
     id: RevocationId,
     lanes: Vec<Epoch>,
+    hook: Hook,
+}
+
+/// A run of `on_revoked`, and until when it is waited for: the drain time counts from the revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Hook {
+    #[default]
+    Unwanted,
+    Wanted {
+        until: Instant,
+    },
+    Runs {
+        until: Instant,
+    },
+}
+
+impl Hook {
+    /// Waits for the hook, which is begun by the first call; false once that is over.
+    fn waits(&mut self, now: Instant, id: Option<RevocationId>, out: &mut Vec<Output>) -> bool {
+        match *self {
+            Self::Unwanted => false,
+            Self::Wanted { until } => {
+                *self = Self::Runs { until };
+                out.push(Output::Hook(id));
+                true
+            }
+            Self::Runs { until } if now < until => true,
+            Self::Runs { .. } => {
+                *self = Self::Unwanted;
+                false
+            }
+        }
+    }
+
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Runs { until } => Some(until),
+            Self::Unwanted | Self::Wanted { .. } => None,
+        }
+    }
 }
 
 impl Group {
+    /// With hooks, a revocation is answered once its hook has ended, or is out of time.
+    pub(super) fn hooked(&mut self) {
+        self.hooked = true;
+    }
+
     pub(super) fn on(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Assigned(lanes) => self.assigned(&lanes, out),
             Input::Revoked { id, lanes, lost } => self.revoked(now, id, lanes, lost, out),
             Input::LaneEnded { lane, died } => self.lane_ended(now, lane, died),
+            Input::HookEnded(id) => self.hook_ended(id),
             Input::Shutdown => self.shutdown(now, out),
             Input::Fatal => self.fatal(now, out),
             Input::Closed if self.phase != Phase::Finished => self.finish(true, out),
@@ -130,7 +184,8 @@ impl Group {
             LaneState::Draining { until } => Some(*until),
             LaneState::Dead { reopen } => Some(*reopen),
         });
-        lanes.chain(closing).min()
+        let hooks = self.owed.front().map_or(self.last_hook, |owed| owed.hook).deadline();
+        lanes.chain(closing).chain(hooks).min()
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -157,10 +212,32 @@ impl Group {
         out: &mut Vec<Output>,
     ) {
         let most = if lost { DRAIN_LOST } else { Duration::MAX };
+        let hook = if lost { Hook::Unwanted } else { self.hook(now, &lanes) };
+        if lost {
+            // Nobody waits for hooks of what is gone.
+            self.owed.iter_mut().for_each(|owed| owed.hook = Hook::Unwanted);
+        }
         for lane in &lanes {
             self.drain(now, *lane, most, out);
         }
-        self.owed.push_back(Owed { id, lanes });
+        self.owed.push_back(Owed { id, lanes, hook });
+    }
+
+    /// The hook of a revocation of these lanes; with none of them alive, nobody asks for it.
+    fn hook(&self, now: Instant, lanes: &[Epoch]) -> Hook {
+        let until = lanes.iter().filter_map(|lane| match *self.lanes.get(lane)? {
+            LaneState::Active { drain } => Some(now + drain),
+            LaneState::Draining { until } => Some(until),
+            LaneState::Dead { .. } => Some(now),
+        });
+        until.max().filter(|_| self.hooked).map_or(Hook::Unwanted, |until| Hook::Wanted { until })
+    }
+
+    fn hook_ended(&mut self, id: Option<RevocationId>) {
+        let owed = self.owed.iter_mut().find(|owed| Some(owed.id) == id).map(|owed| &mut owed.hook);
+        if let Some(hook) = owed.or(id.is_none().then_some(&mut self.last_hook)) {
+            *hook = Hook::Unwanted;
+        }
     }
 
     fn lane_ended(&mut self, now: Instant, lane: Epoch, died: bool) {
@@ -184,6 +261,9 @@ impl Group {
         }
         self.phase = Phase::Draining;
         let all: Vec<Epoch> = self.lanes.keys().copied().collect();
+        let revoked: Vec<&Epoch> = self.owed.iter().flat_map(|owed| &owed.lanes).collect();
+        let kept: Vec<Epoch> = all.iter().filter(|lane| !revoked.contains(lane)).copied().collect();
+        self.last_hook = self.hook(now, &kept);
         for lane in all {
             self.drain(now, lane, Duration::MAX, out);
         }
@@ -196,6 +276,7 @@ impl Group {
         }
         self.fence_all(false, out);
         self.owed.clear();
+        self.last_hook = Hook::Unwanted;
         self.phase = Phase::Closing { until: now + CLOSE };
     }
 
@@ -225,19 +306,24 @@ impl Group {
             }
             _ => true,
         });
-        while let Some(owed) = self.owed.front() {
-            if owed.lanes.iter().any(|lane| self.lanes.contains_key(lane)) {
+        while let Some(owed) = self.owed.front_mut() {
+            let id = owed.id;
+            if owed.lanes.iter().any(|lane| self.lanes.contains_key(lane))
+                || owed.hook.waits(now, Some(id), out)
+            {
                 break;
             }
-            let id = owed.id;
             self.owed.pop_front();
             // A consumer that closes answers for itself.
             if matches!(self.phase, Phase::Running | Phase::Draining) {
                 out.push(Output::Answer(id));
             }
         }
-        if self.phase == Phase::Draining && self.lanes.is_empty() {
-            out.extend(self.owed.drain(..).map(|owed| Output::Answer(owed.id)));
+        if self.phase == Phase::Draining
+            && self.lanes.is_empty()
+            && self.owed.is_empty()
+            && !self.last_hook.waits(now, None, out)
+        {
             self.phase = Phase::Closing { until: now + CLOSE };
             out.push(Output::Close);
         }
@@ -251,6 +337,7 @@ impl Group {
     fn finish(&mut self, closed: bool, out: &mut Vec<Output>) {
         self.fence_all(false, out);
         self.owed.clear();
+        self.last_hook = Hook::Unwanted;
         self.phase = Phase::Finished;
         out.push(Output::Finished { closed });
     }
@@ -278,6 +365,7 @@ mod tests {
         Assign(u8),
         Revoke { lanes: u8, lost: bool },
         LaneEnds { pick: u8, died: bool },
+        HookEnds,
         Wait { millis: u16 },
         Shutdown,
         Fatal,
@@ -289,6 +377,7 @@ mod tests {
             4 => (0..4_u8).prop_map(Act::Assign),
             4 => (1..4_u8, any::<bool>()).prop_map(|(lanes, lost)| Act::Revoke { lanes, lost }),
             6 => (any::<u8>(), any::<bool>()).prop_map(|(pick, died)| Act::LaneEnds { pick, died }),
+            3 => Just(Act::HookEnds),
             6 => (0..7_000_u16).prop_map(|millis| Act::Wait { millis }),
             1 => Just(Act::Shutdown),
             1 => Just(Act::Fatal),
@@ -306,6 +395,8 @@ mod tests {
         owned: Vec<Epoch>,
         /// Started, and neither ended nor fenced.
         alive: BTreeSet<Epoch>,
+        /// Runs of `on_revoked` that have not ended.
+        hooks: VecDeque<Option<RevocationId>>,
         /// Revocations without an answer: until when one must come.
         owed: VecDeque<(RevocationId, Vec<Epoch>, Instant)>,
         stopping: bool,
@@ -314,9 +405,14 @@ mod tests {
     }
 
     impl World {
-        fn new() -> Self {
+        fn new(hooked: bool) -> Self {
+            let mut group = Group::default();
+            if hooked {
+                group.hooked();
+            }
             Self {
-                group: Group::default(),
+                group,
+                hooks: VecDeque::new(),
                 now: Instant::now(),
                 number: 0,
                 owned: Vec::new(),
@@ -354,6 +450,17 @@ mod tests {
                             "answered while a lane lives"
                         );
                         assert!(!self.closed, "answered after closing");
+                    }
+                    Output::Hook(id) => {
+                        let front = self.owed.front().map(|(owed, ..)| *owed);
+                        assert!(!self.closed && (id == front), "a hook out of order: {id:?}, {front:?}");
+                        let lanes = self.owed.front().into_iter().flat_map(|(_, lanes, _)| lanes);
+                        assert!(
+                            !lanes.into_iter().any(|lane| self.alive.contains(lane)),
+                            "a call still runs"
+                        );
+                        assert!(!self.hooks.contains(&id), "run twice");
+                        self.hooks.push_back(id);
                     }
                     Output::Reopen(lane) => {
                         assert!(!self.alive.contains(&lane));
@@ -411,6 +518,11 @@ mod tests {
                     self.alive.remove(&lane);
                     self.input(Input::LaneEnded { lane, died });
                 }
+                Act::HookEnds => {
+                    if let Some(hook) = self.hooks.pop_front() {
+                        self.input(Input::HookEnded(hook));
+                    }
+                }
                 Act::Wait { millis } => self.wait(Duration::from_millis(millis.into())),
                 Act::Shutdown => {
                     self.stopping = true;
@@ -434,9 +546,10 @@ mod tests {
 
         #[test]
         fn revocations_are_answered_once_in_order_in_time_and_it_always_ends(
+            hooked in any::<bool>(),
             acts in prop::collection::vec(act(), 0..60),
         ) {
-            let mut world = World::new();
+            let mut world = World::new(hooked);
             for act in acts {
                 world.act(act);
             }
@@ -448,13 +561,32 @@ mod tests {
 
     #[test]
     fn a_lost_revocation_cuts_the_drain_of_an_earlier_one_short() {
-        let mut world = World::new();
+        let mut world = World::new(false);
         world.act(Act::Assign(1));
         let lanes = world.owned.clone();
         world.act(Act::Revoke { lanes: 1, lost: false });
         world.input(Input::Revoked { id: RevocationId(99), lanes: lanes.clone(), lost: true });
         world.owed.push_back((RevocationId(99), lanes, world.now + DRAIN));
         assert_eq!(world.group.next_deadline(), Some(world.now + DRAIN_LOST));
+    }
+
+    #[test]
+    fn a_revocation_waits_for_its_hook_until_the_drain_time_is_over() {
+        let mut world = World::new(true);
+        world.act(Act::Assign(2));
+        world.act(Act::Revoke { lanes: 1, lost: false });
+        world.act(Act::Wait { millis: 1_000 });
+        assert!(world.hooks.is_empty(), "the call still runs");
+        world.act(Act::LaneEnds { pick: 0, died: false });
+        assert_eq!((world.hooks.len(), world.owed.len()), (1, 1));
+        world.act(Act::HookEnds);
+        assert!(world.owed.is_empty(), "answered");
+        world.act(Act::Revoke { lanes: 1, lost: false });
+        world.act(Act::LaneEnds { pick: 0, died: false });
+        world.act(Act::Wait { millis: 4_999 });
+        assert_eq!((world.hooks.len(), world.owed.len()), (1, 1));
+        world.act(Act::Wait { millis: 1 });
+        assert!(world.owed.is_empty(), "the hook is late");
     }
 
     #[test]

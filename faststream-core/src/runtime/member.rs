@@ -17,12 +17,13 @@ use tracing::{debug, error, info, warn};
 use super::LaneControl;
 use super::commits::Commits;
 use super::group::{Group, Input, Output};
+use super::hooks::Hooks;
 use super::lane::LaneTask;
 use super::metrics;
 use super::quiet::Vote;
 use super::status::{Ended, MemberHandle, News, Shared};
-use crate::app::Context;
-use crate::broker::{Command, CommitReport, Epoch, Event, Lane};
+use crate::app::{CommitFailure, Context, GroupHooks};
+use crate::broker::{Command, CommitReport, Epoch, Event, Lane, RevocationId};
 use crate::policy::GroupSettings;
 use crate::subscriber::Subscriber;
 
@@ -42,6 +43,9 @@ pub struct Member {
     arrived: BTreeMap<Epoch, Box<dyn Lane>>,
     running: BTreeMap<Epoch, Running>,
     shared: Arc<Shared>,
+    hooks: Hooks,
+    /// For `on_revoked`, once the calls have ended: what is given back by a revocation, or at a stop (`None`).
+    leaving: BTreeMap<Option<RevocationId>, Vec<(Place, Arc<LaneControl>)>>,
     /// What the end of the membership will be, if nothing worse happens.
     ending: Ended,
 }
@@ -53,11 +57,18 @@ struct Running {
     task: AbortHandle,
 }
 
+impl Running {
+    /// What hooks are told of, also when the lane has ended.
+    fn share(&self) -> (Place, Arc<LaneControl>) {
+        (self.place.clone(), Arc::clone(&self.control))
+    }
+}
+
 /// For what is said about a lane.
 #[derive(Debug, Clone)]
-struct Place {
-    topic: Arc<str>,
-    partition: i32,
+pub(super) struct Place {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
 }
 
 impl Drop for Running {
@@ -82,7 +93,16 @@ impl Member {
     ) -> (Self, MemberHandle) {
         let shared = Arc::new(Shared::new());
         let handle = MemberHandle::new(Arc::clone(&shared));
+        let hooks = Hooks::new(
+            Arc::clone(&group),
+            Arc::clone(&context),
+            Arc::clone(&shared),
+            Handle::current(),
+            settings.drain,
+        );
         let member = Self {
+            hooks,
+            leaving: BTreeMap::new(),
             name: group,
             subscribers,
             context,
@@ -98,6 +118,15 @@ impl Member {
         (member, handle)
     }
 
+    /// Runs these hooks when partitions come and go, and when commits fail.
+    pub(crate) fn with_hooks(mut self, hooks: Arc<GroupHooks>) -> Self {
+        self.hooks.set(hooks);
+        if self.hooks.delay_answers() {
+            self.group.hooked();
+        }
+        self
+    }
+
     /// Something happened; what to do about it, in order.
     pub fn on(&mut self, event: Event) -> Vec<Command> {
         let mut commands = Vec::new();
@@ -106,11 +135,19 @@ impl Member {
             Event::Revoked { id, lanes, lost } => {
                 metrics::rebalance(&self.name, if lost { "lost" } else { "revoked" });
                 info!(group = %self.name, lanes = lanes.len(), lost, "partitions revoked");
+                let leaving =
+                    lanes.iter().filter_map(|lane| self.running.get(lane)).map(Running::share).collect();
+                if lost {
+                    self.hooks.lost(leaving);
+                } else {
+                    self.leaving.insert(Some(id), leaving);
+                }
                 self.advance(Input::Revoked { id, lanes, lost }, &mut commands);
             }
             Event::Committed(reports) => self.committed(&reports),
             Event::Fatal { message, permanent } => {
                 error!(group = %self.name, permanent, "the client is beyond repair: {message}");
+                self.hooks.lost(self.running.values().map(Running::share).collect());
                 self.ending = Ended::Fatal { message, permanent };
                 self.advance(Input::Fatal, &mut commands);
             }
@@ -125,7 +162,12 @@ impl Member {
         let mut commands = Vec::new();
         for news in self.shared.take_news() {
             match news {
-                News::Shutdown => self.advance(Input::Shutdown, &mut commands),
+                News::Shutdown => {
+                    let leaving = self.running.values().map(Running::share).collect();
+                    self.leaving.entry(None).or_insert(leaving);
+                    self.advance(Input::Shutdown, &mut commands);
+                }
+                News::HookEnded(revocation) => self.advance(Input::HookEnded(revocation), &mut commands),
                 News::WantsCommit => commands.push(Command::CommitNow),
                 News::LaneEnded { lane, died } => {
                     if died && let Some(lane) = self.running.get(&lane) {
@@ -140,12 +182,11 @@ impl Member {
         self.advance(Input::Tick, &mut commands);
         let now = Instant::now();
         if self.commits.is_due(now) {
-            let dirty =
-                self.running.values().filter(|lane| lane.control.is_dirty()).map(|lane| &lane.control);
-            self.commits.check(now, dirty);
+            self.commits.check(now, self.running.values().map(|lane| &lane.control));
             let dirty = self.commits.dirty_for(now);
             metrics::dirty(&self.name, dirty);
-            self.shared.status().known.dirty_for = dirty;
+            let mut status = self.shared.status();
+            (status.known.dirty_for, status.known.commit_error) = (dirty, self.commits.error());
         }
         // News of a commit wish may have come many times: one is enough.
         commands.dedup_by(|one, other| one == other && *one == Command::CommitNow);
@@ -194,37 +235,55 @@ impl Member {
         }
         metrics::rebalance(&self.name, "assigned");
         self.shared.status().known.assigned = true;
+        let lanes: Vec<Epoch> = known.iter().map(|(lane, _)| *lane).collect();
         self.advance(Input::Assigned(known), commands);
+        self.hooks
+            .assigned(lanes.iter().filter_map(|lane| self.running.get(lane)).map(Running::share).collect());
     }
 
     fn committed(&mut self, reports: &[CommitReport]) {
         let now = Instant::now();
+        let mut failures = Vec::new();
         for report in reports {
             let Some(lane) = self.running.get(&report.lane) else { continue };
             let Place { topic, partition } = &lane.place;
             match &report.result {
                 Ok(()) => {
                     metrics::commit(&self.name, "ok");
+                    metrics::committed(&self.name, &lane.place, report.next);
                     lane.control.committed(report.next);
-                    self.commits.accepted(now);
-                    if self.shared.status().known.commit_error.take().is_some() {
+                    if self.commits.accepted(now, report.lane) {
                         info!(group = %self.name, %topic, partition, offset = report.next, "commits succeed again");
                     }
                 }
                 Err(error) => {
                     metrics::commit(&self.name, error.class.label());
                     lane.control.brake();
-                    let text = format!("{topic}/{partition} at offset {}: {error}", report.next);
-                    let mut status = self.shared.status();
-                    if status.known.commit_error.replace(text).is_none() {
+                    let sentence = format!("{topic}/{partition} at offset {}: {error}", report.next);
+                    if self.commits.failed(now, report.lane, sentence) {
                         warn!(group = %self.name, %topic, partition, offset = report.next, class = ?error.class,
-                            "a commit failed, tried again; delivery goes on: {error}");
+                            "a commit failed ({}); delivery goes on: {error}", error.class.meaning());
                     } else {
                         debug!(group = %self.name, %topic, partition, offset = report.next, "a commit failed: {error}");
                     }
+                    failures.push(CommitFailure {
+                        group: Arc::clone(&self.name),
+                        topic: Arc::clone(topic),
+                        partition: *partition,
+                        offset: report.next,
+                        class: error.class,
+                        error: error.to_string(),
+                        dirty_for: self.commits.dirty_for(now),
+                    });
                 }
             }
         }
+        {
+            let mut status = self.shared.status();
+            status.known.commit_error = self.commits.error();
+            status.known.commit_failures += failures.len() as u64;
+        }
+        self.hooks.commits_failed(failures);
     }
 
     fn advance(&mut self, input: Input, commands: &mut Vec<Command>) {
@@ -253,7 +312,14 @@ impl Member {
                 }
             }
             Output::Fence { lane, late } => self.cut_off(lane, late),
-            Output::Answer(id) => commands.push(Command::Answer(id)),
+            Output::Hook(revocation) => {
+                let leaving = self.leaving.remove(&revocation).unwrap_or_default();
+                self.hooks.revoked(revocation, leaving);
+            }
+            Output::Answer(id) => {
+                self.leaving.remove(&Some(id));
+                commands.push(Command::Answer(id));
+            }
             Output::Reopen(epoch) => {
                 self.running.remove(&epoch);
                 metrics::lane_restart(&self.name);
@@ -296,6 +362,9 @@ impl Member {
         let subscriber = self.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
         let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
         let control = Arc::new(LaneControl::new(epoch, lane.start()));
+        if self.hooks.delay_starts() {
+            control.close_gate();
+        }
         let mut task = LaneTask::new(
             lane,
             Arc::clone(&subscriber),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, gauge};
 
+use super::member::Place;
 use crate::subscriber::Subscriber;
 
 /// The series of one lane's handler.
@@ -132,6 +133,17 @@ pub(super) fn stale_ack() {
 /// Of one group.
 pub(super) fn commit(group: &str, result: &'static str) {
     counter!("faststream_kafka_commits_total", "group" => group.to_owned(), "result" => result).increment(1);
+}
+
+pub(super) fn committed(group: &str, place: &Place, next: i64) {
+    let labels = [
+        ("group", group.to_owned()),
+        ("topic", place.topic.to_string()),
+        ("partition", place.partition.to_string()),
+    ];
+    // Exact up to 2^53, which no partition has reached.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    gauge!("faststream_kafka_committed_offset", &labels).set(next as f64);
 }
 
 pub(super) fn rebalance(group: &str, event: &'static str) {

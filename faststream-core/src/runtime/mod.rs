@@ -6,6 +6,7 @@ mod ack;
 mod commits;
 mod control;
 mod group;
+mod hooks;
 mod lane;
 mod member;
 mod metrics;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::Epoch;
+use crate::broker::{Epoch, RevocationId};
 
 /// How a membership ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +40,11 @@ pub struct MemberStatus {
     pub lanes: usize,
     /// Records that are kept back, in no particular order.
     pub held: Vec<HeldRecord>,
-    /// The last commit's error; `None` once one succeeded.
+    /// The last commit's error, of one of the partitions where it failed; `None` if it failed nowhere.
     pub commit_error: Option<String>,
-    /// For how long something finished has not become durable.
+    /// How many commits failed since the membership began, counted by partition.
+    pub commit_failures: u64,
+    /// For how long something finished has not become durable, in the worst partition.
     pub dirty_for: Duration,
 }
 
@@ -81,7 +83,12 @@ pub(super) struct Shared {
 pub(super) enum News {
     Shutdown,
     WantsCommit,
-    LaneEnded { lane: Epoch, died: bool },
+    LaneEnded {
+        lane: Epoch,
+        died: bool,
+    },
+    /// `on_revoked` has ended; `None` at a stop.
+    HookEnded(Option<RevocationId>),
 }
 
 #[derive(Debug, Default)]

@@ -125,7 +125,7 @@ impl LaneTask {
                     self.end();
                     return Poll::Ready(());
                 }
-            } else {
+            } else if !self.control.is_gated() {
                 moved |= self.fire_timers(cx);
                 moved |= self.start_committed();
                 moved |= self.start_ready(cx, &mut budget);

@@ -1,0 +1,136 @@
+//! What users run when partitions come and go, and when commits fail.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hook::HookResult;
+use super::{FastStream, Hook};
+use crate::broker::{BoxFuture, CommitClass};
+
+/// Partitions that a group's member begins or ceases to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rebalance {
+    /// The consumer group.
+    pub group: Arc<str>,
+    /// By topic and partition.
+    pub partitions: Vec<GroupPartition>,
+}
+
+/// One partition of a rebalance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct GroupPartition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset: where reading begins, or up to where everything is finished.
+    pub offset: i64,
+}
+
+/// A commit that failed for one partition. Delivery goes on; what to do about it is the class's to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommitFailure {
+    /// The consumer group.
+    pub group: Arc<str>,
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset that was to be committed.
+    pub offset: i64,
+    /// What it means: transient ones are tried again by themselves.
+    pub class: CommitClass,
+    /// The code's name and text.
+    pub error: String,
+    /// For how long something finished has not become durable in this group; zero at the first failure.
+    pub dirty_for: Duration,
+}
+
+impl FastStream {
+    /// Runs when partitions are assigned, before their first record is handled: an async function or closure of a
+    /// [`Hook`] and a [`Rebalance`]. It is waited for up to the group's drain time (5 s), then the partitions begin all the
+    /// same. Also when a partition begins again because its task died. A hook that fails is said, and changes nothing.
+    pub fn on_assigned<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Hook, Rebalance) -> R + Send + Sync + 'static,
+        R: Future<Output: HookResult> + Send + 'static,
+    {
+        self.group_hooks.assigned.push(boxed_group(hook));
+        self
+    }
+
+    /// Runs when partitions are about to be given back, in a rebalance or at a stop: once their calls have ended, and
+    /// before anybody else gets them. It is waited for with what is left of the group's drain time (5 s), counted from
+    /// the revocation; then they are given back all the same.
+    pub fn on_revoked<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Hook, Rebalance) -> R + Send + Sync + 'static,
+        R: Future<Output: HookResult> + Send + 'static,
+    {
+        self.group_hooks.revoked.push(boxed_group(hook));
+        self
+    }
+
+    /// Runs when partitions are gone already: the membership was lost, or its client broke. Somebody else may own them;
+    /// nobody waits for the hook.
+    pub fn on_lost<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Hook, Rebalance) -> R + Send + Sync + 'static,
+        R: Future<Output: HookResult> + Send + 'static,
+    {
+        self.group_hooks.lost.push(boxed_group(hook));
+        self
+    }
+
+    /// Runs when commits fail, with the partitions for which they did. Delivery goes on meanwhile. One call at a time for
+    /// each group: what fails during a call is told by the next.
+    pub fn on_commit_error<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Hook, Vec<CommitFailure>) -> R + Send + Sync + 'static,
+        R: Future<Output: HookResult> + Send + 'static,
+    {
+        self.group_hooks.commit_error.push(boxed_group(hook));
+        self
+    }
+}
+
+/// A group hook whose type is forgotten.
+pub(crate) type BoxGroupHook<T> =
+    Arc<dyn Fn(Hook, T) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// The hooks of an app that concern its groups, in the order in which they were given.
+#[derive(Clone, Default)]
+pub(crate) struct GroupHooks {
+    pub(crate) assigned: Vec<BoxGroupHook<Rebalance>>,
+    pub(crate) revoked: Vec<BoxGroupHook<Rebalance>>,
+    pub(crate) lost: Vec<BoxGroupHook<Rebalance>>,
+    pub(crate) commit_error: Vec<BoxGroupHook<Vec<CommitFailure>>>,
+}
+
+/// Forgets the type of a group hook.
+pub(super) fn boxed_group<T, F, R>(hook: F) -> BoxGroupHook<T>
+where
+    F: Fn(Hook, T) -> R + Send + Sync + 'static,
+    R: Future<Output: HookResult> + Send + 'static,
+{
+    Arc::new(move |argument, event| {
+        let call = hook(argument, event);
+        Box::pin(async move { call.await.into_result() })
+    })
+}
+
+impl fmt::Debug for GroupHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupHooks")
+            .field("on_assigned", &self.assigned.len())
+            .field("on_revoked", &self.revoked.len())
+            .field("on_lost", &self.lost.len())
+            .field("on_commit_error", &self.commit_error.len())
+            .finish()
+    }
+}

@@ -1,0 +1,188 @@
+//! Runs a group's hooks on tasks of their own: they cannot hurt the membership.
+//!
+//! Each has a deadline, a panic is an error, an error is said. At most one call of `on_commit_error` runs at a time:
+//! what fails meanwhile is told by the next.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tracing::error;
+
+use super::LaneControl;
+use super::member::Place;
+use super::quiet::Vote;
+use super::status::{News, Shared};
+use crate::app::{BoxGroupHook, CommitFailure, Context, GroupHooks, GroupPartition, Hook, Rebalance};
+use crate::broker::RevocationId;
+
+pub(super) struct Hooks {
+    group: Arc<str>,
+    given: Arc<GroupHooks>,
+    context: Arc<Context>,
+    shared: Arc<Shared>,
+    runtime: Handle,
+    /// What one call may take.
+    deadline: Duration,
+    failures: Arc<Mutex<Failures>>,
+}
+
+/// Failed commits on their way to `on_commit_error`.
+#[derive(Default)]
+struct Failures {
+    waiting: Vec<CommitFailure>,
+    /// A call runs, and will take what waits.
+    telling: bool,
+}
+
+impl Hooks {
+    pub(super) fn new(
+        group: Arc<str>,
+        context: Arc<Context>,
+        shared: Arc<Shared>,
+        runtime: Handle,
+        deadline: Duration,
+    ) -> Self {
+        let given = Arc::default();
+        Self { group, given, context, shared, runtime, deadline, failures: Arc::default() }
+    }
+
+    pub(super) fn set(&mut self, hooks: Arc<GroupHooks>) {
+        self.given = hooks;
+    }
+
+    /// Whether partitions wait for a hook before their first record; [`assigned`](Self::assigned) lets them begin.
+    pub(super) fn delay_starts(&self) -> bool {
+        !self.given.assigned.is_empty()
+    }
+
+    /// Whether partitions wait for a hook before they are given back.
+    pub(super) fn delay_answers(&self) -> bool {
+        !self.given.revoked.is_empty()
+    }
+
+    /// Lets these lanes begin once `on_assigned` has ended, or its time is over.
+    pub(super) fn assigned(&self, lanes: Vec<(Place, Arc<LaneControl>)>) {
+        if !self.delay_starts() || lanes.is_empty() {
+            return;
+        }
+        let run = self.run("on_assigned", self.given.assigned.clone(), self.rebalance(&lanes));
+        self.spawn(async move {
+            run.await;
+            for (_, control) in &lanes {
+                control.open_gate();
+            }
+        });
+    }
+
+    /// Tells the member when `on_revoked` has ended, or its time is over.
+    pub(super) fn revoked(&self, revocation: Option<RevocationId>, lanes: Vec<(Place, Arc<LaneControl>)>) {
+        let run = self.run("on_revoked", self.given.revoked.clone(), self.rebalance(&lanes));
+        let shared = Arc::clone(&self.shared);
+        self.spawn(async move {
+            run.await;
+            shared.tell(News::HookEnded(revocation));
+        });
+    }
+
+    /// Nobody waits: somebody else may own the partitions already.
+    pub(super) fn lost(&self, lanes: Vec<(Place, Arc<LaneControl>)>) {
+        if !self.given.lost.is_empty() && !lanes.is_empty() {
+            self.spawn(self.run("on_lost", self.given.lost.clone(), self.rebalance(&lanes)));
+        }
+    }
+
+    pub(super) fn commits_failed(&self, failed: Vec<CommitFailure>) {
+        if self.given.commit_error.is_empty() || failed.is_empty() {
+            return;
+        }
+        let mut failures = lock(&self.failures);
+        failures.waiting.extend(failed);
+        if std::mem::replace(&mut failures.telling, true) {
+            return;
+        }
+        drop(failures);
+        let (failures, hooks) = (Arc::clone(&self.failures), self.given.commit_error.clone());
+        let (group, deadline, hook) = (Arc::clone(&self.group), self.deadline, self.hook());
+        self.spawn(async move {
+            while let Some(batch) = next(&failures) {
+                run("on_commit_error", &group, deadline, &hooks, &hook, batch).await;
+            }
+        });
+    }
+
+    fn rebalance(&self, lanes: &[(Place, Arc<LaneControl>)]) -> Rebalance {
+        let partition = |(place, control): &(Place, Arc<LaneControl>)| GroupPartition {
+            topic: Arc::clone(&place.topic),
+            partition: place.partition,
+            offset: control.finished_to(),
+        };
+        let mut partitions: Vec<_> = lanes.iter().map(partition).collect();
+        partitions.sort();
+        Rebalance { group: Arc::clone(&self.group), partitions }
+    }
+
+    fn hook(&self) -> Hook {
+        Hook::of(&self.context)
+    }
+
+    fn run<T: Clone + Send + Sync + 'static>(
+        &self,
+        moment: &'static str,
+        hooks: Vec<BoxGroupHook<T>>,
+        event: T,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (group, deadline, hook) = (Arc::clone(&self.group), self.deadline, self.hook());
+        async move { run(moment, &group, deadline, &hooks, &hook, event).await }
+    }
+
+    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static) {
+        let mut vote = Vote::new(Arc::clone(&self.context.quiet));
+        vote.set(true);
+        self.runtime.spawn(async move {
+            run.await;
+            drop(vote);
+        });
+    }
+}
+
+/// All hooks of a moment, one after the other; all together have the deadline.
+async fn run<T: Clone + Send + Sync + 'static>(
+    moment: &'static str,
+    group: &str,
+    deadline: Duration,
+    hooks: &[BoxGroupHook<T>],
+    hook: &Hook,
+    event: T,
+) {
+    let all = async {
+        for (number, call) in (1..).zip(hooks) {
+            let (hook, event) = (hook.clone(), event.clone());
+            // The call itself runs inside: an `async` block is not the only thing that can panic.
+            let ended = AssertUnwindSafe(async move { call(hook, event).await }).catch_unwind().await;
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => error!(%group, "hook {number} of `{moment}` failed: {error}"),
+                Err(_) => error!(%group, "hook {number} of `{moment}` panicked"),
+            }
+        }
+    };
+    if timeout(deadline, all).await.is_err() {
+        error!(%group, "the hooks of `{moment}` were still running after {deadline:?}: cut off, the group goes on");
+    }
+}
+
+/// What failed since the last call; nobody tells any more once there is nothing.
+fn next(failures: &Mutex<Failures>) -> Option<Vec<CommitFailure>> {
+    let mut failures = lock(failures);
+    let batch = std::mem::take(&mut failures.waiting);
+    failures.telling = !batch.is_empty();
+    failures.telling.then_some(batch)
+}
+
+fn lock(failures: &Mutex<Failures>) -> MutexGuard<'_, Failures> {
+    failures.lock().unwrap_or_else(PoisonError::into_inner)
+}
