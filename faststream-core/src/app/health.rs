@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::membership::Membership;
 use crate::policy::Order;
-use crate::runtime::MemberStatus;
+use crate::runtime::{MemberStatus, StuckCall};
 
 /// For how long commits may fail before the app is not ready.
 const COMMITS_FAIL: Duration = Duration::from_secs(60);
+/// A client that nobody polls for so long is dead: it is polled 50 times a second.
+const SILENT: Duration = Duration::from_secs(30);
 
 /// Whether an app lives and is ready, with reasons. A snapshot.
 ///
@@ -45,13 +47,19 @@ impl Health {
                 let mut subscribers = membership.plan.subscribers.iter();
                 subscribers.any(|known| *known.handler == *handler && known.order == Order::Key)
             };
-            health.add(group, &membership.status(), keyed);
+            health.add(group, &membership.status(), membership.plan.settings.handler_ttl, keyed);
         }
         health
     }
 
     /// `keyed`: a record that this handler holds keeps back its key, not its partition.
-    fn add(&mut self, group: &str, status: &MemberStatus, keyed: impl Fn(&str) -> bool) {
+    fn add(
+        &mut self,
+        group: &str,
+        status: &MemberStatus,
+        ttl: Option<Duration>,
+        keyed: impl Fn(&str) -> bool,
+    ) {
         if !status.assigned {
             self.not_ready(format!("group {group}: no assignment yet"));
         }
@@ -67,11 +75,49 @@ impl Health {
         if status.lanes > 0 && blocked.len() >= status.lanes {
             self.not_ready(format!("group {group}: all {} partitions are held", status.lanes));
         }
-        if let Some(error) = &status.commit_error {
-            self.degraded = true;
-            let reason = format!("group {group}: commits fail: {error}");
-            if status.dirty_for > COMMITS_FAIL { self.not_ready(reason) } else { self.reasons.push(reason) }
+        self.add_commits(group, status);
+        for stuck in &status.stuck {
+            self.add_stuck(group, stuck, ttl);
         }
+        if let Some(silent) = status.silent_for.filter(|silent| *silent > SILENT) {
+            self.live = false;
+            self.reasons.push(format!("group {group}: nobody has polled its client for {silent:?}"));
+        }
+    }
+
+    fn add_commits(&mut self, group: &str, status: &MemberStatus) {
+        let for_long = status.dirty_for > COMMITS_FAIL;
+        let why = status.commit_error.clone().or(for_long.then(|| "the broker does not answer them".into()));
+        let Some(why) = why else { return };
+        self.degraded = true;
+        let (failed, dirty) = (status.commit_failures, status.dirty_for.as_secs());
+        let reason = format!(
+            "group {group}: commits fail ({failed} so far, for {dirty} s nothing became durable): {why}"
+        );
+        if for_long { self.not_ready(reason) } else { self.reasons.push(reason) }
+    }
+
+    fn add_stuck(&mut self, group: &str, stuck: &StuckCall, ttl: Option<Duration>) {
+        let StuckCall { handler, topic, partition, age, .. } = stuck;
+        let too_old = ttl.is_some_and(|ttl| *age >= ttl);
+        if !stuck.blocking && !too_old {
+            return;
+        }
+        self.degraded = true;
+        self.live &= !too_old;
+        let offset = stuck.offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
+        let how = if stuck.blocking { "has blocked a thread" } else { "has been running" };
+        let cure = match (stuck.blocking, too_old) {
+            (_, true) => "older than `handler_ttl`",
+            (true, false) => {
+                "other partitions may wait for that thread: make it a plain `fn`, or do not block"
+            }
+            (false, false) => "it goes on",
+        };
+        self.reasons.push(format!(
+            "group {group}: {handler} {how} for {} s with {topic}/{partition}{offset}: {cure}",
+            age.as_secs()
+        ));
     }
 
     fn not_ready(&mut self, reason: String) {

@@ -33,13 +33,12 @@ pub(super) async fn drive(
             break;
         }
         vote.set(false);
-        let deadline = member.deadline();
         tokio::select! {
             biased;
             () = crash.cancelled() => return drop(crashed),
             () = inbox.arrived.notified() => {}
             () = wake.notified() => {}
-            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
+            () = sleep_until(member.deadline()) => {}
         }
     }
     // It left properly, or gave up waiting for the broker: the session ends it then.

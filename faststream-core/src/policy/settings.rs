@@ -15,6 +15,8 @@ pub struct GroupSettings {
     pub max_uncommitted: u64,
     /// How many records of a partition may be kept at a time: running, retried, queued behind their key.
     pub max_in_flight: usize,
+    /// A call that takes longer makes the app not live, so that whoever watches it starts it again. Off.
+    pub handler_ttl: Option<Duration>,
 }
 
 impl Default for GroupSettings {
@@ -24,6 +26,7 @@ impl Default for GroupSettings {
             commit_interval: Duration::from_secs(1),
             max_uncommitted: 10_000,
             max_in_flight: 10_000,
+            handler_ttl: None,
         }
     }
 }
@@ -53,6 +56,13 @@ impl GroupSettings {
     #[must_use]
     pub fn max_uncommitted(mut self, records: u64) -> Self {
         self.max_uncommitted = records;
+        self
+    }
+
+    /// Sets after which time a call makes the app not live ([`Health::live`](crate::app::Health)).
+    #[must_use]
+    pub fn handler_ttl(mut self, ttl: Duration) -> Self {
+        self.handler_ttl = Some(ttl);
         self
     }
 

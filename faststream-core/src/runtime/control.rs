@@ -1,11 +1,12 @@
 //! What others may do to a running lane: stop it, fence it, tell it of commits, settle by hand.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Epoch, Stale};
@@ -27,6 +28,12 @@ pub struct LaneControl {
     stored: AtomicI64,
     /// The oldest unfinished record, for what is said when the lane is cut off.
     oldest: AtomicI64,
+    /// The record whose call began last in this turn: what blocks the thread, if something does.
+    current: AtomicI64,
+    /// How often the task has taken a turn.
+    turns: AtomicU64,
+    /// A call that takes long without blocking.
+    slow: Mutex<Option<(i64, Instant)>>,
     /// Commits fail: no more than the limit is delivered beyond the last accepted one.
     braked: AtomicBool,
     /// Nothing begins before `on_assigned` has ended.
@@ -63,6 +70,9 @@ impl LaneControl {
             committed: AtomicI64::new(start),
             stored: AtomicI64::new(NOTHING),
             oldest: AtomicI64::new(NOTHING),
+            current: AtomicI64::new(NOTHING),
+            turns: AtomicU64::new(0),
+            slow: Mutex::new(None),
             braked: AtomicBool::new(false),
             gated: AtomicBool::new(false),
             has_mail: AtomicBool::new(false),
@@ -161,6 +171,38 @@ impl LaneControl {
 
     pub(super) fn committed_offset(&self) -> i64 {
         self.committed.load(SeqCst)
+    }
+
+    /// The task takes a turn.
+    pub(super) fn begin_turn(&self) {
+        self.turns.fetch_add(1, Relaxed);
+        self.current.store(NOTHING, Relaxed);
+    }
+
+    /// A call begins, on the lane's own thread.
+    pub(super) fn begin_call(&self, offset: i64) {
+        self.current.store(offset, Relaxed);
+    }
+
+    pub(super) fn turns(&self) -> u64 {
+        self.turns.load(Relaxed)
+    }
+
+    pub(super) fn current(&self) -> Option<i64> {
+        Some(self.current.load(Relaxed)).filter(|offset| *offset != NOTHING).or_else(|| self.oldest())
+    }
+
+    /// The longest of the calls that take long, and since when it runs.
+    pub(super) fn slow(&self) -> Option<(i64, Instant)> {
+        *self.slow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note_slow(&self, slow: Option<(i64, Instant)>) {
+        *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = slow;
+    }
+
+    pub(super) fn wake(&self) {
+        self.waker.wake();
     }
 
     pub(super) fn note(&self, stored: Option<i64>, oldest: Option<i64>) {

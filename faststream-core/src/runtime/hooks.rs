@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use tracing::error;
 
 use super::LaneControl;
-use super::member::Place;
 use super::quiet::Vote;
+use super::running::Place;
 use super::status::{News, Shared};
 use crate::app::{BoxGroupHook, CommitFailure, Context, GroupHooks, GroupPartition, Hook, Rebalance};
 use crate::broker::RevocationId;

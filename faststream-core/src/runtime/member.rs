@@ -3,27 +3,24 @@
 //! Plain and synchronous: a backend calls it on its control thread. It never waits, whatever handlers do.
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use super::LaneControl;
 use super::commits::Commits;
 use super::group::{Group, Input, Output};
 use super::hooks::Hooks;
-use super::lane::LaneTask;
 use super::metrics;
-use super::quiet::Vote;
+use super::progress::Progress;
+use super::running::{Place, Running};
 use super::status::{Ended, MemberHandle, News, Shared};
-use crate::app::{CommitFailure, Context, GroupHooks};
-use crate::broker::{Command, CommitReport, Epoch, Event, Lane, RevocationId};
+use crate::app::{Context, GroupHooks};
+use crate::broker::{Command, Epoch, Event, Lane, RevocationId};
 use crate::policy::GroupSettings;
 use crate::subscriber::Subscriber;
 
@@ -31,52 +28,24 @@ use crate::subscriber::Subscriber;
 ///
 /// Dropping it before it is finished is a crash: the lanes' tasks are aborted, nothing is drained.
 pub struct Member {
-    name: Arc<str>,
-    subscribers: Vec<Arc<Subscriber>>,
-    context: Arc<Context>,
-    settings: Arc<GroupSettings>,
+    pub(super) name: Arc<str>,
+    pub(super) subscribers: Vec<Arc<Subscriber>>,
+    pub(super) context: Arc<Context>,
+    pub(super) settings: Arc<GroupSettings>,
     /// Where the lanes' tasks run.
-    runtime: Handle,
+    pub(super) runtime: Handle,
     group: Group,
-    commits: Commits,
+    pub(super) commits: Commits,
+    pub(super) progress: Progress,
     /// Assigned, and about to be started by the state machine.
     arrived: BTreeMap<Epoch, Box<dyn Lane>>,
-    running: BTreeMap<Epoch, Running>,
-    shared: Arc<Shared>,
-    hooks: Hooks,
+    pub(super) running: BTreeMap<Epoch, Running>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) hooks: Hooks,
     /// For `on_revoked`, once the calls have ended: what is given back by a revocation, or at a stop (`None`).
     leaving: BTreeMap<Option<RevocationId>, Vec<(Place, Arc<LaneControl>)>>,
     /// What the end of the membership will be, if nothing worse happens.
-    ending: Ended,
-}
-
-struct Running {
-    place: Place,
-    subscriber: Arc<Subscriber>,
-    control: Arc<LaneControl>,
-    task: AbortHandle,
-}
-
-impl Running {
-    /// What hooks are told of, also when the lane has ended.
-    fn share(&self) -> (Place, Arc<LaneControl>) {
-        (self.place.clone(), Arc::clone(&self.control))
-    }
-}
-
-/// For what is said about a lane.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) topic: Arc<str>,
-    pub(super) partition: i32,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // First the fence, which acts at once; the abort takes until the task's next turn.
-        self.control.fence();
-        self.task.abort();
-    }
+    pub(super) ending: Ended,
 }
 
 impl Member {
@@ -107,6 +76,7 @@ impl Member {
             subscribers,
             context,
             commits: Commits::new(settings.commit_interval),
+            progress: Progress::default(),
             settings: Arc::new(settings),
             runtime: Handle::current(),
             group: Group::default(),
@@ -160,6 +130,7 @@ impl Member {
     /// [`deadline`](Self::deadline), or simply every 20 ms.
     pub fn turn(&mut self) -> Vec<Command> {
         let mut commands = Vec::new();
+        self.shared.turned();
         for news in self.shared.take_news() {
             match news {
                 News::Shutdown => {
@@ -182,6 +153,7 @@ impl Member {
         self.advance(Input::Tick, &mut commands);
         let now = Instant::now();
         if self.commits.is_due(now) {
+            self.look_for_stuck(now);
             self.commits.check(now, self.running.values().map(|lane| &lane.control));
             let dirty = self.commits.dirty_for(now);
             metrics::dirty(&self.name, dirty);
@@ -207,9 +179,9 @@ impl Member {
 
     /// When `turn` has something to do by the clock alone.
     #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        let commits = (!self.running.is_empty()).then(|| self.commits.next_check());
-        self.group.next_deadline().into_iter().chain(commits).min()
+    pub fn deadline(&self) -> Instant {
+        let check = self.commits.next_check();
+        self.group.next_deadline().map_or(check, |deadline| deadline.min(check))
     }
 
     /// Nothing more will be asked of the backend. After `Event::Closed`, or when closing took too long: the backend
@@ -239,51 +211,6 @@ impl Member {
         self.advance(Input::Assigned(known), commands);
         self.hooks
             .assigned(lanes.iter().filter_map(|lane| self.running.get(lane)).map(Running::share).collect());
-    }
-
-    fn committed(&mut self, reports: &[CommitReport]) {
-        let now = Instant::now();
-        let mut failures = Vec::new();
-        for report in reports {
-            let Some(lane) = self.running.get(&report.lane) else { continue };
-            let Place { topic, partition } = &lane.place;
-            match &report.result {
-                Ok(()) => {
-                    metrics::commit(&self.name, "ok");
-                    metrics::committed(&self.name, &lane.place, report.next);
-                    lane.control.committed(report.next);
-                    if self.commits.accepted(now, report.lane) {
-                        info!(group = %self.name, %topic, partition, offset = report.next, "commits succeed again");
-                    }
-                }
-                Err(error) => {
-                    metrics::commit(&self.name, error.class.label());
-                    lane.control.brake();
-                    let sentence = format!("{topic}/{partition} at offset {}: {error}", report.next);
-                    if self.commits.failed(now, report.lane, sentence) {
-                        warn!(group = %self.name, %topic, partition, offset = report.next, class = ?error.class,
-                            "a commit failed ({}); delivery goes on: {error}", error.class.meaning());
-                    } else {
-                        debug!(group = %self.name, %topic, partition, offset = report.next, "a commit failed: {error}");
-                    }
-                    failures.push(CommitFailure {
-                        group: Arc::clone(&self.name),
-                        topic: Arc::clone(topic),
-                        partition: *partition,
-                        offset: report.next,
-                        class: error.class,
-                        error: error.to_string(),
-                        dirty_for: self.commits.dirty_for(now),
-                    });
-                }
-            }
-        }
-        {
-            let mut status = self.shared.status();
-            status.known.commit_error = self.commits.error();
-            status.known.commit_failures += failures.len() as u64;
-        }
-        self.hooks.commits_failed(failures);
     }
 
     fn advance(&mut self, input: Input, commands: &mut Vec<Command>) {
@@ -333,56 +260,6 @@ impl Member {
                 self.shared.end(self.ending.clone());
             }
         }
-    }
-
-    fn cut_off(&mut self, epoch: Epoch, late: bool) {
-        let Some(cut) = self.running.remove(&epoch) else { return };
-        if !late {
-            return;
-        }
-        metrics::drain_timeout(&self.name);
-        let Place { topic, partition } = &cut.place;
-        let (handler, drain) = (&cut.subscriber.handler, cut.subscriber.drain);
-        let offset = cut.control.oldest();
-        warn!(group = %self.name, %topic, partition, offset, %handler, ?drain,
-            "a call was still running when its drain time was over: cut off, the record is handled again");
-        let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
-        let sentence =
-            format!("{topic}/{partition}{at}: {handler} was still running after its drain time of {drain:?}");
-        match &mut self.ending {
-            Ended::Clean => self.ending = Ended::DrainExceeded { left: vec![sentence] },
-            Ended::DrainExceeded { left } => left.push(sentence),
-            Ended::Fatal { .. } | Ended::Crashed => {}
-        }
-    }
-
-    fn start(&self, lane: Box<dyn Lane>) -> Running {
-        let epoch = lane.epoch();
-        let place = Place { topic: lane.topic().into(), partition: lane.partition() };
-        let subscriber = self.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
-        let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
-        let control = Arc::new(LaneControl::new(epoch, lane.start()));
-        if self.hooks.delay_starts() {
-            control.close_gate();
-        }
-        let mut task = LaneTask::new(
-            lane,
-            Arc::clone(&subscriber),
-            Arc::clone(&self.context),
-            Arc::clone(&self.settings),
-            Arc::clone(&control),
-            Arc::clone(&self.shared),
-            Vote::new(Arc::clone(&self.context.quiet)),
-        );
-        let shared = Arc::clone(&self.shared);
-        let task = self.runtime.spawn(async move {
-            // The task is dropped inside, before the news: when the group hears of it, all is gone.
-            let run = AssertUnwindSafe(async move { std::future::poll_fn(|cx| task.poll(cx)).await })
-                .catch_unwind();
-            let died = run.await.is_err();
-            shared.tell(News::LaneEnded { lane: epoch, died });
-        });
-        Running { place, subscriber, control, task: task.abort_handle() }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use super::member::Place;
+use super::running::Place;
 use crate::subscriber::Subscriber;
 
 /// The series of one lane's handler.

@@ -11,11 +11,14 @@ mod lane;
 mod member;
 mod metrics;
 mod offsets;
+mod progress;
 mod quiet;
+mod reports;
+mod running;
 mod status;
 
 pub use ack::Ack;
 pub use control::LaneControl;
 pub use member::Member;
 pub use quiet::{Quiet, Vote};
-pub use status::{Ended, HeldRecord, MemberHandle, MemberStatus};
+pub use status::{Ended, HeldRecord, MemberHandle, MemberStatus, StuckCall};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Epoch, RevocationId};
@@ -38,6 +39,8 @@ pub struct MemberStatus {
     pub assigned: bool,
     /// How many partitions it reads.
     pub lanes: usize,
+    /// Calls that take long or block their thread; at most one of a partition.
+    pub stuck: Vec<StuckCall>,
     /// Records that are kept back, in no particular order.
     pub held: Vec<HeldRecord>,
     /// The last commit's error, of one of the partitions where it failed; `None` if it failed nowhere.
@@ -46,6 +49,26 @@ pub struct MemberStatus {
     pub commit_failures: u64,
     /// For how long something finished has not become durable, in the worst partition.
     pub dirty_for: Duration,
+    /// For how long nobody has polled its client; `None` while there is none.
+    pub silent_for: Option<Duration>,
+}
+
+/// A call that does not end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StuckCall {
+    /// The handler.
+    pub handler: Arc<str>,
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The record's offset, if it is known.
+    pub offset: Option<i64>,
+    /// For how long, to within a few seconds.
+    pub age: Duration,
+    /// It blocks a thread of the runtime, on which other partitions wait as well.
+    pub blocking: bool,
 }
 
 /// A record that is kept back: nothing behind it moves.
@@ -75,6 +98,8 @@ pub(super) struct Shared {
     pub(super) crash: CancellationToken,
     news: Mutex<Vec<News>>,
     status: Mutex<Status>,
+    /// When the backend gave the member its last turn.
+    turned: Mutex<Instant>,
     ended: watch::Sender<Option<Ended>>,
 }
 
@@ -104,6 +129,7 @@ impl Shared {
             crash: CancellationToken::new(),
             news: Mutex::default(),
             status: Mutex::default(),
+            turned: Mutex::new(Instant::now()),
             ended: watch::Sender::new(None),
         }
     }
@@ -115,6 +141,10 @@ impl Shared {
 
     pub(super) fn take_news(&self) -> Vec<News> {
         std::mem::take(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn turned(&self) {
+        *self.turned.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     pub(super) fn status(&self) -> MutexGuard<'_, Status> {
@@ -163,7 +193,10 @@ impl MemberHandle {
     /// What it looks like now.
     #[must_use]
     pub fn status(&self) -> MemberStatus {
+        let turned = *self.shared.turned.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent_for = self.shared.ended.borrow().is_none().then(|| turned.elapsed());
         let status = self.shared.status();
-        MemberStatus { held: status.held.values().cloned().collect(), ..status.known.clone() }
+        let held = status.held.values().cloned().collect();
+        MemberStatus { held, silent_for, ..status.known.clone() }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::{DeadLetter, Published, TestApp, TestCall};
-use crate::app::Running;
+use crate::app::{Health, Running};
 use crate::runtime::HeldRecord;
 
 impl TestApp {
@@ -55,6 +55,12 @@ impl TestApp {
     #[must_use]
     pub fn held(&self) -> Vec<HeldRecord> {
         self.running.as_ref().map(Running::held).unwrap_or_default()
+    }
+
+    /// What the app says of its health; neither live nor ready once it was ended.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.running.as_ref().map(Running::health).unwrap_or_default()
     }
 
     /// A value that the handlers get as `State<T>`; `None` also once the app was ended.

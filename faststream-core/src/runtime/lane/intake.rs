@@ -102,6 +102,7 @@ impl LaneTask {
                 return;
             }
         }
+        self.control.begin_call(offset);
         let begun = begin(&self.delivery(record, 1), cx);
         match begun {
             Ok(outcome) => {
@@ -165,7 +166,8 @@ impl LaneTask {
                 continue;
             }
             let attempt = slot.attempt;
-            slot.since = Instant::now();
+            (slot.since, slot.is_slow) = (Instant::now(), false);
+            self.control.begin_call(offset);
             self.slots.set(offset, State::Running);
             let begun = match self.slots.get(offset).map(|slot| &slot.source) {
                 Some(Source::Batch(index)) => begin(&self.delivery(self.lane.record(*index), attempt), cx),
@@ -188,9 +190,7 @@ impl LaneTask {
     /// The call goes on in the set, which polls it again.
     fn suspend(&mut self, offset: i64, call: Call) {
         let timeout = self.subscriber.timeout.map(|timeout| Box::pin(sleep(timeout)));
-        if timeout.is_none() {
-            self.timers.watch(Instant::now());
-        }
+        self.timers.watch(Instant::now(), self.look_after());
         self.running.push(Step { offset, wait: Wait::Call { call, timeout } });
     }
 

@@ -113,6 +113,7 @@ impl LaneTask {
     /// crash) has nothing left to save.
     pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         self.control.register(cx.waker());
+        self.control.begin_turn();
         let mut budget = BATCH;
         loop {
             let mut moved = self.take_mail();

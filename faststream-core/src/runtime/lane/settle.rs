@@ -20,6 +20,7 @@ impl LaneTask {
     pub(super) fn ended(&mut self, offset: i64, ended: Ended, cx: &mut TaskContext<'_>) {
         match ended {
             Ended::Called(outcome) => {
+                self.no_longer_slow(offset);
                 let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
                 self.report(offset, attempt, &outcome);
                 self.outcome(offset, outcome, cx);

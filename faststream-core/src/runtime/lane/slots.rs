@@ -19,6 +19,8 @@ pub(super) struct Slot {
     state: State,
     /// When its current call began; for the warning about slow calls.
     pub(super) since: Instant,
+    /// It was said that its call takes long.
+    pub(super) is_slow: bool,
     /// What it waits for by the clock.
     pub(super) due: Option<(Instant, Kind)>,
     /// Settled by hand before the handler ended.
@@ -97,6 +99,7 @@ impl Slot {
             attempt: 1,
             state,
             since: Instant::now(),
+            is_slow: false,
             due: None,
             verdict: None,
             failure: None,
@@ -158,6 +161,10 @@ impl Slots {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Slot)> {
         self.kept.iter().map(|(offset, slot)| (*offset, slot))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (i64, &mut Slot)> {
+        self.kept.iter_mut().map(|(offset, slot)| (*offset, slot))
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Slot> {

@@ -23,6 +23,8 @@ pub(super) struct Timers {
     due: BTreeSet<(Instant, i64, Kind)>,
     /// A look at slow calls is due.
     watching: bool,
+    /// The slow call that was told of.
+    slow: Option<i64>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -48,9 +50,9 @@ impl Timers {
     }
 
     /// A look at slow calls is due in a while, if none is yet.
-    pub(super) fn watch(&mut self, now: Instant) {
+    pub(super) fn watch(&mut self, now: Instant, after: Duration) {
         if !std::mem::replace(&mut self.watching, true) {
-            self.due.insert((now + SLOW, i64::MAX, Kind::Slow));
+            self.due.insert((now + after, i64::MAX, Kind::Slow));
         }
     }
 
@@ -119,21 +121,49 @@ impl LaneTask {
         moved
     }
 
+    /// How long after a call's begin it is looked at.
+    pub(super) fn look_after(&self) -> Duration {
+        self.settings.handler_ttl.map_or(SLOW, |ttl| SLOW.min(ttl))
+    }
+
     fn warn_slow(&mut self, now: Instant) {
         self.timers.watching = false;
-        let mut running = false;
-        for (offset, slot) in self.slots.iter().filter(|(_, slot)| slot.state() == State::Running) {
+        let (mut running, mut slowest) = (false, None);
+        let after = self.look_after();
+        let has_timeout = self.subscriber.timeout.is_some();
+        let mut told = Vec::new();
+        for (offset, slot) in self.slots.iter_mut().filter(|(_, slot)| slot.state() == State::Running) {
             running = true;
-            let age = now - slot.since;
-            // Once a call: looks are `SLOW` apart.
-            if age >= SLOW && age < SLOW * 2 {
-                warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
-                    handler = %self.subscriber.handler, attempt = slot.attempt,
-                    "a call takes longer than {SLOW:?}; it goes on (set `timeout` to have such calls cancelled)");
+            if now - slot.since < after {
+                continue;
+            }
+            if slowest.is_none_or(|(_, since)| slot.since < since) {
+                slowest = Some((offset, slot.since));
+            }
+            if now - slot.since >= SLOW && !has_timeout && !std::mem::replace(&mut slot.is_slow, true) {
+                told.push((offset, slot.attempt));
             }
         }
+        for (offset, attempt) in told {
+            warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
+                handler = %self.subscriber.handler, attempt,
+                "a call takes longer than {SLOW:?}; it goes on (set `timeout` to have such calls cancelled)");
+        }
+        self.note_slow(slowest);
         if running {
-            self.timers.watch(now);
+            self.timers.watch(now, after);
+        }
+    }
+
+    fn note_slow(&mut self, slowest: Option<(i64, Instant)>) {
+        self.timers.slow = slowest.map(|(offset, _)| offset);
+        self.control.note_slow(slowest);
+    }
+
+    /// A call ended: it is not slow any more.
+    pub(super) fn no_longer_slow(&mut self, offset: i64) {
+        if self.timers.slow == Some(offset) {
+            self.note_slow(None);
         }
     }
 }

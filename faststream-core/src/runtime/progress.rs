@@ -1,0 +1,103 @@
+//! Whether lanes go on: a call that blocks its thread, or takes longer than it may, is found from outside.
+//!
+//! Kafka notices neither, because the group is kept alive by a thread of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::LaneControl;
+use crate::broker::Epoch;
+
+/// A lane's task that was woken and did not run for this long: something blocks its thread.
+const BLOCKED: Duration = Duration::from_secs(10);
+
+/// When each lane's task ran last, as far as was looked.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    seen: BTreeMap<Epoch, Seen>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    turns: u64,
+    /// At this look the number of turns was new.
+    since: Instant,
+    said: bool,
+}
+
+/// What keeps a lane from going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stuck {
+    pub(super) lane: Epoch,
+    /// The record, if it is known.
+    pub(super) offset: Option<i64>,
+    pub(super) age: Duration,
+    /// Its thread is blocked: other lanes may stand still as well.
+    pub(super) blocking: bool,
+    /// Not told before.
+    pub(super) is_new: bool,
+}
+
+impl Progress {
+    /// Looks at all lanes, about once a second, and wakes them: whoever is alive takes a turn before the next look.
+    pub(super) fn check<'a>(
+        &mut self,
+        now: Instant,
+        lanes: impl Iterator<Item = &'a Arc<LaneControl>>,
+    ) -> Vec<Stuck> {
+        let before = std::mem::take(&mut self.seen);
+        let mut stuck = Vec::new();
+        for lane in lanes {
+            let turns = lane.turns();
+            let known = before.get(&lane.epoch).filter(|seen| seen.turns == turns);
+            let mut seen = known.copied().unwrap_or(Seen { turns, since: now, said: false });
+            let age = now - seen.since;
+            if age >= BLOCKED {
+                let is_new = !std::mem::replace(&mut seen.said, true);
+                let offset = lane.current();
+                stuck.push(Stuck { lane: lane.epoch, offset, age, blocking: true, is_new });
+            } else if let Some((offset, since)) = lane.slow() {
+                let age = now - since;
+                stuck.push(Stuck {
+                    lane: lane.epoch,
+                    offset: Some(offset),
+                    age,
+                    blocking: false,
+                    is_new: false,
+                });
+            }
+            self.seen.insert(lane.epoch, seen);
+            lane.wake();
+        }
+        stuck
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_that_takes_no_turn_for_ten_seconds_is_stuck_until_it_does() {
+        let (mut progress, mut now) = (Progress::default(), Instant::now());
+        let (alive, blocked) =
+            (Arc::new(LaneControl::new(Epoch(1), 0)), Arc::new(LaneControl::new(Epoch(2), 0)));
+        blocked.begin_turn();
+        blocked.begin_call(7);
+        let mut found = Vec::new();
+        for _ in 0..=12 {
+            alive.begin_turn();
+            found.push(progress.check(now, [&alive, &blocked].into_iter()));
+            now += Duration::from_secs(1);
+        }
+        assert!(found[..10].iter().all(Vec::is_empty));
+        let expected = Stuck { lane: Epoch(2), offset: Some(7), age: BLOCKED, blocking: true, is_new: true };
+        assert_eq!(found[10], [expected]);
+        assert!(!found[11][0].is_new, "said once");
+        blocked.begin_turn();
+        assert_eq!(progress.check(now, [&alive, &blocked].into_iter()), []);
+    }
+}

@@ -1,0 +1,83 @@
+//! What a membership is told of its commits, and finds out about its calls: said, counted, shown in its status.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::running::Place;
+use super::status::StuckCall;
+use super::{Member, metrics};
+use crate::app::CommitFailure;
+use crate::broker::CommitReport;
+
+impl Member {
+    pub(super) fn committed(&mut self, reports: &[CommitReport]) {
+        let now = Instant::now();
+        let mut failures = Vec::new();
+        for report in reports {
+            let Some(lane) = self.running.get(&report.lane) else { continue };
+            let Place { topic, partition } = &lane.place;
+            match &report.result {
+                Ok(()) => {
+                    metrics::commit(&self.name, "ok");
+                    metrics::committed(&self.name, &lane.place, report.next);
+                    lane.control.committed(report.next);
+                    if self.commits.accepted(now, report.lane) {
+                        info!(group = %self.name, %topic, partition, offset = report.next, "commits succeed again");
+                    }
+                }
+                Err(error) => {
+                    metrics::commit(&self.name, error.class.label());
+                    lane.control.brake();
+                    let sentence = format!("{topic}/{partition} at offset {}: {error}", report.next);
+                    if self.commits.failed(now, report.lane, sentence) {
+                        warn!(group = %self.name, %topic, partition, offset = report.next, class = ?error.class,
+                            "a commit failed ({}); delivery goes on: {error}", error.class.meaning());
+                    } else {
+                        debug!(group = %self.name, %topic, partition, offset = report.next, "a commit failed: {error}");
+                    }
+                    failures.push(CommitFailure {
+                        group: Arc::clone(&self.name),
+                        topic: Arc::clone(topic),
+                        partition: *partition,
+                        offset: report.next,
+                        class: error.class,
+                        error: error.to_string(),
+                        dirty_for: self.commits.dirty_for(now),
+                    });
+                }
+            }
+        }
+        {
+            let mut status = self.shared.status();
+            status.known.commit_error = self.commits.error();
+            status.known.commit_failures += failures.len() as u64;
+        }
+        self.hooks.commits_failed(failures);
+    }
+
+    pub(super) fn look_for_stuck(&mut self, now: Instant) {
+        let found = self.progress.check(now, self.running.values().map(|lane| &lane.control));
+        let mut calls = Vec::new();
+        for stuck in found {
+            let Some(lane) = self.running.get(&stuck.lane) else { continue };
+            let (Place { topic, partition }, handler) = (&lane.place, &lane.subscriber.handler);
+            if stuck.is_new {
+                warn!(group = %self.name, %topic, partition, offset = stuck.offset, %handler,
+                    "the partition's task has not run for {:?}: a call blocks its thread, this one or another; other \
+                     partitions may wait for it, and a revocation cuts it off (make it a plain `fn`, or do not block)",
+                    stuck.age);
+            }
+            calls.push(StuckCall {
+                handler: Arc::clone(handler),
+                topic: Arc::clone(topic),
+                partition: *partition,
+                offset: stuck.offset,
+                age: stuck.age,
+                blocking: stuck.blocking,
+            });
+        }
+        self.shared.status().known.stuck = calls;
+    }
+}

@@ -1,0 +1,97 @@
+//! The lanes of a membership: started as tasks, cut off when they are out of time.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::task::AbortHandle;
+use tracing::warn;
+
+use super::lane::LaneTask;
+use super::quiet::Vote;
+use super::status::{Ended, News};
+use super::{LaneControl, Member, metrics};
+use crate::broker::{Epoch, Lane};
+use crate::subscriber::Subscriber;
+
+/// A lane whose task runs.
+pub(super) struct Running {
+    pub(super) place: Place,
+    pub(super) subscriber: Arc<Subscriber>,
+    pub(super) control: Arc<LaneControl>,
+    task: AbortHandle,
+}
+
+impl Running {
+    /// What hooks are told of, also when the lane has ended.
+    pub(super) fn share(&self) -> (Place, Arc<LaneControl>) {
+        (self.place.clone(), Arc::clone(&self.control))
+    }
+}
+
+/// For what is said about a lane.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // First the fence, which acts at once; the abort takes until the task's next turn.
+        self.control.fence();
+        self.task.abort();
+    }
+}
+
+impl Member {
+    pub(super) fn start(&self, lane: Box<dyn Lane>) -> Running {
+        let epoch = lane.epoch();
+        let place = Place { topic: lane.topic().into(), partition: lane.partition() };
+        let subscriber = self.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
+        let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
+        let control = Arc::new(LaneControl::new(epoch, lane.start()));
+        if self.hooks.delay_starts() {
+            control.close_gate();
+        }
+        let mut task = LaneTask::new(
+            lane,
+            Arc::clone(&subscriber),
+            Arc::clone(&self.context),
+            Arc::clone(&self.settings),
+            Arc::clone(&control),
+            Arc::clone(&self.shared),
+            Vote::new(Arc::clone(&self.context.quiet)),
+        );
+        let shared = Arc::clone(&self.shared);
+        let task = self.runtime.spawn(async move {
+            // The task is dropped inside, before the news: when the group hears of it, all is gone.
+            let run = AssertUnwindSafe(async move { std::future::poll_fn(|cx| task.poll(cx)).await })
+                .catch_unwind();
+            let died = run.await.is_err();
+            shared.tell(News::LaneEnded { lane: epoch, died });
+        });
+        Running { place, subscriber, control, task: task.abort_handle() }
+    }
+
+    pub(super) fn cut_off(&mut self, epoch: Epoch, late: bool) {
+        let Some(cut) = self.running.remove(&epoch) else { return };
+        if !late {
+            return;
+        }
+        metrics::drain_timeout(&self.name);
+        let Place { topic, partition } = &cut.place;
+        let (handler, drain) = (&cut.subscriber.handler, cut.subscriber.drain);
+        let offset = cut.control.oldest();
+        warn!(group = %self.name, %topic, partition, offset, %handler, ?drain,
+            "a call was still running when its drain time was over: cut off, the record is handled again");
+        let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
+        let sentence =
+            format!("{topic}/{partition}{at}: {handler} was still running after its drain time of {drain:?}");
+        match &mut self.ending {
+            Ended::Clean => self.ending = Ended::DrainExceeded { left: vec![sentence] },
+            Ended::DrainExceeded { left } => left.push(sentence),
+            Ended::Fatal { .. } | Ended::Crashed => {}
+        }
+    }
+}
