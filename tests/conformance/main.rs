@@ -11,6 +11,7 @@ mod broker;
 #[path = "../kafka/client.rs"]
 mod client;
 mod consuming;
+mod groups;
 mod publishing;
 mod world;
 
@@ -53,6 +54,8 @@ conform! {
     acks::a_call_cut_off_by_the_drain_is_handled_again,
     acks::unsettled_records_come_again_after_a_restart,
     acks::dead_letters_say_where_they_are_from,
+    groups::a_durable_ack_returns_once_the_broker_has_it,
+    groups::hooks_frame_what_is_handled,
     publishing::key_headers_timestamp_and_partition_arrive_as_written,
     publishing::keys_choose_the_partitions_that_javas_client_chooses,
 }

@@ -1,0 +1,76 @@
+//! What a group's members are told, and what they may wait for.
+
+pub(crate) mod a_durable_ack_returns_once_the_broker_has_it {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::time::Duration;
+
+    use faststream::{Ack, GroupSettings, State, subscriber};
+
+    use crate::backend::Backend;
+    use crate::world::{Seen, World, number};
+
+    #[subscriber(topic = "durable", ack = Manual)]
+    async fn durable(value: i64, ack: Ack, State(seen): State<Seen>) {
+        ack.ack_durable().await.expect("not stale");
+        seen.note(value.to_string());
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async move {
+            backend.create_topic("durable", 1);
+            backend.produce(number("durable", 7));
+            // The timer has no part in it: it is an hour away.
+            let settings = GroupSettings::new().commit_interval(Duration::from_secs(3600));
+            let world = World::start(backend.app().group_settings(settings), module_path!()).await;
+            world.sees(1).await;
+            assert_eq!(backend.committed("conformance", "durable", 1), [(0, 1)].into());
+            world.stop().await;
+        })
+    }
+}
+
+pub(crate) mod hooks_frame_what_is_handled {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use faststream::{Hook, Rebalance, State, subscriber};
+
+    use crate::backend::Backend;
+    use crate::world::{Seen, World, number};
+
+    #[subscriber(topic = "hooked", group = "hooked")]
+    async fn handle(value: i64, State(seen): State<Seen>) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        seen.note(format!("handled {value}"));
+    }
+
+    async fn note(hook: Hook, what: &str, rebalance: Rebalance) {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let seen = hook.state::<Seen>().expect("given by the world");
+        for place in rebalance.partitions {
+            seen.note(format!("{what} {}/{}@{}", place.topic, place.partition, place.offset));
+        }
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async move {
+            backend.create_topic("hooked", 1);
+            backend.produce(number("hooked", 1));
+            let app = backend
+                .app()
+                .on_assigned(|hook, rebalance| note(hook, "assigned", rebalance))
+                .on_revoked(|hook, rebalance| note(hook, "revoked", rebalance));
+            let world = World::start(app, module_path!()).await;
+            let seen = Arc::clone(&world.seen);
+            world.sees(2).await;
+            assert_eq!(seen.all(), ["assigned hooked/0@0", "handled 1"]);
+            backend.produce(number("hooked", 2));
+            world.sees(3).await;
+            assert_eq!(world.stop().await.code, 0);
+            assert_eq!(seen.all()[2..], ["handled 2", "revoked hooked/0@2"]);
+        })
+    }
+}
