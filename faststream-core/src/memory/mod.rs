@@ -101,6 +101,16 @@ impl MemoryBroker {
         });
     }
 
+    /// Gives a topic this many partitions, also while it is read; makes it if it does not exist. As in Kafka, partitions
+    /// are never taken away.
+    pub fn add_partitions(&self, topic: &str, partitions: i32) {
+        self.shared().change(|state, shared| {
+            if state.create_topic(topic, partitions) || state.add_partitions(topic, partitions) {
+                state.balance_all(shared);
+            }
+        });
+    }
+
     /// Appends a record at once, past faults.
     ///
     /// # Errors

@@ -135,6 +135,18 @@ impl State {
         true
     }
 
+    /// True if it had fewer.
+    pub(super) fn add_partitions(&mut self, topic: &str, partitions: i32) -> bool {
+        let Some((name, logs)) = self.topics.get_key_value(topic) else { return false };
+        let (name, known) = (Arc::clone(name), i32::try_from(logs.len()).unwrap_or(i32::MAX));
+        let more: Vec<_> = (known..partitions)
+            .map(|partition| Arc::new(PartitionLog::new(Arc::clone(&name), partition)))
+            .collect();
+        let any = !more.is_empty();
+        self.topics.entry(name).or_default().extend(more);
+        any
+    }
+
     /// Where a record goes.
     pub(super) fn log_for(&mut self, record: &Outgoing) -> Result<Arc<PartitionLog>, PublishError> {
         let logs = &self.topics[&record.topic];
