@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use super::running::Place;
 use crate::subscriber::Subscriber;
 
 /// The series of one lane's handler.
@@ -135,12 +134,9 @@ pub(super) fn commit(group: &str, result: &'static str) {
     counter!("faststream_kafka_commits_total", "group" => group.to_owned(), "result" => result).increment(1);
 }
 
-pub(super) fn committed(group: &str, place: &Place, next: i64) {
-    let labels = [
-        ("group", group.to_owned()),
-        ("topic", place.topic.to_string()),
-        ("partition", place.partition.to_string()),
-    ];
+pub(super) fn committed(group: &str, topic: &str, partition: i32, next: i64) {
+    let labels =
+        [("group", group.to_owned()), ("topic", topic.to_owned()), ("partition", partition.to_string())];
     // Exact up to 2^53, which no partition has reached.
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
     gauge!("faststream_kafka_committed_offset", &labels).set(next as f64);

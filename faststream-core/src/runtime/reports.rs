@@ -21,7 +21,7 @@ impl Member {
             match &report.result {
                 Ok(()) => {
                     metrics::commit(&self.name, "ok");
-                    metrics::committed(&self.name, &lane.place, report.next);
+                    metrics::committed(&self.name, topic, *partition, report.next);
                     lane.control.committed(report.next);
                     if self.commits.accepted(now, report.lane) {
                         info!(group = %self.name, %topic, partition, offset = report.next, "commits succeed again");
