@@ -1,7 +1,7 @@
 //! Whether commits succeed, partition by partition: since when something finished is not durable, what fails, and when
 //! to brake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +28,10 @@ pub(super) struct Commits {
 struct Failing {
     /// When it was said last.
     said: Instant,
-    /// The last error, with its place.
-    sentence: String,
+    /// This failure was said, hence its end is said as well.
+    is_said: bool,
+    /// The last error, with its place; `None` since a commit was accepted.
+    sentence: Option<String>,
 }
 
 impl Commits {
@@ -46,21 +48,23 @@ impl Commits {
         now >= self.next_check
     }
 
-    /// A commit was accepted: what is dirty now is so from now on. True if the one before had failed.
+    /// A commit was accepted: what is dirty now is so from now on. True if that is to be said: the one before had failed.
     pub(super) fn accepted(&mut self, now: Instant, lane: Epoch) -> bool {
         self.dirty.entry(lane).and_modify(|since| *since = now);
-        self.failing.remove(&lane).is_some()
+        let failing = self.failing.get_mut(&lane);
+        failing.is_some_and(|failing| failing.sentence.take().is_some() && failing.is_said)
     }
 
-    /// A commit failed. True if it is to be said: the first time, then once a minute.
+    /// A commit failed. True if it is to be said: the first time, then once a minute, also if some succeed in between.
     pub(super) fn failed(&mut self, now: Instant, lane: Epoch, sentence: String) -> bool {
         self.dirty.entry(lane).or_insert(now);
         let Some(failing) = self.failing.get_mut(&lane) else {
-            self.failing.insert(lane, Failing { said: now, sentence });
+            self.failing.insert(lane, Failing { said: now, is_said: true, sentence: Some(sentence) });
             return true;
         };
-        failing.sentence = sentence;
         let again = now - failing.said >= AGAIN;
+        failing.is_said = again || (failing.is_said && failing.sentence.is_some());
+        failing.sentence = Some(sentence);
         if again {
             failing.said = now;
         }
@@ -71,15 +75,21 @@ impl Commits {
     pub(super) fn check<'a>(&mut self, now: Instant, lanes: impl Iterator<Item = &'a Arc<LaneControl>>) {
         self.next_check = now + self.interval;
         let before = std::mem::take(&mut self.dirty);
-        for lane in lanes.filter(|lane| lane.is_dirty()) {
+        let mut alive = BTreeSet::new();
+        for lane in lanes {
+            alive.insert(lane.epoch);
+            if !lane.is_dirty() {
+                // What has nothing to commit any more fails no more.
+                self.failing.entry(lane.epoch).and_modify(|failing| failing.sentence = None);
+                continue;
+            }
             let since = before.get(&lane.epoch).copied().unwrap_or(now);
             self.dirty.insert(lane.epoch, since);
             if now - since >= self.interval * SILENT_INTERVALS {
                 lane.brake();
             }
         }
-        // What has nothing to commit any more fails no more, and neither does what is gone.
-        self.failing.retain(|lane, _| self.dirty.contains_key(lane));
+        self.failing.retain(|lane, _| alive.contains(lane));
     }
 
     /// For how long something finished has not become durable, in the worst partition; zero if commits succeed.
@@ -89,7 +99,7 @@ impl Commits {
 
     /// One of the partitions whose last commit failed.
     pub(super) fn error(&self) -> Option<String> {
-        self.failing.values().next().map(|failing| failing.sentence.clone())
+        self.failing.values().find_map(|failing| failing.sentence.clone())
     }
 }
 
@@ -123,6 +133,19 @@ mod tests {
         assert!(commits.accepted(now, failing.epoch));
         commits.check(now, [&failing].into_iter());
         assert_eq!((commits.error(), commits.dirty_for(now)), (None, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_partition_that_fails_by_turns_is_said_once_a_minute() {
+        let (mut commits, start) = (Commits::new(SECOND), Instant::now());
+        let mut said = Vec::new();
+        for second in 0..=120 {
+            let now = start + SECOND * second;
+            let failed = commits.failed(now, Epoch(1), "refused".into());
+            assert_eq!(commits.accepted(now, Epoch(1)), failed, "its end is said if it was");
+            said.extend(failed.then_some(second));
+        }
+        assert_eq!(said, [0, 60, 120]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -28,8 +28,8 @@ pub struct LaneControl {
     stored: AtomicI64,
     /// The oldest unfinished record, for what is said when the lane is cut off.
     oldest: AtomicI64,
-    /// The record whose call began last in this turn: what blocks the thread, if something does.
-    current: AtomicI64,
+    /// The record whose handler is in its first poll now.
+    begun: AtomicI64,
     /// How often the task has taken a turn.
     turns: AtomicU64,
     /// A call that takes long without blocking.
@@ -70,7 +70,7 @@ impl LaneControl {
             committed: AtomicI64::new(start),
             stored: AtomicI64::new(NOTHING),
             oldest: AtomicI64::new(NOTHING),
-            current: AtomicI64::new(NOTHING),
+            begun: AtomicI64::new(NOTHING),
             turns: AtomicU64::new(0),
             slow: Mutex::new(None),
             braked: AtomicBool::new(false),
@@ -123,10 +123,6 @@ impl LaneControl {
         self.stored.load(SeqCst).max(self.committed_offset())
     }
 
-    pub(super) fn oldest(&self) -> Option<i64> {
-        Some(self.oldest.load(SeqCst)).filter(|offset| *offset != NOTHING)
-    }
-
     /// From here on settling says `Stale`. What was settled before is returned, so that an ack that was told `Ok`
     /// still counts.
     pub(super) fn fence(&self) -> Vec<Settled> {
@@ -176,20 +172,22 @@ impl LaneControl {
     /// The task takes a turn.
     pub(super) fn begin_turn(&self) {
         self.turns.fetch_add(1, Relaxed);
-        self.current.store(NOTHING, Relaxed);
     }
 
-    /// A call begins, on the lane's own thread.
-    pub(super) fn begin_call(&self, offset: i64) {
-        self.current.store(offset, Relaxed);
+    /// The handler of this record is polled for the first time; `None`: not any more. Relaxed: it is only said, nothing
+    /// is decided by it.
+    pub(super) fn begins(&self, offset: Option<i64>) {
+        self.begun.store(offset.unwrap_or(NOTHING), Relaxed);
     }
 
     pub(super) fn turns(&self) -> u64 {
         self.turns.load(Relaxed)
     }
 
-    pub(super) fn current(&self) -> Option<i64> {
-        Some(self.current.load(Relaxed)).filter(|offset| *offset != NOTHING).or_else(|| self.oldest())
+    /// The record that the lane is at: the one whose handler was just begun, else the oldest unfinished one.
+    pub(super) fn at_work(&self) -> Option<i64> {
+        let offsets = [self.begun.load(Relaxed), self.oldest.load(SeqCst)];
+        offsets.into_iter().find(|offset| *offset != NOTHING)
     }
 
     /// The longest of the calls that take long, and since when it runs.

@@ -57,7 +57,7 @@ impl Progress {
             let age = now - seen.since;
             if age >= BLOCKED {
                 let is_new = !std::mem::replace(&mut seen.said, true);
-                let offset = lane.current();
+                let offset = lane.at_work();
                 stuck.push(Stuck { lane: lane.epoch, offset, age, blocking: true, is_new });
             } else if let Some((offset, since)) = lane.slow() {
                 let age = now - since;
@@ -86,7 +86,7 @@ mod tests {
         let (alive, blocked) =
             (Arc::new(LaneControl::new(Epoch(1), 0)), Arc::new(LaneControl::new(Epoch(2), 0)));
         blocked.begin_turn();
-        blocked.begin_call(7);
+        blocked.begins(Some(7));
         let mut found = Vec::new();
         for _ in 0..=12 {
             alive.begin_turn();

@@ -82,7 +82,7 @@ impl Member {
         metrics::drain_timeout(&self.name);
         let Place { topic, partition } = &cut.place;
         let (handler, drain) = (&cut.subscriber.handler, cut.subscriber.drain);
-        let offset = cut.control.oldest();
+        let offset = cut.control.at_work();
         warn!(group = %self.name, %topic, partition, offset, %handler, ?drain,
             "a call was still running when its drain time was over: cut off, the record is handled again");
         let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));

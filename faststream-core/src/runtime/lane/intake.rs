@@ -102,7 +102,6 @@ impl LaneTask {
                 return;
             }
         }
-        self.control.begin_call(offset);
         let begun = begin(&self.delivery(record, 1), cx);
         match begun {
             Ok(outcome) => {
@@ -167,7 +166,6 @@ impl LaneTask {
             }
             let attempt = slot.attempt;
             (slot.since, slot.is_slow) = (Instant::now(), false);
-            self.control.begin_call(offset);
             self.slots.set(offset, State::Running);
             let begun = match self.slots.get(offset).map(|slot| &slot.source) {
                 Some(Source::Batch(index)) => begin(&self.delivery(self.lane.record(*index), attempt), cx),

@@ -63,6 +63,7 @@ impl Future for Step {
 /// Extraction and the first poll in one: a handler that never waits costs no bookkeeping. The first poll uses the
 /// lane's waker; in the set it is polled again and registers anew.
 pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Outcome, Call> {
+    delivery.control.begins(Some(delivery.record.offset));
     let begun = catch_unwind(AssertUnwindSafe(|| {
         let mut call = (delivery.subscriber.def.call)(delivery);
         match Pin::new(&mut call).poll(cx) {
@@ -70,6 +71,7 @@ pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Out
             Poll::Pending => Err(call),
         }
     }));
+    delivery.control.begins(None);
     begun.unwrap_or_else(|panic| Ok(panicked(&*panic)))
 }
 
