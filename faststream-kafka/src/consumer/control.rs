@@ -20,7 +20,7 @@ use super::context::{Committed, Happened, Place};
 use super::lane::LaneHandle;
 use super::offsets::OffsetFetch;
 use super::owed::Owed;
-use super::patterns;
+use super::topics;
 use super::watch::Watch;
 use crate::native::{PartitionQueue, commit_now, fatal_error};
 
@@ -42,8 +42,8 @@ pub(super) struct Control {
     pub(super) late: Vec<OffsetFetch>,
     pub(super) revocations: u64,
     pub(super) watch: Watch,
-    /// The topics by pattern, whenever they change.
-    topics: Option<Receiver<BTreeSet<String>>>,
+    /// The topics to subscribe to, whenever they change.
+    topics: Receiver<BTreeSet<String>>,
     /// When the commit began that is in flight.
     committing: Option<Instant>,
     wants_commit: bool,
@@ -55,7 +55,7 @@ pub(super) struct Control {
 
 impl Control {
     pub(super) fn new(client: Arc<Client>, request: Arc<GroupRequest>, member: Member) -> Self {
-        let topics = (!request.patterns.is_empty()).then(|| patterns::watch(&client, &request));
+        let topics = topics::watch(&client, &request);
         Self {
             client,
             request,
@@ -194,7 +194,7 @@ impl Control {
     }
 
     fn heed_topics(&mut self) {
-        let Some(topics) = self.topics.as_ref().and_then(|topics| topics.try_recv().ok()) else { return };
+        let Ok(topics) = self.topics.try_recv() else { return };
         if self.closing.is_some() {
             return;
         }

@@ -8,8 +8,8 @@ mod control;
 mod lane;
 mod offsets;
 mod owed;
-mod patterns;
 mod stats;
+mod topics;
 mod wakeup;
 mod watch;
 

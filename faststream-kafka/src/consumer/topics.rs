@@ -1,0 +1,91 @@
+//! Which topics there are. Those by pattern are matched by us against the metadata, the client is only given names;
+//! those by name that do not exist are told, and awaited.
+//!
+//! librdkafka says nothing of a missing topic to a group, and would find it half a minute after it was created. A list
+//! of all topics makes it look at once, and join again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use faststream_core::broker::GroupRequest;
+use rdkafka::consumer::Consumer;
+use rdkafka::metadata::MetadataTopic;
+
+use super::client::Client;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How often topics are looked for by pattern.
+const EVERY: Duration = Duration::from_secs(10);
+/// How often topics are looked for that are missing, or when the last answer was an error.
+const SOON: Duration = Duration::from_secs(1);
+/// So many times; then they are not about to be created.
+const SOON_TIMES: u32 = 60;
+
+/// The topics to subscribe to, whenever they change. Ends when all names are there, and nothing is by pattern.
+pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiver<BTreeSet<String>> {
+    let (sender, topics) = channel();
+    let (weak, request) = (Arc::downgrade(client), Arc::clone(request));
+    let run = move || {
+        let named: BTreeSet<String> = request.topics.keys().cloned().collect();
+        let (mut known, mut missing) = (named.clone(), BTreeSet::new());
+        for look in 0_u32.. {
+            // Not held while asleep: the client's end does not wait for this.
+            let Some(client) = weak.upgrade() else { return };
+            let there = list(&client);
+            let mut pause = if look < SOON_TIMES { SOON } else { EVERY };
+            if let Some(there) = there {
+                let absent: BTreeSet<String> = named.difference(&there).cloned().collect();
+                for topic in missing.difference(&absent) {
+                    tracing::info!(group = %request.group, %topic, "the topic is there now");
+                }
+                tell_missing(&client, &absent);
+                let found: BTreeSet<String> =
+                    there.into_iter().filter(|topic| request.reads(topic)).chain(named.clone()).collect();
+                if found != known {
+                    known.clone_from(&found);
+                    if sender.send(found).is_err() {
+                        return;
+                    }
+                }
+                if absent.is_empty() {
+                    if request.patterns.is_empty() {
+                        return;
+                    }
+                    pause = EVERY;
+                }
+                missing = absent;
+            }
+            drop(client);
+            thread::sleep(pause);
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("fs-topics".into()).spawn(run) {
+        tracing::error!("no thread to look for topics on: {error}");
+    }
+    topics
+}
+
+/// The topics that the broker shows to this client.
+fn list(client: &Client) -> Option<BTreeSet<String>> {
+    match client.consumer().fetch_metadata(None, TIMEOUT) {
+        Ok(metadata) => {
+            Some(metadata.topics().iter().map(MetadataTopic::name).map(ToOwned::to_owned).collect())
+        }
+        Err(error) => {
+            client.context().errors.tell("metadata", format_args!("looking for topics: {error}"));
+            None
+        }
+    }
+}
+
+/// At once, then once a minute.
+fn tell_missing(client: &Client, absent: &BTreeSet<String>) {
+    for topic in absent {
+        let sentence =
+            format_args!("the topic `{topic}` does not exist, or may not be described: waiting for it");
+        client.context().errors.tell(&format!("missing {topic}"), sentence);
+    }
+}
