@@ -74,6 +74,19 @@ async fn an_unreachable_broker_is_named_within_two_seconds_and_awaited() {
     assert_eq!(log.text().lines().count(), 1, "said once: {}", log.text());
 }
 
+/// In virtual time, in which nobody answers.
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_stays_away_is_named_once_a_minute() {
+    let address = free_address();
+    let kafka = Kafka::new(address.clone());
+    let (log, _guard) = Log::collect();
+    let waited = tokio::time::timeout(Duration::from_secs(182), kafka.connect()).await;
+    assert!(waited.is_err(), "{waited:?}");
+    let text = log.text();
+    assert_eq!(text.lines().filter(|line| line.contains(&address)).count(), 4, "{text}");
+    assert_eq!(text.lines().count(), 4, "{text}");
+}
+
 #[tokio::test]
 async fn a_broker_that_is_silent_is_named_too() {
     // Accepts and never answers.
