@@ -12,6 +12,7 @@ mod broker;
 mod client;
 mod consuming;
 mod groups;
+mod input;
 mod publishing;
 mod world;
 
@@ -56,6 +57,10 @@ conform! {
     acks::dead_letters_say_where_they_are_from,
     groups::a_durable_ack_returns_once_the_broker_has_it,
     groups::hooks_frame_what_is_handled,
+    input::what_cannot_be_read_becomes_a_dead_letter_as_it_was,
+    input::a_held_unreadable_record_is_named_and_survives_a_restart,
+    input::a_payload_of_a_megabyte_goes_in_and_out,
+    input::a_header_that_is_no_text_is_refused_by_name_and_the_last_of_many_counts,
     publishing::key_headers_timestamp_and_partition_arrive_as_written,
     publishing::keys_choose_the_partitions_that_javas_client_chooses,
 }

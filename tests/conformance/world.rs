@@ -37,8 +37,18 @@ pub(crate) struct World {
 impl World {
     /// The handlers of this module; the group is called like it.
     pub(crate) async fn start(app: FastStream, module: &str) -> Self {
+        Self::start_skipping(app, module, []).await
+    }
+
+    /// As `run --skip` does.
+    pub(crate) async fn start_skipping(
+        app: FastStream,
+        module: &str,
+        skips: impl IntoIterator<Item = (String, i32, i64)>,
+    ) -> Self {
         let app = app.name("conformance").module(module).state(Seen::default());
-        let plan = app.plan(Setting::default()).unwrap_or_else(|faults| panic!("{faults}"));
+        let setting = Setting { skips: skips.into_iter().collect(), ..Setting::default() };
+        let plan = app.plan(setting).unwrap_or_else(|faults| panic!("{faults}"));
         let seen = plan.state().expect("given above");
         let running = plan.start(StartOptions::default()).await.expect("it starts");
         Self { running, seen }
