@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,14 +24,23 @@ impl Kafka {
         Self::start_advertising(name, None)
     }
 
+    /// A broker at a port that was free a moment ago: clients may know it before.
+    pub(crate) fn start_at(name: &str, port: u16) -> Self {
+        Self::start_with(name, port, port)
+    }
+
     /// A broker that tells clients to come by another port: a proxy's.
     pub(crate) fn start_advertising(name: &str, advertised: Option<u16>) -> Self {
+        let port = free_port();
+        Self::start_with(name, port, advertised.unwrap_or(port))
+    }
+
+    fn start_with(name: &str, port: u16, advertised: u16) -> Self {
         let jars = jars();
         let dir = target().join("kafka").join(format!("{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).expect("a directory for the broker");
-        let (port, controller) = (free_port(), free_port());
-        let properties = properties(&dir, port, controller, advertised.unwrap_or(port));
+        let properties = properties(&dir, port, free_port(), advertised);
         let file = dir.join("server.properties");
         fs::write(&file, properties).expect("its settings");
         fs::write(dir.join("log4j2.properties"), LOGS).expect("its log settings");
@@ -128,6 +138,11 @@ fn java(jars: &Path, dir: &Path) -> Command {
 
 /// The jars, fetched once by Maven.
 fn jars() -> PathBuf {
+    static JARS: OnceLock<PathBuf> = OnceLock::new();
+    JARS.get_or_init(fetch).clone()
+}
+
+fn fetch() -> PathBuf {
     let jars = target().join("kafka").join("jars");
     let done = jars.join("complete");
     if done.exists() {
@@ -152,7 +167,7 @@ pub(crate) fn target() -> PathBuf {
     binary.ancestors().nth(3).expect("it lies in target/profile/deps").to_owned()
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("it is bound").port()
 }

@@ -61,6 +61,60 @@ pub(crate) fn produce(
     producer.flush(Duration::from_secs(60)).expect("all are written");
 }
 
+/// Writes single records, each confirmed before it goes on.
+pub(crate) struct Writer(BaseProducer);
+
+impl Writer {
+    pub(crate) fn new(brokers: &str) -> Self {
+        Self(config(brokers).set("linger.ms", "0").create().expect("a producer"))
+    }
+
+    pub(crate) fn write(&self, topic: &str, partition: i32, payload: Option<&[u8]>) {
+        self.queue(topic, partition, payload);
+        self.flush();
+    }
+
+    /// Not confirmed before [`flush`](Self::flush).
+    pub(crate) fn queue(&self, topic: &str, partition: i32, payload: Option<&[u8]>) {
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);
+        if let Some(payload) = payload {
+            record = record.payload(payload);
+        }
+        self.0.send(record).map_err(|(error, _)| error).expect("it is queued");
+    }
+
+    pub(crate) fn flush(&self) {
+        self.0.flush(Duration::from_secs(60)).expect("all are written");
+    }
+}
+
+/// Sees within milliseconds that a topic grows.
+pub(crate) struct Growth(BaseConsumer);
+
+impl Growth {
+    /// Of what is written from now on.
+    pub(crate) fn of(brokers: &str, topic: &str, partitions: i32) -> Self {
+        let consumer: BaseConsumer = config(brokers)
+            .set("group.id", "growth")
+            .set("enable.auto.commit", "false")
+            .create()
+            .expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        for (partition, end) in ends(brokers, topic, partitions) {
+            list.add_partition_offset(topic, partition, Offset::Offset(end)).expect("a partition");
+        }
+        consumer.assign(&list).expect("assigned");
+        Self(consumer)
+    }
+
+    pub(crate) fn wait(&self, limit: Duration) {
+        let until = Instant::now() + limit;
+        while !self.0.poll(Duration::from_millis(100)).is_some_and(|message| message.is_ok()) {
+            assert!(Instant::now() < until, "nothing was written within {limit:?}");
+        }
+    }
+}
+
 pub(crate) fn ends(brokers: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
     let consumer: BaseConsumer = config(brokers).set("group.id", "ends").create().expect("a consumer");
     let end = |partition| consumer.fetch_watermarks(topic, partition, TIMEOUT).expect("watermarks").1;

@@ -6,7 +6,10 @@
 mod broker;
 mod client;
 mod example;
+mod handlers;
+mod input;
 mod orders;
 mod origin;
 mod proxy;
 mod service;
+mod start;

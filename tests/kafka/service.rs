@@ -1,6 +1,7 @@
 //! The orders example as a process of its own.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use crate::example::orders;
 /// Killed, by its own handle, when dropped.
 pub(crate) struct Service {
     child: Child,
+    log: PathBuf,
 }
 
 impl Service {
@@ -18,7 +20,8 @@ impl Service {
     pub(crate) fn start(brokers: &str, log: &str, properties: &[&str]) -> Self {
         let dir = target().join("kafka");
         std::fs::create_dir_all(&dir).expect("a directory for logs");
-        let log = File::create(dir.join(format!("{log}-{}.log", std::process::id()))).expect("its log");
+        let log = dir.join(format!("{log}-{}.log", std::process::id()));
+        let stderr = File::create(&log).expect("its log");
         let mut command = Command::new(orders());
         for property in properties {
             command.args(["-X", property]);
@@ -28,10 +31,25 @@ impl Service {
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(stderr)
             .spawn()
             .expect("the example runs");
-        Self { child }
+        Self { child, log }
+    }
+
+    /// What it has logged up to now.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("its log")
+    }
+
+    /// Waits until it has logged a line with all of these.
+    pub(crate) fn logs(&self, limit: Duration, words: &[&str]) {
+        let is_there = || self.log().lines().any(|line| words.iter().all(|word| line.contains(word)));
+        let until = Instant::now() + limit;
+        while !is_there() {
+            assert!(Instant::now() < until, "no line with {words:?} within {limit:?} in:\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// SIGKILL.
