@@ -14,7 +14,7 @@ use faststream_kafka::rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use serde::Deserialize;
 
 use crate::broker;
-use crate::client::{committed, create_topic, ends, produce};
+use crate::client::{Writer, committed, create_topic, ends};
 use crate::proxy::{Proxy, REBALANCE_IN_PROGRESS};
 use crate::service::wait_until;
 
@@ -114,6 +114,7 @@ impl Feed {
         let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (brokers, stopped, count) = (brokers.to_owned(), Arc::clone(&stop), Arc::clone(&written));
         let run = move || {
+            let writer = Writer::new(&brokers);
             let began = Instant::now();
             while !stopped.load(SeqCst) {
                 let due = u64::try_from(began.elapsed().as_millis()).expect("a short test") * RATE / 1000;
@@ -121,7 +122,10 @@ impl Feed {
                 // Whole rounds, so that every partition goes on.
                 let due = next + (due - next.min(due)) / 4 * 4;
                 if due > next {
-                    produce(&brokers, TOPIC, PARTITIONS, next, due - next, |id| format!(r#"{{"id":{id}}}"#));
+                    for (id, partition) in (next..due).zip((0..PARTITIONS).cycle()) {
+                        writer.queue(TOPIC, partition, Some(format!(r#"{{"id":{id}}}"#).as_bytes()));
+                    }
+                    writer.flush();
                     count.store(due, SeqCst);
                 }
                 thread::sleep(Duration::from_millis(20));
