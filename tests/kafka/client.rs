@@ -88,30 +88,53 @@ impl Writer {
     }
 }
 
-/// Sees within milliseconds that a topic grows.
-pub(crate) struct Growth(BaseConsumer);
+/// Reads a topic from its beginning, and sees within milliseconds what is added.
+pub(crate) struct Tail {
+    consumer: BaseConsumer,
+    topic: String,
+    /// What is read next, by partition.
+    next: BTreeMap<i32, i64>,
+    brokers: String,
+}
 
-impl Growth {
-    /// Of what is written from now on.
+impl Tail {
     pub(crate) fn of(brokers: &str, topic: &str, partitions: i32) -> Self {
         let consumer: BaseConsumer = config(brokers)
-            .set("group.id", "growth")
+            .set("group.id", "tail")
             .set("enable.auto.commit", "false")
+            .set("fetch.queue.backoff.ms", "10")
             .create()
             .expect("a consumer");
+        let next: BTreeMap<_, _> = (0..partitions).map(|partition| (partition, 0)).collect();
         let mut list = TopicPartitionList::new();
-        for (partition, end) in ends(brokers, topic, partitions) {
-            list.add_partition_offset(topic, partition, Offset::Offset(end)).expect("a partition");
+        for partition in next.keys() {
+            list.add_partition_offset(topic, *partition, Offset::Beginning).expect("a partition");
         }
         consumer.assign(&list).expect("assigned");
-        Self(consumer)
+        Self { consumer, topic: topic.to_owned(), next, brokers: brokers.to_owned() }
     }
 
-    pub(crate) fn wait(&self, limit: Duration) {
+    /// The next payload, which may have to be written first.
+    pub(crate) fn next(&mut self, limit: Duration) -> Vec<u8> {
         let until = Instant::now() + limit;
-        while !self.0.poll(Duration::from_millis(100)).is_some_and(|message| message.is_ok()) {
-            assert!(Instant::now() < until, "nothing was written within {limit:?}");
+        loop {
+            if let Some(Ok(message)) = self.consumer.poll(Duration::from_millis(100)) {
+                self.next.insert(message.partition(), message.offset() + 1);
+                return message.payload().unwrap_or_default().to_vec();
+            }
+            assert!(Instant::now() < until, "nothing came to {} within {limit:?}", self.topic);
         }
+    }
+
+    /// All payloads up to what is the end now.
+    pub(crate) fn rest(&mut self) -> Vec<Vec<u8>> {
+        let partitions = i32::try_from(self.next.len()).expect("few");
+        let ends = ends(&self.brokers, &self.topic, partitions);
+        let mut rest = Vec::new();
+        while ends.iter().any(|(partition, end)| self.next[partition] < *end) {
+            rest.push(self.next(TIMEOUT));
+        }
+        rest
     }
 }
 
