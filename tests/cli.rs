@@ -48,6 +48,9 @@ fn dev_handles_what_is_sent_tells_what_happened_and_exits_0() {
     let expected = "orders/0 offset 0  bill: handled, 1 to publish\n\
                     invoices/0 offset 0  published: {\"order\":1,\"total\":5.0}\n";
     assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
+    // The README shows this command, and this output.
+    let shown = format!("$ cargo run --example orders -- dev --send '{send}'\n{expected}```");
+    assert!(include_str!("../README.md").contains(&shown), "the README does not show: {shown}");
 }
 
 #[test]
