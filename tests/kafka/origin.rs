@@ -154,13 +154,18 @@ fn play(what: &str, clients: &str, direct: &str, protocol: Protocol, refuse: &dy
 
     let mut gaps = Vec::new();
     let mut newcomers = Vec::new();
+    let mut joins = Vec::new();
     let mut all = Vec::new();
     for refused in [false, true] {
         refuse(refused);
         let from = Instant::now();
         let second = runtime.block_on(Member::start(clients, protocol));
         newcomers.push(second.first_after_assignment("the newcomer delivers"));
+        joins.push(from.elapsed());
+        let before = committed(direct, GROUP, TOPIC, PARTITIONS);
         thread::sleep(Duration::from_secs(2));
+        let moved = committed(direct, GROUP, TOPIC, PARTITIONS) != before;
+        assert_eq!(moved, !refused, "{what}: commits are refused or not");
         gaps.push(longest_gap(&first.all(), from, Instant::now()));
         refuse(false);
         thread::sleep(Duration::from_secs(1));
@@ -169,10 +174,13 @@ fn play(what: &str, clients: &str, direct: &str, protocol: Protocol, refuse: &dy
     }
     let written = feed.finish();
     println!(
-        "{what}: gap {gaps:?} without and with refused commits, newcomer after {newcomers:?}, {written} records"
+        "{what}: without and with refused commits: gap {gaps:?}, newcomer {joins:?} after its start and \
+         {newcomers:?} after its assignment; {written} records"
     );
     assert!(gaps[1] <= gaps[0] + Duration::from_secs(1), "{what}: the kept partitions paused {gaps:?}");
     assert!(newcomers[1] <= Duration::from_secs(1), "{what}: the newcomer delivered after {newcomers:?}");
+    // What comes before the assignment is the group's affair, and takes no longer either, give or take a heartbeat.
+    assert!(joins[1] <= joins[0] + Duration::from_secs(2), "{what}: joining took {joins:?}");
 
     let ends = ends(direct, TOPIC, PARTITIONS);
     wait_until("all is committed", Duration::from_secs(20), || {
