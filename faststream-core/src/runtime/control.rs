@@ -30,7 +30,7 @@ pub struct LaneControl {
     oldest: AtomicI64,
     /// The record whose handler is in its first poll now.
     begun: AtomicI64,
-    /// How often the task has taken a turn.
+    /// How often a turn of the task has begun or ended: odd while one goes on.
     turns: AtomicU64,
     /// A call that takes long without blocking.
     slow: Mutex<Option<(i64, Instant)>>,
@@ -169,8 +169,8 @@ impl LaneControl {
         self.committed.load(SeqCst)
     }
 
-    /// The task takes a turn.
-    pub(super) fn begin_turn(&self) {
+    /// A turn of the task begins or ends.
+    pub(super) fn turn(&self) {
         self.turns.fetch_add(1, Relaxed);
     }
 

@@ -35,10 +35,19 @@ pub(super) struct Stuck {
     /// The record, if it is known.
     pub(super) offset: Option<i64>,
     pub(super) age: Duration,
-    /// Its thread is blocked: other lanes may stand still as well.
-    pub(super) blocking: bool,
+    pub(super) how: How,
     /// Not told before.
     pub(super) is_new: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// A call waits for something, and hurts nobody else.
+    Runs,
+    /// A call blocks its thread: other lanes may stand still as well.
+    Blocks,
+    /// No thread takes the lane's task: others block them all.
+    Starved,
 }
 
 impl Progress {
@@ -57,17 +66,11 @@ impl Progress {
             let age = now - seen.since;
             if age >= BLOCKED {
                 let is_new = !std::mem::replace(&mut seen.said, true);
-                let offset = lane.at_work();
-                stuck.push(Stuck { lane: lane.epoch, offset, age, blocking: true, is_new });
+                let how = if turns % 2 == 1 { How::Blocks } else { How::Starved };
+                stuck.push(Stuck { lane: lane.epoch, offset: lane.at_work(), age, how, is_new });
             } else if let Some((offset, since)) = lane.slow() {
-                let age = now - since;
-                stuck.push(Stuck {
-                    lane: lane.epoch,
-                    offset: Some(offset),
-                    age,
-                    blocking: false,
-                    is_new: false,
-                });
+                let (offset, age) = (Some(offset), now - since);
+                stuck.push(Stuck { lane: lane.epoch, offset, age, how: How::Runs, is_new: false });
             }
             self.seen.insert(lane.epoch, seen);
             lane.wake();
@@ -85,19 +88,21 @@ mod tests {
         let (mut progress, mut now) = (Progress::default(), Instant::now());
         let (alive, blocked) =
             (Arc::new(LaneControl::new(Epoch(1), 0)), Arc::new(LaneControl::new(Epoch(2), 0)));
-        blocked.begin_turn();
+        blocked.turn();
         blocked.begins(Some(7));
         let mut found = Vec::new();
         for _ in 0..=12 {
-            alive.begin_turn();
+            alive.turn();
+            alive.turn();
             found.push(progress.check(now, [&alive, &blocked].into_iter()));
             now += Duration::from_secs(1);
         }
         assert!(found[..10].iter().all(Vec::is_empty));
-        let expected = Stuck { lane: Epoch(2), offset: Some(7), age: BLOCKED, blocking: true, is_new: true };
+        let expected =
+            Stuck { lane: Epoch(2), offset: Some(7), age: BLOCKED, how: How::Blocks, is_new: true };
         assert_eq!(found[10], [expected]);
         assert!(!found[11][0].is_new, "said once");
-        blocked.begin_turn();
-        assert_eq!(progress.check(now, [&alive, &blocked].into_iter()), []);
+        blocked.turn();
+        assert_eq!(progress.check(now, [&blocked].into_iter()), []);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::progress::How;
 use super::running::Place;
 use super::status::StuckCall;
 use super::{Member, metrics};
@@ -63,11 +64,20 @@ impl Member {
         for stuck in found {
             let Some(lane) = self.running.get(&stuck.lane) else { continue };
             let (Place { topic, partition }, handler) = (&lane.place, &lane.subscriber.handler);
-            if stuck.is_new {
-                warn!(group = %self.name, %topic, partition, offset = stuck.offset, %handler,
-                    "the partition's task has not run for {:?}: a call blocks its thread, this one or another; other \
-                     partitions may wait for it, and a revocation cuts it off (make it a plain `fn`, or do not block)",
-                    stuck.age);
+            match stuck.how {
+                How::Blocks if stuck.is_new => {
+                    warn!(group = %self.name, %topic, partition, offset = stuck.offset, %handler,
+                        "a handler blocks its thread for more than {:?}, and no `timeout` can cancel it: make it a plain \
+                         `fn`, or let `spawn_blocking` do what blocks", stuck.age);
+                }
+                How::Starved if stuck.is_new => {
+                    warn!(group = %self.name, %topic, partition, %handler,
+                        "no thread has come to this partition for {:?}: handlers block them all", stuck.age);
+                }
+                How::Runs | How::Blocks | How::Starved => {}
+            }
+            if stuck.how == How::Starved {
+                continue;
             }
             calls.push(StuckCall {
                 handler: Arc::clone(handler),
@@ -75,7 +85,7 @@ impl Member {
                 partition: *partition,
                 offset: stuck.offset,
                 age: stuck.age,
-                blocking: stuck.blocking,
+                blocking: stuck.how == How::Blocks,
             });
         }
         self.shared.status().known.stuck = calls;

@@ -113,7 +113,7 @@ impl LaneTask {
     /// crash) has nothing left to save.
     pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         self.control.register(cx.waker());
-        self.control.begin_turn();
+        self.control.turn();
         let mut budget = BATCH;
         loop {
             let mut moved = self.take_mail();
@@ -124,6 +124,7 @@ impl LaneTask {
             if self.control.is_stopping() {
                 if self.slots.under_way() == 0 {
                     self.end();
+                    self.control.turn();
                     return Poll::Ready(());
                 }
             } else if !self.control.is_gated() {
@@ -143,6 +144,7 @@ impl LaneTask {
         self.store();
         self.metrics.flush();
         self.cast_vote(budget == 0);
+        self.control.turn();
         Poll::Pending
     }
 
