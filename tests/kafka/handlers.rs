@@ -258,6 +258,17 @@ fn held_and_stuck_records_cost_nothing_and_everything_else_goes_on() {
         });
     }
 
+    for (topic, what) in [
+        ("hangs", "a call takes longer than 10s"),
+        ("blocks-plain", "a call takes longer than 10s"),
+        ("blocks", "a handler blocks its thread"),
+    ] {
+        let place = format!("topic={topic} partition=0 offset=1 ");
+        wait_until("what is stuck is said", LIMIT, || {
+            service.log().lines().any(|line| line.contains(what) && line.contains(&place))
+        });
+    }
+
     let (began, before) = (Instant::now(), service.cpu());
     thread::sleep(Duration::from_secs(8));
     let (took, used) = (began.elapsed(), service.cpu().saturating_sub(before));
@@ -286,7 +297,8 @@ fn held_and_stuck_records_cost_nothing_and_everything_else_goes_on() {
         assert!(is_at(topic, 2), "{topic}: what was not handled is not committed, and is at {:?}", at(topic));
     }
     for topic in ["blocks", "blocks-plain", "hangs"] {
-        let cut_off = |line: &str| line.contains("cut off") && line.contains(&format!("topic={topic} "));
+        let place = format!("topic={topic} partition=0 offset=1 ");
+        let cut_off = |line: &str| line.contains("cut off") && line.contains(&place);
         assert!(service.log().lines().any(cut_off), "{topic} is not named in:\n{}", service.log());
     }
 }
