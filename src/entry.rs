@@ -7,9 +7,7 @@ use faststream_core::app::{Exit, FastStream, Setting, StartOptions};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{self, Command};
-
-/// Exit code after a second signal.
-const SECOND_SIGNAL: i32 = 130;
+use crate::signals::{self, Limits};
 
 /// Runs an app as the generated `main` does: command line, logs, signals, exit code. For programs whose `main` does
 /// something else first; the app has to be named.
@@ -38,12 +36,20 @@ where
         version: (!version.is_empty()).then_some(version),
         ..Setting::default()
     };
-    let exit = runtime.block_on(carry_out(command, app, setting));
+    let limits = Limits::default();
+    let signal = signals::first(runtime.handle().clone(), limits.clone());
+    let exit = runtime.block_on(carry_out(command, app, setting, signal, &limits));
     leave(runtime);
     end(&exit)
 }
 
-async fn carry_out<F>(command: Command, app: impl FnOnce() -> F, setting: Setting) -> Exit
+async fn carry_out<F>(
+    command: Command,
+    app: impl FnOnce() -> F,
+    setting: Setting,
+    signal: impl Future<Output = ()>,
+    limits: &Limits,
+) -> Exit
 where
     F: Future<Output = FastStream>,
 {
@@ -56,46 +62,15 @@ where
                 }
             }
             match app.plan(Setting { skips, ..setting }) {
-                Ok(plan) => plan.run_until(StartOptions::default(), signal()).await,
+                Ok(plan) => {
+                    limits.set(&plan);
+                    plan.run_until(StartOptions::default(), signal).await
+                }
                 Err(faults) => Exit::not_started(faults.to_string()),
             }
         }
-        Command::Dev { send } => cli::dev(app, setting, send, signal()).await,
+        Command::Dev { send } => cli::dev(app, setting, send, signal).await,
         Command::List => cli::list(app, setting),
-    }
-}
-
-/// Resolves at the first SIGTERM or Ctrl-C; the second ends the process at once.
-async fn signal() {
-    first_signal().await;
-    tokio::spawn(async {
-        first_signal().await;
-        tracing::warn!("a second signal: ended at once");
-        std::process::exit(SECOND_SIGNAL);
-    });
-}
-
-async fn first_signal() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        biased;
-        () = interrupt => {}
-        () = terminate => {}
     }
 }
 

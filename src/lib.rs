@@ -6,6 +6,8 @@ mod cli;
 #[cfg(feature = "cli")]
 mod entry;
 pub mod guide;
+#[cfg(feature = "cli")]
+mod signals;
 
 #[cfg(feature = "cli")]
 pub use entry::run;

@@ -15,9 +15,9 @@ use super::{Context, Exit};
 /// What a stop may take beyond the drain time, when brokers do not answer.
 pub(super) const BEYOND_DRAIN: Duration = Duration::from_secs(10);
 /// What the confirmation of everything published may take, however late it is.
-const FLUSH: Duration = Duration::from_secs(1);
+pub(super) const FLUSH: Duration = Duration::from_secs(1);
 /// What one hook may take: a stop never hangs.
-const HOOK: Duration = Duration::from_secs(10);
+pub(super) const HOOK: Duration = Duration::from_secs(10);
 
 /// The contexts by broker; the default one is first.
 pub(super) type Contexts = BTreeMap<Option<Arc<str>>, Arc<Context>>;

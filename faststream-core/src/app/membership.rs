@@ -136,6 +136,11 @@ impl Membership {
         }
     }
 
+    /// Asks the present client to drain and to leave; the supervisor has to know before that it is wanted.
+    pub(super) fn shutdown(&self) {
+        self.handle().shutdown();
+    }
+
     /// Ends the membership as a crash would.
     pub(super) fn crash(&self) {
         self.handle().crash();

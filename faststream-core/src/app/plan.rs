@@ -4,10 +4,12 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::builder::{Hooks, StateEntry, StateSource};
+use super::ending::{BEYOND_DRAIN, FLUSH, HOOK};
 use super::groups::{GroupPlan, group};
-use super::resolve::Resolver;
+use super::resolve::{Resolver, longest_drain};
 use super::{Environment, FastStream, StartupFault, StartupFaults, checks};
 use crate::broker::Broker;
 use crate::subscriber::{Subscriber, SubscriberDef, registered};
@@ -153,6 +155,19 @@ impl Plan {
     #[must_use]
     pub fn subscribers(&self) -> &[Arc<Subscriber>] {
         &self.subscribers
+    }
+
+    /// What a stop may take until every call has ended or was cut off: the longest drain time.
+    #[must_use]
+    pub fn longest_drain(&self) -> Duration {
+        longest_drain(self.subscribers.iter())
+    }
+
+    /// What a stop may take in all, when brokers and hooks take as long as they may.
+    #[must_use]
+    pub fn longest_stop(&self) -> Duration {
+        let hooks = self.hooks.on_shutdown.len() + self.hooks.after_shutdown.len();
+        self.longest_drain() + BEYOND_DRAIN + FLUSH + HOOK * u32::try_from(hooks).unwrap_or(u32::MAX)
     }
 }
 

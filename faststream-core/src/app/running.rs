@@ -74,6 +74,8 @@ impl Running {
     /// Asks the app to drain and to end. Returns at once.
     pub fn shutdown(&self) {
         self.shutdown.cancel();
+        // Told directly, too: the task that leads the app has no thread to run on if handlers block them all.
+        self.memberships.iter().for_each(Membership::shutdown);
     }
 
     /// Waits until the app has ended: asked by [`shutdown`](Self::shutdown), by a `Stop` verdict, or beyond repair.
