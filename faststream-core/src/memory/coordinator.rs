@@ -28,8 +28,9 @@ impl State {
     ) -> (MemberId, Arc<Inbox>) {
         let (name, inbox, id) =
             (Arc::clone(&request.group), Arc::new(Inbox::default()), MemberId(self.number()));
+        let mut made = false;
         for topic in request.topics.keys() {
-            self.create_topic(topic, self.default_partitions);
+            made |= self.create_topic(topic, self.default_partitions);
         }
         self.at(Instant::now() + request.commit_interval, Due::CommitTimer(Arc::clone(&name), id));
         let member = Member {
@@ -45,6 +46,10 @@ impl State {
         // It owns nothing yet, but it has an assignment.
         inbox.push(Event::Assigned(Vec::new()));
         self.balance(shared, &name);
+        if made {
+            // Another group may read them by a pattern.
+            self.balance_all(shared);
+        }
         (id, inbox)
     }
 
