@@ -27,7 +27,7 @@ where
         Err(code) => return code,
     };
     cli::init_logs(&command);
-    let runtime = match Builder::new_multi_thread().enable_all().build() {
+    let runtime = match threads().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(&Exit::not_started(format!("no threads to run on: {error}"))),
     };
@@ -72,6 +72,16 @@ where
         Command::Dev { send } => cli::dev(app, setting, send, signal).await,
         Command::List => cli::list(app, setting),
     }
+}
+
+/// A thread a core, and never only one: a handler that blocks its thread must not stop all other partitions.
+/// `TOKIO_WORKER_THREADS` says otherwise, as with tokio's own `main`.
+fn threads() -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        builder.worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)));
+    }
+    builder
 }
 
 /// A handler that is stuck in blocking code must not keep the process.
