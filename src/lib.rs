@@ -22,7 +22,9 @@ pub use faststream_core::delivery::{
     Json, Key, Message, Metadata, OptionalFromDelivery, Raw, Record, Rejection, State, Text, TypedHeader,
 };
 pub use faststream_core::memory;
-pub use faststream_core::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
+pub use faststream_core::policy::{
+    AckPolicy, Commit, DeadLetterGuard, GroupSettings, OnError, Order, Provision, Retry, Start,
+};
 pub use faststream_core::publish::{
     EncodeError, IntoBytes, IntoOutgoing, IntoPayload, Outgoing, Partition, Publish, Publisher,
 };

@@ -72,7 +72,7 @@ fn partitions(metadata: &Metadata) -> Vec<(String, i32)> {
 }
 
 /// Runs `work` on a thread of its own; it can ask whether anybody still waits.
-fn on_a_thread<T: Send + 'static>(
+pub(crate) fn on_a_thread<T: Send + 'static>(
     who: &str,
     work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
 ) -> Result<oneshot::Receiver<T>, BrokerError> {

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use faststream_core::broker::{BoxFuture, Broker, BrokerError, GroupRequest, Producer};
+use faststream_core::broker::{
+    BoxFuture, Broker, BrokerError, GroupRequest, MissingTopic, Producer, TopicRequest,
+};
 use faststream_core::runtime::Member;
 
 use crate::config::KafkaConfig;
 use crate::connect;
 use crate::consumer;
 use crate::producer::KafkaProducer;
+use crate::topics;
 
 /// A Kafka cluster.
 ///
@@ -91,6 +94,26 @@ impl Broker for Kafka {
 
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>> {
         Box::pin(async move { connect::topics(&self.own_producer()?, &self.describe()).await })
+    }
+
+    fn ensure_topics(
+        &self,
+        wanted: &[TopicRequest],
+    ) -> BoxFuture<'_, Result<Vec<MissingTopic>, BrokerError>> {
+        let wanted = wanted.to_vec();
+        Box::pin(async move {
+            let config = self.config.producer_config();
+            topics::ensure(&self.own_producer()?, config, &self.describe(), wanted).await
+        })
+    }
+
+    fn backlog(
+        &self,
+        group: &str,
+        topics: &[String],
+    ) -> BoxFuture<'_, Result<Vec<(String, u64)>, BrokerError>> {
+        let (config, topics) = (self.config.group_config(group), topics.to_vec());
+        Box::pin(async move { topics::backlog(config, &self.describe(), topics).await })
     }
 }
 

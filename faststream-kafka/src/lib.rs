@@ -9,6 +9,7 @@ mod errors;
 mod kafka;
 mod native;
 mod producer;
+mod topics;
 
 pub use config::{Acks, Compression, KafkaConfig, Protocol, Security};
 pub use kafka::Kafka;

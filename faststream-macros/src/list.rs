@@ -106,14 +106,15 @@ impl Entry {
     }
 
     /// `key = ["a", "b"]`.
-    pub(crate) fn texts(&self) -> Result<Vec<LitStr>> {
+    pub(crate) fn texts(&self, example: &str) -> Result<Vec<LitStr>> {
         let key = &self.key;
         let wrong =
-            |at: Span| Error::new(at, format!("`{key}` takes a list of strings: `{key} = [\"a\", \"b\"]`"));
+            |at: Span| Error::new(at, format!("`{key}` takes a list of strings: `{key} = {example}`"));
         let Value::Is(tokens) = &self.value else { return Err(wrong(key.span())) };
         let array: syn::ExprArray = syn::parse2(tokens.clone()).map_err(|_| wrong(span(tokens)))?;
         if array.elems.is_empty() {
-            return Err(Error::new_spanned(&array, format!("`{key}` is empty: name at least one")));
+            let message = format!("`{key}` is empty: name at least one, as in `{key} = {example}`");
+            return Err(Error::new_spanned(&array, message));
         }
         array
             .elems

@@ -58,6 +58,26 @@ pub(crate) fn duration(text: &LitStr) -> Result<()> {
     Err(Error::new(text.span(), message))
 }
 
+/// The delay of a retry topic, which is named by it.
+pub(crate) fn delay(text: &LitStr) -> Result<()> {
+    let value = text.value();
+    if value.contains("${") {
+        let message = "a retry topic is named by its delay, which holds no variables: write `10s`, `1m`";
+        return Err(Error::new(text.span(), message));
+    }
+    duration(text)?;
+    if value.trim() != value {
+        let message =
+            format!("a retry topic is named by its delay: write it without spaces, `{}`", value.trim());
+        return Err(Error::new(text.span(), message));
+    }
+    if value.trim_end_matches(char::is_alphabetic).bytes().all(|digit| digit == b'0') {
+        let message = format!("a delay begins above zero: `{value}` would retry in a hot loop");
+        return Err(Error::new(text.span(), message));
+    }
+    Ok(())
+}
+
 pub(crate) fn backoff(text: &LitStr) -> Result<()> {
     let value = text.value();
     let (first, longest) = value.split_once("..").unwrap_or((&value, &value));

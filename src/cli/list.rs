@@ -11,8 +11,9 @@ pub(crate) fn list(app: FastStream, setting: Setting) -> Exit {
         Err(faults) => return Exit::not_started(faults.to_string()),
     };
     let head = ["TOPIC", "GROUP", "HANDLER", "POLICY", "AT"].map(str::to_owned);
-    let rows: Vec<_> =
-        std::iter::once(head).chain(plan.subscribers().iter().map(|subscriber| row(subscriber))).collect();
+    let rows: Vec<_> = std::iter::once(head)
+        .chain(plan.subscribers().iter().flat_map(|subscriber| rows(subscriber)))
+        .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths = [0, 1, 2, 3].map(width);
     for [topic, group, handler, policy, at] in &rows {
@@ -22,11 +23,20 @@ pub(crate) fn list(app: FastStream, setting: Setting) -> Exit {
     Exit::default()
 }
 
-fn row(subscriber: &Subscriber) -> [String; 5] {
+/// What it reads first, then its retry topics.
+fn rows(subscriber: &Subscriber) -> Vec<[String; 5]> {
     let topics = match &subscriber.source {
         Source::Topics(topics) => topics.join(","),
         Source::Pattern(pattern) => format!("/{pattern}/"),
     };
     let policy = format!("{:?}, {:?}", subscriber.ack, subscriber.on_error);
-    [topics, subscriber.group.to_string(), subscriber.handler.to_string(), policy, subscriber.def.place()]
+    let row = |topics: String, policy: String| {
+        let (group, handler) = (subscriber.group.to_string(), subscriber.handler.to_string());
+        [topics, group, handler, policy, subscriber.def.place()]
+    };
+    let retries = subscriber
+        .retry_topics
+        .iter()
+        .map(|retry| row(retry.name.to_string(), format!("retry after {:?}", retry.delay)));
+    std::iter::once(row(topics, policy)).chain(retries).collect()
 }

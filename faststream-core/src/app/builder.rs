@@ -37,6 +37,7 @@ pub(super) struct Defaults {
     pub(super) ack: Option<AckPolicy>,
     pub(super) retry: Option<Retry>,
     pub(super) on_error: Option<OnError>,
+    pub(super) dead_letter: Option<Arc<str>>,
     pub(super) group_settings: GroupSettings,
 }
 
@@ -180,6 +181,13 @@ impl FastStream {
     /// Sets what becomes of records that are given up on, for subscribers that name nothing.
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.defaults.on_error = Some(on_error);
+        self
+    }
+
+    /// Sets the dead-letter topic of subscribers that name none, instead of `{topic}-dlt`. Those that say neither
+    /// `on_error` nor `dead_letter` give up on records by it: it means `on_error(OnError::DeadLetter)`.
+    pub fn dead_letter(mut self, topic: impl Into<Arc<str>>) -> Self {
+        self.defaults.dead_letter = Some(topic.into());
         self
     }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::StartupFault;
 use super::groups::GroupPlan;
-use crate::broker::{Broker, GroupRequest, selects};
-use crate::policy::OnError;
+use crate::broker::{Broker, GroupRequest};
 use crate::subscriber::{Requirements, Source, Subscriber, SubscriberDef};
 
 /// The subscribers of these modules and those below; all of them if none is named.
@@ -99,7 +98,7 @@ pub(super) fn brokers(
     }
 }
 
-/// No two handlers of one group read the same topic.
+/// No two handlers of one group read the same topic, be it a retry topic of one of them.
 ///
 /// Two different patterns may still meet on a topic that appears later: the first by module and line gets it.
 pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
@@ -108,7 +107,7 @@ pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Startup
             if first.group != second.group || first.broker != second.broker {
                 continue;
             }
-            if let Some(shared) = shared_topic(&first.source, &second.source) {
+            if let Some(shared) = shared_topic(first, second) {
                 let message = format!(
                     "reads {shared} in the group `{}`, and so does {} ({}): only one would get its records; give one \
                      of them another `group`, or make them one handler",
@@ -122,19 +121,42 @@ pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Startup
     }
 }
 
-fn shared_topic(first: &Source, second: &Source) -> Option<String> {
-    let matches = |names: &[Arc<str>], matches: &dyn Fn(&str) -> bool| {
-        names.iter().find(|name| matches(name)).map(|name| format!("`{name}`"))
+fn shared_topic(first: &Subscriber, second: &Subscriber) -> Option<String> {
+    if let (Source::Pattern(first), Source::Pattern(second)) = (&first.source, &second.source) {
+        return (first.as_str() == second.as_str()).then(|| format!("the pattern `{first}`"));
+    }
+    let shared = |names: &Subscriber, other: &Subscriber| {
+        topics_by_name(names).find(|name| other.reads(name)).map(|name| format!("`{name}`"))
     };
-    match (first, second) {
-        (Source::Topics(first), Source::Topics(second)) => {
-            matches(second, &|name| first.iter().any(|other| **other == *name))
-        }
-        (Source::Topics(names), Source::Pattern(regex)) | (Source::Pattern(regex), Source::Topics(names)) => {
-            matches(names, &|name| selects(regex, name))
-        }
-        (Source::Pattern(first), Source::Pattern(second)) => {
-            (first.as_str() == second.as_str()).then(|| format!("the pattern `{first}`"))
+    shared(second, first).or_else(|| shared(first, second))
+}
+
+fn topics_by_name(subscriber: &Subscriber) -> impl Iterator<Item = &Arc<str>> {
+    let sources = match &subscriber.source {
+        Source::Topics(names) => &names[..],
+        Source::Pattern(_) => &[],
+    };
+    sources.iter().chain(subscriber.retry_topics.iter().map(|retry| &retry.name))
+}
+
+/// No topic has the retries of two groups: `a-b` read by `c` and `a` read by `b-c` would share theirs.
+pub(super) fn retry_topics(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
+    for (index, second) in subscribers.iter().enumerate() {
+        for first in &subscribers[..index] {
+            if first.broker != second.broker || first.group == second.group {
+                continue;
+            }
+            let theirs = |name: &Arc<str>| first.retry_topic(name).is_some();
+            if let Some(shared) = second.retry_topics.iter().find(|retry| theirs(&retry.name)) {
+                let message = format!(
+                    "its retries go to `{}`, and so do those of {} ({}), of another group: give one of them another \
+                     `group` or delay",
+                    shared.name,
+                    first.def.path(),
+                    first.def.place()
+                );
+                faults.push(StartupFault::of_handler(second.def, message));
+            }
         }
     }
 }
@@ -142,9 +164,7 @@ fn shared_topic(first: &Source, second: &Source) -> Option<String> {
 /// No handler reads the dead letters that it writes.
 pub(super) fn dead_letters(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
     for subscriber in subscribers {
-        let writes = subscriber.dead_letter.is_some()
-            || subscriber.on_error == OnError::DeadLetter
-            || subscriber.on_decode_error == OnError::DeadLetter;
+        let writes = subscriber.writes_dead_letters();
         let written = match &subscriber.source {
             Source::Topics(names) => {
                 names.iter().map(|name| subscriber.dead_letter_topic(name)).collect::<Vec<_>>()

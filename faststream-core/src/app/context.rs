@@ -40,7 +40,7 @@ pub trait Observer: Send + Sync {
     fn called(&self, report: &CallReport<'_>);
 
     /// What became of the record, once it is decided: `acked`, `skipped`, `dead-lettered`, `held`, `waiting`
-    /// (for its retry), `stopped`.
+    /// (for its retry), `retried` (it goes on in a retry topic), `stopped`.
     fn settled(&self, _handler: &str, _topic: &str, _partition: i32, _offset: i64, _fate: &'static str) {}
 }
 
@@ -51,13 +51,13 @@ pub struct CallReport<'a> {
     pub handler: &'a str,
     /// The handler's group.
     pub group: &'a str,
-    /// The record's topic.
+    /// The topic that it was read from: with retry topics, that one.
     pub topic: &'a str,
     /// The record's partition.
     pub partition: i32,
     /// The record's offset.
     pub offset: i64,
-    /// 1 for the first attempt.
+    /// 1 for the first attempt, those in earlier retry topics counted.
     pub attempt: u32,
     /// What came of it.
     pub outcome: &'a Outcome,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::GroupHooks;
 use super::resolve::longest_drain;
 use crate::broker::{GroupRequest, PatternRequest};
-use crate::policy::GroupSettings;
+use crate::policy::{GroupSettings, Start};
 use crate::subscriber::{Source, Subscriber};
 
 /// One membership, before it is joined.
@@ -50,6 +50,9 @@ fn request(group: Arc<str>, subscribers: &[Arc<Subscriber>], settings: &GroupSet
         match &subscriber.source {
             Source::Topics(names) => {
                 topics.extend(names.iter().map(|name| (name.to_string(), subscriber.start)));
+                // Whatever is there was failed by this group: none of it may be passed over.
+                let retries = subscriber.retry_topics.iter();
+                topics.extend(retries.map(|retry| (retry.name.to_string(), Start::Earliest)));
             }
             Source::Pattern(regex) => {
                 patterns.push(PatternRequest { regex: regex.clone(), start: subscriber.start });

@@ -13,6 +13,7 @@ mod health;
 mod hook;
 mod membership;
 mod plan;
+mod provision;
 mod resolve;
 mod rules;
 mod running;

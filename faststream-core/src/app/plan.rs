@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::builder::{Hooks, StateEntry, StateSource};
 use super::ending::{BEYOND_DRAIN, FLUSH, HOOK};
 use super::groups::{GroupPlan, group};
-use super::resolve::{Resolver, longest_drain};
+use super::resolve::{self, Resolver, longest_drain};
 use super::{Environment, FastStream, StartupFault, StartupFaults, checks};
 use crate::broker::Broker;
 use crate::subscriber::{Subscriber, SubscriberDef, registered};
@@ -81,6 +81,7 @@ impl FastStream {
             defaults: &self.defaults,
             group: default_group.as_deref(),
         };
+        resolve::check_defaults(&self.defaults, &mut faults);
         let mut subscribers: Vec<Subscriber> = Vec::new();
         for def in &selected {
             subscribers.extend(resolver.resolve(def, &mut faults));
@@ -95,6 +96,7 @@ impl FastStream {
         checks::states(&subscribers, &states, &mut faults);
         checks::brokers(&subscribers, &brokers, &mut faults);
         checks::overlaps(&subscribers, &mut faults);
+        checks::retry_topics(&subscribers, &mut faults);
         checks::dead_letters(&subscribers, &mut faults);
         checks::skips(&subscribers, &setting.skips, &mut faults);
         checks::broker_settings(&brokers, &groups, &mut faults);

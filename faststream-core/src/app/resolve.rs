@@ -13,7 +13,7 @@ use super::builder::Defaults;
 use super::rules;
 use super::{Environment, StartupFault};
 use crate::policy::{AckPolicy, OnError, Order, Retry, parse_duration};
-use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
+use crate::subscriber::{RetryTopic, Source, SourceDef, Subscriber, SubscriberDef};
 
 /// Calls at a time in one partition, where their order allows more than one.
 const CONCURRENCY: u32 = 16;
@@ -54,11 +54,15 @@ impl Resolver<'_> {
         let timeout = def.timeout.and_then(|text| reader.parsed("timeout", text, parse_duration));
         let drain = def.drain.and_then(|text| reader.parsed("drain", text, parse_duration));
         let retry = reader.retry(self.defaults.retry);
+        let retry_topics = reader.retry_topics(source.as_ref(), group.as_deref());
         let publishes: Vec<_> =
             def.publishers.iter().filter_map(|def| reader.topic("publisher", def.topic)).collect();
 
         let ack = def.ack.or(self.defaults.ack).unwrap_or_default();
         let (on_error, on_decode_error) = self.on_error(def, ack);
+        let gives_up = [on_error, on_decode_error].contains(&OnError::DeadLetter);
+        let of_app = self.defaults.dead_letter.as_ref().filter(|_| gives_up);
+        let dead_letter = dead_letter.or_else(|| of_app.cloned());
         let order = def.order.unwrap_or_default();
         let concurrency = def.concurrency.unwrap_or(if order == Order::Partition { 1 } else { CONCURRENCY });
         rules::check(def, ack, order, timeout, faults);
@@ -74,6 +78,7 @@ impl Resolver<'_> {
             start: def.start.unwrap_or_default(),
             ack,
             retry: if retries(ack) { retry? } else { Retry::attempts(1) },
+            retry_topics: retry_topics?.into(),
             on_error,
             on_decode_error,
             dead_letter,
@@ -89,7 +94,8 @@ impl Resolver<'_> {
     fn on_error(&self, def: &SubscriberDef, ack: AckPolicy) -> (OnError, OnError) {
         let named = def.dead_letter.map(|_| OnError::DeadLetter);
         let built_in = if retries(ack) { OnError::Hold } else { OnError::Skip };
-        let of_app = self.defaults.on_error.filter(|_| gives_up(ack));
+        let by_app = self.defaults.dead_letter.as_ref().map(|_| OnError::DeadLetter);
+        let of_app = self.defaults.on_error.or(by_app).filter(|_| gives_up(ack));
         let on_error = def.on_error.or(named).or(of_app).unwrap_or(built_in);
         (on_error, def.on_decode_error.unwrap_or(on_error))
     }
@@ -189,13 +195,41 @@ impl Reader<'_> {
     }
 
     fn retry(&mut self, of_app: Option<Retry>) -> Option<Retry> {
-        let base = of_app.unwrap_or_default();
-        let Some(def) = self.def.retry else { return Some(base) };
+        let Some(def) = self.def.retry else { return Some(of_app.unwrap_or_default()) };
+        // With retry topics, the pauses are there.
+        let built_in = || if def.topics.is_empty() { Retry::default() } else { Retry::attempts(1) };
+        let base = of_app.unwrap_or_else(built_in);
         let retry = def.attempts.map_or(base, |attempts| base.with_attempts(attempts));
         match def.backoff {
             Some(text) => self.parsed("backoff", text, |text| retry.parse_backoff(text)),
             None => Some(retry),
         }
+    }
+
+    /// `None` if one of them cannot be, or nobody knows of what.
+    fn retry_topics(&mut self, source: Option<&Source>, group: Option<&str>) -> Option<Vec<RetryTopic>> {
+        let texts = self.def.retry.map(|retry| retry.topics).unwrap_or_default();
+        if texts.is_empty() {
+            return Some(Vec::new());
+        }
+        let mut delays = Vec::new();
+        for text in texts {
+            match parse_duration(text) {
+                Ok(delay) => delays.push((*text, delay)),
+                Err(error) => self.fault(format!("`retry(topics)`: {error}")),
+            }
+        }
+        let (Some(Source::Topics(names)), Some(group)) = (source, group) else { return None };
+        let topics = RetryTopic::all(names, group, &delays);
+        for topic in &topics {
+            if let Err(error) = check_topic(&topic.name) {
+                self.fault(format!(
+                    "its retry topic is named by topic, group and delay, and {error}; name the group, or the topic, \
+                     accordingly"
+                ));
+            }
+        }
+        Some(topics)
     }
 }
 
@@ -204,6 +238,19 @@ fn pattern_error(error: &regex::Error) -> String {
     let text = error.to_string();
     let cause = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("not a regular expression");
     format!("not a pattern: {}", cause.trim().trim_start_matches("error: "))
+}
+
+/// What the app says of dead letters makes sense.
+pub(super) fn check_defaults(defaults: &Defaults, faults: &mut Vec<StartupFault>) {
+    let Some(topic) = &defaults.dead_letter else { return };
+    if let Err(error) = check_topic(topic) {
+        faults.push(StartupFault::of_app(format!("`.dead_letter(\"{topic}\")`: {error}")));
+    }
+    if let Some(other) = defaults.on_error.filter(|on_error| *on_error != OnError::DeadLetter) {
+        faults.push(StartupFault::of_app(format!(
+            "`.dead_letter(\"{topic}\")` and `.on_error({other:?})` contradict each other: remove one"
+        )));
+    }
 }
 
 fn check_topic(name: &str) -> Result<(), String> {

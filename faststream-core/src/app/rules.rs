@@ -27,6 +27,22 @@ pub(super) fn check(
     if def.retry.is_some_and(|retry| retry.attempts == Some(0)) {
         refuse("`retry(attempts = 0)` would never call it: `attempts = 1` means no retry".into());
     }
+    if def.retry.is_some_and(|retry| !retry.topics.is_empty()) {
+        if order == Order::Key {
+            refuse(
+                "`retry(topics)` does not go with `order = Key`: a record in a retry topic is overtaken by the next one of \
+                 its key; remove one of the two"
+                    .into(),
+            );
+        }
+        if matches!(def.source, SourceDef::Pattern(_)) {
+            refuse(
+                "`retry(topics)` does not go with `pattern`: the topics are made at start, when those that match are not \
+                 known; name them by `topics`, or have retries in place"
+                    .into(),
+            );
+        }
+    }
     for (key, given) in [
         ("on_error", def.on_error.is_some()),
         ("dead_letter", def.dead_letter.is_some()),

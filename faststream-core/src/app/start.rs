@@ -14,7 +14,7 @@ use tracing::info;
 use super::builder::StateSource;
 use super::ending::{BEYOND_DRAIN, Contexts, Ending};
 use super::hook::{BoxHook, Hook};
-use super::{Context, Exit, FastStream, Observer, Plan, Running, Setting, States, StopRequest};
+use super::{Context, Exit, FastStream, Observer, Plan, Running, Setting, States, StopRequest, provision};
 use crate::broker::{Broker, BrokerError};
 use crate::runtime::Quiet;
 
@@ -38,6 +38,12 @@ pub struct StartOptions {
 #[error("{message}")]
 pub struct StartError {
     message: String,
+}
+
+impl StartError {
+    pub(super) fn new(message: String) -> Self {
+        Self { message }
+    }
 }
 
 /// A broker and the name that subscribers call it by.
@@ -135,6 +141,7 @@ impl<'a> Launch<'a> {
         self.make_states().await?;
         let wait = |error: BrokerError| StartError { message: error.to_string() };
         try_join_all(plan.brokers.values().map(|broker| broker.connect())).await.map_err(wait)?;
+        try_join_all(plan.brokers.iter().map(|(name, broker)| self.provide(name, broker))).await?;
         let stop = Arc::new(StopRequest::default());
         let contexts = self.contexts(&stop).map_err(wait)?;
         self.contexts = contexts.clone();
@@ -146,6 +153,14 @@ impl<'a> Launch<'a> {
         }
         let (handlers, groups) = (plan.subscribers().len(), plan.groups.len());
         info!(app = %plan.name, handlers, groups, "started");
+        Ok(())
+    }
+
+    /// What the groups of one broker need besides the topics that they read.
+    async fn provide(&self, name: &Option<Arc<str>>, broker: &Arc<dyn Broker>) -> Result<(), StartError> {
+        let groups: Vec<_> = self.plan.groups.iter().filter(|group| group.broker == *name).collect();
+        provision::provide(&**broker, &groups).await?;
+        provision::warn_of_forgotten(&**broker, &groups).await;
         Ok(())
     }
 

@@ -11,6 +11,7 @@ mod event;
 mod lane;
 mod producer;
 mod request;
+mod topics;
 
 use std::fmt;
 use std::future::Future;
@@ -22,6 +23,7 @@ pub use lane::Lane;
 pub use producer::{Producer, PublishError, PublishErrorKind, Published, Receipt};
 pub(crate) use request::selects;
 pub use request::{GroupRequest, PatternRequest};
+pub use topics::{MissingTopic, TopicRequest};
 
 use crate::runtime::Member;
 
@@ -68,6 +70,24 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
 
     /// The topics that exist, with their number of partitions.
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>>;
+
+    /// Makes or verifies topics, and returns those that do not exist and will not. A topic that exists is left as it is,
+    /// whatever its partitions. When this returns, a member that joins finds them.
+    ///
+    /// # Errors
+    /// If the broker did not answer, or trying again may help for another reason. The caller does.
+    fn ensure_topics(&self, wanted: &[TopicRequest])
+    -> BoxFuture<'_, Result<Vec<MissingTopic>, BrokerError>>;
+
+    /// How many records of each of these topics the group has not committed.
+    ///
+    /// # Errors
+    /// If the broker did not answer.
+    fn backlog(
+        &self,
+        group: &str,
+        topics: &[String],
+    ) -> BoxFuture<'_, Result<Vec<(String, u64)>, BrokerError>>;
 }
 
 /// A backend could not do what it was asked: the sentence names the address or setting.

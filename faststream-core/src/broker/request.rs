@@ -7,6 +7,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use crate::policy::Start;
+use crate::subscriber::is_retry_topic;
 
 /// The membership that is asked for: one per (broker, group) of the process, whatever number of subscribers share it.
 #[derive(Debug, Clone)]
@@ -21,8 +22,9 @@ pub struct GroupRequest {
     pub commit_interval: Duration,
 }
 
-/// Topics by pattern. Kafka's internal topics (`__...`) never match, and dead letters (`...-dlt`) only if the pattern
-/// names them: else a pattern would read the dead letters that its own handler writes, for ever.
+/// Topics by pattern. Kafka's internal topics (`__...`) never match, and dead letters (`...-dlt`) and retry topics
+/// (`...-retry-10s`) only if the pattern names them: else a pattern would read the dead letters that its own handler
+/// writes, for ever, and the retries of other groups.
 #[derive(Debug, Clone)]
 pub struct PatternRequest {
     /// Searched in the topic's name; anchored only if it says so.
@@ -59,5 +61,6 @@ impl PatternRequest {
 pub(crate) fn selects(pattern: &Regex, topic: &str) -> bool {
     let internal = topic.starts_with("__");
     let dead_letters = topic.ends_with("-dlt") && !pattern.as_str().contains("-dlt");
-    !internal && !dead_letters && pattern.is_match(topic)
+    let retries = is_retry_topic(topic) && !pattern.as_str().contains("-retry-");
+    !internal && !dead_letters && !retries && pattern.is_match(topic)
 }

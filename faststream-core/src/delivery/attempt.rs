@@ -10,7 +10,10 @@ use crate::subscriber::Subscriber;
 /// One attempt at one record. What a handler's arguments are read off, synchronously, before the handler runs.
 #[derive(Clone, Copy)]
 pub struct Delivery<'a> {
+    /// As it was read first: not from a retry topic.
     pub(crate) record: Record<'a>,
+    /// Where it is now, in its lane.
+    pub(crate) offset: i64,
     pub(crate) attempt: u32,
     pub(crate) subscriber: &'a Arc<Subscriber>,
     pub(crate) context: &'a Arc<Context>,
@@ -18,13 +21,14 @@ pub struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    /// The record.
+    /// The record. In a retry topic it has the topic, partition, offset and timestamp that it was first read with: what
+    /// is derived of them does not change with the attempt.
     #[must_use]
     pub fn record(&self) -> Record<'a> {
         self.record
     }
 
-    /// 1 for the first attempt.
+    /// 1 for the first attempt, those in earlier retry topics counted.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt

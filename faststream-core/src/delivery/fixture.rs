@@ -137,6 +137,7 @@ impl DeliveryFixture {
     pub fn delivery(&self) -> Delivery<'_> {
         Delivery {
             record: self.record.borrow(&self.topic, self.partition),
+            offset: self.record.offset,
             attempt: self.attempt,
             subscriber: &self.subscriber,
             context: &self.context,
@@ -219,6 +220,7 @@ fn subscriber(def: &'static SubscriberDef, source: Source) -> Subscriber {
         start: Start::default(),
         ack: def.ack.unwrap_or_default(),
         retry: Retry::default(),
+        retry_topics: Arc::new([]),
         on_error: OnError::default(),
         on_decode_error: OnError::default(),
         dead_letter: None,

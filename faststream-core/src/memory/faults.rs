@@ -12,6 +12,8 @@ pub(super) struct Faults {
     pub(super) offset_fetches: u32,
     pub(super) publishes: u32,
     pub(super) publishes_to: BTreeMap<String, u32>,
+    /// Topics that are not made for an app, and why.
+    pub(super) refused_topics: BTreeMap<String, String>,
     /// Nothing arrives or leaves before.
     pub(super) offline_until: Option<Instant>,
 }

@@ -11,6 +11,7 @@ mod foreign;
 mod lane;
 mod log;
 mod partitioner;
+mod provision;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,8 @@ pub use foreign::ForeignMember;
 
 use self::state::{Due, State};
 use crate::broker::{
-    BoxFuture, Broker, BrokerError, CommitClass, GroupRequest, Producer, PublishError, Published, Receipt,
+    BoxFuture, Broker, BrokerError, CommitClass, GroupRequest, MissingTopic, Producer, PublishError,
+    Published, Receipt, TopicRequest,
 };
 use crate::delivery::OwnedRecord;
 use crate::publish::Outgoing;
@@ -196,6 +198,12 @@ impl MemoryBroker {
         self.shared().change(|state, _| state.faults.publishes_to.insert(topic.to_owned(), times));
     }
 
+    /// The topic is not made for an app that needs it, for this reason.
+    pub fn refuse_topic(&self, topic: &str, reason: &str) {
+        self.shared()
+            .change(|state, _| state.faults.refused_topics.insert(topic.to_owned(), reason.to_owned()));
+    }
+
     /// Nothing arrives or leaves for a while.
     pub fn disconnect(&self, duration: Duration) {
         self.shared().set_offline(true);
@@ -341,6 +349,30 @@ impl Broker for MemoryBroker {
 
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>> {
         Box::pin(std::future::ready(Ok(self.topic_list().into_iter().collect())))
+    }
+
+    fn ensure_topics(
+        &self,
+        wanted: &[TopicRequest],
+    ) -> BoxFuture<'_, Result<Vec<MissingTopic>, BrokerError>> {
+        self.start_agenda();
+        let provided = self.shared().change(|state, shared| {
+            let provided = state.provide(wanted);
+            state.balance_all(shared);
+            provided
+        });
+        Box::pin(std::future::ready(provided))
+    }
+
+    fn backlog(
+        &self,
+        group: &str,
+        topics: &[String],
+    ) -> BoxFuture<'_, Result<Vec<(String, u64)>, BrokerError>> {
+        let backlog = |state: &State| {
+            topics.iter().map(|topic| (topic.clone(), state.backlog(group, topic))).collect::<Vec<_>>()
+        };
+        Box::pin(std::future::ready(Ok(self.shared().look(backlog))))
     }
 }
 

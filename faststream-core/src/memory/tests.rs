@@ -80,6 +80,7 @@ impl World {
             start,
             ack: AckPolicy::NackOnError,
             retry: Retry::default(),
+            retry_topics: Arc::new([]),
             on_error: OnError::Hold,
             on_decode_error: OnError::Hold,
             dead_letter: None,

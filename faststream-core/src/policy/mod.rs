@@ -1,10 +1,14 @@
 //! What is done with records: the settings of subscribers, groups and the app.
 
 mod duration;
+mod guard;
+mod provision;
 mod retry;
 mod settings;
 
 pub use duration::{DurationError, parse_duration};
+pub use guard::DeadLetterGuard;
+pub use provision::Provision;
 pub use retry::{BackoffError, Retry};
 pub use settings::GroupSettings;
 

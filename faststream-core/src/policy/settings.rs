@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::{DeadLetterGuard, Provision};
+
 /// Settings of a consumer group that have no better home.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -17,6 +19,10 @@ pub struct GroupSettings {
     pub max_in_flight: usize,
     /// A call that takes longer makes the app not live, so that whoever watches it starts it again. Off.
     pub handler_ttl: Option<Duration>,
+    /// When a partition's dead letters are too many to be right; `None` is never. 50 in a row, or 90 % of the last 200.
+    pub dead_letter_guard: Option<DeadLetterGuard>,
+    /// Whether retry topics and dead-letter topics that do not exist are made at start. They are.
+    pub provision: Provision,
 }
 
 impl Default for GroupSettings {
@@ -27,6 +33,8 @@ impl Default for GroupSettings {
             max_uncommitted: 10_000,
             max_in_flight: 10_000,
             handler_ttl: None,
+            dead_letter_guard: Some(DeadLetterGuard::default()),
+            provision: Provision::default(),
         }
     }
 }
@@ -70,6 +78,21 @@ impl GroupSettings {
     #[must_use]
     pub fn max_in_flight(mut self, records: usize) -> Self {
         self.max_in_flight = records;
+        self
+    }
+
+    /// Sets when a partition's dead letters are too many to be right: then the next one is held instead, and nothing
+    /// behind it moves. `None` switches the guard off.
+    #[must_use]
+    pub fn dead_letter_guard(mut self, guard: impl Into<Option<DeadLetterGuard>>) -> Self {
+        self.dead_letter_guard = guard.into();
+        self
+    }
+
+    /// Sets what happens at start to retry topics and dead-letter topics that do not exist.
+    #[must_use]
+    pub fn provision(mut self, provision: Provision) -> Self {
+        self.provision = provision;
         self
     }
 }

@@ -96,7 +96,7 @@ impl FromDelivery for Ack {
     fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
         Ok(Self {
             control: Some(Arc::clone(delivery.control)),
-            offset: delivery.record.offset,
+            offset: delivery.offset,
             attempt: delivery.attempt,
         })
     }

@@ -93,8 +93,9 @@ impl LaneMetrics {
         self.labels.counter("faststream_decode_errors_total", None).increment(1);
     }
 
-    pub(super) fn retried(&self) {
-        self.labels.counter("faststream_retries_total", Some(("kind", "in_place".to_owned()))).increment(1);
+    /// `in_place`, or by a `topic`.
+    pub(super) fn retried(&self, kind: &'static str) {
+        self.labels.counter("faststream_retries_total", Some(("kind", kind.to_owned()))).increment(1);
     }
 
     pub(super) fn dead_lettered(&self, reason: &'static str) {

@@ -73,13 +73,15 @@ pub enum SourceDef {
     Pattern(&'static str),
 }
 
-/// `retry(attempts = 5, backoff = "200ms..10s")`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `retry(attempts = 5, backoff = "200ms..10s", topics = ["10s", "1m"])`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetryDef {
     /// `attempts = 5`.
     pub attempts: Option<u32>,
     /// `backoff = "200ms..10s"`.
     pub backoff: Option<&'static str>,
+    /// `topics = ["10s", "1m"]`: delays, without variables; none = retries in place only.
+    pub topics: &'static [&'static str],
 }
 
 /// One `#[publisher(...)]`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use super::SubscriberDef;
+use super::{RetryTopic, SubscriberDef};
 use crate::broker::selects;
 use crate::policy::{AckPolicy, Commit, OnError, Order, Retry, Start};
 
@@ -26,9 +26,11 @@ pub struct Subscriber {
     pub start: Start,
     /// When a record is finished.
     pub ack: AckPolicy,
-    /// Retries in place.
+    /// Retries in place; with retry topics, at the source and again in each of them.
     pub retry: Retry,
-    /// What becomes of a record when retries ran out.
+    /// Where a record goes on when its attempts in place ran out, by source and stage.
+    pub retry_topics: Arc<[RetryTopic]>,
+    /// What becomes of a record when all retries ran out.
     pub on_error: OnError,
     /// What becomes of a record that cannot be decoded.
     pub on_decode_error: OnError,
@@ -58,18 +60,46 @@ pub enum Source {
 }
 
 impl Subscriber {
-    /// Whether it handles records of `topic`.
+    /// Whether it handles records of `topic`: one of its sources, or one of its retry topics.
     #[must_use]
     pub fn reads(&self, topic: &str) -> bool {
+        self.retry_topic(topic).is_some() || self.reads_first(topic)
+    }
+
+    /// The retry topic of this name, if it is one of this subscriber's.
+    #[must_use]
+    pub fn retry_topic(&self, topic: &str) -> Option<&RetryTopic> {
+        self.retry_topics.iter().find(|retry| *retry.name == *topic)
+    }
+
+    /// Where a record of `topic` goes on when its attempts there ran out; `None` if that was the last stage.
+    #[must_use]
+    pub fn next_retry_topic(&self, topic: &str) -> Option<&RetryTopic> {
+        let (source, stage) =
+            self.retry_topic(topic).map_or((topic, 0), |retry| (&*retry.source, retry.stage + 1));
+        self.retry_topics.iter().find(|retry| *retry.source == *source && retry.stage == stage)
+    }
+
+    /// Whether dead letters may come of its records.
+    #[must_use]
+    pub fn writes_dead_letters(&self) -> bool {
+        self.dead_letter.is_some()
+            || self.on_error == OnError::DeadLetter
+            || self.on_decode_error == OnError::DeadLetter
+    }
+
+    fn reads_first(&self, topic: &str) -> bool {
         match &self.source {
             Source::Topics(topics) => topics.iter().any(|name| **name == *topic),
             Source::Pattern(pattern) => selects(pattern, topic),
         }
     }
 
-    /// Where records of `topic` go that are given up on with `DeadLetter`.
+    /// Where records of `topic` go that are given up on with `DeadLetter`; those of a retry topic go where those of its
+    /// source do.
     #[must_use]
     pub fn dead_letter_topic(&self, topic: &str) -> Arc<str> {
-        self.dead_letter.clone().unwrap_or_else(|| format!("{topic}-dlt").into())
+        let source = self.retry_topic(topic).map_or(topic, |retry| &retry.source);
+        self.dead_letter.clone().unwrap_or_else(|| format!("{source}-dlt").into())
     }
 }

@@ -46,7 +46,7 @@ const BILL: SubscriberDef = SubscriberDef {
     group: Some("billing"),
     broker: None,
     ack: None,
-    retry: Some(RetryDef { attempts: Some(3), backoff: None }),
+    retry: Some(RetryDef { attempts: Some(3), backoff: None, topics: &[] }),
     on_error: None,
     dead_letter: None,
     on_decode_error: None,

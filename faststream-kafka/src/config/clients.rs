@@ -42,19 +42,25 @@ const PRODUCER: &[(&str, &str)] =
 impl KafkaConfig {
     /// What a member of a group is made with.
     pub(crate) fn consumer_config(&self, request: &GroupRequest) -> ClientConfig {
+        let mut config = self.group_config(&request.group);
+        // 0 would turn the timer off.
+        let interval = request.commit_interval.as_millis().max(1);
+        config
+            .set("enable.auto.commit", "true")
+            .set("auto.commit.interval.ms", interval.to_string())
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "false");
+        config
+    }
+
+    /// What a client is made with that asks about a group.
+    pub(crate) fn group_config(&self, group: &str) -> ClientConfig {
         let mut config = with(&[SHARED, CONSUMER]);
         if self.kip848().is_none() {
             set(&mut config, CLASSIC);
         }
         self.apply(&mut config, Client::Consumer);
-        // 0 would turn the timer off.
-        let interval = request.commit_interval.as_millis().max(1);
-        config
-            .set("group.id", &*request.group)
-            .set("enable.auto.commit", "true")
-            .set("auto.commit.interval.ms", interval.to_string())
-            .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "false");
+        config.set("group.id", group);
         config
     }
 

@@ -35,7 +35,8 @@ pub(super) fn generate(
     let retry = settings.retry.as_ref().map(|(_, retry)| {
         let attempts = option(&private, retry.attempts.as_ref().map(|attempts| quote!(#attempts)));
         let backoff = option(&private, retry.backoff.as_ref().map(|backoff| quote!(#backoff)));
-        quote!(#private::RetryDef { attempts: #attempts, backoff: #backoff })
+        let topics = retry.topics.iter().flat_map(|(_, topics)| topics);
+        quote!(#private::RetryDef { attempts: #attempts, backoff: #backoff, topics: &[#(#topics),*] })
     });
     let retry = option(&private, retry);
     let topics = publishers.iter().map(|publisher| &publisher.topic);

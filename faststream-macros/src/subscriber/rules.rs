@@ -2,7 +2,7 @@
 
 use crate::errors::Errors;
 
-use super::settings::Settings;
+use super::settings::{Settings, Source};
 
 pub(super) fn check(settings: &Settings, takes_ack: Option<&syn::Type>, errors: &mut Errors) {
     let named = settings.ack.as_ref().map(|(_, ack)| ack);
@@ -43,6 +43,22 @@ pub(super) fn check(settings: &Settings, takes_ack: Option<&syn::Type>, errors: 
             key,
             "`concurrency` above 1 needs `order = Key` (records of one key in order) or `order = None`",
         );
+    }
+    if let Some((key, _)) = settings.retry.as_ref().and_then(|(_, retry)| retry.topics.as_ref()) {
+        if settings.order.as_ref().is_some_and(|(_, order)| order.is("Key")) {
+            errors.at(
+                key,
+                "a record that goes on in a retry topic is overtaken by the next one of its key: remove `order = Key`, or \
+                 `topics` and have retries in place",
+            );
+        }
+        if matches!(settings.source, Some(Source::Pattern(_))) {
+            errors.at(
+                key,
+                "retry topics are made at start, when the topics of a `pattern` are not known: name them by `topics`, or \
+                 have retries in place",
+            );
+        }
     }
     match (takes_ack, &settings.ack) {
         (Some(argument), Some((_, ack))) if ack.name().is_some_and(|name| name != "Manual") => {

@@ -41,6 +41,8 @@ pub(super) enum Source {
 pub(super) struct Retry {
     pub(super) attempts: Option<LitInt>,
     pub(super) backoff: Option<LitStr>,
+    /// The delays of its retry topics.
+    pub(super) topics: Option<(Ident, Vec<LitStr>)>,
 }
 
 const ACK: &[&str] = &["NackOnError", "RejectOnError", "Ack", "AckFirst", "Manual"];
@@ -66,7 +68,7 @@ impl Settings {
                 self.read_from(entry, topic.map(Source::Topics), errors);
             }
             "topics" => {
-                let topics = errors.keep(entry.texts());
+                let topics = errors.keep(entry.texts("[\"a\", \"b\"]"));
                 for topic in topics.iter().flatten() {
                     errors.keep(text::topic(topic));
                 }
@@ -165,12 +167,11 @@ fn retry(entry: &Entry, errors: &mut Errors) -> Option<Retry> {
         match entry.key.to_string().as_str() {
             "attempts" => retry.attempts = errors.keep(entry.number()).map(|(literal, _)| literal),
             "backoff" => retry.backoff = errors.keep(checked(&entry, "200ms..10s", text::backoff)),
-            "topics" => errors.at(
-                &entry.key,
-                "retry topics are not built yet: use retries in place, `retry(attempts = 5, backoff = \"200ms..10s\")`",
-            ),
+            "topics" => retry.topics = delays(&entry, errors).map(|delays| (entry.key.clone(), delays)),
             unknown => {
-                errors.at(&entry.key, format!("`retry` has no `{unknown}`: it takes `attempts` and `backoff`"));
+                let message =
+                    format!("`retry` has no `{unknown}`: it takes `attempts`, `backoff` and `topics`");
+                errors.at(&entry.key, message);
             }
         }
     }
@@ -181,6 +182,21 @@ fn retry(entry: &Entry, errors: &mut Errors) -> Option<Retry> {
         );
     }
     Some(retry)
+}
+
+/// `topics = ["10s", "1m"]`: each once, and as it is to be read in the topic's name.
+fn delays(entry: &Entry, errors: &mut Errors) -> Option<Vec<LitStr>> {
+    let delays = errors.keep(entry.texts("[\"10s\", \"1m\", \"10m\"]"))?;
+    for (index, delay) in delays.iter().enumerate() {
+        if errors.keep(text::delay(delay)).is_none() {
+            continue;
+        }
+        if delays[..index].iter().any(|earlier| earlier.value() == delay.value()) {
+            let message = format!("`{}` is named twice, and would be one topic: remove one", delay.value());
+            errors.at(delay, message);
+        }
+    }
+    Some(delays)
 }
 
 fn unknown_key(unknown: &str) -> String {

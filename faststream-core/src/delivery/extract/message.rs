@@ -6,6 +6,8 @@ use super::{FromDelivery, Headers};
 use crate::delivery::{Delivery, Record, Rejection};
 
 /// The whole record, owned. Costs a copy: take a typed payload, `Key` or `Headers` if that is all you need.
+///
+/// Its place and time are those that it was first read with, also in a retry topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {

@@ -4,6 +4,9 @@ use super::FromDelivery;
 use crate::delivery::{Delivery, Rejection};
 
 /// Where and when the record is, and which attempt at it this is.
+///
+/// A record that came through retry topics says where it was first: a key made of topic, partition and offset names it in
+/// every attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metadata {
@@ -15,7 +18,7 @@ pub struct Metadata {
     pub offset: i64,
     /// Milliseconds since 1970, by the producer or the broker; `None` if the topic has none.
     pub timestamp: Option<i64>,
-    /// 1 for the first attempt.
+    /// 1 for the first attempt; those in earlier retry topics are counted.
     pub attempt: u32,
 }
 

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::keys::KeyHash;
 use super::report::Fate;
 use super::slots::{Slot, Source, State};
+use super::stage::Due;
 use super::step::{Step, Wait, begin};
 use super::{BATCH, LaneTask};
 use crate::delivery::{Call, Delivery, Outcome, Record};
@@ -16,14 +17,20 @@ use crate::verdict::Verdict;
 
 impl LaneTask {
     pub(super) fn intake(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {
-        let before = *budget;
-        while *budget > 0 && self.has_room() && (self.cursor < self.filled || self.refill(cx)) {
+        let (before, waited) = (*budget, self.due.waits());
+        while *budget > 0
+            && self.has_room()
+            && (self.cursor < self.filled || self.refill(cx))
+            && self.is_due()
+        {
             let index = self.cursor;
             self.cursor += 1;
             *budget -= 1;
+            self.due = Due::Unknown;
             self.hand_out(index, cx);
         }
-        *budget < before
+        // A wait that begins has set a timer, which is still to be polled.
+        *budget < before || self.due.waits() != waited
     }
 
     fn has_room(&mut self) -> bool {
@@ -102,14 +109,16 @@ impl LaneTask {
                 return;
             }
         }
-        let begun = begin(&self.delivery(record, 1), cx);
+        let attempt = self.attempts_before(&record).saturating_add(1);
+        let begun = begin(&self.delivery(record, attempt), cx);
         match begun {
             Ok(outcome) => {
-                self.report(offset, 1, &outcome);
+                self.report(offset, attempt, &outcome);
                 if let Outcome::Verdict(Verdict::Ack) = outcome
                     && self.subscriber.ack != AckPolicy::Manual
                 {
                     self.offsets.finish(offset);
+                    self.guard.fine();
                     self.tell_fate(offset, Fate::Acked);
                     return;
                 }
@@ -144,7 +153,8 @@ impl LaneTask {
         if !std::mem::replace(&mut self.detached, true) {
             self.lane.detach(index);
         }
-        self.slots.insert(offset, Slot::new(Source::Batch(index), key, state));
+        let before = self.attempts_before(&self.lane.record(index));
+        self.slots.insert(offset, Slot::new(Source::Batch(index), key, before, state));
     }
 
     /// Starts kept records: after their pause, or when their key became free.
@@ -167,13 +177,8 @@ impl LaneTask {
             let attempt = slot.attempt;
             (slot.since, slot.is_slow) = (Instant::now(), false);
             self.slots.set(offset, State::Running);
-            let begun = match self.slots.get(offset).map(|slot| &slot.source) {
-                Some(Source::Batch(index)) => begin(&self.delivery(self.lane.record(*index), attempt), cx),
-                Some(Source::Copy(copy)) => {
-                    begin(&self.delivery(copy.borrow(&self.topic, self.lane.partition()), attempt), cx)
-                }
-                None => continue,
-            };
+            let Some(slot) = self.slots.get(offset) else { continue };
+            let begun = begin(&self.delivery(self.kept(slot), attempt), cx);
             match begun {
                 Ok(outcome) => {
                     self.report(offset, attempt, &outcome);
@@ -192,9 +197,18 @@ impl LaneTask {
         self.running.push(Step { offset, wait: Wait::Call { call, timeout } });
     }
 
+    /// The record of a slot.
+    pub(super) fn kept<'a>(&'a self, slot: &'a Slot) -> Record<'a> {
+        match &slot.source {
+            Source::Batch(index) => self.lane.record(*index),
+            Source::Copy(copy) => copy.borrow(&self.topic, self.lane.partition()),
+        }
+    }
+
     fn delivery<'a>(&'a self, record: Record<'a>, attempt: u32) -> Delivery<'a> {
         Delivery {
-            record,
+            offset: record.offset,
+            record: self.original(record),
             attempt,
             subscriber: &self.subscriber,
             context: &self.context,

@@ -1,4 +1,4 @@
-//! Copies of a record: its results, and its dead letter. Confirmed by the broker before the record is finished.
+//! Copies of a record: its results, its next stage, its dead letter. Confirmed by the broker before it is finished.
 
 use std::task::Context as TaskContext;
 use std::time::Duration;
@@ -7,15 +7,14 @@ use bytes::Bytes;
 
 use super::LaneTask;
 use super::report::Fate;
-use super::slots::{Copies, Failure, Purpose, Source, State};
+use super::slots::{Copies, Failure, Purpose, State};
+use super::stage::{cut, without_past};
 use super::step::{Step, Wait, Waiting, poll_receipts, take_known};
 use super::timers::Kind;
 use crate::broker::{PublishError, PublishErrorKind};
 use crate::policy::Retry;
 use crate::publish::{Outgoing, Partition};
 
-/// A dead letter's error message is cut here, in bytes.
-const MESSAGE: usize = 4096;
 /// The copy is kept and published again without end.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
@@ -72,7 +71,11 @@ impl LaneTask {
         let (purpose, attempt) = (copies.purpose, slot.attempt);
         let Some(error) = worst else {
             slot.copies = None;
-            let fate = if purpose == Purpose::Results { Fate::Acked } else { Fate::DeadLettered };
+            let fate = match purpose {
+                Purpose::Results => Fate::Acked,
+                Purpose::Retry => Fate::Retried,
+                Purpose::DeadLetter => Fate::DeadLettered,
+            };
             return self.finish(offset, fate);
         };
         copies.failures += 1;
@@ -84,7 +87,7 @@ impl LaneTask {
                 self.failed(offset, failure, None, cx);
             }
             // Never lost: kept back, until somebody changes what makes it impossible.
-            (PublishErrorKind::Permanent, Purpose::DeadLetter) => {
+            (PublishErrorKind::Permanent, Purpose::Retry | Purpose::DeadLetter) => {
                 slot.copies = None;
                 self.hold(offset, attempt, &failure, true);
             }
@@ -108,19 +111,15 @@ impl LaneTask {
 
     /// Same key and value, same partition number where it exists, the reason in the headers.
     pub(super) fn dead_letter(&self, offset: i64, attempt: u32, failure: &Failure) -> Outgoing {
-        let record = match self.slots.get(offset).map(|slot| &slot.source) {
-            Some(Source::Batch(index)) => self.lane.record(*index).to_owned_record(),
-            Some(Source::Copy(copy)) => (**copy).clone(),
-            None => unreachable!("only kept records are given up"),
-        };
-        let partition = self.lane.partition();
-        let mut headers = record.headers;
+        let slot = self.slots.get(offset).expect("only kept records are given up");
+        let record = self.original(self.kept(slot));
+        let mut headers = without_past(&record);
         let mut add = |name: &'static str, value: String| {
             headers.push((Bytes::from_static(name.as_bytes()), Some(value.into())));
         };
-        add("dlt-original-topic", self.topic.to_string());
-        add("dlt-original-partition", partition.to_string());
-        add("dlt-original-offset", offset.to_string());
+        add("dlt-original-topic", record.topic.to_owned());
+        add("dlt-original-partition", record.partition.to_string());
+        add("dlt-original-offset", record.offset.to_string());
         if let Some(timestamp) = record.timestamp {
             add("dlt-original-timestamp", timestamp.to_string());
         }
@@ -132,19 +131,11 @@ impl LaneTask {
         add("dlt-failed-at", self.context.now_ms().to_string());
         Outgoing {
             topic: self.subscriber.dead_letter_topic(&self.topic),
-            partition: Partition::IfExists(partition),
-            key: record.key,
-            payload: record.payload,
+            partition: Partition::IfExists(record.partition),
+            key: record.key.map(Bytes::copy_from_slice),
+            payload: record.payload.map(Bytes::copy_from_slice),
             headers,
             timestamp: None,
         }
     }
-}
-
-fn cut(message: &str) -> &str {
-    let mut end = message.len().min(MESSAGE);
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    &message[..end]
 }

@@ -3,12 +3,14 @@
 //! A hand-written `poll` instead of `select!`: its order is the order of the lines below, a wake-up costs one pass, and
 //! a handler that never waits never touches a set, a map or a channel.
 
+mod guard;
 mod intake;
 mod keys;
 mod letter;
 mod report;
 mod settle;
 mod slots;
+mod stage;
 mod step;
 mod timers;
 
@@ -22,8 +24,10 @@ use std::task::{Context as TaskContext, Poll};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use self::guard::Guard;
 use self::keys::Keys;
 use self::slots::{Slots, State};
+use self::stage::Due;
 use self::step::Step;
 use self::timers::Timers;
 use super::LaneControl;
@@ -34,7 +38,7 @@ use super::status::{News, Shared};
 use crate::app::Context;
 use crate::broker::Lane;
 use crate::policy::{Commit, GroupSettings, Order};
-use crate::subscriber::Subscriber;
+use crate::subscriber::{RetryTopic, Subscriber};
 
 /// Records per turn; then the task yields, so that immediate handlers starve nobody.
 const BATCH: usize = 256;
@@ -43,6 +47,8 @@ pub(super) struct LaneTask {
     lane: Box<dyn Lane>,
     topic: Arc<str>,
     subscriber: Arc<Subscriber>,
+    /// Which retry topic this is a partition of; `None` is a source's.
+    stage: Option<RetryTopic>,
     context: Arc<Context>,
     settings: Arc<GroupSettings>,
     control: Arc<LaneControl>,
@@ -54,6 +60,8 @@ pub(super) struct LaneTask {
     filled: usize,
     cursor: usize,
     detached: bool,
+    /// Whether the record at the cursor is due, in a retry topic.
+    due: Due,
     /// One past the last record handed out.
     next: i64,
     /// Only records that did not finish at once.
@@ -63,6 +71,7 @@ pub(super) struct LaneTask {
     ready: VecDeque<i64>,
     running: FuturesUnordered<Step>,
     timers: Timers,
+    guard: Guard,
     metrics: LaneMetrics,
     stored: Option<i64>,
     asked_commit: bool,
@@ -84,6 +93,8 @@ impl LaneTask {
     ) -> Self {
         Self {
             metrics: LaneMetrics::new(&context.app, &subscriber),
+            stage: subscriber.retry_topic(lane.topic()).cloned(),
+            guard: Guard::new(settings.dead_letter_guard),
             topic: lane.topic().into(),
             next: lane.start(),
             lane,
@@ -97,6 +108,7 @@ impl LaneTask {
             filled: 0,
             cursor: 0,
             detached: false,
+            due: Due::Unknown,
             slots: Slots::default(),
             keys: Keys::default(),
             ready: VecDeque::new(),
@@ -149,11 +161,11 @@ impl LaneTask {
     }
 
     /// Held records and those behind them are not under way: nothing will happen to them. The rest of a batch is,
-    /// unless the lane is jammed by what it holds (the broker takes it for unread then).
+    /// unless the lane is jammed by what it holds, or waits for long (the broker takes it for unread then).
     fn cast_vote(&mut self, yields: bool) {
         let moving = yields || !self.running.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
         let moving = moving || self.slots.committing > 0;
-        let jammed = !moving && !self.slots.is_empty() && self.is_jammed();
+        let jammed = !moving && (self.due.waits() || (!self.slots.is_empty() && self.is_jammed()));
         if jammed != self.jammed {
             self.jammed = jammed;
             self.lane.set_held(jammed);

@@ -18,6 +18,8 @@ pub(super) enum Fate {
     Acked,
     Skipped,
     DeadLettered,
+    /// It goes on in a retry topic.
+    Retried,
     /// It failed, and its policy finishes it all the same.
     Failed,
     /// For its next attempt.
@@ -32,6 +34,7 @@ impl Fate {
             Self::Acked => "acked",
             Self::Skipped => "skipped",
             Self::DeadLettered => "dead-lettered",
+            Self::Retried => "retried",
             Self::Failed => "failed",
             Self::Waiting => "waiting",
             Self::Held => "held",
@@ -61,7 +64,7 @@ impl LaneTask {
             Fate::Acked => self.metrics.acked(),
             Fate::Skipped => self.metrics.settled("skipped"),
             Fate::DeadLettered => self.metrics.settled("rejected"),
-            Fate::Waiting => self.metrics.settled("nacked"),
+            Fate::Waiting | Fate::Retried => self.metrics.settled("nacked"),
             Fate::Failed | Fate::Held | Fate::Stopped => self.metrics.settled("error"),
         }
         if let Some(observer) = &self.context.observer {
@@ -86,16 +89,33 @@ impl LaneTask {
             handler = %self.subscriber.handler, "{what}");
     }
 
-    /// The record is kept back: said with the cure, and listed.
-    pub(super) fn tell_held(&mut self, offset: i64, attempt: u32, failure: &Failure, first: bool) {
+    /// The record is kept back, by its policy or by the `guard` for this reason: said with the cure, and listed.
+    pub(super) fn tell_held(
+        &mut self,
+        offset: i64,
+        attempt: u32,
+        failure: &Failure,
+        guard: Option<&str>,
+        first: bool,
+    ) {
         let (topic, partition) = (&self.topic, self.lane.partition());
+        let error = guard.map_or_else(
+            || failure.message.clone(),
+            |why| format!("dead-letter guard, {why}: {}", failure.message),
+        );
         if first || attempt.is_multiple_of(AGAIN) {
             let def = self.subscriber.def;
+            let cure = match guard {
+                None => format!("set `on_error = {:?}`", OnError::DeadLetter),
+                Some(_) => {
+                    "set another limit by `GroupSettings::dead_letter_guard`, if they are all to be given up"
+                        .into()
+                }
+            };
             error!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
                 attempt, kind = failure.kind, at = %def.place(),
-                "held, nothing behind it moves ({}): mend the cause and it goes on by itself or at the next start, or let \
-                 go of it with `run --skip {topic}:{partition}:{offset}`, or set `on_error = {:?}`",
-                failure.message, OnError::DeadLetter);
+                "held, nothing behind it moves ({error}): mend the cause and it goes on by itself or at the next start, or \
+                 let go of it with `run --skip {topic}:{partition}:{offset}`, or {cure}");
         }
         let record = HeldRecord {
             handler: self.subscriber.handler.clone(),
@@ -104,7 +124,7 @@ impl LaneTask {
             partition,
             offset,
             attempts: attempt,
-            error: failure.message.clone(),
+            error,
         };
         if self.shared.status().held.insert((self.control.epoch, offset), record).is_none() {
             self.metrics.held(true);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::LaneTask;
 use super::report::Fate;
-use super::slots::{Failure, Purpose, State};
+use super::slots::{Failure, Guarded, Purpose, State};
 use super::step::Ended;
 use super::timers::Kind;
 use crate::delivery::Outcome;
@@ -159,7 +159,15 @@ impl LaneTask {
         after: Option<Duration>,
         cx: &mut TaskContext<'_>,
     ) {
-        let Some(pause) = self.subscriber.retry.pause_after(attempt, self.context.random()) else {
+        let Some(slot) = self.slots.get_mut(offset) else { return };
+        if slot.first.is_none() && !self.subscriber.retry_topics.is_empty() {
+            slot.first = Some((failure.clone(), self.context.now_ms()));
+        }
+        let here = slot.attempts_here();
+        let Some(pause) = self.subscriber.retry.pause_after(here, self.context.random()) else {
+            if let Some(next) = self.subscriber.next_retry_topic(&self.topic).cloned() {
+                return self.go_on_in(&next, offset, failure, cx);
+            }
             let on_error = self.subscriber.on_error;
             return self.give_up(offset, failure, on_error, true, cx);
         };
@@ -171,7 +179,7 @@ impl LaneTask {
         }
         self.slots.set(offset, State::Paused);
         self.wait(offset, pause, Kind::Attempt);
-        self.metrics.retried();
+        self.metrics.retried("in_place");
         self.tell_fate(offset, Fate::Waiting);
     }
 
@@ -182,7 +190,8 @@ impl LaneTask {
         }
         let on_error = self.subscriber.on_error;
         let on_error = if self.subscriber.dead_letter.is_some() { OnError::DeadLetter } else { on_error };
-        self.give_up(offset, failure, on_error, false, cx);
+        // Held, it is tried again: what made the handler say so may change.
+        self.give_up(offset, failure, on_error, true, cx);
     }
 
     fn undecodable(&mut self, offset: i64, failure: Failure, cx: &mut TaskContext<'_>) {
@@ -214,6 +223,9 @@ impl LaneTask {
                 self.stop(offset, &failure.message);
             }
             OnError::DeadLetter => {
+                if let Some(why) = self.guard_refuses(offset) {
+                    return self.keep_back(offset, attempt, &failure, Some(&why), again);
+                }
                 self.metrics.dead_lettered(failure.kind);
                 let letter = self.dead_letter(offset, attempt, &failure);
                 self.warn_failed(
@@ -231,13 +243,31 @@ impl LaneTask {
         }
     }
 
+    /// Whether the dead-letter guard keeps the record back, and why; else it has counted it, once.
+    fn guard_refuses(&mut self, offset: i64) -> Option<String> {
+        let slot = self.slots.get_mut(offset)?;
+        if slot.guard == Guarded::Counted {
+            return None;
+        }
+        let refused = self.guard.refuses();
+        slot.guard = if refused.is_some() { Guarded::KeptBack } else { Guarded::Counted };
+        if refused.is_none() {
+            self.guard.dead_lettered();
+        }
+        refused
+    }
+
     pub(super) fn hold(&mut self, offset: i64, attempt: u32, failure: &Failure, again: bool) {
+        self.keep_back(offset, attempt, failure, None, again);
+    }
+
+    fn keep_back(&mut self, offset: i64, attempt: u32, failure: &Failure, guard: Option<&str>, again: bool) {
         let Some(slot) = self.slots.get_mut(offset) else { return };
-        let first = slot.failure.is_none() || attempt <= self.subscriber.retry.max_attempts();
+        let first = slot.failure.is_none() || slot.attempts_here() <= self.subscriber.retry.max_attempts();
         slot.attempt += 1;
         slot.failure = Some(failure.clone());
         self.slots.set(offset, State::Held);
-        self.tell_held(offset, attempt, failure, first);
+        self.tell_held(offset, attempt, failure, guard, first);
         self.tell_fate(offset, Fate::Held);
         if again {
             self.wait(offset, HELD, Kind::Held);
@@ -260,6 +290,11 @@ impl LaneTask {
         if let Some(slot) = self.slots.remove(offset) {
             if let Some((due, kind)) = slot.due {
                 self.timers.remove(due, offset, kind);
+            }
+            match fate {
+                Fate::Acked if slot.guard == Guarded::KeptBack => self.guard.reset(),
+                Fate::Acked | Fate::Skipped | Fate::Failed => self.guard.fine(),
+                _ => {}
             }
             if slot.failure.is_some() {
                 self.tell_unheld(offset);

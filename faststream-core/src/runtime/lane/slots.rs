@@ -14,7 +14,9 @@ use crate::verdict::Verdict;
 pub(super) struct Slot {
     pub(super) source: Source,
     pub(super) key: Option<KeyHash>,
-    /// 1 for the first attempt.
+    /// Attempts that were made in earlier stages of its retry topics.
+    pub(super) before: u32,
+    /// 1 for the first attempt, those before counted.
     pub(super) attempt: u32,
     state: State,
     /// When its current call began; for the warning about slow calls.
@@ -27,8 +29,20 @@ pub(super) struct Slot {
     pub(super) verdict: Option<Verdict>,
     /// Why it failed the last time.
     pub(super) failure: Option<Failure>,
+    /// Why it failed the first time here, and when (Unix ms); noted if it may go on in a retry topic.
+    pub(super) first: Option<(Failure, i64)>,
+    /// The dead-letter guard counted it, or keeps it back.
+    pub(super) guard: Guarded,
     /// What is being published, kept to be tried again, and what follows its confirmation.
     pub(super) copies: Option<Copies>,
+}
+
+/// What the dead-letter guard made of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guarded {
+    Unseen,
+    Counted,
+    KeptBack,
 }
 
 /// Where a kept record is.
@@ -65,7 +79,7 @@ pub(super) struct Failure {
     pub(super) message: String,
 }
 
-/// Copies of a record on their way: its results, or its dead letter.
+/// Copies of a record on their way: its results, its next stage, or its dead letter.
 pub(super) struct Copies {
     /// Not confirmed yet; the bytes are shared, not copied again.
     pub(super) left: Vec<Outgoing>,
@@ -77,6 +91,8 @@ pub(super) struct Copies {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Results,
+    /// It goes on in a retry topic.
+    Retry,
     DeadLetter,
 }
 
@@ -92,23 +108,31 @@ pub(super) struct Slots {
 }
 
 impl Slot {
-    pub(super) fn new(source: Source, key: Option<KeyHash>, state: State) -> Self {
+    pub(super) fn new(source: Source, key: Option<KeyHash>, before: u32, state: State) -> Self {
         Self {
             source,
             key,
-            attempt: 1,
+            before,
+            attempt: before.saturating_add(1),
             state,
             since: Instant::now(),
             is_slow: false,
             due: None,
             verdict: None,
             failure: None,
+            first: None,
+            guard: Guarded::Unseen,
             copies: None,
         }
     }
 
     pub(super) fn state(&self) -> State {
         self.state
+    }
+
+    /// Attempts that were made here.
+    pub(super) fn attempts_here(&self) -> u32 {
+        self.attempt - self.before
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a lane waits for by the clock: the next attempt of a record, the warning about slow calls.
+//! What a lane waits for by the clock: the next attempt of a record, one that is due, the warning about slow calls.
 //!
 //! One timer a lane, set to the earliest moment: a suspended call arms none of its own.
 
@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::LaneTask;
 use super::slots::State;
+use super::stage::Due;
 
 /// A call without `timeout` that takes longer is warned about, once.
 const SLOW: Duration = Duration::from_secs(10);
@@ -32,6 +33,8 @@ pub(super) struct Timers {
 pub(super) enum Kind {
     /// The next attempt at a record or its copies.
     Attempt,
+    /// The next record of a retry topic is due.
+    Due,
     /// A held record is tried again.
     Held,
     /// An `Ack` that is out for an hour no longer counts as under way.
@@ -41,7 +44,7 @@ pub(super) enum Kind {
 }
 
 impl Timers {
-    fn add(&mut self, due: Instant, offset: i64, kind: Kind) {
+    pub(super) fn add(&mut self, due: Instant, offset: i64, kind: Kind) {
         self.due.insert((due, offset, kind));
     }
 
@@ -60,7 +63,7 @@ impl Timers {
     pub(super) fn is_moving(&self) -> bool {
         let horizon = || Instant::now() + LONG;
         self.due.iter().any(|(due, _, kind)| match kind {
-            Kind::Attempt => *due <= horizon(),
+            Kind::Attempt | Kind::Due => *due <= horizon(),
             Kind::Acking => true,
             Kind::Held | Kind::Slow => false,
         })
@@ -113,6 +116,7 @@ impl LaneTask {
                         self.slots.set(offset, State::Waiting);
                         self.ready.push_back(offset);
                     }
+                    Kind::Due => self.due = Due::Now,
                     Kind::Acking => {}
                     Kind::Slow => self.warn_slow(now),
                 }

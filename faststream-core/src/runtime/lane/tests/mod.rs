@@ -1,5 +1,7 @@
 //! The table of ack policies, retries, copies and orders, on a scripted lane and producer in virtual time.
 
+mod guard;
+mod retry_topics;
 mod world;
 
 use std::time::Duration;

@@ -49,6 +49,10 @@ pub(super) enum Act {
 /// Everything that the lane, the handler and the producer share with the test.
 #[derive(Default)]
 struct Stage {
+    topic: &'static str,
+    /// How often the rest of a batch was copied out of the broker's buffers.
+    detached: usize,
+    seen: Vec<Seen>,
     unread: VecDeque<OwnedRecord>,
     waker: Option<Waker>,
     held: bool,
@@ -74,6 +78,16 @@ impl Script {
     }
 }
 
+/// A call as the handler sees its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    pub(super) timestamp: Option<i64>,
+    pub(super) attempt: u32,
+}
+
 pub(super) struct World {
     script: Script,
     control: Arc<LaneControl>,
@@ -89,20 +103,31 @@ pub(super) fn record(offset: i64, key: &'static str) -> OwnedRecord {
 
 impl World {
     pub(super) fn start(change: impl FnOnce(&mut Subscriber), acts: impl IntoIterator<Item = Act>) -> Self {
-        Self::start_with(change, acts, BTreeSet::new())
+        Self::start_with("orders", change, acts, BTreeSet::new())
+    }
+
+    /// On a partition of another topic of the subscriber: a retry topic.
+    pub(super) fn start_on(
+        topic: &'static str,
+        change: impl FnOnce(&mut Subscriber),
+        acts: impl IntoIterator<Item = Act>,
+    ) -> Self {
+        Self::start_with(topic, change, acts, BTreeSet::new())
     }
 
     pub(super) fn start_skipping(skips: &[(&str, i32, i64)]) -> Self {
         let skips = skips.iter().map(|(topic, partition, offset)| ((*topic).to_owned(), *partition, *offset));
-        Self::start_with(|_| {}, [], skips.collect())
+        Self::start_with("orders", |_| {}, [], skips.collect())
     }
 
     fn start_with(
+        topic: &'static str,
         change: impl FnOnce(&mut Subscriber),
         acts: impl IntoIterator<Item = Act>,
         skips: BTreeSet<(String, i32, i64)>,
     ) -> Self {
         let script = Script::default();
+        script.stage().topic = topic;
         script.stage().acts.extend(acts);
         let mut states = States::default();
         states.insert(script.clone());
@@ -123,7 +148,7 @@ impl World {
         let control = Arc::new(LaneControl::new(Epoch::next(), 0));
         let shared = Arc::new(Shared::new());
         let mut task = LaneTask::new(
-            Box::new(ScriptedLane { script: script.clone(), epoch: control.epoch, batch: Vec::new() }),
+            Box::new(ScriptedLane { script: script.clone(), topic, epoch: control.epoch, batch: Vec::new() }),
             Arc::new(subscriber),
             Arc::clone(&context),
             Arc::new(GroupSettings::default()),
@@ -166,6 +191,28 @@ impl World {
 
     pub(super) fn calls(&self) -> Vec<(i64, u32)> {
         self.script.stage().calls.iter().map(|(offset, attempt, _)| (*offset, *attempt)).collect()
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.script.stage().seen.clone()
+    }
+
+    pub(super) fn detached(&self) -> usize {
+        self.script.stage().detached
+    }
+
+    /// Whether the broker was told that nobody reads for long.
+    pub(super) fn is_unread(&self) -> bool {
+        self.script.stage().held
+    }
+
+    /// The handler fails from now on for so many calls.
+    pub(super) fn act(&self, acts: impl IntoIterator<Item = Act>) {
+        self.script.stage().acts.extend(acts);
+    }
+
+    pub(super) fn held_because(&self) -> Vec<String> {
+        self.shared.status().held.values().map(|held| held.error.clone()).collect()
     }
 
     /// Between one call and the next.
@@ -249,6 +296,7 @@ impl World {
 
 struct ScriptedLane {
     script: Script,
+    topic: &'static str,
     epoch: Epoch,
     batch: Vec<OwnedRecord>,
 }
@@ -259,7 +307,7 @@ impl Lane for ScriptedLane {
     }
 
     fn topic(&self) -> &'static str {
-        "orders"
+        self.topic
     }
 
     fn partition(&self) -> i32 {
@@ -282,10 +330,11 @@ impl Lane for ScriptedLane {
     }
 
     fn record(&self, index: usize) -> Record<'_> {
-        self.batch[index].borrow("orders", PARTITION)
+        self.batch[index].borrow(self.topic, PARTITION)
     }
 
     fn detach(&mut self, from: usize) {
+        self.script.stage().detached += 1;
         // Records before are not read again.
         self.batch[..from].fill(OwnedRecord::default());
     }
@@ -333,6 +382,13 @@ fn call(delivery: &Delivery<'_>) -> Call {
     let act = {
         let mut stage = script.stage();
         stage.calls.push((record.offset, delivery.attempt(), Instant::now()));
+        stage.seen.push(Seen {
+            topic: record.topic.to_owned(),
+            partition: record.partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            attempt: delivery.attempt(),
+        });
         let spared = stage.only_fail.is_some_and(|key| record.key != Some(key.as_bytes()));
         if spared { Act::Done } else { stage.acts.pop_front().unwrap_or(Act::Done) }
     };
@@ -419,6 +475,7 @@ fn subscriber() -> Subscriber {
         start: Start::Earliest,
         ack: AckPolicy::NackOnError,
         retry: Retry::default(),
+        retry_topics: Arc::new([]),
         on_error: OnError::Hold,
         on_decode_error: OnError::Hold,
         dead_letter: None,

@@ -8,7 +8,7 @@ struct Order {
     id: u64,
 }
 
-#[subscriber(topic = "orders", retry(topics = ["10s"]))]
+#[subscriber(topic = "orders", order = Key, retry(topics = ["10s"]))]
 async fn handle(_order: Order) {}
 
 fn main() {}

@@ -1,0 +1,46 @@
+//! Topics made for an app at its start, and what waits in them.
+
+use std::sync::Arc;
+
+use super::state::State;
+use crate::broker::{BrokerError, MissingTopic, TopicRequest};
+use crate::policy::Provision;
+
+impl State {
+    /// Makes what does not exist, unless it is refused.
+    pub(super) fn provide(&mut self, wanted: &[TopicRequest]) -> Result<Vec<MissingTopic>, BrokerError> {
+        if self.faults.offline_until.is_some() {
+            return Err(BrokerError::new("the in-memory broker does not answer: disconnected"));
+        }
+        let mut missing = Vec::new();
+        for request in wanted {
+            if self.topics.contains_key(&*request.topic) {
+                continue;
+            }
+            let refused = match request.provision {
+                Provision::Verify => Some("it does not exist".to_owned()),
+                Provision::Create => self.faults.refused_topics.get(&request.topic).cloned(),
+            };
+            if let Some(reason) = refused {
+                missing.push(MissingTopic { topic: request.topic.clone(), reason });
+                continue;
+            }
+            let sources = request.sources.iter().filter_map(|source| self.topics.get(&**source));
+            let most = sources.map(Vec::len).max().and_then(|most| i32::try_from(most).ok());
+            self.create_topic(&request.topic, most.unwrap_or(self.default_partitions));
+        }
+        Ok(missing)
+    }
+
+    /// How many records of a topic the group has not committed.
+    pub(super) fn backlog(&self, group: &str, topic: &str) -> u64 {
+        let committed = self.groups.get(group).map(|group| &group.committed);
+        let logs = self.topics.get(topic).into_iter().flatten();
+        let waiting = logs.map(|log| {
+            let place = (Arc::clone(&log.topic), log.partition);
+            let next = committed.and_then(|committed| committed.get(&place)).copied().unwrap_or(0);
+            u64::try_from(log.end() - next.max(log.start())).unwrap_or(0)
+        });
+        waiting.sum()
+    }
+}

@@ -1,0 +1,173 @@
+//! Retry topics, as lanes see them: when a record is due, what it was before it came here, and how it goes on.
+//!
+//! Waiting is not pulling: a record that is not due is in no slot and unknown to the tracker. All that is known of its
+//! past travels in its headers, so a crash at any step changes nothing.
+
+use std::task::Context as TaskContext;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::LaneTask;
+use super::slots::{Failure, Purpose};
+use super::timers::Kind;
+use crate::delivery::Record;
+use crate::publish::{Outgoing, Partition};
+use crate::subscriber::RetryTopic;
+
+const DUE: &str = "retry-due";
+const ATTEMPTS: &str = "retry-attempts";
+const TOPIC: &str = "retry-original-topic";
+const PARTITION: &str = "retry-original-partition";
+const OFFSET: &str = "retry-original-offset";
+const TIMESTAMP: &str = "retry-original-timestamp";
+const FIRST_FAILED: &str = "retry-first-failed-at";
+const ERROR_TYPE: &str = "retry-error-type";
+const ERROR_MESSAGE: &str = "retry-error-message";
+const ALL: [&str; 9] =
+    [DUE, ATTEMPTS, TOPIC, PARTITION, OFFSET, TIMESTAMP, FIRST_FAILED, ERROR_TYPE, ERROR_MESSAGE];
+
+/// An error message in a header is cut here, in bytes.
+const MESSAGE: usize = 4096;
+
+/// Whether the next record of a retry topic may be handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It was not looked at.
+    Unknown,
+    /// A timer is set.
+    Later,
+    /// Its time has come, whatever its header says.
+    Now,
+}
+
+impl Due {
+    pub(super) fn waits(self) -> bool {
+        self == Self::Later
+    }
+}
+
+impl LaneTask {
+    /// Whether the record at the cursor may be handed out. If not, the lane is woken when it is.
+    pub(super) fn is_due(&mut self) -> bool {
+        let Some(stage) = &self.stage else { return true };
+        match self.due {
+            Due::Now => return true,
+            Due::Later => return false,
+            Due::Unknown => {}
+        }
+        let record = self.lane.record(self.cursor);
+        let pause = pause(&record, stage.delay, self.context.now_ms());
+        if pause.is_zero() {
+            return true;
+        }
+        let (due, offset) = (Instant::now() + pause, record.offset);
+        self.due = Due::Later;
+        self.timers.add(due, offset, Kind::Due);
+        // The wait may be long: no fetch buffer is pinned by it.
+        if !std::mem::replace(&mut self.detached, true) {
+            self.lane.detach(self.cursor);
+        }
+        false
+    }
+
+    /// How often the record was tried before it came here.
+    pub(super) fn attempts_before(&self, record: &Record<'_>) -> u32 {
+        if self.stage.is_some() { number(record, ATTEMPTS).unwrap_or(0) } else { 0 }
+    }
+
+    /// The record where it was read first: what handlers and dead letters are told.
+    pub(super) fn original<'a>(&'a self, record: Record<'a>) -> Record<'a> {
+        let Some(stage) = &self.stage else { return record };
+        let offset = number(&record, OFFSET);
+        Record {
+            topic: &stage.source,
+            partition: number(&record, PARTITION).unwrap_or(record.partition),
+            // Without its place, all that is known is where it is now.
+            offset: offset.unwrap_or(record.offset),
+            timestamp: if offset.is_some() { number(&record, TIMESTAMP) } else { record.timestamp },
+            ..record
+        }
+    }
+
+    /// The record's copy goes on in the next retry topic.
+    pub(super) fn go_on_in(
+        &mut self,
+        next: &RetryTopic,
+        offset: i64,
+        failure: Failure,
+        cx: &mut TaskContext<'_>,
+    ) {
+        let Some(slot) = self.slots.get(offset) else { return };
+        let what = format!("failed, goes on in {} in {:?}", next.name, next.delay);
+        self.warn_failed(offset, slot.attempt, &failure, &what);
+        self.metrics.retried("topic");
+        let copy = self.retry_copy(next, offset, &failure);
+        if let Some(slot) = self.slots.get_mut(offset) {
+            slot.failure = Some(failure);
+        }
+        self.publish(offset, vec![copy], Purpose::Retry, cx);
+    }
+
+    /// Same key and value, same partition number where it exists; the past in the headers, the first failure kept.
+    fn retry_copy(&self, next: &RetryTopic, offset: i64, failure: &Failure) -> Outgoing {
+        let slot = self.slots.get(offset).expect("only kept records are tried again");
+        let record = self.kept(slot);
+        let original = self.original(record);
+        let now = self.context.now_ms();
+        let kept = |name| self.stage.as_ref().and_then(|_| record.header(name)).map(Bytes::copy_from_slice);
+        let (first, at) = slot.first.as_ref().map_or((failure, now), |(first, at)| (first, *at));
+        let due = now.saturating_add(i64::try_from(next.delay.as_millis()).unwrap_or(i64::MAX));
+
+        let mut headers = without_past(&record);
+        let mut add = |name: &'static str, value: Bytes| {
+            headers.push((Bytes::from_static(name.as_bytes()), Some(value)))
+        };
+        add(DUE, due.to_string().into());
+        add(ATTEMPTS, slot.attempt.to_string().into());
+        add(TOPIC, original.topic.to_owned().into());
+        add(PARTITION, original.partition.to_string().into());
+        add(OFFSET, original.offset.to_string().into());
+        if let Some(timestamp) = original.timestamp {
+            add(TIMESTAMP, timestamp.to_string().into());
+        }
+        add(FIRST_FAILED, kept(FIRST_FAILED).unwrap_or_else(|| at.to_string().into()));
+        add(ERROR_TYPE, kept(ERROR_TYPE).unwrap_or_else(|| first.kind.into()));
+        add(ERROR_MESSAGE, kept(ERROR_MESSAGE).unwrap_or_else(|| cut(&first.message).to_owned().into()));
+        Outgoing {
+            topic: next.name.clone(),
+            partition: Partition::IfExists(original.partition),
+            key: record.key.map(Bytes::copy_from_slice),
+            payload: record.payload.map(Bytes::copy_from_slice),
+            headers,
+            timestamp: None,
+        }
+    }
+}
+
+/// The record's headers without what retry topics added: also where another group's were passed on by a handler.
+pub(super) fn without_past(record: &Record<'_>) -> Vec<(Bytes, Option<Bytes>)> {
+    let own = record.headers().filter(|(name, _)| !ALL.iter().any(|known| known.as_bytes() == *name));
+    own.map(|(name, value)| (Bytes::copy_from_slice(name), value.map(Bytes::copy_from_slice))).collect()
+}
+
+/// Until the record is due. Without a time that can be read, it is now; and no clock that goes wrong makes it wait longer
+/// than its topic does.
+fn pause(record: &Record<'_>, longest: Duration, now: i64) -> Duration {
+    let left = number::<i64>(record, DUE).map_or(0, |due| due.saturating_sub(now));
+    Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(longest)
+}
+
+fn number<T: std::str::FromStr>(record: &Record<'_>, name: &str) -> Option<T> {
+    std::str::from_utf8(record.header(name)?).ok()?.parse().ok()
+}
+
+/// No more than fits into a header.
+pub(super) fn cut(message: &str) -> &str {
+    let mut end = message.len().min(MESSAGE);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    &message[..end]
+}

@@ -1,0 +1,86 @@
+//! Retry topics: what they are called, and which one a record goes on in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::policy::parse_duration;
+
+/// One retry topic of a subscriber: `{topic}-{group}-retry-{delay}`.
+///
+/// Made for each topic that it reads by name and each delay of `retry(topics = [...])`. The group alone reads it: other
+/// groups of the source topic never see its retries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryTopic {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The topic whose records come here.
+    pub source: Arc<str>,
+    /// Which one of the source's it is; 0 for the first.
+    pub stage: usize,
+    /// How long a record waits here before its next attempt.
+    pub delay: Duration,
+}
+
+impl RetryTopic {
+    /// The retry topics of these sources, by source and stage; the delays as they were written.
+    pub(crate) fn all(sources: &[Arc<str>], group: &str, delays: &[(&str, Duration)]) -> Vec<Self> {
+        let of = |source: &Arc<str>| {
+            let source = Arc::clone(source);
+            delays.iter().enumerate().map(move |(stage, (text, delay))| Self {
+                name: format!("{source}-{group}-retry-{text}").into(),
+                source: Arc::clone(&source),
+                stage,
+                delay: *delay,
+            })
+        };
+        sources.iter().flat_map(of).collect()
+    }
+}
+
+/// Whether a topic is called as retry topics are: `...-retry-10s`.
+pub(crate) fn is_retry_topic(topic: &str) -> bool {
+    before_delay(topic).is_some()
+}
+
+/// The source of a topic that is called as the retry topics of this group are.
+pub(crate) fn retry_source<'a>(topic: &'a str, group: &str) -> Option<&'a str> {
+    let source = before_delay(topic)?.strip_suffix(group)?.strip_suffix('-')?;
+    (!source.is_empty()).then_some(source)
+}
+
+fn before_delay(topic: &str) -> Option<&str> {
+    let (rest, delay) = topic.rsplit_once("-retry-")?;
+    parse_duration(delay).is_ok().then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_source_has_each_stage_and_the_delay_is_named_as_it_was_written() {
+        let sources = ["a".into(), "b".into()];
+        let delays = [("10s", Duration::from_secs(10)), ("60s", Duration::from_secs(60))];
+        let topics = RetryTopic::all(&sources, "g", &delays);
+        let told: Vec<_> = topics.iter().map(|topic| (&*topic.name, &*topic.source, topic.stage)).collect();
+        assert_eq!(
+            told,
+            [
+                ("a-g-retry-10s", "a", 0),
+                ("a-g-retry-60s", "a", 1),
+                ("b-g-retry-10s", "b", 0),
+                ("b-g-retry-60s", "b", 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_retry_topic_is_known_by_its_name_and_its_group() {
+        assert_eq!(retry_source("orders-billing-retry-10s", "billing"), Some("orders"));
+        assert_eq!(retry_source("a-retry-b-my-group-retry-200ms", "my-group"), Some("a-retry-b"));
+        for other in ["orders-billing-retry-soon", "orders-other-retry-10s", "-billing-retry-10s", "orders"] {
+            assert_eq!(retry_source(other, "billing"), None, "{other}");
+        }
+        assert!(is_retry_topic("orders-other-retry-10s") && !is_retry_topic("orders-retry-policy"));
+    }
+}
