@@ -27,6 +27,8 @@ use crate::producer::KafkaProducer;
 const REQUEST: Duration = Duration::from_secs(10);
 /// Until a topic that was made is known to the broker that is asked.
 const KNOWN: Duration = Duration::from_secs(10);
+/// How long a coordinator is asked again.
+const COORDINATOR: Duration = Duration::from_secs(5);
 /// The replication of a topic where the broker is too old (before 2.4) to choose: as many as it has, up to this.
 const REPLICAS: usize = 3;
 
@@ -181,15 +183,22 @@ pub(crate) async fn backlog(
     topics: Vec<String>,
 ) -> Result<Vec<(String, u64)>, BrokerError> {
     let name = who.to_owned();
-    let ask = move |_: &dyn Fn() -> bool| {
+    let ask = move |is_wanted: &dyn Fn() -> bool| {
         let failed = |error: KafkaError| BrokerError::new(format!("{name}: {error}"));
         let mut config = config;
         config.set("enable.auto.commit", "false").set("statistics.interval.ms", "0");
         let consumer: BaseConsumer<Quiet> =
             BaseConsumer::from_config_and_context(&config, Quiet::new(&name)).map_err(failed)?;
         let waiting = |topic: String| {
-            let records = waiting(&consumer, &topic).map_err(failed)?;
-            Ok((topic, records))
+            // The coordinator may be starting, or moving.
+            let until = Instant::now() + COORDINATOR;
+            loop {
+                match waiting(&consumer, &topic) {
+                    Ok(records) => return Ok((topic, records)),
+                    Err(error) if Instant::now() > until || !is_wanted() => return Err(failed(error)),
+                    Err(_) => thread::sleep(Duration::from_millis(100)),
+                }
+            }
         };
         topics.into_iter().map(waiting).collect()
     };

@@ -11,5 +11,6 @@ mod input;
 mod orders;
 mod origin;
 mod proxy;
+mod retry_topics;
 mod service;
 mod start;

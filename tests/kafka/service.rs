@@ -1,4 +1,4 @@
-//! The orders example as a process of its own.
+//! An example as a process of its own.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::broker::target;
-use crate::example::orders;
 
 /// Killed, by its own handle, when dropped.
 pub(crate) struct Service {
@@ -16,13 +15,23 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts the example against this broker; its log goes to a file of this name.
+    /// Starts the orders example against this broker; its log goes to a file of this name.
     pub(crate) fn start(brokers: &str, log: &str, properties: &[&str]) -> Self {
+        Self::start_example("orders", brokers, log, properties)
+    }
+
+    /// Starts this example against this broker; its log goes to a file of this name.
+    pub(crate) fn start_example(
+        example: &'static str,
+        brokers: &str,
+        log: &str,
+        properties: &[&str],
+    ) -> Self {
         let dir = target().join("kafka");
         std::fs::create_dir_all(&dir).expect("a directory for logs");
         let log = dir.join(format!("{log}-{}.log", std::process::id()));
         let stderr = File::create(&log).expect("its log");
-        let mut command = Command::new(orders());
+        let mut command = Command::new(crate::example::example(example));
         for property in properties {
             command.args(["-X", property]);
         }
