@@ -130,7 +130,7 @@ impl Asking {
             match code {
                 Code::TopicAlreadyExists => {}
                 code if is_final(code) => {
-                    refused.push(missing(&topic, &format!("the broker refuses to make it: {code}")))
+                    refused.push(missing(&topic, &format!("the broker refuses to make it: {code}")));
                 }
                 code => return Err(self.failed(&format!("making topic {topic}: {code}"))),
             }

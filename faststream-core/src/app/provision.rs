@@ -60,7 +60,7 @@ pub(super) async fn warn_of_forgotten(broker: &dyn Broker, groups: &[&Arc<GroupP
         Ok(Ok(())) => {}
         Ok(Err(error)) => warn!("could not look for records in retry topics that nobody reads: {error}"),
         Err(_) => {
-            warn!("could not look for records in retry topics that nobody reads: no answer within {LOOK:?}")
+            warn!("could not look for records in retry topics that nobody reads: no answer within {LOOK:?}");
         }
     }
 }

@@ -141,7 +141,7 @@ impl<'a> Launch<'a> {
         self.make_states().await?;
         let wait = |error: BrokerError| StartError { message: error.to_string() };
         try_join_all(plan.brokers.values().map(|broker| broker.connect())).await.map_err(wait)?;
-        try_join_all(plan.brokers.iter().map(|(name, broker)| self.provide(name, broker))).await?;
+        try_join_all(plan.brokers.iter().map(|broker| self.provide(broker))).await?;
         let stop = Arc::new(StopRequest::default());
         let contexts = self.contexts(&stop).map_err(wait)?;
         self.contexts = contexts.clone();
@@ -157,7 +157,7 @@ impl<'a> Launch<'a> {
     }
 
     /// What the groups of one broker need besides the topics that they read.
-    async fn provide(&self, name: &Option<Arc<str>>, broker: &Arc<dyn Broker>) -> Result<(), StartError> {
+    async fn provide(&self, (name, broker): NamedBroker<'_>) -> Result<(), StartError> {
         let groups: Vec<_> = self.plan.groups.iter().filter(|group| group.broker == *name).collect();
         provision::provide(&**broker, &groups).await?;
         provision::warn_of_forgotten(&**broker, &groups).await;

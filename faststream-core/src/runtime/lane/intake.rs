@@ -109,7 +109,7 @@ impl LaneTask {
                 return;
             }
         }
-        let attempt = self.attempts_before(&record).saturating_add(1);
+        let attempt = self.attempts_before(&record) + 1;
         let begun = begin(&self.delivery(record, attempt), cx);
         match begun {
             Ok(outcome) => {

@@ -4,6 +4,7 @@
 //! a handler that never waits never touches a set, a map or a channel.
 
 mod guard;
+mod hold;
 mod intake;
 mod keys;
 mod letter;

@@ -13,9 +13,6 @@ use crate::policy::{AckPolicy, OnError};
 use crate::runtime::control::Settled;
 use crate::verdict::Verdict;
 
-/// A held record is tried again after this; one that cannot be decoded, only at a new assignment.
-const HELD: Duration = Duration::from_secs(30);
-
 impl LaneTask {
     pub(super) fn ended(&mut self, offset: i64, ended: Ended, cx: &mut TaskContext<'_>) {
         match ended {
@@ -240,37 +237,6 @@ impl LaneTask {
                 self.publish(offset, vec![letter], Purpose::DeadLetter, cx);
             }
             OnError::Hold => self.hold(offset, attempt, &failure, again),
-        }
-    }
-
-    /// Whether the dead-letter guard keeps the record back, and why; else it has counted it, once.
-    fn guard_refuses(&mut self, offset: i64) -> Option<String> {
-        let slot = self.slots.get_mut(offset)?;
-        if slot.guard == Guarded::Counted {
-            return None;
-        }
-        let refused = self.guard.refuses();
-        slot.guard = if refused.is_some() { Guarded::KeptBack } else { Guarded::Counted };
-        if refused.is_none() {
-            self.guard.dead_lettered();
-        }
-        refused
-    }
-
-    pub(super) fn hold(&mut self, offset: i64, attempt: u32, failure: &Failure, again: bool) {
-        self.keep_back(offset, attempt, failure, None, again);
-    }
-
-    fn keep_back(&mut self, offset: i64, attempt: u32, failure: &Failure, guard: Option<&str>, again: bool) {
-        let Some(slot) = self.slots.get_mut(offset) else { return };
-        let first = slot.failure.is_none() || slot.attempts_here() <= self.subscriber.retry.max_attempts();
-        slot.attempt += 1;
-        slot.failure = Some(failure.clone());
-        self.slots.set(offset, State::Held);
-        self.tell_held(offset, attempt, failure, guard, first);
-        self.tell_fate(offset, Fate::Held);
-        if again {
-            self.wait(offset, HELD, Kind::Held);
         }
     }
 

@@ -113,7 +113,7 @@ impl Slot {
             source,
             key,
             before,
-            attempt: before.saturating_add(1),
+            attempt: before + 1,
             state,
             since: Instant::now(),
             is_slow: false,

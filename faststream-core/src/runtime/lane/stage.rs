@@ -72,9 +72,10 @@ impl LaneTask {
         false
     }
 
-    /// How often the record was tried before it came here.
+    /// How often the record was tried before it came here. Headers may say anything: there is room to count on.
     pub(super) fn attempts_before(&self, record: &Record<'_>) -> u32 {
-        if self.stage.is_some() { number(record, ATTEMPTS).unwrap_or(0) } else { 0 }
+        let told = self.stage.as_ref().and_then(|_| number::<u32>(record, ATTEMPTS));
+        told.map_or(0, |attempts| attempts.min(u32::MAX / 2))
     }
 
     /// The record where it was read first: what handlers and dead letters are told.
@@ -122,7 +123,7 @@ impl LaneTask {
 
         let mut headers = without_past(&record);
         let mut add = |name: &'static str, value: Bytes| {
-            headers.push((Bytes::from_static(name.as_bytes()), Some(value)))
+            headers.push((Bytes::from_static(name.as_bytes()), Some(value)));
         };
         add(DUE, due.to_string().into());
         add(ATTEMPTS, slot.attempt.to_string().into());

@@ -184,6 +184,16 @@ async fn without_a_due_time_that_can_be_read_a_record_is_due_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn attempts_that_no_retry_topic_wrote_break_nothing() {
+    for told in ["4294967295", "-1", "many"] {
+        let world = World::start_on(SECOND, with_topics, [Act::Fail]);
+        world.feed([retried(0, &[("retry-attempts", told)]), record(1, "b")]);
+        world.quiet().await;
+        assert_eq!((world.calls().len(), world.published().len(), world.stored()), (2, 1, Some(2)), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_clock_that_goes_wrong_makes_a_record_wait_longer_than_its_topic_does() {
     let far = i64::MAX.to_string();
     let world = World::start_on(FIRST, with_topics, []);

@@ -1,0 +1,51 @@
+//! Records that are kept back: by their policy, or by the dead-letter guard.
+
+use std::time::Duration;
+
+use super::LaneTask;
+use super::report::Fate;
+use super::slots::{Failure, Guarded, State};
+use super::timers::Kind;
+
+/// A held record is tried again after this; one that cannot be decoded, only at a new assignment.
+const HELD: Duration = Duration::from_secs(30);
+
+impl LaneTask {
+    /// Whether the dead-letter guard keeps the record back, and why; else it has counted it, once.
+    pub(super) fn guard_refuses(&mut self, offset: i64) -> Option<String> {
+        let slot = self.slots.get_mut(offset)?;
+        if slot.guard == Guarded::Counted {
+            return None;
+        }
+        let refused = self.guard.refuses();
+        slot.guard = if refused.is_some() { Guarded::KeptBack } else { Guarded::Counted };
+        if refused.is_none() {
+            self.guard.dead_lettered();
+        }
+        refused
+    }
+
+    pub(super) fn hold(&mut self, offset: i64, attempt: u32, failure: &Failure, again: bool) {
+        self.keep_back(offset, attempt, failure, None, again);
+    }
+
+    pub(super) fn keep_back(
+        &mut self,
+        offset: i64,
+        attempt: u32,
+        failure: &Failure,
+        guard: Option<&str>,
+        again: bool,
+    ) {
+        let Some(slot) = self.slots.get_mut(offset) else { return };
+        let first = slot.failure.is_none() || slot.attempts_here() <= self.subscriber.retry.max_attempts();
+        slot.attempt += 1;
+        slot.failure = Some(failure.clone());
+        self.slots.set(offset, State::Held);
+        self.tell_held(offset, attempt, failure, guard, first);
+        self.tell_fate(offset, Fate::Held);
+        if again {
+            self.wait(offset, HELD, Kind::Held);
+        }
+    }
+}
