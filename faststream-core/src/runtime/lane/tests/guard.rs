@@ -81,6 +81,20 @@ async fn nine_of_ten_are_held_once_two_hundred_are_finished() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_share_is_forgotten_once_the_held_record_is_handled() {
+    let acts = (0..202).map(|number| if number % 10 == 0 { Act::Done } else { Act::Fail });
+    let world = World::start(to_dead_letters, acts);
+    world.feed((0..202).map(|offset| record(offset, "a")));
+    world.quiet().await;
+    assert_eq!(world.held(), [201]);
+    tokio::time::sleep(KEPT).await;
+    world.act([Act::Fail; 10]);
+    world.feed((202..220).map(|offset| record(offset, "a")));
+    world.quiet().await;
+    assert_eq!((world.published().len(), world.held(), world.stored()), (190, vec![], Some(220)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_in_a_hundred_is_never_held() {
     let acts = (0..5_000).map(|number| if number % 100 == 0 { Act::Fail } else { Act::Done });
     let world = World::start(to_dead_letters, acts);
