@@ -394,6 +394,9 @@ mod faults {
     #[subscriber(topic = "x-g-retry-10s", group = "g")]
     async fn reads_the_retries(_order: Order) {}
 
+    #[subscriber(topics = ["y", "y-g-retry-10s"], group = "g", retry(topics = ["10s"]))]
+    async fn reads_its_own(_order: Order) {}
+
     #[subscriber(topic = "${SOURCE}", group = "g", retry(topics = ["10s"]))]
     async fn long(_order: Order) {}
 
@@ -409,6 +412,7 @@ mod faults {
             "`orders-our group-retry-10s` is no topic name",
             "its retries go to `a-b-c-retry-10s`, and so do those of",
             "reads `x-g-retry-10s` in the group `g`",
+            "reads `y-g-retry-10s`, where its own retries go",
             "faults::long (tests/retry_topics.rs:",
         ] {
             assert!(told.contains(said), "{said}: {told}");

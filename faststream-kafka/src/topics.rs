@@ -94,14 +94,7 @@ impl Asking {
             Err(KafkaError::AdminOp(Code::UnsupportedFeature)) => self.create(wanted, given),
             made => made,
         };
-        match made {
-            Ok(results) => self.refused(results),
-            // It knows no such request: by being asked for, a topic may be made all the same.
-            Err(KafkaError::AdminOp(Code::UnsupportedFeature)) => {
-                Ok(wanted.iter().filter_map(|request| self.ask_for(&request.topic)).collect())
-            }
-            Err(error) => Err(self.failed(&error)),
-        }
+        self.refused(made.map_err(|error| self.failed(&error))?)
     }
 
     fn create(
@@ -136,18 +129,6 @@ impl Asking {
             }
         }
         Ok(refused)
-    }
-
-    fn ask_for(&self, topic: &str) -> Option<MissingTopic> {
-        let until = Instant::now() + KNOWN;
-        while Instant::now() < until {
-            let metadata = self.producer.topic_metadata(topic, REQUEST);
-            if metadata.is_ok_and(|metadata| partitions(&metadata).contains_key(topic)) {
-                return None;
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        Some(missing(topic, "the broker is too old to be asked to make it, and does not by itself"))
     }
 
     /// A member that subscribes to a topic that its broker does not know yet would look again only after a while.

@@ -27,6 +27,8 @@ pub(crate) trait Backend {
     /// An app on it.
     fn app(&self) -> FastStream;
     fn create_topic(&self, topic: &str, partitions: i32);
+    /// Makes topics that an app makes by itself, where the broker knows no such request.
+    fn create_for_app(&self, _topics: &[&str]) {}
     fn produce(&self, record: Outgoing);
     fn committed(&self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64>;
     fn records(&self, topic: &str, partitions: i32) -> Vec<(i32, OwnedRecord)>;
@@ -96,6 +98,12 @@ impl Backend for OnMock {
 
     fn create_topic(&self, topic: &str, partitions: i32) {
         self.cluster.create_topic(topic, partitions, 1).expect("a new topic");
+    }
+
+    fn create_for_app(&self, topics: &[&str]) {
+        for topic in topics {
+            self.create_topic(topic, 1);
+        }
     }
 
     fn produce(&self, record: Outgoing) {

@@ -14,6 +14,7 @@ mod consuming;
 mod groups;
 mod input;
 mod publishing;
+mod retrying;
 mod world;
 
 /// A test for each backend of a behaviour, which is a function of the world it plays in.
@@ -61,6 +62,7 @@ conform! {
     input::a_held_unreadable_record_is_named_and_survives_a_restart,
     input::a_payload_of_a_megabyte_goes_in_and_out,
     input::a_header_that_is_no_text_is_refused_by_name_and_the_last_of_many_counts,
+    retrying::retry_topics_keep_place_and_delay_and_end_in_the_dead_letters,
     publishing::key_headers_timestamp_and_partition_arrive_as_written,
     publishing::keys_choose_the_partitions_that_javas_client_chooses,
 }

@@ -132,16 +132,18 @@ fn shared_topic(first: &Subscriber, second: &Subscriber) -> Option<String> {
 }
 
 fn topics_by_name(subscriber: &Subscriber) -> impl Iterator<Item = &Arc<str>> {
-    let sources = match &subscriber.source {
-        Source::Topics(names) => &names[..],
-        Source::Pattern(_) => &[],
-    };
-    sources.iter().chain(subscriber.retry_topics.iter().map(|retry| &retry.name))
+    subscriber.sources().iter().chain(subscriber.retry_topics.iter().map(|retry| &retry.name))
 }
 
 /// No topic has the retries of two groups: `a-b` read by `c` and `a` read by `b-c` would share theirs.
 pub(super) fn retry_topics(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
     for (index, second) in subscribers.iter().enumerate() {
+        if let Some(name) = second.sources().iter().find(|name| second.retry_topic(name).is_some()) {
+            let message = format!(
+                "reads `{name}`, where its own retries go: remove it from `topics`, retry topics are read without being named"
+            );
+            faults.push(StartupFault::of_handler(second.def, message));
+        }
         for first in &subscribers[..index] {
             if first.broker != second.broker || first.group == second.group {
                 continue;

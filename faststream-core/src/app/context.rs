@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -73,6 +74,12 @@ impl Context {
     pub(crate) fn now_ms(&self) -> i64 {
         let since = self.started.1.elapsed().as_millis();
         self.started.0.saturating_add(i64::try_from(since).unwrap_or(i64::MAX))
+    }
+
+    /// The first whole millisecond of Unix time at which `pause` is over: never sooner.
+    pub(crate) fn ms_after(&self, pause: Duration) -> i64 {
+        let over = self.started.1.elapsed().saturating_add(pause).as_nanos().div_ceil(1_000_000);
+        self.started.0.saturating_add(i64::try_from(over).unwrap_or(i64::MAX))
     }
 }
 

@@ -57,7 +57,13 @@ pub(super) async fn warn_of_forgotten(broker: &dyn Broker, groups: &[&Arc<GroupP
         return;
     }
     match timeout(LOOK, forgotten(broker, groups)).await {
-        Ok(Ok(())) => {}
+        Ok(Ok(forgotten)) => {
+            for (group, topic, records) in forgotten {
+                warn!(%group, %topic, records,
+                    "{records} records wait in {topic}, and no handler of this app reads it any more: name its delay in \
+                     `retry(topics = [...])` again until it is empty, or delete the topic");
+            }
+        }
         Ok(Err(error)) => warn!("could not look for records in retry topics that nobody reads: {error}"),
         Err(_) => {
             warn!("could not look for records in retry topics that nobody reads: no answer within {LOOK:?}");
@@ -65,7 +71,11 @@ pub(super) async fn warn_of_forgotten(broker: &dyn Broker, groups: &[&Arc<GroupP
     }
 }
 
-async fn forgotten(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) -> Result<(), BrokerError> {
+/// Group, topic, and how many records wait.
+async fn forgotten(
+    broker: &dyn Broker,
+    groups: &[&Arc<GroupPlan>],
+) -> Result<Vec<(Arc<str>, String, u64)>, BrokerError> {
     let topics = broker.topics().await?;
     let exists = |name: &str| topics.iter().any(|(topic, _)| *topic == *name);
     // `orders-a-b-retry-10s` is of the group `a-b` if there is a topic `orders` and none `orders-a`.
@@ -73,6 +83,7 @@ async fn forgotten(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) -> Result<()
         let mut known = topics.iter().filter_map(|(topic, _)| source.strip_prefix(&**topic));
         !exists(source) && known.any(|rest| rest.starts_with('-'))
     };
+    let mut found = Vec::new();
     for group in groups {
         let name = &group.request.group;
         let is_unread = |topic: &String| {
@@ -84,15 +95,10 @@ async fn forgotten(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) -> Result<()
         if unread.is_empty() {
             continue;
         }
-        for (topic, records) in broker.backlog(name, &unread).await? {
-            if records > 0 {
-                warn!(group = %name, %topic, records,
-                    "{records} records wait in {topic}, and no handler of this app reads it any more: name its delay in \
-                     `retry(topics = [...])` again until it is empty, or delete the topic");
-            }
-        }
+        let waiting = broker.backlog(name, &unread).await?.into_iter().filter(|(_, records)| *records > 0);
+        found.extend(waiting.map(|(topic, records)| (Arc::clone(name), topic, records)));
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Asks until the broker answers.
@@ -176,5 +182,55 @@ impl<'a> Wanted<'a> {
         };
         let lines: Vec<_> = missing.iter().map(line).collect();
         format!("{}: {}", broker.describe(), lines.join("\n  - "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::broker::GroupRequest;
+    use crate::memory::MemoryBroker;
+    use crate::policy::Start;
+    use crate::publish::Outgoing;
+
+    fn group(name: &str, reads: &str) -> Arc<GroupPlan> {
+        let request = GroupRequest {
+            group: name.into(),
+            topics: BTreeMap::from([(reads.to_owned(), Start::Earliest)]),
+            patterns: Vec::new(),
+            commit_interval: Duration::from_secs(1),
+        };
+        let settings = GroupSettings::default();
+        Arc::new(GroupPlan {
+            broker: None,
+            request,
+            subscribers: Vec::new(),
+            settings,
+            hooks: Arc::default(),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn records_are_forgotten_in_retry_topics_of_the_group_that_nobody_reads() {
+        let broker = MemoryBroker::new();
+        for (topic, records) in [
+            ("orders", 1),
+            ("orders-b-retry-10s", 2),
+            ("orders-b-retry-1m", 3),
+            ("orders-b-retry-5m", 0),
+            // Of the group `a-b`.
+            ("orders-a-b-retry-10s", 4),
+            ("gone-b-retry-10s", 5),
+        ] {
+            broker.create_topic(topic, 1);
+            for _ in 0..records {
+                broker.append(Outgoing::new(topic, "x")).expect("it exists");
+            }
+        }
+        let found = forgotten(&broker, &[&group("b", "orders-b-retry-10s")]).await.expect("it answers");
+        let told: Vec<_> = found.iter().map(|(_, topic, records)| (topic.as_str(), *records)).collect();
+        assert_eq!(told, [("gone-b-retry-10s", 5), ("orders-b-retry-1m", 3)]);
     }
 }

@@ -66,6 +66,15 @@ impl Subscriber {
         self.retry_topic(topic).is_some() || self.reads_first(topic)
     }
 
+    /// The topics that it reads by name; none if it reads by a pattern.
+    #[must_use]
+    pub fn sources(&self) -> &[Arc<str>] {
+        match &self.source {
+            Source::Topics(topics) => topics,
+            Source::Pattern(_) => &[],
+        }
+    }
+
     /// The retry topic of this name, if it is one of this subscriber's.
     #[must_use]
     pub fn retry_topic(&self, topic: &str) -> Option<&RetryTopic> {

@@ -76,13 +76,6 @@ impl KafkaProducer {
         client.client().fetch_metadata(None, timeout)
     }
 
-    /// Asks for one topic, which a broker may make by being asked; blocks.
-    pub(crate) fn topic_metadata(&self, topic: &str, timeout: Duration) -> Result<Metadata, KafkaError> {
-        let client =
-            self.shared.client().ok_or(KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerDestroy))?;
-        client.client().fetch_metadata(Some(topic), timeout)
-    }
-
     /// From now on errors are kept for [`trouble`](Self::trouble) instead of logged, until the answer is dropped.
     pub(crate) fn waiting(&self) -> Waiting {
         State::waiting(&self.shared.state)

@@ -119,13 +119,12 @@ impl LaneTask {
         let now = self.context.now_ms();
         let kept = |name| self.stage.as_ref().and_then(|_| record.header(name)).map(Bytes::copy_from_slice);
         let (first, at) = slot.first.as_ref().map_or((failure, now), |(first, at)| (first, *at));
-        let due = now.saturating_add(i64::try_from(next.delay.as_millis()).unwrap_or(i64::MAX));
 
         let mut headers = without_past(&record);
         let mut add = |name: &'static str, value: Bytes| {
             headers.push((Bytes::from_static(name.as_bytes()), Some(value)));
         };
-        add(DUE, due.to_string().into());
+        add(DUE, self.context.ms_after(next.delay).to_string().into());
         add(ATTEMPTS, slot.attempt.to_string().into());
         add(TOPIC, original.topic.to_owned().into());
         add(PARTITION, original.partition.to_string().into());
