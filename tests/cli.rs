@@ -80,6 +80,33 @@ fn list_shows_topic_group_handler_policy_and_place() {
 }
 
 #[test]
+fn retry_topics_are_listed_and_told_by_dev() {
+    let service = || {
+        let mut command = Command::new(example::example("retry_topics"));
+        command.env_remove("RUST_LOG").env_remove("KAFKA_BROKERS").env_remove("KAFKA_GROUP");
+        command
+    };
+    let (code, out, _) = run(service().arg("list"), "");
+    let rows: Vec<Vec<&str>> =
+        out.lines().skip(1).map(|row| row.split_whitespace().take(6).collect()).collect();
+    let row = |delay| {
+        let topic = if delay == "2s" { "charges-payments-retry-2s" } else { "charges-payments-retry-5s" };
+        vec![topic, "payments", "charge", "retry", "after", delay]
+    };
+    assert_eq!((code, rows.len()), (0, 3), "{out}");
+    assert_eq!(rows[1..], [row("2s"), row("5s")]);
+    let (code, out, _) = run(service().args(["dev", "--send", r#"charges={"id":1,"answers_at":2}"#]), "");
+    assert_eq!(code, 0, "{out}");
+    for said in [
+        "charges/0 offset 0  charge: retried",
+        "charges-payments-retry-2s/0 offset 0  charge (attempt 2): handled, 1 to publish",
+        r#"receipts/0 offset 0  published: {"charge":1,"attempts":2}"#,
+    ] {
+        assert!(out.contains(said), "{said} is missing in:\n{out}");
+    }
+}
+
+#[test]
 fn help_and_version_exit_0_and_a_misspelt_command_exits_1() {
     assert_eq!(run(orders().arg("--help"), "").0, 0);
     assert!(run(orders().arg("--version"), "").1.contains(env!("CARGO_PKG_VERSION")));

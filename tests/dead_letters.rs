@@ -146,6 +146,25 @@ mod one_in_a_hundred {
     }
 
     #[faststream::test]
+    async fn health_says_why_the_guard_holds_and_that_nothing_is_read() {
+        let broker = MemoryBroker::new();
+        let database = Database(AtomicBool::new(true));
+        let app = FastStream::new(broker.clone()).name("shop").module(module_path!()).state(database);
+        let plan = app.plan(Setting::default()).expect("nothing is wrong");
+        let options = StartOptions { quiet: broker.quiet(), ..StartOptions::default() };
+        let running = plan.start(options).await.expect("it starts");
+        for id in 0..60 {
+            broker.append(order(id)).expect("it exists");
+        }
+        broker.settled().await;
+        let health = running.health();
+        assert!(health.live && health.degraded && !health.ready, "{health:?}");
+        let said =
+            "bill holds orders/0 at offset 50 after 2 attempts: dead-letter guard, 50 dead letters in a row";
+        assert!(health.reasons.iter().any(|reason| reason.contains(said)), "{health:?}");
+    }
+
+    #[faststream::test]
     async fn the_guard_can_be_set_and_switched_off() {
         for (guard, letters) in [(Some(DeadLetterGuard::new(3, 101, 1)), 3), (None, 200)] {
             let settings = GroupSettings::new().dead_letter_guard(guard);
