@@ -132,35 +132,63 @@ mod stages {
     }
 
     /// What is there is left of a call's stage: no call may come sooner after the one before it.
-    fn assert_delays_are_kept(crash_at: u64, calls: &[Call]) {
+    fn assert_delays_are_kept(crash: &str, calls: &[Call]) {
         for call in calls.iter().filter(|call| call.attempt > 1) {
             let delay = Duration::from_secs(if call.attempt == 2 { 10 } else { 60 });
             let before = |other: &&Call| other.order == call.order && other.attempt == call.attempt - 1;
             let first = calls.iter().filter(before).map(|other| other.at).min().expect("it has a past");
-            assert!(call.at >= first + delay, "crash at {crash_at} ms: {calls:?}");
+            assert!(call.at >= first + delay, "{crash}: {calls:?}");
         }
+    }
+
+    /// By time, and turn by turn where much happens at one moment: the failures, the copies, the commits.
+    fn moments() -> Vec<(u64, usize)> {
+        let by_time = (0..12_000).step_by(500).chain((12_000..76_000).step_by(4_000)).chain([999, 1_001]);
+        let crowded = [0, 1_000, 10_000, 10_001, 70_000, 70_001, 70_002];
+        let by_turn = crowded.into_iter().flat_map(|moment| (0..15).map(move |turns| (moment, turns)));
+        by_time.map(|moment| (moment, 0)).chain(by_turn).collect()
     }
 
     #[faststream::test]
     async fn a_crash_at_any_moment_loses_nothing_and_shortens_no_delay() {
-        let moments =
-            (0..12_000).step_by(500).chain((12_000..76_000).step_by(4_000)).chain([999, 1_001, 10_001]);
-        for crash_at in moments {
+        for ((moment, turns), refusals) in
+            moments().into_iter().flat_map(|crash_at| [0, 4].map(|refusals| (crash_at, refusals)))
+        {
             let (app, calls) = app(module_path!());
             let mut app = TestApp::start(app).await;
+            for topic in [FIRST, SECOND, "orders-dlt"] {
+                app.broker().fail_publishes_to(topic, refusals);
+            }
             for (id, attempt) in [(1, 3), (2, 1), (3, 9), (4, 2)] {
                 app.append("orders", &Order { id, attempt });
             }
-            sleep(Duration::from_millis(crash_at)).await;
+            sleep(Duration::from_millis(moment)).await;
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
             app.crash().await;
-            let all = calls.all();
-            assert_delays_are_kept(crash_at, &all);
+            let (all, crash) =
+                (calls.all(), format!("crash at {moment} ms and {turns} turns, {refusals} refusals"));
+            assert_delays_are_kept(&crash, &all);
             for (id, attempt) in [(1, 3), (2, 1), (3, 3), (4, 2)] {
                 let tried = all.iter().any(|call| call.order == id && call.attempt == attempt);
-                assert!(tried, "crash at {crash_at} ms: {id} was lost: {all:?}");
+                assert!(tried, "{crash}: {id} was lost: {all:?}");
             }
             let letters = app.dead_letters("orders");
-            assert!(!letters.is_empty() && letters.iter().all(|letter| letter.offset == 2), "{letters:?}");
+            assert!(
+                !letters.is_empty() && letters.iter().all(|letter| letter.offset == 2),
+                "{crash}: {letters:?}"
+            );
+            app.advance(Duration::from_secs(2)).await;
+            for topic in ["orders", FIRST, SECOND] {
+                let records = app.broker().records(topic).len();
+                let committed = app.committed("billing", topic).get(&0).copied();
+                assert_eq!(
+                    committed.and_then(|next| usize::try_from(next).ok()),
+                    Some(records),
+                    "{crash}: {topic}"
+                );
+            }
         }
     }
 

@@ -26,7 +26,7 @@ use crate::producer::KafkaProducer;
 /// What one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
 /// Until a topic that was made is known to the broker that is asked.
-const KNOWN: Duration = Duration::from_secs(10);
+const KNOWN: Duration = Duration::from_secs(5);
 /// How long a coordinator is asked again.
 const COORDINATOR: Duration = Duration::from_secs(5);
 /// The replication of a topic where the broker is too old (before 2.4) to choose: as many as it has, up to this.
