@@ -389,6 +389,21 @@ mod long_waits {
     }
 
     #[faststream::test]
+    async fn an_app_whose_records_all_wait_is_well() {
+        let broker = MemoryBroker::new();
+        let (app, calls) = app_on(broker.clone(), module_path!());
+        let plan = app.plan(Setting::default()).expect("nothing is wrong");
+        let options = StartOptions { quiet: broker.quiet(), ..StartOptions::default() };
+        let running = plan.start(options).await.expect("it starts");
+        let payload = serde_json::to_vec(&Order { id: 1, attempt: 2 }).expect("JSON");
+        broker.append(Outgoing::new("orders", payload)).expect("it exists");
+        sleep(Duration::from_secs(600)).await;
+        let health = running.health();
+        assert!(health.live && health.ready && !health.degraded && health.reasons.is_empty(), "{health:?}");
+        assert!(calls.all().len() == 1 && running.held().is_empty());
+    }
+
+    #[faststream::test]
     async fn a_wait_of_hours_counts_as_settled_and_is_neither_held_nor_forgotten() {
         let (app, calls) = app(module_path!());
         let app = TestApp::start(app).await;

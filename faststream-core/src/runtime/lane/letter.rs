@@ -113,7 +113,8 @@ impl LaneTask {
     pub(super) fn dead_letter(&self, offset: i64, attempt: u32, failure: &Failure) -> Outgoing {
         let slot = self.slots.get(offset).expect("only kept records are given up");
         let record = self.original(self.kept(slot));
-        let mut headers = without_past(&record);
+        let mut headers =
+            if self.stage.is_some() { without_past(&record) } else { record.to_owned_record().headers };
         let mut add = |name: &'static str, value: String| {
             headers.push((Bytes::from_static(name.as_bytes()), Some(value.into())));
         };

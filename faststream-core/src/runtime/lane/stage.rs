@@ -146,7 +146,7 @@ impl LaneTask {
     }
 }
 
-/// The record's headers without what retry topics added: also where another group's were passed on by a handler.
+/// The record's headers without what retry topics add: also where another group's were passed on by a handler.
 pub(super) fn without_past(record: &Record<'_>) -> Vec<(Bytes, Option<Bytes>)> {
     let own = record.headers().filter(|(name, _)| !ALL.iter().any(|known| known.as_bytes() == *name));
     own.map(|(name, value)| (Bytes::copy_from_slice(name), value.map(Bytes::copy_from_slice))).collect()

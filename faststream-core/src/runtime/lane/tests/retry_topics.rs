@@ -172,6 +172,17 @@ async fn after_the_last_stage_the_dead_letter_has_the_original_place_and_no_retr
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dead_letter_of_the_source_keeps_headers_that_only_look_like_those_of_retry_topics() {
+    let change = |subscriber: &mut Subscriber| subscriber.on_error = OnError::DeadLetter;
+    let world = World::start(change, [Act::Reject]);
+    world.feed([retried(0, &[("retry-attempts", "a header of its producer")])]);
+    world.quiet().await;
+    let letter = world.published().remove(0);
+    assert_eq!(header(&letter, "retry-attempts").as_deref(), Some("a header of its producer"));
+    assert_eq!(header(&letter, "dlt-attempts").as_deref(), Some("1"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_due_time_that_can_be_read_a_record_is_due_at_once() {
     for headers in [&[][..], &[("retry-due", "soon")], &[("retry-due", "-5")], &[("retry-due", "")]] {
         let world = World::start_on(FIRST, with_topics, []);
