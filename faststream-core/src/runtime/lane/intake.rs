@@ -99,6 +99,7 @@ impl LaneTask {
         {
             self.keys.queue(key, offset);
             self.keep(offset, index, Some(key), State::Waiting);
+            self.slots.wait_for_key(offset);
             return;
         }
         if self.subscriber.ack == AckPolicy::AckFirst {
@@ -174,8 +175,18 @@ impl LaneTask {
                 self.publish_again(offset, cx);
                 continue;
             }
+            if slot.waits_for_key() {
+                continue;
+            }
             let attempt = slot.attempt;
             (slot.since, slot.is_slow) = (Instant::now(), false);
+            if self.subscriber.ack == AckPolicy::AckFirst
+                && self.offsets.finish(offset)
+                && self.subscriber.commit == Commit::Each
+            {
+                self.slots.set(offset, State::Committing);
+                continue;
+            }
             self.slots.set(offset, State::Running);
             let Some(slot) = self.slots.get(offset) else { continue };
             let begun = begin(&self.delivery(self.kept(slot), attempt), cx);

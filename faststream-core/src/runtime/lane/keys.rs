@@ -38,6 +38,11 @@ impl Keys {
         self.busy.entry(key).or_default().push_back(offset);
     }
 
+    /// A record that was done with its key waits for it again, before all others.
+    pub(super) fn queue_first(&mut self, key: KeyHash, offset: i64) {
+        self.busy.entry(key).or_default().push_front(offset);
+    }
+
     /// The key's record ended: the next one of it, which occupies the key now.
     pub(super) fn release(&mut self, key: KeyHash) -> Option<i64> {
         let next = self.busy.get_mut(&key)?.pop_front();

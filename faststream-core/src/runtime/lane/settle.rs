@@ -175,6 +175,7 @@ impl LaneTask {
             slot.failure = Some(failure);
         }
         self.slots.set(offset, State::Paused);
+        self.take_key_again(offset);
         self.wait(offset, pause, Kind::Attempt);
         self.metrics.retried("in_place");
         self.tell_fate(offset, Fate::Waiting);
@@ -270,12 +271,29 @@ impl LaneTask {
         self.tell_fate(offset, fate);
     }
 
+    /// The next record of its key may begin.
     pub(super) fn free_key(&mut self, offset: i64) {
-        if let Some(slot) = self.slots.get_mut(offset)
-            && let Some(key) = slot.key.take()
-            && let Some(next) = self.keys.release(key)
-        {
+        let Some(slot) = self.slots.get_mut(offset) else { return };
+        let Some(key) = slot.key.filter(|_| std::mem::take(&mut slot.has_key)) else { return };
+        while let Some(next) = self.keys.release(key) {
+            // Gone: it was settled by hand while it waited for another attempt.
+            let Some(slot) = self.slots.get_mut(next) else { continue };
+            slot.has_key = true;
             self.ready.push_back(next);
+            return;
+        }
+    }
+
+    /// The handler is to run once more for a record that was done with its key: before those of the key that wait, and
+    /// never beside the one that runs.
+    pub(super) fn take_key_again(&mut self, offset: i64) {
+        let Some(slot) = self.slots.get_mut(offset) else { return };
+        let Some(key) = slot.key.filter(|_| slot.waits_for_key()) else { return };
+        if self.keys.is_busy(key) {
+            self.keys.queue_first(key, offset);
+        } else {
+            self.keys.occupy(key);
+            slot.has_key = true;
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::verdict::Verdict;
 pub(super) struct Slot {
     pub(super) source: Source,
     pub(super) key: Option<KeyHash>,
+    /// It is its key's turn: others of the key wait for it. False while it waits itself, and once its handler is done.
+    pub(super) has_key: bool,
     /// Attempts that were made in earlier stages of its retry topics.
     pub(super) before: u32,
     /// 1 for the first attempt, those before counted.
@@ -112,6 +114,7 @@ impl Slot {
         Self {
             source,
             key,
+            has_key: key.is_some(),
             before,
             attempt: before + 1,
             state,
@@ -124,6 +127,11 @@ impl Slot {
             guard: Guarded::Unseen,
             copies: None,
         }
+    }
+
+    /// Whether others of its key forbid that its handler runs.
+    pub(super) fn waits_for_key(&self) -> bool {
+        self.key.is_some() && !self.has_key
     }
 
     pub(super) fn state(&self) -> State {
@@ -153,6 +161,13 @@ impl Slots {
             let before = std::mem::replace(&mut slot.state, state);
             self.count(before, -1);
             self.count(state, 1);
+        }
+    }
+
+    /// Another record has its key.
+    pub(super) fn wait_for_key(&mut self, offset: i64) {
+        if let Some(slot) = self.kept.get_mut(&offset) {
+            slot.has_key = false;
         }
     }
 

@@ -7,7 +7,7 @@ mod world;
 use std::time::Duration;
 
 use self::world::{Act, World, record};
-use crate::broker::{PublishErrorKind, Stale};
+use crate::broker::{PublishError, PublishErrorKind, Stale};
 use crate::policy::{AckPolicy, Commit, OnError, Order, Retry};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -301,6 +301,66 @@ async fn ack_first_with_each_starts_only_once_the_commit_is_confirmed() {
     world.committed(2);
     world.turn().await;
     assert_eq!(world.calls(), [(0, 1), (1, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ack_first_with_each_waits_for_the_commit_behind_its_key_as_well() {
+    let change = |subscriber: &mut crate::subscriber::Subscriber| {
+        (subscriber.ack, subscriber.commit) = (AckPolicy::AckFirst, Commit::Each);
+        (subscriber.order, subscriber.concurrency) = (Order::Key, 2);
+    };
+    let world = World::start(change, [Act::Sleep(1000)]);
+    world.feed([record(0, "a"), record(1, "a")]);
+    world.turn().await;
+    world.committed(1);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!((world.calls(), world.stored()), (vec![(0, 1)], Some(2)), "its turn, not its commit");
+    world.committed(2);
+    world.quiet().await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_can_never_be_published_is_tried_again_when_its_key_is_free() {
+    let world = World::start(
+        |subscriber| {
+            (subscriber.order, subscriber.concurrency) = (Order::Key, 4);
+            subscriber.retry = Retry::attempts(5).parse_backoff("100ms").expect("a backoff");
+        },
+        [Act::Publish, Act::Sleep(1000)],
+    );
+    world.confirm_by_hand();
+    world.feed([record(0, "a"), record(1, "a"), record(2, "a")]);
+    world.turn().await;
+    world.confirm_next(Err(PublishError {
+        kind: PublishErrorKind::Permanent,
+        topic: "results".into(),
+        message: "too large".into(),
+    }));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1)], "never beside the next one of its key");
+    world.quiet().await;
+    assert_eq!(world.calls()[2..], [(0, 2), (2, 1)], "before those that wait");
+    assert_eq!(world.stored(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_nacked_after_its_call_is_tried_again_when_its_key_is_free() {
+    let world = World::start(
+        |subscriber| {
+            (subscriber.order, subscriber.concurrency) = (Order::Key, 4);
+            subscriber.ack = AckPolicy::Manual;
+            subscriber.retry = Retry::attempts(5).parse_backoff("100ms").expect("a backoff");
+        },
+        [Act::KeepAck, Act::Sleep(1000), Act::KeepAck, Act::AckNow],
+    );
+    world.feed([record(0, "a"), record(1, "a"), record(2, "a"), record(3, "a")]);
+    world.turn().await;
+    world.take_ack().nack().expect("in time");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1)], "never beside the next one of its key");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.calls()[2..], [(0, 2), (2, 1), (3, 1)], "before those that wait");
 }
 
 #[tokio::test(start_paused = true)]
