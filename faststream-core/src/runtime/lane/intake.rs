@@ -99,7 +99,7 @@ impl LaneTask {
         {
             self.keys.queue(key, offset);
             self.keep(offset, index, Some(key), State::Waiting);
-            self.slots.wait_for_key(offset);
+            self.slots.set_has_key(offset, false);
             return;
         }
         if self.subscriber.ack == AckPolicy::AckFirst {

@@ -98,6 +98,7 @@ impl LaneTask {
             | State::Paused
             | State::Held
             | State::Committing => {
+                self.wait_no_more(offset);
                 // No waker: what this begins is polled at the task's next turn, which follows at once.
                 let mut cx = TaskContext::from_waker(std::task::Waker::noop());
                 self.decided(offset, verdict, &mut cx);
@@ -254,10 +255,8 @@ impl LaneTask {
     pub(super) fn finish(&mut self, offset: i64, fate: Fate) {
         self.offsets.finish(offset);
         self.free_key(offset);
+        self.wait_no_more(offset);
         if let Some(slot) = self.slots.remove(offset) {
-            if let Some((due, kind)) = slot.due {
-                self.timers.remove(due, offset, kind);
-            }
             match fate {
                 Fate::Acked if slot.guard == Guarded::KeptBack => self.guard.reset(),
                 Fate::Acked | Fate::Skipped | Fate::Failed => self.guard.fine(),
@@ -277,23 +276,29 @@ impl LaneTask {
         let Some(key) = slot.key.filter(|_| std::mem::take(&mut slot.has_key)) else { return };
         while let Some(next) = self.keys.release(key) {
             // Gone: it was settled by hand while it waited for another attempt.
-            let Some(slot) = self.slots.get_mut(next) else { continue };
-            slot.has_key = true;
-            self.ready.push_back(next);
-            return;
+            if self.slots.get(next).is_some() {
+                self.slots.set_has_key(next, true);
+                return self.ready.push_back(next);
+            }
         }
     }
 
-    /// The handler is to run once more for a record that was done with its key: before those of the key that wait, and
-    /// never beside the one that runs.
+    /// The handler is to run once more for a record that was done with its key: before all of the key that have not
+    /// begun, and never beside the one that runs.
     pub(super) fn take_key_again(&mut self, offset: i64) {
-        let Some(slot) = self.slots.get_mut(offset) else { return };
-        let Some(key) = slot.key.filter(|_| slot.waits_for_key()) else { return };
-        if self.keys.is_busy(key) {
-            self.keys.queue_first(key, offset);
-        } else {
-            self.keys.occupy(key);
-            slot.has_key = true;
+        let Some(key) = self.slots.get(offset).filter(|slot| slot.waits_for_key()).and_then(|slot| slot.key)
+        else {
+            return;
+        };
+        let holder = self.slots.iter().find(|(_, slot)| slot.key == Some(key) && slot.has_key);
+        match holder.map(|(other, slot)| (other, slot.state())) {
+            None => self.keys.occupy(key),
+            Some((other, State::Waiting)) if other > offset => {
+                self.slots.set_has_key(other, false);
+                self.keys.queue_first(key, other);
+            }
+            Some(_) => return self.keys.queue_first(key, offset),
         }
+        self.slots.set_has_key(offset, true);
     }
 }

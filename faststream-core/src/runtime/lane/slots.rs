@@ -164,10 +164,10 @@ impl Slots {
         }
     }
 
-    /// Another record has its key.
-    pub(super) fn wait_for_key(&mut self, offset: i64) {
+    /// Whether it is the record's turn in its key.
+    pub(super) fn set_has_key(&mut self, offset: i64, has_key: bool) {
         if let Some(slot) = self.kept.get_mut(&offset) {
-            slot.has_key = false;
+            slot.has_key = has_key;
         }
     }
 

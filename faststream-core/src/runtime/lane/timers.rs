@@ -48,7 +48,7 @@ impl Timers {
         self.due.insert((due, offset, kind));
     }
 
-    pub(super) fn remove(&mut self, due: Instant, offset: i64, kind: Kind) {
+    fn remove(&mut self, due: Instant, offset: i64, kind: Kind) {
         self.due.remove(&(due, offset, kind));
     }
 
@@ -89,9 +89,17 @@ impl LaneTask {
     pub(super) fn wait(&mut self, offset: i64, pause: Duration, kind: Kind) {
         // A pause beyond the clock's range is as good as a year.
         let due = Instant::now().checked_add(pause).unwrap_or_else(|| Instant::now() + LONG * 9_000);
+        self.wait_no_more(offset);
         if let Some(slot) = self.slots.get_mut(offset) {
             slot.due = Some((due, kind));
             self.timers.add(due, offset, kind);
+        }
+    }
+
+    /// The record no longer waits for the clock.
+    pub(super) fn wait_no_more(&mut self, offset: i64) {
+        if let Some((due, kind)) = self.slots.get_mut(offset).and_then(|slot| slot.due.take()) {
+            self.timers.remove(due, offset, kind);
         }
     }
 

@@ -253,6 +253,18 @@ async fn manual_waits_for_the_ack_and_a_dropped_one_is_a_nack() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_ack_that_was_nacked_no_longer_counts_as_out() {
+    let world = World::start(|subscriber| subscriber.ack = AckPolicy::Manual, [Act::KeepAck, Act::AckNow]);
+    world.feed([record(0, "a")]);
+    world.turn().await;
+    world.take_ack().nack().expect("in time");
+    let began = tokio::time::Instant::now();
+    world.quiet().await;
+    assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (0, 2)], Some(1)));
+    assert!(began.elapsed() < MINUTE, "settled only after {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_ack_after_the_fence_is_stale_and_changes_nothing() {
     let world = World::start(|subscriber| subscriber.ack = AckPolicy::Manual, [Act::KeepAck]);
     world.feed([record(0, "a")]);
