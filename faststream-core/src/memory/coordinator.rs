@@ -10,6 +10,7 @@ use super::Shared;
 use super::committer;
 use super::lane::{Cell, MemoryLane};
 use super::state::{Due, Inbox, Member, MemberId, MemberLane, Owner, Place, State};
+use super::watch::Happening;
 use crate::broker::{Epoch, Event, GroupRequest, Lane, RevocationId};
 use crate::policy::Start;
 
@@ -41,6 +42,8 @@ impl State {
             foreign,
             lanes: BTreeMap::new(),
             open: BTreeMap::new(),
+            commit: None,
+            commit_again: false,
         };
         self.groups.entry(Arc::clone(&name)).or_default().members.insert(id, member);
         // It owns nothing yet, but it has an assignment.
@@ -165,6 +168,8 @@ impl State {
     ) -> Option<Box<dyn Lane>> {
         let log = self.log(&place)?;
         let cell = Arc::new(Cell::new(epoch, start));
+        let (group, topic, partition) = (name, &*log.topic, log.partition);
+        shared.tell(&Happening::Assigned { group, member: id.0, lane: epoch, topic, partition, start });
         let lane = MemberLane { place, cell: Arc::clone(&cell), acked: -1 };
         self.member(name, id)?.lanes.insert(epoch, lane);
         Some(Box::new(MemoryLane { cell, log, start, shared: Arc::clone(shared), batch: Vec::new() }))
@@ -184,7 +189,8 @@ impl State {
         if member.foreign {
             return self.answer(shared, name, id, revocation);
         }
-        let known = lanes.into_iter().filter(|lane| member.lanes.contains_key(lane)).collect();
+        let known: Vec<_> = lanes.into_iter().filter(|lane| member.lanes.contains_key(lane)).collect();
+        shared.tell(&Happening::Revoked { member: id.0, revocation, lanes: &known, lost });
         member.inbox.push(Event::Revoked { id: revocation, lanes: known, lost });
         self.at(Instant::now() + REVOCATION, Due::RevocationTimeout(Arc::clone(name), id, revocation));
     }
@@ -199,20 +205,21 @@ impl State {
     ) {
         let Some(member) = self.member(name, id) else { return };
         let Some((lanes, lost)) = member.open.remove(&revocation) else { return };
-        self.give_back(name, id, &lanes);
+        self.give_back(shared, name, id, &lanes);
+        shared.tell(&Happening::Answered { member: id.0, revocation });
         if let Some(member) = self.member(name, id).filter(|_| lost) {
             member.joined = true;
         }
         self.balance(shared, name);
     }
 
-    fn give_back(&mut self, name: &Arc<str>, id: MemberId, lanes: &[Epoch]) {
+    fn give_back(&mut self, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId, lanes: &[Epoch]) {
         if let Some(member) = self.member(name, id) {
             for lane in lanes.iter().filter_map(|lane| member.lanes.get(lane)) {
                 lane.cell.fence();
             }
         }
-        committer::commit(self, name, id, Some(lanes));
+        committer::last(self, shared, name, id, lanes);
         if let Some(group) = self.groups.get_mut(name) {
             group.owners.retain(|_, owner| owner.member != id || !lanes.contains(&owner.epoch));
         }
@@ -259,7 +266,8 @@ impl State {
     pub(super) fn leave(&mut self, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId) {
         let Some(member) = self.member(name, id) else { return };
         let lanes: Vec<Epoch> = member.lanes.keys().copied().collect();
-        self.give_back(name, id, &lanes);
+        self.give_back(shared, name, id, &lanes);
+        shared.tell(&Happening::Left { member: id.0 });
         if let Some(group) = self.groups.get_mut(name) {
             group.owners.retain(|_, owner| owner.member != id);
             if let Some(member) = group.members.remove(&id) {
@@ -270,13 +278,23 @@ impl State {
     }
 
     /// Nothing is told to the cluster: the session has to expire first.
-    pub(super) fn crashed(&mut self, name: &Arc<str>, id: MemberId) {
-        let Some(member) = self.member(name, id) else { return };
+    pub(super) fn crashed(&mut self, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId) {
+        let Some(member) = self.member(name, id).filter(|member| member.alive) else { return };
         member.alive = false;
+        shared.tell(&Happening::Crashed { member: id.0 });
         for lane in member.lanes.values() {
             lane.cell.fence();
         }
         self.at(Instant::now() + SESSION, Due::SessionExpired(Arc::clone(name), id));
+    }
+
+    /// The client is beyond repair: it stops without a word to the cluster.
+    pub(super) fn break_client(&mut self, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId) {
+        self.crashed(shared, name, id);
+        if let Some(member) = self.member(name, id) {
+            member.inbox.push(Event::Fatal { message: "broken by script".into(), permanent: false });
+            member.inbox.push(Event::Closed);
+        }
     }
 
     pub(super) fn expire(&mut self, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId) {

@@ -53,7 +53,7 @@ struct Crash {
 
 impl Drop for Crash {
     fn drop(&mut self) {
-        self.shared.change(|state, _| state.crashed(&self.group, self.id));
+        self.shared.change(|state, shared| state.crashed(shared, &self.group, self.id));
     }
 }
 
@@ -61,7 +61,7 @@ fn carry_out(shared: &Arc<Shared>, group: &Arc<str>, id: MemberId, commands: &[C
     for command in commands {
         shared.change(|state, shared| match command {
             Command::Answer(revocation) => state.answer(shared, group, id, *revocation),
-            Command::CommitNow => committer::commit(state, group, id, None),
+            Command::CommitNow => committer::request(state, shared, group, id),
             Command::Reopen(lane) => state.reopen(shared, group, id, *lane),
             Command::Close => state.leave(shared, group, id),
         });
@@ -95,11 +95,10 @@ fn act(state: &mut super::state::State, shared: &Arc<Shared>, due: Due) {
         Due::CommitTimer(group, id) => {
             let Some(member) = state.member(&group, id).filter(|member| member.alive) else { return };
             let interval = member.request.commit_interval;
-            if state.faults.offline_until.is_none() {
-                committer::commit(state, &group, id, None);
-            }
+            committer::request(state, shared, &group, id);
             state.at(Instant::now() + interval, Due::CommitTimer(group, id));
         }
+        Due::Commit(group, id, number) => committer::arrived(state, shared, &group, id, number),
         Due::SessionExpired(group, id) => state.expire(shared, &group, id),
         Due::RevocationTimeout(group, id, revocation) => {
             let open = state.member(&group, id).is_some_and(|member| member.open.contains_key(&revocation));
@@ -109,12 +108,15 @@ fn act(state: &mut super::state::State, shared: &Arc<Shared>, due: Due) {
         }
         Due::Assign(group, id, lanes) => state.tell_assigned(shared, &group, id, lanes),
         Due::Reconnect => {
+            // Disconnected again meanwhile: its own end follows.
+            if state.faults.offline_until.is_some_and(|until| until > Instant::now()) {
+                return;
+            }
             state.faults.offline_until = None;
             shared.set_offline(false);
-            for (record, answer) in std::mem::take(&mut state.delayed) {
-                let _ = answer.send(shared.append_to(state, record));
-            }
+            shared.let_publishes_through(state);
             state.topics.values().flatten().for_each(|log| log.wake());
         }
+        Due::Publishes => shared.let_publishes_through(state),
     }
 }

@@ -1,6 +1,7 @@
 //! Scripted failures, each used up by being hit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -8,38 +9,77 @@ use crate::broker::{CommitClass, CommitError, PublishError, PublishErrorKind};
 
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    pub(super) commits: Option<(CommitClass, u32)>,
+    /// In the order in which they were asked for.
+    pub(super) commits: VecDeque<(CommitFault, u32)>,
     pub(super) offset_fetches: u32,
     pub(super) publishes: u32,
     pub(super) publishes_to: BTreeMap<String, u32>,
     /// Topics that are not made for an app, and why.
     pub(super) refused_topics: BTreeMap<String, String>,
+    /// Refused for good.
+    pub(super) refusals_to: BTreeMap<String, u32>,
+    /// Nothing that is published arrives before.
+    pub(super) publishes_after: Option<Instant>,
+    /// Reads that panic in the lane's task.
+    pub(super) reads: u32,
     /// Nothing arrives or leaves before.
     pub(super) offline_until: Option<Instant>,
 }
 
+/// What becomes of a commit instead of being accepted at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CommitFault {
+    Refused(CommitClass),
+    Delayed(Duration),
+    /// It never arrives, and no answer comes.
+    Lost,
+}
+
 impl Faults {
-    pub(super) fn commit(&mut self) -> Option<CommitError> {
-        let (class, times) = self.commits.as_mut()?;
-        let class = *class;
+    pub(super) fn commit(&mut self) -> Option<CommitFault> {
+        let (fault, times) = self.commits.front_mut()?;
+        let fault = *fault;
         *times -= 1;
         if *times == 0 {
-            self.commits = None;
+            self.commits.pop_front();
         }
-        Some(CommitError { class, message: "refused by script".into() })
+        Some(fault)
+    }
+
+    /// The next `times` commits; none takes back what was asked for before.
+    pub(super) fn fail_commits(&mut self, fault: CommitFault, times: u32) {
+        if times == 0 {
+            self.commits.clear();
+        } else {
+            self.commits.push_back((fault, times));
+        }
     }
 
     pub(super) fn offset_fetch(&mut self) -> bool {
         use_up(&mut self.offset_fetches)
     }
 
+    pub(super) fn read(&mut self) -> bool {
+        use_up(&mut self.reads)
+    }
+
     pub(super) fn publish(&mut self, topic: &str) -> Option<PublishError> {
-        let of_topic = self.publishes_to.get_mut(topic).is_some_and(use_up);
-        (of_topic || use_up(&mut self.publishes)).then(|| PublishError {
-            kind: PublishErrorKind::Retriable,
-            topic: topic.to_owned(),
-            message: "refused by script".into(),
-        })
+        let hit = |faults: &mut BTreeMap<String, u32>| faults.get_mut(topic).is_some_and(use_up);
+        let kind = if hit(&mut self.refusals_to) {
+            PublishErrorKind::Permanent
+        } else if hit(&mut self.publishes_to) || use_up(&mut self.publishes) {
+            PublishErrorKind::Retriable
+        } else {
+            return None;
+        };
+        Some(PublishError { kind, topic: topic.to_owned(), message: "refused by script".into() })
+    }
+}
+
+impl CommitFault {
+    /// As the client reports it.
+    pub(super) fn error(class: CommitClass) -> CommitError {
+        CommitError { class, message: "refused by script".into() }
     }
 }
 

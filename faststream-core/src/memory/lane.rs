@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use super::Shared;
 use super::log::{PartitionLog, Stored};
+use super::watch::Happening;
 use crate::broker::{Epoch, Lane, Stale};
 use crate::delivery::Record;
 
@@ -80,6 +81,7 @@ impl Lane for MemoryLane {
             self.log.wait(cx.waker());
             return Poll::Pending;
         }
+        assert!(!self.shared.is_read_broken(), "broken by script");
         let from = self.cell.position.load(SeqCst);
         self.log.poll_read(from, max, &mut self.batch, cx).map(|next| {
             self.cell.position.store(next, SeqCst);
@@ -99,6 +101,7 @@ impl Lane for MemoryLane {
             return Err(Stale);
         }
         self.cell.stored.store(next, SeqCst);
+        self.shared.tell(&Happening::Stored { lane: self.cell.epoch, next });
         Ok(())
     }
 
@@ -112,6 +115,7 @@ impl Lane for MemoryLane {
 impl Drop for MemoryLane {
     fn drop(&mut self) {
         self.cell.fence();
+        self.shared.tell(&Happening::LaneEnded { lane: self.cell.epoch });
         self.shared.quiet.nudge();
     }
 }

@@ -8,6 +8,7 @@ mod coordinator;
 mod driver;
 mod faults;
 mod foreign;
+mod inject;
 mod lane;
 mod log;
 mod partitioner;
@@ -15,11 +16,11 @@ mod provision;
 mod state;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -27,11 +28,12 @@ use tokio::time::Instant;
 #[cfg(feature = "testing")]
 pub(crate) use coordinator::SESSION;
 pub use foreign::ForeignMember;
+pub use watch::{Happening, Watch};
 
-use self::state::{Due, State};
+use self::state::State;
 use crate::broker::{
-    BoxFuture, Broker, BrokerError, CommitClass, GroupRequest, MissingTopic, Producer, PublishError,
-    Published, Receipt, TopicRequest,
+    BoxFuture, Broker, BrokerError, GroupRequest, MissingTopic, Producer, PublishError, Published, Receipt,
+    TopicRequest,
 };
 use crate::delivery::OwnedRecord;
 use crate::publish::Outgoing;
@@ -57,9 +59,15 @@ struct Shared {
     wake: Arc<Notify>,
     quiet: Arc<Quiet>,
     offline: AtomicBool,
+    /// A read is to panic.
+    broken_reads: AtomicBool,
     agenda_runs: AtomicBool,
     began: Instant,
+    watch: OnceLock<Watcher>,
 }
+
+/// Who is told of everything.
+struct Watcher(Arc<dyn Watch>);
 
 impl Default for MemoryBroker {
     fn default() -> Self {
@@ -82,8 +90,10 @@ impl MemoryBroker {
             wake: Arc::default(),
             quiet,
             offline: AtomicBool::new(false),
+            broken_reads: AtomicBool::new(false),
             agenda_runs: AtomicBool::new(false),
             began: Instant::now(),
+            watch: OnceLock::new(),
         };
         Self { connection: Arc::new(Connection(Arc::new(shared))) }
     }
@@ -119,10 +129,14 @@ impl MemoryBroker {
     /// If it names a partition that does not exist.
     pub fn append(&self, record: Outgoing) -> Result<Published, PublishError> {
         let log = self.shared().log_for(&record)?;
-        let published =
-            Published { partition: log.partition, offset: log.append(record, self.shared().now_ms()) };
+        let published = self.shared().append_in(&log, record);
         self.shared().quiet.nudge();
         Ok(published)
+    }
+
+    /// Tells everything that happens here to `watch`. The first watcher stays.
+    pub fn watch(&self, watch: Arc<dyn Watch>) {
+        let _ = self.shared().watch.set(Watcher(watch));
     }
 
     /// The records of a topic with their partitions, in their order; empty if it does not exist.
@@ -178,78 +192,6 @@ impl MemoryBroker {
         self.shared().look(State::unseen)
     }
 
-    /// The next `times` commits fail.
-    pub fn fail_commits(&self, class: CommitClass, times: u32) {
-        self.shared().change(|state, _| state.faults.commits = (times > 0).then_some((class, times)));
-    }
-
-    /// The next `times` offset fetches fail; each is tried again after 100 ms.
-    pub fn fail_offset_fetch(&self, times: u32) {
-        self.shared().change(|state, _| state.faults.offset_fetches = times);
-    }
-
-    /// The next `times` publishes by the app are refused; trying again may help.
-    pub fn fail_publishes(&self, times: u32) {
-        self.shared().change(|state, _| state.faults.publishes = times);
-    }
-
-    /// The next `times` publishes by the app to this topic are refused; trying again may help.
-    pub fn fail_publishes_to(&self, topic: &str, times: u32) {
-        self.shared().change(|state, _| state.faults.publishes_to.insert(topic.to_owned(), times));
-    }
-
-    /// The topic is not made for an app that needs it, for this reason.
-    pub fn refuse_topic(&self, topic: &str, reason: &str) {
-        self.shared()
-            .change(|state, _| state.faults.refused_topics.insert(topic.to_owned(), reason.to_owned()));
-    }
-
-    /// Nothing arrives or leaves for a while.
-    pub fn disconnect(&self, duration: Duration) {
-        self.shared().set_offline(true);
-        self.shared().change(|state, _| {
-            let until = Instant::now() + duration;
-            state.faults.offline_until = Some(until);
-            state.at(until, Due::Reconnect);
-        });
-    }
-
-    /// Every partition of the group changes hands: revoked, then assigned anew.
-    pub fn rebalance(&self, group: &str) {
-        self.shared().change(|state, shared| {
-            let Some((name, found)) = state.groups.get_key_value(group) else { return };
-            let name = Arc::clone(name);
-            let mut lanes = BTreeMap::<_, Vec<_>>::new();
-            for owner in found.owners.values().filter(|owner| !owner.revoking) {
-                lanes.entry(owner.member).or_default().push(owner.epoch);
-            }
-            if let Some(group) = state.groups.get_mut(&name) {
-                group.owners.values_mut().for_each(|owner| owner.revoking = true);
-            }
-            for (id, lanes) in lanes {
-                state.tell_revoked(shared, &name, id, lanes, false);
-            }
-        });
-    }
-
-    /// The group's members lose their membership: they hear of it afterwards, and join again.
-    pub fn lose(&self, group: &str) {
-        self.shared().change(|state, shared| {
-            let Some((name, found)) = state.groups.get_key_value(group) else { return };
-            let name = Arc::clone(name);
-            let living = found.members.iter().filter(|(_, member)| member.alive && !member.foreign);
-            for id in living.map(|(id, _)| *id).collect::<Vec<_>>() {
-                state.lose(shared, &name, id);
-            }
-        });
-    }
-
-    /// Another member joins the group, of another process: it takes its share of the topics, and handles nothing.
-    #[must_use = "it leaves when it is dropped"]
-    pub fn join_foreign(&self, group: &str, topics: &[&str]) -> ForeignMember {
-        ForeignMember::join(self.clone(), group, topics)
-    }
-
     fn shared(&self) -> &Arc<Shared> {
         &self.connection.0
     }
@@ -298,20 +240,54 @@ impl Shared {
     /// Where a record goes; makes the topic if there is none.
     fn log_for(self: &Arc<Self>, record: &Outgoing) -> Result<Arc<log::PartitionLog>, PublishError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let partitions = state.default_partitions;
-        if !state.topics.contains_key(&record.topic) && state.create_topic(&record.topic, partitions) {
-            state.balance_all(self);
-        }
+        state.ensure_topic(self, &record.topic);
         state.log_for(record)
+    }
+
+    fn append_in(&self, log: &log::PartitionLog, record: Outgoing) -> Published {
+        let (partition, watched) = (log.partition, self.watch.get().map(|_| record.clone()));
+        let offset = log.append(record, self.now_ms());
+        if let Some(record) = &watched {
+            self.tell(&Happening::Appended { partition, offset, record });
+        }
+        Published { partition, offset }
     }
 
     /// Appends on behalf of the app: faults apply.
     fn append_to(&self, state: &mut State, record: Outgoing) -> Result<Published, PublishError> {
         if let Some(error) = state.faults.publish(&record.topic) {
+            self.tell(&Happening::Refused { record: &record, error: &error });
             return Err(error);
         }
         let log = state.log_for(&record)?;
-        Ok(Published { partition: log.partition, offset: log.append(record, self.now_ms()) })
+        Ok(self.append_in(&log, record))
+    }
+
+    /// What was published and did not arrive yet, in its order.
+    fn let_publishes_through(&self, state: &mut State) {
+        if state.are_publishes_delayed() {
+            return;
+        }
+        for (record, answer) in std::mem::take(&mut state.delayed) {
+            let _ = answer.send(self.append_to(state, record));
+        }
+    }
+
+    /// Whether the read that is about to happen is to panic.
+    fn is_read_broken(self: &Arc<Self>) -> bool {
+        // One load in the usual case.
+        self.broken_reads.load(SeqCst)
+            && self.change(|state, shared| {
+                let hit = state.faults.read();
+                shared.broken_reads.store(state.faults.reads > 0, SeqCst);
+                hit
+            })
+    }
+
+    fn tell(&self, happening: &Happening<'_>) {
+        if let Some(Watcher(watch)) = self.watch.get() {
+            watch.seen(happening);
+        }
     }
 }
 
@@ -378,19 +354,25 @@ impl Broker for MemoryBroker {
 
 impl Producer for MemoryBroker {
     fn enqueue(&self, record: Outgoing) -> Receipt {
-        if self.shared().is_offline() {
+        // Not `change`: no publish wakes the agenda.
+        self.shared().change_by_clock(|state, shared| {
+            state.ensure_topic(shared, &record.topic);
+            if !state.are_publishes_delayed() {
+                return Receipt::known(shared.append_to(state, record));
+            }
             let (topic, (answer, receipt)) = (record.topic.to_string(), oneshot::channel());
-            self.shared().change(|state, _| state.delayed.push((record, answer)));
-            return Receipt::waiting(topic, receipt);
-        }
-        let fault = {
-            let mut state = self.shared().state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.faults.publish(&record.topic)
-        };
-        Receipt::known(fault.map_or_else(|| self.append(record), Err))
+            state.delayed.push((record, answer));
+            Receipt::waiting(topic, receipt)
+        })
     }
 
     fn flush(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
+    }
+}
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watcher")
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use super::Shared;
+use super::committer::Request;
 use super::faults::Faults;
 use super::lane::Cell;
 use super::log::PartitionLog;
@@ -24,7 +26,7 @@ pub(super) struct State {
     pub(super) groups: BTreeMap<Arc<str>, Group>,
     pub(super) agenda: BTreeMap<(Instant, u64), Due>,
     pub(super) faults: Faults,
-    /// Published while disconnected.
+    /// Published, and on its way for longer than a moment.
     pub(super) delayed: Vec<(Outgoing, oneshot::Sender<Result<Published, PublishError>>)>,
     /// Partitions of a topic that is made by being used.
     pub(super) default_partitions: i32,
@@ -36,6 +38,8 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) enum Due {
     CommitTimer(Arc<str>, MemberId),
+    /// A commit that was delayed arrives, or one that was lost is given up.
+    Commit(Arc<str>, MemberId, u64),
     /// A member that crashed is thrown out.
     SessionExpired(Arc<str>, MemberId),
     /// A revocation that nobody answered costs the membership.
@@ -43,6 +47,8 @@ pub(super) enum Due {
     /// A failed offset fetch is tried again.
     Assign(Arc<str>, MemberId, Vec<Epoch>),
     Reconnect,
+    /// What was published meanwhile arrives.
+    Publishes,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +78,9 @@ pub(super) struct Member {
     pub(super) lanes: BTreeMap<Epoch, MemberLane>,
     /// Revocations that it was told of and did not answer; whether the membership was lost.
     pub(super) open: BTreeMap<RevocationId, (Vec<Epoch>, bool)>,
+    /// Under way; and whether another is to follow.
+    pub(super) commit: Option<Request>,
+    pub(super) commit_again: bool,
 }
 
 #[derive(Debug)]
@@ -147,6 +156,14 @@ impl State {
         any
     }
 
+    /// Makes the topic of a record if there is none.
+    pub(super) fn ensure_topic(&mut self, shared: &Arc<Shared>, topic: &str) {
+        if !self.topics.contains_key(topic) && self.create_topic(topic, self.default_partitions) {
+            self.balance_all(shared);
+            shared.wake.notify_one();
+        }
+    }
+
     /// Where a record goes.
     pub(super) fn log_for(&mut self, record: &Outgoing) -> Result<Arc<PartitionLog>, PublishError> {
         let logs = &self.topics[&record.topic];
@@ -174,6 +191,12 @@ impl State {
 
     pub(super) fn log(&self, place: &Place) -> Option<Arc<PartitionLog>> {
         self.topics.get(&place.0)?.get(usize::try_from(place.1).ok()?).cloned()
+    }
+
+    /// Whether what is published now arrives later.
+    pub(super) fn are_publishes_delayed(&self) -> bool {
+        let is_ahead = |until: &Instant| *until > Instant::now();
+        self.faults.offline_until.is_some() || self.faults.publishes_after.as_ref().is_some_and(is_ahead)
     }
 
     pub(super) fn member(&mut self, group: &Arc<str>, id: MemberId) -> Option<&mut Member> {

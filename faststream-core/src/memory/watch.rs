@@ -1,0 +1,98 @@
+//! What happens on the broker, told to whoever watches: the simulation checks its promises by it.
+
+use crate::broker::{CommitError, Epoch, PublishError, RevocationId};
+use crate::publish::Outgoing;
+
+/// Is told of everything that happens on a broker, at the moment when it does.
+///
+/// It is told in the middle of it: it must not call the broker.
+pub trait Watch: Send + Sync {
+    /// Something happened.
+    fn seen(&self, happening: &Happening<'_>);
+}
+
+/// Something that happened on the broker.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Happening<'a> {
+    /// A member reads a partition from now on.
+    Assigned {
+        /// The group.
+        group: &'a str,
+        /// The member's number on this broker.
+        member: u64,
+        /// The number of this assignment.
+        lane: Epoch,
+        /// The topic.
+        topic: &'a str,
+        /// The partition.
+        partition: i32,
+        /// The next offset at which it begins.
+        start: i64,
+    },
+    /// A member is to give lanes back.
+    Revoked {
+        /// The member's number.
+        member: u64,
+        /// What its answer names.
+        revocation: RevocationId,
+        /// The lanes that end.
+        lanes: &'a [Epoch],
+        /// The membership is gone already.
+        lost: bool,
+    },
+    /// A member gave lanes back; what they stored is committed, unless a fault forbids it.
+    Answered {
+        /// The member's number.
+        member: u64,
+        /// The revocation that it answers.
+        revocation: RevocationId,
+    },
+    /// A lane is over: its task is gone, or it was never begun.
+    LaneEnded {
+        /// The lane.
+        lane: Epoch,
+    },
+    /// A member is gone without having left, its lanes with it.
+    Crashed {
+        /// The member's number.
+        member: u64,
+    },
+    /// A member left its group.
+    Left {
+        /// The member's number.
+        member: u64,
+    },
+    /// The runtime handed an offset to the committer.
+    Stored {
+        /// The lane.
+        lane: Epoch,
+        /// The next offset.
+        next: i64,
+    },
+    /// A commit was answered for a lane.
+    Committed {
+        /// The lane that stored the offset.
+        lane: Epoch,
+        /// The next offset.
+        next: i64,
+        /// Why it was refused; `None` if the broker has it.
+        refused: Option<&'a CommitError>,
+    },
+    /// A record is in a log.
+    Appended {
+        /// Its partition.
+        partition: i32,
+        /// Its offset.
+        offset: i64,
+        /// The record.
+        record: &'a Outgoing,
+    },
+    /// A record that the app published was refused.
+    Refused {
+        /// The record.
+        record: &'a Outgoing,
+        /// Why.
+        error: &'a PublishError,
+    },
+}
