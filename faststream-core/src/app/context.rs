@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{States, StopRequest};
-use crate::broker::Producer;
+use crate::broker::{Epoch, Producer};
 use crate::delivery::Outcome;
 use crate::runtime::Quiet;
+use crate::verdict::Verdict;
 
 /// What the app shares with its handlers, for one broker. Made when the app starts.
 pub struct Context {
@@ -35,14 +36,41 @@ pub struct Context {
     pub random: Mutex<fastrand::Rng>,
 }
 
-/// Is told of every call's end, on the lane's task: must be quick and must not block.
+/// Is told of every call, on the lane's task: must be quick and must not block.
 pub trait Observer: Send + Sync {
+    /// A call is about to begin.
+    fn begins(&self, _begin: &CallBegin<'_>) {}
+
+    /// An `Ack` was settled by hand; `accepted` is false if it was too late.
+    fn settled_by_hand(
+        &self,
+        _lane: Epoch,
+        _offset: i64,
+        _attempt: u32,
+        _verdict: &Verdict,
+        _accepted: bool,
+    ) {
+    }
+
     /// A call ended.
     fn called(&self, report: &CallReport<'_>);
 
     /// What became of the record, once it is decided: `acked`, `skipped`, `dead-lettered`, `held`, `waiting`
     /// (for its retry), `retried` (it goes on in a retry topic), `stopped`.
     fn settled(&self, _handler: &str, _topic: &str, _partition: i32, _offset: i64, _fate: &'static str) {}
+}
+
+/// One call's begin.
+#[derive(Debug)]
+pub struct CallBegin<'a> {
+    /// The handler's name.
+    pub handler: &'a str,
+    /// The assignment in which it is called.
+    pub lane: Epoch,
+    /// The offset of the record that it is given.
+    pub offset: i64,
+    /// 1 for the first attempt.
+    pub attempt: u32,
 }
 
 /// One call's end.
@@ -52,6 +80,8 @@ pub struct CallReport<'a> {
     pub handler: &'a str,
     /// The handler's group.
     pub group: &'a str,
+    /// The assignment in which it was called.
+    pub lane: Epoch,
     /// The topic that it was read from: with retry topics, that one.
     pub topic: &'a str,
     /// The record's partition.

@@ -22,7 +22,7 @@ mod states;
 mod stop;
 
 pub use builder::FastStream;
-pub use context::{CallReport, Context, Observer};
+pub use context::{CallBegin, CallReport, Context, Observer};
 pub use environment::{Environment, ExpandError};
 pub use exit::Exit;
 pub use faults::{StartupFault, StartupFaults};

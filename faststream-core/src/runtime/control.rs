@@ -1,7 +1,7 @@
 //! What others may do to a running lane: stop it, fence it, tell it of commits, settle by hand.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::Observer;
 use crate::broker::{Epoch, Stale};
 use crate::verdict::Verdict;
 
@@ -17,7 +18,6 @@ const NOTHING: i64 = i64::MIN;
 
 /// One per lane, shared by pointer. An `Ack` holds the pointer, so it cannot reach another assignment of the partition:
 /// staleness is identity, no number is compared.
-#[derive(Debug)]
 pub struct LaneControl {
     pub(crate) epoch: Epoch,
     /// Revoked or shutting down.
@@ -43,6 +43,8 @@ pub struct LaneControl {
     waker: AtomicWaker,
     /// For those who wait until their record is durable: a commit was accepted, or the lane is over.
     moved: Notify,
+    /// Told of what is settled by hand.
+    observer: Option<Arc<dyn Observer>>,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +81,14 @@ impl LaneControl {
             mail: Mutex::default(),
             waker: AtomicWaker::new(),
             moved: Notify::new(),
+            observer: None,
         }
+    }
+
+    /// Tells what is settled by hand to `observer`.
+    pub(super) fn observed(mut self, observer: Option<Arc<dyn Observer>>) -> Self {
+        self.observer = observer;
+        self
     }
 
     /// Nothing new is begun from now on; running calls are told.
@@ -217,20 +226,36 @@ impl LaneControl {
     }
 
     pub(super) fn settle(&self, settled: Settled) -> Result<(), Stale> {
-        {
-            let mut mail = self.lock();
-            if mail.fenced {
-                super::metrics::stale_ack();
-                return Err(Stale);
-            }
-            mail.settled.push(settled);
+        let (offset, attempt) = (settled.offset, settled.attempt);
+        let observed = self.observer.as_ref().map(|observer| (observer, settled.verdict.clone()));
+        let result = self.post(settled);
+        if let Some((observer, verdict)) = observed {
+            observer.settled_by_hand(self.epoch, offset, attempt, &verdict, result.is_ok());
         }
+        match result {
+            Ok(()) => self.waker.wake(),
+            Err(Stale) => super::metrics::stale_ack(),
+        }
+        result
+    }
+
+    fn post(&self, settled: Settled) -> Result<(), Stale> {
+        let mut mail = self.lock();
+        if mail.fenced {
+            return Err(Stale);
+        }
+        mail.settled.push(settled);
         self.has_mail.store(true, SeqCst);
-        self.waker.wake();
         Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Mail> {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for LaneControl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LaneControl").field("epoch", &self.epoch).finish_non_exhaustive()
     }
 }

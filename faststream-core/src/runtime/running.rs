@@ -50,7 +50,8 @@ impl Member {
         let place = Place { topic: lane.topic().into(), partition: lane.partition() };
         let subscriber = self.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
         let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
-        let control = Arc::new(LaneControl::new(epoch, lane.start()));
+        let observer = self.context.observer.clone();
+        let control = Arc::new(LaneControl::new(epoch, lane.start()).observed(observer));
         if self.hooks.delay_starts() {
             control.close_gate();
         }

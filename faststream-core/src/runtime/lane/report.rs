@@ -50,6 +50,7 @@ impl LaneTask {
         observer.called(&CallReport {
             handler: &self.subscriber.handler,
             group: &self.subscriber.group,
+            lane: self.control.epoch,
             topic: &self.topic,
             partition: self.lane.partition(),
             offset,

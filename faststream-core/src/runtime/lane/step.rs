@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tokio::time::Sleep;
 
 use super::slots::Failure;
+use crate::app::CallBegin;
 use crate::broker::{PublishError, PublishErrorKind, Receipt};
 use crate::delivery::{Call, Delivery, HandlerError, Outcome};
 
@@ -64,6 +65,14 @@ impl Future for Step {
 /// lane's waker; in the set it is polled again and registers anew.
 pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Outcome, Call> {
     delivery.control.begins(Some(delivery.record.offset));
+    if let Some(observer) = &delivery.context.observer {
+        observer.begins(&CallBegin {
+            handler: &delivery.subscriber.handler,
+            lane: delivery.control.epoch,
+            offset: delivery.record.offset,
+            attempt: delivery.attempt,
+        });
+    }
     let begun = catch_unwind(AssertUnwindSafe(|| {
         let mut call = (delivery.subscriber.def.call)(delivery);
         match Pin::new(&mut call).poll(cx) {
