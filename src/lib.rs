@@ -32,7 +32,7 @@ pub use faststream_core::result::{Decide, Decision, Failure, IntoOutcome};
 pub use faststream_core::runtime::{Ack, HeldRecord};
 pub use faststream_core::subscriber::Requirements;
 #[cfg(feature = "testing")]
-pub use faststream_core::testing::{self, TestApp};
+pub use faststream_core::testing::{self, TestApp, simulate};
 pub use faststream_core::verdict::Verdict;
 pub use faststream_macros::{main, publisher, subscriber, test};
 

@@ -153,6 +153,14 @@ impl Plan {
         }
     }
 
+    /// The settings of its groups.
+    #[cfg(feature = "testing")]
+    pub(crate) fn group_settings(&self) -> BTreeMap<Arc<str>, Arc<crate::policy::GroupSettings>> {
+        let settings =
+            |group: &Arc<GroupPlan>| (Arc::clone(&group.request.group), Arc::new(group.settings.clone()));
+        self.groups.iter().map(settings).collect()
+    }
+
     /// The subscribers that run, by module and line.
     #[must_use]
     pub fn subscribers(&self) -> &[Arc<Subscriber>] {

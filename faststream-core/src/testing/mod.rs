@@ -5,6 +5,7 @@ mod dead_letters;
 mod publish;
 mod published;
 mod run;
+mod simulate;
 mod test_app;
 #[cfg(test)]
 mod tests;
@@ -14,4 +15,5 @@ pub use calls::TestCall;
 pub use dead_letters::DeadLetter;
 pub use published::Published;
 pub use run::run;
+pub use simulate::{Fault, Faults, Random, Report, Scenario, World, random, random_of_run, simulate};
 pub use test_app::TestApp;

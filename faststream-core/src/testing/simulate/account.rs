@@ -1,0 +1,310 @@
+//! What handlers did in one assignment, and which records are finished by it, by the table of ack policies.
+//!
+//! Written anew from what the guide says, on purpose: the runtime's own bookkeeping is what is checked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::evidence::{Before, Content, Evidence, Origin, Place};
+use crate::delivery::Outcome;
+use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order};
+use crate::subscriber::Subscriber;
+use crate::verdict::Verdict;
+
+/// One assignment of a partition.
+#[derive(Debug)]
+pub(super) struct LaneAccount {
+    /// Its number in this run, for the timeline.
+    pub(super) number: usize,
+    pub(super) group: Arc<str>,
+    pub(super) member: u64,
+    pub(super) place: Place,
+    pub(super) subscriber: Arc<Subscriber>,
+    pub(super) settings: Arc<GroupSettings>,
+    pub(super) records: BTreeMap<i64, RecordAccount>,
+    /// Every record before it is finished.
+    pub(super) prefix: i64,
+    pub(super) stored: i64,
+    /// The last commit that the broker took.
+    pub(super) accepted: i64,
+    /// The highest offset that was begun.
+    pub(super) highest: i64,
+    /// Since when the brake must be on, and the highest offset that was begun before.
+    pub(super) braked: Option<(Instant, i64)>,
+    /// Calls that have not ended.
+    pub(super) open: usize,
+    /// To be given back; given back or dead.
+    pub(super) revoked: bool,
+    pub(super) over: bool,
+    /// A commit was refused, and none taken since.
+    pub(super) refused: Option<Instant>,
+    /// Something is stored that the broker does not have.
+    pub(super) dirty: Option<Instant>,
+    /// Since when this record could begin and does not.
+    pub(super) stuck: Option<(i64, Instant)>,
+}
+
+/// One record in one assignment.
+#[derive(Debug, Default)]
+pub(super) struct RecordAccount {
+    pub(super) attempts: u32,
+    pub(super) open: bool,
+    /// How its last call ended.
+    last: Option<End>,
+    /// Settled by hand as a success, or as given up.
+    acked: bool,
+    hand: Option<Verdict>,
+    /// What was known of its dead letters when it was last decided about.
+    letters: Before,
+    finished: bool,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum End {
+    Decided(Verdict),
+    /// What is to be published, and what was known of it before.
+    Published(Vec<Content>, Before),
+    Failed,
+    NotEncodable,
+    Undecodable,
+}
+
+/// What is left to do for a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// No call of its handler began.
+    Begin,
+    /// A call runs, this attempt.
+    Call(u32),
+    /// The handler ended, its `Ack` did not.
+    Ack,
+    /// A result is not in its topic.
+    Copies,
+    /// Its dead letter is not in this topic.
+    Letter(Arc<str>),
+    /// Another attempt, after so many.
+    Attempt(u32),
+    /// It is held, or stopped the app.
+    Help,
+}
+
+impl RecordAccount {
+    pub(super) fn begin(&mut self) {
+        self.attempts += 1;
+        self.open = true;
+        self.hand = None;
+    }
+
+    pub(super) fn end(&mut self, outcome: &Outcome, evidence: &Evidence, origin: &Origin) {
+        self.open = false;
+        self.letters = evidence.letters_now(origin);
+        self.last = Some(match outcome {
+            Outcome::Verdict(verdict) => End::Decided(verdict.clone()),
+            Outcome::Publish(copies) => {
+                let copies: Vec<_> = copies.iter().map(Content::of).collect();
+                let before = evidence.copies_now(&copies);
+                End::Published(copies, before)
+            }
+            Outcome::Failed(_) => End::Failed,
+            Outcome::NotEncodable(_) => End::NotEncodable,
+            Outcome::Rejected(_) => End::Undecodable,
+        });
+    }
+
+    /// Whether it was found finished when one last looked.
+    pub(super) fn is_known_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Settled by hand, and in time.
+    pub(super) fn settle(&mut self, attempt: u32, verdict: &Verdict, letters: Before) {
+        self.letters = letters;
+        if matches!(verdict, Verdict::Ack | Verdict::Skip) {
+            self.acked = true;
+        } else if attempt == self.attempts {
+            self.hand = Some(verdict.clone());
+        }
+    }
+}
+
+impl LaneAccount {
+    pub(super) fn origin(&self, offset: i64) -> Origin {
+        let (group, handler) = (Arc::clone(&self.group), Arc::clone(&self.subscriber.handler));
+        Origin { group, handler, place: self.place.clone(), offset }
+    }
+
+    /// Whether nothing is left to do for a record. What is in the logs for it is counted for it from then on.
+    pub(super) fn is_finished(&mut self, offset: i64, evidence: &mut Evidence) -> bool {
+        if self.records.get(&offset).is_some_and(|record| record.finished) {
+            return true;
+        }
+        let finished = match self.left(offset, evidence) {
+            Left::Nothing => true,
+            Left::Copies => match self.records.get(&offset).and_then(|record| record.last.as_ref()) {
+                Some(End::Published(copies, before)) => evidence.claim(copies, before),
+                _ => false,
+            },
+            Left::Letter(_) => match self.records.get(&offset) {
+                Some(record) => evidence.claim_letter(&self.origin(offset), &record.letters),
+                None => false,
+            },
+            Left::Begin | Left::Call(_) | Left::Ack | Left::Attempt(_) | Left::Help => false,
+        };
+        if finished && let Some(record) = self.records.get_mut(&offset) {
+            record.finished = true;
+        }
+        finished
+    }
+
+    /// What is left to do for a record, before one looks into the logs for copies.
+    pub(super) fn left(&self, offset: i64, evidence: &Evidence) -> Left {
+        let subscriber = &self.subscriber;
+        if subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each {
+            // Finished when taken from the log, which shows only in its commit: `begin` checks the rest.
+            return Left::Nothing;
+        }
+        let Some(record) = self.records.get(&offset) else { return Left::Begin };
+        if record.finished || (subscriber.ack == AckPolicy::AckFirst && record.attempts > 0) {
+            return Left::Nothing;
+        }
+        let by_hand = subscriber.ack == AckPolicy::Manual;
+        if by_hand && record.acked && !record.open {
+            return Left::Nothing;
+        }
+        let Some(last) = record.last.as_ref().filter(|_| !record.open) else {
+            return Left::Call(record.attempts);
+        };
+        match last {
+            End::Decided(Verdict::Ack) if by_hand && record.hand.is_none() => Left::Ack,
+            End::Decided(returned) => match record.hand.as_ref().filter(|_| by_hand).unwrap_or(returned) {
+                Verdict::Ack | Verdict::Skip => Left::Nothing,
+                Verdict::Nack { .. } => self.after_failure(record),
+                Verdict::Reject { .. } => self.after_reject(),
+                Verdict::Stop => Left::Help,
+            },
+            End::Published(copies, before) if evidence.was_refused(copies, before) => {
+                self.after_failure(record)
+            }
+            End::Published(copies, _) if copies.is_empty() => Left::Nothing,
+            End::Published(..) => Left::Copies,
+            End::Failed => self.after_failure(record),
+            End::NotEncodable => self.after_reject(),
+            End::Undecodable => self.given_up(subscriber.on_decode_error),
+        }
+    }
+
+    fn after_failure(&self, record: &RecordAccount) -> Left {
+        match self.subscriber.ack {
+            AckPolicy::AckFirst | AckPolicy::Ack => Left::Nothing,
+            AckPolicy::RejectOnError => self.after_reject(),
+            AckPolicy::NackOnError | AckPolicy::Manual => {
+                if record.attempts < self.subscriber.retry.max_attempts() {
+                    return Left::Attempt(record.attempts);
+                }
+                self.given_up(self.subscriber.on_error)
+            }
+        }
+    }
+
+    fn after_reject(&self) -> Left {
+        let named = self.subscriber.dead_letter.is_some();
+        self.given_up(if named { OnError::DeadLetter } else { self.subscriber.on_error })
+    }
+
+    fn given_up(&self, on_error: OnError) -> Left {
+        if matches!(self.subscriber.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
+            return Left::Nothing;
+        }
+        match on_error {
+            OnError::Skip => Left::Nothing,
+            OnError::DeadLetter => Left::Letter(self.subscriber.dead_letter_topic(&self.place.0)),
+            OnError::Hold | OnError::Stop => Left::Help,
+        }
+    }
+
+    /// Moves the prefix over what is finished, to `end` at most.
+    pub(super) fn advance(&mut self, end: i64, evidence: &mut Evidence) {
+        while self.prefix < end && self.is_finished(self.prefix, evidence) {
+            self.prefix += 1;
+        }
+    }
+
+    /// Finds out about every record that was begun.
+    pub(super) fn look_for_finished(&mut self, evidence: &mut Evidence) {
+        self.advance(self.highest + 1, evidence);
+        let begun: Vec<i64> = self.records.range(self.prefix..).map(|(offset, _)| *offset).collect();
+        for offset in begun {
+            self.is_finished(offset, evidence);
+        }
+    }
+
+    /// Whether an earlier record forbids that another one begins that must not overtake it. Copies on their way forbid
+    /// nothing: the producer keeps their order. Nor does an `Ack` that is out.
+    pub(super) fn forbids(&self, offset: i64, evidence: &Evidence) -> bool {
+        match self.left(offset, evidence) {
+            Left::Call(_) | Left::Attempt(_) | Left::Help => true,
+            Left::Nothing | Left::Begin | Left::Ack | Left::Copies | Left::Letter(_) => false,
+        }
+    }
+
+    /// The begun records that this one must not overtake or run beside: of its key, or all; finished ones left out.
+    pub(super) fn neighbours<'a>(
+        &'a self,
+        offset: i64,
+        evidence: &'a Evidence,
+    ) -> impl Iterator<Item = (i64, &'a RecordAccount)> {
+        let order = self.subscriber.order;
+        let key = evidence.key(&self.place, offset);
+        let is_neighbour = move |other: i64| match order {
+            Order::Partition => true,
+            Order::Key => key.is_some() && evidence.key(&self.place, other) == key,
+            Order::None => false,
+        };
+        let begun =
+            self.records.range(self.first_kept().min(offset)..).filter(move |(other, _)| **other != offset);
+        begun.map(|(other, record)| (*other, record)).filter(move |(other, _)| is_neighbour(*other))
+    }
+
+    /// Nothing before it is kept: everything before the prefix is over, but for what is finished when dispatched.
+    fn first_kept(&self) -> i64 {
+        if self.subscriber.ack == AckPolicy::AckFirst { i64::MIN } else { self.prefix }
+    }
+
+    /// The begun records that are not over, as far as one knows.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &RecordAccount> {
+        let begun = self.records.range(self.first_kept()..).map(|(_, record)| record);
+        begun.filter(|record| record.open || !record.finished)
+    }
+
+    /// Silence brakes, too: noticed by a timer, some intervals later.
+    pub(super) fn notice_silence(&mut self) {
+        let most = self.settings.commit_interval * 5;
+        if self.dirty.is_some_and(|since| since.elapsed() > most) {
+            self.braked.get_or_insert((Instant::now(), self.highest));
+        }
+    }
+
+    /// `orders/0`.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.place.0, self.place.1)
+    }
+
+    /// What is left to do for a record, in words.
+    pub(super) fn describe(&self, offset: i64, evidence: &Evidence) -> String {
+        let handler = &self.subscriber.handler;
+        match self.left(offset, evidence) {
+            Left::Nothing => format!("nothing is left to do for {handler}"),
+            Left::Begin => format!("it was never handed to {handler}"),
+            Left::Call(attempt) => format!("attempt {attempt} of {handler} still runs, or was cut off"),
+            Left::Ack => format!("{handler} returned, its `Ack` is not settled"),
+            Left::Copies => format!("a result of {handler} is not in its topic"),
+            Left::Letter(topic) => format!("{handler} gave it up, and its dead letter is not in {topic}"),
+            Left::Attempt(after) => format!("attempt {after} of {handler} failed, another is to come"),
+            Left::Help => format!("{handler} holds it"),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A seed that breaks a promise: run again with its timeline, and told so that one can replay it.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Once};
+
+use super::checker::Checker;
+use super::fleet::Factory;
+use super::promise::{Promise, Violation};
+use super::random::is_running;
+use super::run::{Finished, run};
+use super::scenario::Scenario;
+
+thread_local! {
+    /// What the last panic on this thread said, and where.
+    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Runs a seed; an error is the promise that it breaks, and what was seen.
+pub(super) fn attempt(
+    seed: u64,
+    factory: &Factory<'_>,
+    scenario: &Scenario,
+    keep_timeline: bool,
+) -> Result<Finished, (Violation, Arc<Checker>)> {
+    quiet_panics();
+    let mut watched = None;
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        run(seed, factory, scenario, |checker| watched = Some(checker), keep_timeline)
+    }));
+    match ran {
+        Ok(finished) => {
+            let violation = finished.checker.account().violation.clone();
+            violation.map_or(Ok(()), Err).map_err(|violation| (violation, Arc::clone(&finished.checker)))?;
+            Ok(finished)
+        }
+        Err(_) => {
+            let sentence = LAST_PANIC.with_borrow(Clone::clone);
+            let checker = watched.unwrap_or_else(|| Arc::new(Checker::new(false)));
+            let mut account = checker.account();
+            // Broken before: the check only saw it, too.
+            account.violated(Promise::OwnCheck, sentence.clone());
+            let violation = account.violation.clone();
+            drop(account);
+            Err((violation.unwrap_or(Violation { promise: Promise::OwnCheck, sentence }), checker))
+        }
+    }
+}
+
+/// What a failing seed says: the promise, what happened, and how to see it again.
+pub(super) fn tell(
+    seed: u64,
+    found: &Violation,
+    factory: &Factory<'_>,
+    scenario: &Scenario,
+    name: &str,
+    all: bool,
+) -> String {
+    let replayed = attempt(seed, factory, scenario, true);
+    let (again, timeline) = match &replayed {
+        Ok(finished) => {
+            let timeline = finished.checker.account().timeline.show(all);
+            ("\nreplayed, it breaks nothing: something in the handlers does not repeat", timeline)
+        }
+        Err((violation, checker)) => {
+            let timeline = checker.account().timeline.show(all);
+            let same = violation.sentence == found.sentence;
+            (
+                if same {
+                    ""
+                } else {
+                    "\nreplayed, it breaks otherwise: something in the handlers does not repeat"
+                },
+                timeline,
+            )
+        }
+    };
+    format!(
+        "seed {seed} breaks {found}{again}\nwhat happened, in virtual seconds:\n{timeline}replay it: \
+         FASTSTREAM_SEED={seed} cargo test {name}, or simulate({seed}..={seed}, ..)"
+    )
+}
+
+/// Handlers that panic on purpose, thousands of times, are not printed.
+fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !is_running() {
+                return before(panic);
+            }
+            let payload = panic.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            let text = text.unwrap_or("a panic without a text");
+            let place = panic.location().map_or_else(String::new, |place| format!(" ({place})"));
+            LAST_PANIC.set(format!("{text}{place}"));
+        }));
+    });
+}

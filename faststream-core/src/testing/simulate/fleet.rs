@@ -1,0 +1,202 @@
+//! The instances of the app under simulation, all on the same brokers.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use super::checker::Checker;
+use super::promise::Promise;
+use super::world::Named;
+use crate::app::{Brokers, Environment, Exit, FastStream, Plan, Running, Setting, StartOptions};
+use crate::broker::Broker;
+use crate::memory::MemoryBroker;
+use crate::runtime::{HeldRecord, Quiet};
+
+/// 2020-01-01, in milliseconds: when every run begins.
+const STARTED: i64 = 1_577_836_800_000;
+/// What a stop may take beyond the drain time, and when the broker is away.
+const STOP: Duration = Duration::from_secs(2);
+const STOP_OFFLINE: Duration = Duration::from_secs(12);
+/// Far beyond any promise.
+const NEVER: Duration = Duration::from_secs(60);
+/// How often one looks who has left.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Makes the app, each time anew.
+pub(super) type Factory<'f> = dyn Fn() -> Pin<Box<dyn Future<Output = FastStream>>> + Sync + 'f;
+
+/// The instances of one run.
+pub(super) struct Fleet<'f> {
+    factory: &'f Factory<'f>,
+    seed: u64,
+    pub(super) checker: Arc<Checker>,
+    pub(super) brokers: Named,
+    pub(super) quiet: Arc<Quiet>,
+    pub(super) running: Vec<Instance>,
+    leaving: Vec<Leaving>,
+    /// The longest drain time of its groups.
+    pub(super) drain: Duration,
+    /// The broker is or was away: until when a stop may take longer.
+    pub(super) offline_until: Instant,
+    began: Instant,
+    numbers: u64,
+}
+
+pub(super) struct Instance {
+    pub(super) number: u64,
+    running: Running,
+}
+
+struct Leaving {
+    number: u64,
+    began: Instant,
+    offline: bool,
+    task: JoinHandle<Exit>,
+}
+
+impl<'f> Fleet<'f> {
+    pub(super) fn new(factory: &'f Factory<'f>, seed: u64, checker: Arc<Checker>) -> Self {
+        let now = Instant::now();
+        Self {
+            factory,
+            seed,
+            checker,
+            brokers: Named::default(),
+            quiet: Arc::default(),
+            running: Vec::new(),
+            leaving: Vec::new(),
+            drain: Duration::ZERO,
+            offline_until: now,
+            began: now,
+            numbers: 0,
+        }
+    }
+
+    /// The app as the factory makes it, on the run's brokers.
+    pub(super) async fn plan(&self) -> Plan {
+        let (named, quiet) = (Arc::clone(&self.brokers), Arc::clone(&self.quiet));
+        let checker = Arc::clone(&self.checker);
+        let broker = move |name: Option<&str>| -> Arc<dyn Broker> {
+            let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
+            let broker = named.entry(name.map(ToOwned::to_owned)).or_insert_with(|| {
+                let broker = MemoryBroker::with_quiet(Arc::clone(&quiet));
+                broker.watch(Arc::clone(&checker) as _);
+                broker
+            });
+            Arc::new(broker.clone())
+        };
+        let setting = Setting {
+            package: Some("simulation"),
+            environment: Environment::default(),
+            brokers: Brokers::ByName(Arc::new(broker)),
+            ..Setting::default()
+        };
+        let app = (self.factory)().await;
+        match app.plan(setting) {
+            Ok(plan) => plan,
+            Err(faults) => panic!("{faults}"),
+        }
+    }
+
+    /// Starts an instance.
+    pub(super) async fn start(&mut self) {
+        let plan = self.plan().await;
+        self.numbers += 1;
+        let number = self.numbers;
+        let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let options = StartOptions {
+            observer: Some(Arc::clone(&self.checker) as _),
+            quiet: Arc::clone(&self.quiet),
+            inline_blocking: true,
+            seed: Some(self.seed.wrapping_add(number)),
+            started: Some(STARTED.saturating_add(passed)),
+        };
+        self.checker.account().note(("start", number), || format!("instance {number} starts"));
+        match plan.start(options).await {
+            Ok(running) => self.running.push(Instance { number, running }),
+            Err(error) => panic!("the app did not start: {error}"),
+        }
+    }
+
+    /// Ends an instance as a power failure would.
+    pub(super) fn crash(&mut self, index: usize) {
+        let Instance { number, running } = self.running.remove(index);
+        self.checker.account().note(("crash", number), || format!("instance {number} crashes"));
+        drop(running);
+    }
+
+    /// Asks an instance to drain and to end.
+    pub(super) fn stop(&mut self, index: usize) {
+        let Instance { number, mut running } = self.running.remove(index);
+        self.checker.account().note(("stop", number), || format!("instance {number} is stopped"));
+        running.shutdown();
+        let task = tokio::spawn(async move { running.ended().await });
+        let (began, offline) = (Instant::now(), Instant::now() < self.offline_until);
+        self.leaving.push(Leaving { number, began, offline, task });
+    }
+
+    pub(super) fn leaving(&self) -> usize {
+        self.leaving.len()
+    }
+
+    /// Looks at who ended, in time or not.
+    pub(super) fn look(&mut self) {
+        let checker = Arc::clone(&self.checker);
+        let limit = self.drain + STOP;
+        let away = self.offline_until;
+        self.leaving.retain_mut(|leaving| {
+            leaving.offline |= Instant::now() < away;
+            let most = if leaving.offline { limit + STOP_OFFLINE } else { limit };
+            let (took, number) = (leaving.began.elapsed(), leaving.number);
+            let Some(ended) = (&mut leaving.task).now_or_never() else {
+                if took > most {
+                    checker.account().violated(
+                        Promise::ShutdownEnds,
+                        format!("instance {number} was asked to stop {took:?} ago, and has not ended"),
+                    );
+                }
+                return true;
+            };
+            let text = || format!("instance {number} has ended: {:?}", ended.as_ref().ok());
+            checker.account().note(("ended", number), text);
+            false
+        });
+        self.running.retain_mut(|instance| {
+            let ended = instance.running.ended().now_or_never();
+            if let Some(exit) = &ended {
+                let number = instance.number;
+                let text = || format!("instance {number} ended by itself: {:?}", exit.sentences);
+                checker.account().note(("gone", number), text);
+            }
+            ended.is_none()
+        });
+    }
+
+    /// Waits for all that leave.
+    pub(super) async fn left(&mut self) {
+        let until = Instant::now() + NEVER;
+        self.look();
+        while !self.leaving.is_empty() && Instant::now() < until {
+            sleep(LOOK).await;
+            self.look();
+        }
+    }
+
+    /// The records that are kept back, by topic, partition and offset.
+    pub(super) fn held(&self) -> Vec<HeldRecord> {
+        let held = self.running.iter().flat_map(|instance| instance.running.held());
+        let by_place: BTreeMap<_, _> = held
+            .map(|held| {
+                let place = (Arc::clone(&held.topic), held.partition, held.offset);
+                ((place, Arc::clone(&held.group)), held)
+            })
+            .collect();
+        by_place.into_values().collect()
+    }
+}

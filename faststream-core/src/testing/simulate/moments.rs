@@ -1,0 +1,237 @@
+//! What must hold between any two steps, and at the end: what is assigned is read, what is finished is committed,
+//! nothing is lost.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::account::LaneAccount;
+use super::checker::Account;
+use super::evidence::{Evidence, Place};
+use super::promise::Promise;
+use crate::policy::{AckPolicy, Commit, Order};
+
+/// Within this, an assigned partition is read.
+const READ: Duration = Duration::from_secs(1);
+/// Beyond what is known to take time, within this a partition has a reader again.
+const READER: Duration = Duration::from_secs(2);
+
+/// What only the fleet knows at such a moment.
+#[derive(Debug, Default)]
+pub(super) struct Situation {
+    /// Instances that run and do not end.
+    pub(super) running: usize,
+    /// Instances that drain.
+    pub(super) leaving: usize,
+    pub(super) is_offline: bool,
+    /// Commits fail, are late or get lost.
+    pub(super) commits_disturbed: bool,
+    /// Partitions that members of other processes have.
+    pub(super) foreign: Vec<Place>,
+}
+
+/// What each group committed: at the end of everything.
+pub(super) type Committed = BTreeMap<(Arc<str>, Place), i64>;
+
+impl Account {
+    /// Nobody needs to read a partition for so long, from now on.
+    pub(super) fn unsettle(&mut self, duration: Duration) {
+        self.unsettled_until = self.unsettled_until.max(Instant::now() + duration);
+    }
+
+    /// To be called between any two steps.
+    pub(super) fn check_moment(&mut self, situation: &Situation) {
+        self.check_answers();
+        self.commits_disturbed = situation.commits_disturbed;
+        if situation.commits_disturbed {
+            self.disturbed_until = Instant::now();
+        }
+        if situation.is_offline || situation.leaving > 0 {
+            self.lanes.values_mut().for_each(|lane| lane.stuck = None);
+            return;
+        }
+        self.check_reading();
+        self.check_commits();
+        if situation.running > 0 {
+            self.check_readers(situation);
+        }
+    }
+
+    /// A lane whose next record could begin begins it.
+    fn check_reading(&mut self) {
+        let now = Instant::now();
+        let mut wrong = None;
+        for lane in self.lanes.values_mut().filter(|lane| !lane.over && !lane.revoked) {
+            lane.look_for_finished(&mut self.evidence);
+            lane.notice_silence();
+            let Some(offset) = next_to_begin(lane, &self.evidence, self.commits_disturbed) else {
+                lane.stuck = None;
+                continue;
+            };
+            match lane.stuck {
+                Some((stuck, since)) if stuck == offset => {
+                    if now - since > READ {
+                        let handler = &lane.subscriber.handler;
+                        let (name, number, took) = (lane.name(), lane.number, now - since);
+                        let promise = if lane.refused.is_some() {
+                            Promise::CommitErrorsStopNothing
+                        } else {
+                            Promise::AssignedIsRead
+                        };
+                        let sentence = format!(
+                            "{name}, offset {offset}, handler {handler}: nothing forbids that it begins, and for {took:?} \
+                             it does not (lane {number})"
+                        );
+                        wrong.get_or_insert((promise, sentence));
+                    }
+                }
+                _ => lane.stuck = Some((offset, now)),
+            }
+        }
+        if let Some((promise, sentence)) = wrong {
+            self.violated(promise, sentence);
+        }
+    }
+
+    /// What is stored becomes durable while nothing forbids it.
+    fn check_commits(&mut self) {
+        if self.commits_disturbed {
+            return;
+        }
+        let late = |lane: &&LaneAccount| {
+            let most = lane.settings.commit_interval * 2 + Duration::from_millis(100);
+            let since = lane.dirty.map(|since| since.max(self.disturbed_until));
+            !lane.over && !lane.revoked && since.is_some_and(|since| since.elapsed() > most)
+        };
+        let Some(lane) = self.lanes.values().find(late) else { return };
+        let sentence = format!(
+            "{}: {} is stored, {} is committed, and no commit follows (lane {})",
+            lane.name(),
+            lane.stored,
+            lane.accepted,
+            lane.number
+        );
+        self.violated(Promise::CommitErrorsStopNothing, sentence);
+    }
+
+    /// Every partition has a reader.
+    fn check_readers(&mut self, situation: &Situation) {
+        if Instant::now() < self.unsettled_until + READER {
+            return;
+        }
+        let mut wrong = None;
+        for subscriber in &self.subscribers {
+            let is_read = |place: &&Place| subscriber.reads(&place.0) && !situation.foreign.contains(*place);
+            for place in self.evidence.places().filter(is_read) {
+                let reads = |lane: &LaneAccount| {
+                    !lane.over && lane.place == *place && *lane.group == *subscriber.group
+                };
+                if !self.lanes.values().any(reads) {
+                    let sentence = format!(
+                        "{}/{}, handler {}: nobody reads it, and nothing that takes longer happened",
+                        place.0, place.1, subscriber.handler
+                    );
+                    wrong.get_or_insert(sentence);
+                }
+            }
+        }
+        if let Some(sentence) = wrong {
+            self.violated(Promise::LostIsReadAgain, sentence);
+        }
+    }
+
+    /// Faults are off, everything has settled, and the app was stopped. `held` are the records that are kept back.
+    pub(super) fn check_end(&mut self, committed: &Committed, held: &Committed) {
+        let mut wrong = None;
+        for subscriber in self.subscribers.clone() {
+            let places: Vec<Place> =
+                self.evidence.places().filter(|place| subscriber.reads(&place.0)).cloned().collect();
+            for place in places {
+                let key = (Arc::clone(&subscriber.group), place.clone());
+                let next = committed.get(&key).copied().unwrap_or(0);
+                let end = self.evidence.end(&place);
+                let held = held.get(&key).copied();
+                let (name, handler) = (format!("{}/{}", place.0, place.1), &subscriber.handler);
+                if held.is_none() && next != end {
+                    let sentence = format!(
+                        "{name}, handler {handler}: {next} is committed of {end}, though faults are off and nothing is held"
+                    );
+                    wrong.get_or_insert((Promise::CommitErrorsStopNothing, sentence));
+                }
+                if held.is_some_and(|held| next > held) {
+                    let sentence =
+                        format!("{name}, handler {handler}: {next} is committed, beyond a held record");
+                    wrong.get_or_insert((Promise::CommitsOnlyFinished, sentence));
+                }
+                if subscriber.ack == AckPolicy::AckFirst {
+                    continue;
+                }
+                let last = held.unwrap_or(end).min(end);
+                let lost =
+                    (0..last).find(|offset| !self.is_settled(&subscriber.group, handler, &place, *offset));
+                if let Some(offset) = lost {
+                    let sentence =
+                        format!("{name}, offset {offset}, handler {handler}: it was never finished");
+                    wrong.get_or_insert((Promise::NothingLost, sentence));
+                }
+            }
+        }
+        if let Some((promise, sentence)) = wrong {
+            self.violated(promise, sentence);
+        }
+    }
+
+    fn is_settled(&self, group: &Arc<str>, handler: &Arc<str>, place: &Place, offset: i64) -> bool {
+        let (group, handler) = (Arc::clone(group), Arc::clone(handler));
+        self.settled.contains(&super::evidence::Origin { group, handler, place: place.clone(), offset })
+    }
+}
+
+/// The record that could begin now; `None` if there is none, or if something forbids it.
+fn next_to_begin(lane: &LaneAccount, evidence: &Evidence, commits_disturbed: bool) -> Option<i64> {
+    let subscriber = &lane.subscriber;
+    let waits_for_commit = subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each;
+    if lane.open >= subscriber.concurrency.max(1) || (waits_for_commit && commits_disturbed) {
+        return None;
+    }
+    let end = evidence.end(&lane.place);
+    let most = i64::try_from(lane.settings.max_in_flight).unwrap_or(i64::MAX);
+    let brake = i64::try_from(lane.settings.max_uncommitted).unwrap_or(i64::MAX);
+    let mut kept = lane.kept().count();
+    let mut waiting = Vec::new();
+    for offset in lane.prefix..end {
+        if offset - lane.prefix >= most || i64::try_from(kept).unwrap_or(i64::MAX) >= most {
+            return None;
+        }
+        // While commits go through, the brake asks for one, and is off at once.
+        if commits_disturbed && offset - lane.accepted >= brake {
+            return None;
+        }
+        if lane.records.contains_key(&offset) {
+            continue;
+        }
+        let behind = match subscriber.order {
+            Order::Partition => lane.kept().next().is_some(),
+            Order::Key => {
+                let key = evidence.key(&lane.place, offset);
+                let busy = |(other, record): (i64, &super::account::RecordAccount)| {
+                    (record.open || !record.is_known_finished()) && other != offset
+                };
+                lane.neighbours(offset, evidence).any(busy) || (key.is_some() && waiting.contains(&key))
+            }
+            Order::None => false,
+        };
+        if !behind {
+            return Some(offset);
+        }
+        // Its commit would cover this one, which waits for its key.
+        if subscriber.order == Order::Partition || waits_for_commit {
+            return None;
+        }
+        waiting.push(evidence.key(&lane.place, offset));
+        kept += 1;
+    }
+    None
+}

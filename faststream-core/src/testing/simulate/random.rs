@@ -1,0 +1,108 @@
+//! Randomness that repeats: drawn from the seed of the simulation that runs on this thread.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::Duration;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+}
+
+/// The simulation that runs on this thread.
+struct Current {
+    seed: u64,
+    rng: fastrand::Rng,
+    /// Faults are off: everything must settle now.
+    calm: bool,
+}
+
+/// Random numbers that repeat with the simulation's seed.
+#[derive(Clone)]
+pub struct Random(fastrand::Rng);
+
+/// Random numbers for a handler under test: other ones in each call, the same ones in each run of a seed.
+///
+/// Outside of a simulation, the same ones always, and [`fails`](Random::fails) is false.
+#[must_use]
+pub fn random() -> Random {
+    let forked = with(|current| Random(fastrand::Rng::with_seed(current.rng.u64(..))));
+    forked.unwrap_or_else(|| Random::of(0))
+}
+
+/// Random numbers that are the same ones in each call during a run: for settings that an app keeps when it is built again.
+#[must_use]
+pub fn random_of_run() -> Random {
+    with(|current| Random::of(current.seed ^ 0x5e77_1465)).unwrap_or_else(|| Random::of(0))
+}
+
+impl Random {
+    pub(super) fn of(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
+    }
+
+    /// True with this probability, from 0 to 1.
+    pub fn chance(&mut self, probability: f64) -> bool {
+        self.0.f64() < probability
+    }
+
+    /// True with this probability while faults are on; false at the end of a simulation, when everything must settle.
+    pub fn fails(&mut self, probability: f64) -> bool {
+        self.chance(probability) && with(|current| !current.calm) == Some(true)
+    }
+
+    /// A number from 0 to below `end`; 0 if there is none.
+    pub fn below(&mut self, end: u64) -> u64 {
+        if end == 0 { 0 } else { self.0.u64(..end) }
+    }
+
+    /// One of these.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.0.usize(..from.len())]
+    }
+
+    /// A duration of up to `most`, in whole milliseconds.
+    pub fn duration(&mut self, most: Duration) -> Duration {
+        let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.0.u64(..=most))
+    }
+}
+
+impl fmt::Debug for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Random")
+    }
+}
+
+/// Until it is dropped, this thread runs this seed.
+pub(super) struct Scope(());
+
+impl Scope {
+    pub(super) fn enter(seed: u64) -> Self {
+        let rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17));
+        CURRENT.set(Some(Current { seed, rng, calm: false }));
+        Self(())
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        CURRENT.set(None);
+    }
+}
+
+/// Faults are off from now on.
+pub(super) fn calm_down() {
+    with(|current| current.calm = true);
+}
+
+/// Whether a simulation runs on this thread.
+pub(super) fn is_running() -> bool {
+    with(|_| ()).is_some()
+}
+
+fn with<R>(look: impl FnOnce(&mut Current) -> R) -> Option<R> {
+    CURRENT.try_with(|current| current.try_borrow_mut().ok()?.as_mut().map(look)).ok().flatten()
+}

@@ -1,0 +1,215 @@
+//! One seed, one run: the same seed gives the same run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::checker::Checker;
+use super::faults::Fault;
+use super::fleet::{Factory, Fleet};
+use super::moments::{Committed, Situation};
+use super::promise::Promise;
+use super::random::{Random, Scope, calm_down};
+use super::scenario::Scenario;
+use super::world::World;
+use crate::memory::{ForeignMember, MemoryBroker};
+
+/// Only what never ends takes so long.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+/// Longer than a session, and than a held record waits for its next attempt.
+const CALM: Duration = Duration::from_secs(31);
+/// How often a held record is given a chance at the end.
+const CHANCES: u32 = 4;
+
+/// One run, as it goes.
+pub(super) struct Run<'f> {
+    pub(super) scenario: &'f Scenario,
+    pub(super) fleet: Fleet<'f>,
+    pub(super) world: World,
+    pub(super) random: Random,
+    pub(super) foreign: Vec<ForeignMember>,
+    pub(super) injected: BTreeMap<Fault, u64>,
+    /// Records made so far.
+    pub(super) made: u64,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) checker: Arc<Checker>,
+    pub(super) steps: u64,
+    pub(super) virtual_time: Duration,
+    pub(super) injected: BTreeMap<Fault, u64>,
+}
+
+/// Runs one seed on a runtime of its own, in virtual time.
+///
+/// # Panics
+/// If a check of the scenario does; `watched` is what was seen until then.
+pub(super) fn run(
+    seed: u64,
+    factory: &Factory<'_>,
+    scenario: &Scenario,
+    watched: impl FnOnce(Arc<Checker>),
+    keep_timeline: bool,
+) -> Finished {
+    let _scope = Scope::enter(seed);
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().expect("a runtime for the seed");
+    runtime.block_on(async {
+        let checker = Arc::new(Checker::new(keep_timeline));
+        watched(Arc::clone(&checker));
+        let mut run = Run::begin(seed, factory, scenario, Arc::clone(&checker)).await;
+        let began = Instant::now();
+        let mut steps = 0;
+        while steps < scenario.steps && !run.is_broken() {
+            steps += 1;
+            run.world.step = steps;
+            run.step().await;
+            run.check(&scenario.checks);
+        }
+        if !run.is_broken() {
+            run.end().await;
+        }
+        Finished { checker, steps: steps.into(), virtual_time: began.elapsed(), injected: run.injected }
+    })
+}
+
+impl<'f> Run<'f> {
+    async fn begin(
+        seed: u64,
+        factory: &'f Factory<'f>,
+        scenario: &'f Scenario,
+        checker: Arc<Checker>,
+    ) -> Self {
+        let mut fleet = Fleet::new(factory, seed, Arc::clone(&checker));
+        // Looked at only: what it reads, and how.
+        let plan = fleet.plan().await;
+        {
+            let mut account = checker.account();
+            account.subscribers = plan.subscribers().to_vec();
+            account.settings = plan.group_settings();
+        }
+        fleet.drain = plan.subscribers().iter().map(|subscriber| subscriber.drain).max().unwrap_or_default();
+        let world = World {
+            seed,
+            began: Instant::now(),
+            brokers: Arc::clone(&fleet.brokers),
+            subscribers: plan.subscribers().to_vec(),
+            held: Vec::new(),
+            instances: 0,
+            step: 0,
+        };
+        let mut random = Random::of(seed);
+        for (topic, _) in &scenario.sources {
+            let given = scenario.partitions.iter().find(|(name, _)| **name == **topic);
+            let partitions =
+                given.map_or_else(|| 1 + i32::try_from(random.below(4)).unwrap_or(0), |(_, given)| *given);
+            world.broker_of(topic).create_topic(topic, partitions);
+        }
+        for (topic, partitions) in &scenario.partitions {
+            world.broker_of(topic).create_topic(topic, *partitions);
+        }
+        fleet.start().await;
+        let (foreign, injected) = (Vec::new(), BTreeMap::new());
+        Self { scenario, fleet, world, random, foreign, injected, made: 0 }
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.fleet.checker.account().violation.is_some()
+    }
+
+    /// What must hold now.
+    pub(super) fn check(&mut self, checks: &[super::scenario::Look]) {
+        self.fleet.look();
+        self.world.held = self.fleet.held();
+        self.world.instances = self.fleet.running.len();
+        let foreign = self.foreign.iter().flat_map(ForeignMember::partitions);
+        let situation = Situation {
+            running: self.fleet.running.len(),
+            leaving: self.fleet.leaving(),
+            is_offline: Instant::now() < self.fleet.offline_until,
+            commits_disturbed: self.world.all_brokers().iter().any(MemoryBroker::are_commits_disturbed),
+            foreign: foreign.map(|(topic, partition)| (topic.into(), partition)).collect(),
+        };
+        self.fleet.checker.account().check_moment(&situation);
+        if !self.is_broken() {
+            checks.iter().for_each(|check| check(&self.world));
+        }
+    }
+
+    /// Faults off: everything must settle, and nothing may be missing.
+    async fn end(&mut self) {
+        calm_down();
+        let checker = Arc::clone(&self.fleet.checker);
+        self.foreign.clear();
+        self.world.all_brokers().iter().for_each(MemoryBroker::heal);
+        checker.account().note("calm", || "faults are off from here on".into());
+        // What is delayed already, a session, a client that is replaced.
+        sleep(CALM + CALM).await;
+        self.fleet.look();
+        self.fleet.offline_until = Instant::now();
+        if self.fleet.running.is_empty() {
+            self.fleet.start().await;
+        }
+        checker.account().unsettled_until = Instant::now() + Duration::from_secs(6) + self.fleet.drain;
+        for _ in 0..CHANCES {
+            self.settle().await;
+            if self.is_broken() || self.fleet.held().is_empty() {
+                break;
+            }
+            sleep(CALM).await;
+        }
+        sleep(Duration::from_secs(3)).await;
+        self.check(&self.scenario.checks.clone());
+        let held = self.held();
+        while !self.fleet.running.is_empty() {
+            self.fleet.stop(0);
+        }
+        self.fleet.left().await;
+        if self.is_broken() {
+            return;
+        }
+        let committed = self.committed();
+        checker.account().check_end(&committed, &held);
+        if !self.is_broken() {
+            self.scenario.checks_at_end.iter().for_each(|check| check(&self.world));
+        }
+    }
+
+    async fn settle(&mut self) {
+        let brokers = self.world.all_brokers();
+        let settled = self.fleet.quiet.wait(|| brokers.iter().any(MemoryBroker::has_unseen));
+        if timeout(NEVER, settled).await.is_err() {
+            let text = "with faults off, not everything settled within a day: a call or an `Ack` never ends";
+            self.fleet.checker.account().violated(Promise::NothingLost, text.into());
+        }
+    }
+
+    fn committed(&self) -> Committed {
+        let mut all = Committed::new();
+        for subscriber in &self.world.subscribers {
+            for broker in self.world.all_brokers() {
+                for topic in broker.topic_list().into_keys().filter(|topic| subscriber.reads(topic)) {
+                    for (partition, next) in broker.committed(&subscriber.group, &topic) {
+                        all.insert((Arc::clone(&subscriber.group), (topic.as_str().into(), partition)), next);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// The first held record of each partition.
+    fn held(&self) -> Committed {
+        let mut all = Committed::new();
+        for held in self.fleet.held() {
+            let place = (held.group, (held.topic, held.partition));
+            let first = all.entry(place).or_insert(held.offset);
+            *first = (*first).min(held.offset);
+        }
+        all
+    }
+}

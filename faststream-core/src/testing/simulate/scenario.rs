@@ -1,0 +1,123 @@
+//! What a simulation does besides the faults: which records come, for how long, and what must hold.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::faults::Faults;
+use super::random::Random;
+use super::world::World;
+use crate::publish::{EncodeError, IntoOutgoing, Outgoing};
+
+/// Makes the n-th record of a topic.
+pub(super) type Make = Arc<dyn Fn(&mut Random, u64) -> Result<Outgoing, EncodeError> + Send + Sync>;
+/// Looks at the world, and panics if something is wrong.
+pub(super) type Look = Arc<dyn Fn(&World) + Send + Sync>;
+
+/// What a simulation does: the records that come, the faults, and what must hold besides the promises.
+///
+/// ```
+/// use faststream_core::publish::Publish;
+/// use faststream_core::testing::{Fault, Faults, Scenario};
+///
+/// let scenario = Scenario::new()
+///     .records("orders", |random, n| Publish::new(n).key(random.below(4)))
+///     .partitions("orders", 3)
+///     .steps(40)
+///     .faults(Faults::all().without(Fault::BrokenClient))
+///     .check(|world| assert!(world.dead_letters("orders").is_empty()));
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Scenario {
+    pub(super) sources: Vec<(Arc<str>, Make)>,
+    pub(super) partitions: Vec<(String, i32)>,
+    pub(super) steps: u32,
+    pub(super) faults: Faults,
+    pub(super) actions: Vec<(String, Look)>,
+    pub(super) checks: Vec<Look>,
+    pub(super) checks_at_end: Vec<Look>,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Scenario {
+    /// 40 steps, all faults, no records yet.
+    pub fn new() -> Self {
+        Self {
+            sources: Vec::new(),
+            partitions: Vec::new(),
+            steps: 40,
+            faults: Faults::all(),
+            actions: Vec::new(),
+            checks: Vec::new(),
+            checks_at_end: Vec::new(),
+        }
+    }
+
+    /// Records come to this topic, some at a time. `make` is given random numbers and the record's number in the run,
+    /// from 1, and returns a value (published as JSON) or a [`Publish`](crate::publish::Publish) with a key and headers.
+    pub fn records<T: IntoOutgoing>(
+        mut self,
+        topic: &str,
+        make: impl Fn(&mut Random, u64) -> T + Send + Sync + 'static,
+    ) -> Self {
+        let name: Arc<str> = topic.into();
+        let topic = Arc::clone(&name);
+        let make = move |random: &mut Random, number| make(random, number).into_outgoing(Arc::clone(&topic));
+        self.sources.push((name, Arc::new(make)));
+        self
+    }
+
+    /// Sets the number of a topic's partitions; without it, topics that records come to have 1 to 4.
+    pub fn partitions(mut self, topic: &str, partitions: i32) -> Self {
+        self.partitions.push((topic.to_owned(), partitions));
+        self
+    }
+
+    /// Sets the number of steps: each lets records come, injects a fault, or takes an action; then time passes.
+    pub fn steps(mut self, steps: u32) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    /// Sets which faults are injected.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Something that may happen at any step, with its name in the timeline: a tombstone, a bad record, a fault of one's
+    /// own.
+    pub fn action(mut self, name: &str, act: impl Fn(&World) + Send + Sync + 'static) -> Self {
+        self.actions.push((name.to_owned(), Arc::new(act)));
+        self
+    }
+
+    /// Checks this after every step: it panics (`assert!`) if something is wrong.
+    pub fn check(mut self, check: impl Fn(&World) + Send + Sync + 'static) -> Self {
+        self.checks.push(Arc::new(check));
+        self
+    }
+
+    /// Checks this at the end, when faults are off and everything has settled: it panics if something is wrong.
+    pub fn check_at_end(mut self, check: impl Fn(&World) + Send + Sync + 'static) -> Self {
+        self.checks_at_end.push(Arc::new(check));
+        self
+    }
+}
+
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let topics: Vec<_> = self.sources.iter().map(|(topic, _)| topic).collect();
+        f.debug_struct("Scenario")
+            .field("topics", &topics)
+            .field("partitions", &self.partitions)
+            .field("steps", &self.steps)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
+}

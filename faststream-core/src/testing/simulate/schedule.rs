@@ -1,0 +1,216 @@
+//! One step of a run, drawn from its seed.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::faults::Fault;
+use super::run::Run;
+use crate::broker::CommitClass;
+use crate::memory::MemoryBroker;
+
+/// Instances of the app at a time.
+const INSTANCES: usize = 3;
+/// Members of other processes at a time.
+const FOREIGN: usize = 2;
+/// Until a crashed member is thrown out.
+const SESSION: Duration = crate::memory::SESSION;
+
+impl Run<'_> {
+    /// Records, a fault, or an action; then time passes.
+    pub(super) async fn step(&mut self) {
+        match self.random.below(100) {
+            0..50 => self.records(),
+            50..90 => self.fault().await,
+            90..94 => self.act(),
+            _ => {}
+        }
+        if self.fleet.running.is_empty() && self.random.chance(0.5) {
+            self.start().await;
+        }
+        let pause = match self.random.below(100) {
+            0..30 => Duration::ZERO,
+            30..96 => self.random.duration(Duration::from_millis(1_500)),
+            _ => self.random.duration(Duration::from_secs(20)),
+        };
+        // In pieces: what goes wrong is seen when it does.
+        let until = Instant::now() + pause;
+        sleep(pause.min(Duration::from_secs(1))).await;
+        while Instant::now() < until && !self.is_broken() {
+            self.check(&[]);
+            sleep((until - Instant::now()).min(Duration::from_secs(1))).await;
+        }
+    }
+
+    fn records(&mut self) {
+        let step = self.world.step;
+        let how_many = 1 + self.random.below(10);
+        self.note("records", || format!("step {step}: {how_many} records come"));
+        for _ in 0..how_many {
+            if self.scenario.sources.is_empty() {
+                return;
+            }
+            let (topic, make) = self.random.pick(&self.scenario.sources);
+            self.made += 1;
+            match make(&mut self.random, self.made) {
+                Ok(record) => self.world.publish_record(record),
+                Err(error) => panic!("record {} for {topic} cannot be encoded: {error}", self.made),
+            }
+        }
+    }
+
+    fn act(&mut self) {
+        if self.scenario.actions.is_empty() {
+            return;
+        }
+        let (step, (name, act)) = (self.world.step, self.random.pick(&self.scenario.actions));
+        self.note(name, || format!("step {step}: {name}"));
+        act(&self.world);
+    }
+
+    async fn start(&mut self) {
+        self.fleet.checker.account().unsettle(Duration::ZERO);
+        self.fleet.start().await;
+    }
+
+    async fn fault(&mut self) {
+        let on = self.scenario.faults.all_on();
+        if on.is_empty() {
+            return;
+        }
+        let fault = *self.random.pick(&on);
+        if !self.inject(fault).await {
+            return;
+        }
+        *self.injected.entry(fault).or_default() += 1;
+    }
+
+    /// False if there is nothing to do it to.
+    async fn inject(&mut self, fault: Fault) -> bool {
+        let step = self.world.step;
+        let instances = self.fleet.running.len();
+        let instance = usize::try_from(self.random.below(instances as u64)).unwrap_or(0);
+        let possible = match fault {
+            Fault::Crash | Fault::Restart => instances > 0,
+            Fault::Join => instances < INSTANCES,
+            Fault::BrokenReads | Fault::BrokenClient => self.random.chance(0.3),
+            _ => true,
+        };
+        if !possible {
+            return false;
+        }
+        let (group, broker) = self.target();
+        let (times, drain) = (1 + u32::try_from(self.random.below(4)).unwrap_or(0), self.fleet.drain);
+        let long = self.random.duration(Duration::from_secs(8));
+        self.note((fault, times), || format!("step {step}: {fault:?}"));
+        let account = || self.fleet.checker.account();
+        match fault {
+            Fault::Crash => {
+                account().unsettle(SESSION + drain);
+                self.fleet.crash(instance);
+                if self.random.chance(0.5) {
+                    self.start().await;
+                }
+            }
+            Fault::Restart => {
+                account().unsettle(drain);
+                self.fleet.stop(instance);
+                if self.random.chance(0.5) {
+                    self.start().await;
+                }
+            }
+            Fault::Join => {
+                account().unsettle(drain);
+                self.start().await;
+            }
+            Fault::ForeignMember => {
+                account().unsettle(drain);
+                self.foreign_member(&group, &broker);
+            }
+            Fault::Rebalance => {
+                account().unsettle(drain);
+                broker.rebalance(&group);
+            }
+            Fault::Lost => {
+                account().unsettle(drain);
+                broker.lose(&group);
+            }
+            Fault::CommitErrors => {
+                account().commits_disturbed = true;
+                account().unsettle(drain + Duration::from_secs(30));
+                let classes = [CommitClass::Transient, CommitClass::Stale, CommitClass::Permanent];
+                broker.fail_commits(*self.random.pick(&classes), times);
+            }
+            Fault::CommitDelays => {
+                account().commits_disturbed = true;
+                if self.random.chance(0.5) {
+                    broker.delay_commits(long, times);
+                } else {
+                    broker.lose_commits(1);
+                }
+            }
+            Fault::OffsetFetchErrors => {
+                account().unsettle(Duration::from_secs(30));
+                broker.fail_offset_fetch(times * 2);
+            }
+            Fault::PublishErrors => broker.fail_publishes(times),
+            Fault::PublishRefusals => self.refuse_publishes(&broker, times),
+            Fault::PublishDelays => broker.delay_publishes(long / 4),
+            Fault::Disconnect => {
+                account().unsettle(long);
+                self.fleet.offline_until = self.fleet.offline_until.max(Instant::now() + long);
+                account().commits_disturbed = true;
+                broker.disconnect(long);
+            }
+            Fault::BrokenReads => {
+                account().unsettle(Duration::from_secs(120));
+                broker.break_reads(times);
+            }
+            Fault::BrokenClient => {
+                account().commits_disturbed = true;
+                account().unsettle(Duration::from_secs(120));
+                broker.fail_commits(CommitClass::Fatal, 1);
+            }
+        }
+        true
+    }
+
+    /// A group, and the broker that it is on.
+    fn target(&mut self) -> (String, MemoryBroker) {
+        let subscriber = self.random.pick(&self.world.subscribers);
+        let name = subscriber.broker.as_deref();
+        let broker = self.world.broker_named(name);
+        (subscriber.group.to_string(), broker)
+    }
+
+    fn foreign_member(&mut self, group: &str, broker: &MemoryBroker) {
+        if self.foreign.len() >= FOREIGN || (!self.foreign.is_empty() && self.random.chance(0.5)) {
+            self.foreign.remove(0);
+            return;
+        }
+        let read = self.world.subscribers.iter().filter(|subscriber| *subscriber.group == *group);
+        let topics = broker
+            .topic_list()
+            .into_keys()
+            .filter(|topic| read.clone().any(|subscriber| subscriber.reads(topic)));
+        let topics: Vec<String> = topics.collect();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        self.foreign.push(broker.join_foreign(group, &topics));
+    }
+
+    fn refuse_publishes(&mut self, broker: &MemoryBroker, times: u32) {
+        let mut topics = Vec::new();
+        for subscriber in &self.world.subscribers {
+            topics.extend(subscriber.publishes.iter().cloned());
+            for topic in broker.topic_list().into_keys().filter(|topic| subscriber.reads(topic)) {
+                topics.push(subscriber.dead_letter_topic(&topic));
+            }
+        }
+        let topic = self.random.pick(&topics);
+        broker.refuse_publishes_to(topic, times);
+    }
+
+    fn note(&self, what: impl std::hash::Hash, text: impl FnOnce() -> String) {
+        self.fleet.checker.account().note(what, text);
+    }
+}

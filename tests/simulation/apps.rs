@@ -1,0 +1,132 @@
+//! The apps under simulation, each in a module of its own.
+
+use faststream::{Ack, Verdict, publisher, subscriber};
+
+use crate::behaviour::{Job, Planned, take_time};
+
+pub(crate) mod by_partition {
+    use super::*;
+
+    #[subscriber(topic = "in", retry(attempts = 3, backoff = "100ms..1s"), on_error = DeadLetter)]
+    #[publisher(topic = "out")]
+    async fn handle(job: Job) -> Result<Job, Planned> {
+        job.work().await
+    }
+}
+
+pub(crate) mod by_key {
+    use super::*;
+
+    #[subscriber(
+        topic = "in",
+        order = Key,
+        concurrency = 4,
+        commit = Each,
+        retry(attempts = 3, backoff = "100ms..1s"),
+        on_decode_error = Skip,
+    )]
+    #[publisher(topic = "out")]
+    async fn handle(job: Job) -> Result<Job, Planned> {
+        job.work().await
+    }
+}
+
+pub(crate) mod unordered {
+    use super::*;
+
+    #[subscriber(topic = "in", order = None, concurrency = 8, ack = RejectOnError, dead_letter = "graves", timeout = "2s")]
+    async fn handle(job: Job) -> Result<(), Planned> {
+        job.work().await.map(drop)
+    }
+}
+
+pub(crate) mod by_hand {
+    use super::*;
+
+    #[subscriber(
+        topic = "in",
+        order = Key,
+        concurrency = 4,
+        ack = Manual,
+        retry(attempts = 4, backoff = "100ms..1s"),
+        on_error = DeadLetter,
+    )]
+    async fn handle(job: Job, ack: Ack) {
+        // The task outlives the call, its assignment, and a crash of the app.
+        tokio::spawn(later(job, ack));
+        take_time(&mut faststream::testing::random()).await;
+    }
+}
+
+async fn later(job: Job, ack: Ack) {
+    let worked = job.work().await;
+    let mut random = faststream::testing::random();
+    // What it says when it is too late is for the checker.
+    let _ = match worked {
+        Ok(_) => ack.ack(),
+        Err(Planned) if random.chance(0.3) => ack.nack(),
+        Err(Planned) if random.chance(0.3) => ack.reject("planned"),
+        Err(Planned) if random.chance(0.3) => ack.skip(),
+        Err(Planned) => return,
+    };
+}
+
+pub(crate) mod by_hand_in_order {
+    use super::*;
+
+    #[subscriber(topic = "in", ack = Manual, drain = "1s", retry(attempts = 2, backoff = "1s"), on_error = Skip)]
+    async fn handle(job: Job, ack: Ack) -> Verdict {
+        let mut random = faststream::testing::random();
+        match job.work().await {
+            Ok(_) if random.chance(0.5) => drop(ack.ack()),
+            Ok(job) => drop(tokio::spawn(later(job, ack))),
+            Err(Planned) if random.chance(0.5) => return Verdict::nack(),
+            Err(Planned) => drop(ack.skip()),
+        }
+        Verdict::Ack
+    }
+}
+
+pub(crate) mod first {
+    use super::*;
+
+    #[subscriber(topic = "in", order = Key, concurrency = 2, ack = AckFirst)]
+    async fn handle(job: Job) -> Result<(), Planned> {
+        job.work().await.map(drop)
+    }
+}
+
+pub(crate) mod first_each {
+    use super::*;
+
+    #[subscriber(topic = "in", order = Key, concurrency = 4, ack = AckFirst, commit = Each)]
+    async fn handle(job: Job) -> Result<(), Planned> {
+        job.work().await.map(drop)
+    }
+}
+
+pub(crate) mod two_groups {
+    use super::*;
+
+    #[subscriber(topic = "in", group = "one", ack = Ack, commit = Each)]
+    #[publisher(topic = "middle")]
+    async fn one(job: Job) -> Result<Job, Planned> {
+        job.work().await
+    }
+
+    #[subscriber(topic = "in", group = "two", order = None, retry(attempts = 2, backoff = "50ms"), on_error = Skip)]
+    async fn two(job: Job) -> Result<(), Planned> {
+        job.work().await.map(drop)
+    }
+
+    #[subscriber(
+        pattern = "^mid",
+        group = "two",
+        retry(attempts = 2, backoff = "50ms"),
+        dead_letter = "graves"
+    )]
+    async fn three(job: Job) -> Result<Verdict, Planned> {
+        let id = job.work().await?.id;
+        Ok(if id % 7 == 0 { Verdict::reject("planned") } else { Verdict::Ack })
+    }
+}

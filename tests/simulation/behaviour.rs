@@ -1,0 +1,56 @@
+//! What the handlers under simulation do: by the seed, they take time, fail and panic.
+
+use std::time::Duration;
+
+use faststream::testing::{Random, random};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+/// What is worked on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) id: u64,
+}
+
+/// It failed, as it was to.
+#[derive(Debug)]
+pub(crate) struct Planned;
+
+impl std::fmt::Display for Planned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("planned")
+    }
+}
+
+impl std::error::Error for Planned {}
+
+impl Job {
+    pub(crate) fn value(&self) -> Value {
+        json!({ "id": self.id })
+    }
+
+    /// No job.
+    pub(crate) fn unreadable(id: u64) -> Value {
+        json!({ "id": format!("bad {id}") })
+    }
+
+    /// Takes its time, then maybe fails or panics.
+    pub(crate) async fn work(self) -> Result<Self, Planned> {
+        let mut random = random();
+        take_time(&mut random).await;
+        assert!(!random.fails(0.02), "planned");
+        if random.fails(0.12) { Err(Planned) } else { Ok(self) }
+    }
+}
+
+/// Mostly none, rarely more than any drain time.
+pub(crate) async fn take_time(random: &mut Random) {
+    let most = match random.below(100) {
+        0..55 => return,
+        55..85 => Duration::from_millis(60),
+        85..97 => Duration::from_secs(3),
+        _ => Duration::from_secs(20),
+    };
+    sleep(random.duration(most)).await;
+}

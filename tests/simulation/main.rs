@@ -1,0 +1,87 @@
+//! The runtime under thousands of random schedules: every order, ack policy, commit and end of a record.
+//!
+//! `FASTSTREAM_SEEDS` says how many seeds all of it takes together; `FASTSTREAM_SEED` replays one.
+
+mod apps;
+mod behaviour;
+
+use faststream::FastStream;
+use faststream::memory::MemoryBroker;
+use faststream::testing::{Report, Scenario, random_of_run, simulate};
+use faststream::{GroupSettings, Publish};
+
+use self::behaviour::Job;
+
+/// How many simulations share the seeds.
+const SHARES: u64 = 8;
+
+/// Runs one app's share of the seeds: no two apps get the same ones.
+fn share(number: u64, app: impl Fn() -> FastStream + Sync) -> Report {
+    let seeds = std::env::var("FASTSTREAM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+    let first = number * 1_000_000;
+    let seeds = first..first + u64::div_ceil(seeds, SHARES);
+    let report = simulate(seeds, || std::future::ready(app()), scenario());
+    println!("{report}");
+    report
+}
+
+/// Jobs in `in`, with few keys and without, some of which cannot be read.
+fn scenario() -> Scenario {
+    Scenario::new()
+        .records("in", |random, id| {
+            let job = Job { id };
+            let key = if random.chance(0.8) { Some(format!("k{}", random.below(4))) } else { None };
+            if random.chance(0.02) { Publish::new(Job::unreadable(id)) } else { Publish::new(job.value()) }
+                .key(key)
+        })
+        .steps(40)
+}
+
+/// The app of one module, with limits drawn from the seed.
+fn app(module: &str) -> FastStream {
+    let mut random = random_of_run();
+    let settings = GroupSettings::new()
+        .max_uncommitted(*random.pick(&[3, 10, 10_000]))
+        .max_in_flight(*random.pick(&[4, 16, 10_000]));
+    FastStream::new(MemoryBroker::new()).name("simulated").module(module).group_settings(settings)
+}
+
+#[test]
+fn partition_order_with_results_and_dead_letters() {
+    share(0, || app("simulation::apps::by_partition"));
+}
+
+#[test]
+fn key_order_with_results_and_held_records() {
+    share(1, || app("simulation::apps::by_key"));
+}
+
+#[test]
+fn no_order_with_rejects_and_timeouts() {
+    share(2, || app("simulation::apps::unordered"));
+}
+
+#[test]
+fn acks_by_hand_settled_late_and_dropped() {
+    share(3, || app("simulation::apps::by_hand"));
+}
+
+#[test]
+fn acks_by_hand_in_partition_order() {
+    share(4, || app("simulation::apps::by_hand_in_order"));
+}
+
+#[test]
+fn finished_when_dispatched_in_key_order() {
+    share(5, || app("simulation::apps::first"));
+}
+
+#[test]
+fn finished_when_dispatched_and_committed() {
+    share(6, || app("simulation::apps::first_each"));
+}
+
+#[test]
+fn finished_when_ended_and_skipped_in_two_groups() {
+    share(7, || app("simulation::apps::two_groups"));
+}
