@@ -4,6 +4,8 @@
 
 mod apps;
 mod behaviour;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 
 use faststream::FastStream;
 use faststream::memory::MemoryBroker;

@@ -11,6 +11,8 @@ mod lane;
 mod member;
 mod metrics;
 mod offsets;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod progress;
 mod quiet;
 mod reports;

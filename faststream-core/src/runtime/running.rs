@@ -52,6 +52,11 @@ impl Member {
         let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
         let observer = self.context.observer.clone();
         let control = Arc::new(LaneControl::new(epoch, lane.start()).observed(observer));
+        #[cfg(feature = "planted-bugs")]
+        super::planted::note_lane(
+            (Arc::clone(&self.name), Arc::clone(&place.topic), place.partition),
+            &control,
+        );
         if self.hooks.delay_starts() {
             control.close_gate();
         }

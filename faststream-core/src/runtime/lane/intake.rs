@@ -12,6 +12,8 @@ use super::step::{Step, Wait, begin};
 use super::{BATCH, LaneTask};
 use crate::delivery::{Call, Delivery, Outcome, Record};
 use crate::policy::{AckPolicy, Commit, Order};
+#[cfg(feature = "planted-bugs")]
+use crate::runtime::planted::{self, Planted};
 use crate::runtime::status::News;
 use crate::verdict::Verdict;
 
@@ -63,6 +65,10 @@ impl LaneTask {
     fn refill(&mut self, cx: &mut TaskContext<'_>) -> bool {
         if !self.slots.is_empty() {
             for slot in self.slots.values_mut() {
+                #[cfg(feature = "planted-bugs")]
+                if planted::is_planted(Planted::ReuseIndex) {
+                    continue;
+                }
                 if let Source::Batch(index) = slot.source {
                     slot.source = Source::Copy(Box::new(self.lane.record(index).to_owned_record()));
                 }
@@ -100,6 +106,8 @@ impl LaneTask {
             self.keys.queue(key, offset);
             self.keep(offset, index, Some(key), State::Waiting);
             self.slots.set_has_key(offset, false);
+            #[cfg(feature = "planted-bugs")]
+            planted::finish_if(Planted::ForgetQueued, &mut self.offsets, offset);
             return;
         }
         if self.subscriber.ack == AckPolicy::AckFirst {

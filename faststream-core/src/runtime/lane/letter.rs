@@ -14,6 +14,8 @@ use super::timers::Kind;
 use crate::broker::{PublishError, PublishErrorKind};
 use crate::policy::Retry;
 use crate::publish::{Outgoing, Partition};
+#[cfg(feature = "planted-bugs")]
+use crate::runtime::planted::{self, Planted};
 
 /// The copy is kept and published again without end.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -29,6 +31,8 @@ impl LaneTask {
     ) {
         let Some(slot) = self.slots.get_mut(offset) else { return };
         slot.copies = Some(Copies { left: copies, purpose, failures: 0 });
+        #[cfg(feature = "planted-bugs")]
+        planted::finish_if(Planted::SettleEarly, &mut self.offsets, offset);
         self.publish_again(offset, cx);
     }
 

@@ -190,6 +190,8 @@ impl LaneTask {
     /// Once per turn, and only if the prefix moved.
     fn store(&mut self) {
         let prefix = self.offsets.prefix();
+        #[cfg(feature = "planted-bugs")]
+        let prefix = crate::runtime::planted::prefix(prefix, self.next);
         if let Some(next) = prefix
             && self.stored != prefix
         {

@@ -38,8 +38,12 @@ pub(super) struct LaneAccount {
     /// To be given back; given back or dead.
     pub(super) revoked: bool,
     pub(super) over: bool,
+    /// Its task ended unasked, or with its app.
+    pub(super) died: bool,
     /// A commit was refused, and none taken since.
     pub(super) refused: Option<Instant>,
+    /// When a commit of its member was taken last, of whatever lane.
+    pub(super) member_heard: Instant,
     /// Something is stored that the broker does not have.
     pub(super) dirty: Option<Instant>,
     /// Since when this record could begin and does not.
@@ -142,18 +146,23 @@ impl LaneAccount {
         if self.records.get(&offset).is_some_and(|record| record.finished) {
             return true;
         }
-        let finished = match self.left(offset, evidence) {
-            Left::Nothing => true,
-            Left::Copies => match self.records.get(&offset).and_then(|record| record.last.as_ref()) {
-                Some(End::Published(copies, before)) => evidence.claim(copies, before),
-                _ => false,
-            },
-            Left::Letter(_) => match self.records.get(&offset) {
-                Some(record) => evidence.claim_letter(&self.origin(offset), &record.letters),
-                None => false,
-            },
-            Left::Begin | Left::Call(_) | Left::Ack | Left::Attempt(_) | Left::Help => false,
+        let record = self.records.get(&offset).filter(|record| !record.open);
+        // A copy that is there counts, even if one of an earlier assignment was refused meanwhile.
+        let is_published = match record.and_then(|record| record.last.as_ref()) {
+            Some(End::Published(copies, before)) if !copies.is_empty() => evidence.claim(copies, before),
+            _ => false,
         };
+        let finished = is_published
+            || match self.left(offset, evidence) {
+                Left::Nothing => true,
+                Left::Letter(_) => match self.records.get(&offset) {
+                    Some(record) => evidence.claim_letter(&self.origin(offset), &record.letters),
+                    None => false,
+                },
+                Left::Begin | Left::Call(_) | Left::Ack | Left::Copies | Left::Attempt(_) | Left::Help => {
+                    false
+                }
+            };
         if finished && let Some(record) = self.records.get_mut(&offset) {
             record.finished = true;
         }
@@ -245,10 +254,32 @@ impl LaneAccount {
     /// Whether an earlier record forbids that another one begins that must not overtake it. Copies on their way forbid
     /// nothing: the producer keeps their order. Nor does an `Ack` that is out.
     pub(super) fn forbids(&self, offset: i64, evidence: &Evidence) -> bool {
+        if self.are_copies_there(offset, evidence) {
+            return false;
+        }
         match self.left(offset, evidence) {
             Left::Call(_) | Left::Attempt(_) | Left::Help => true,
             Left::Nothing | Left::Begin | Left::Ack | Left::Copies | Left::Letter(_) => false,
         }
+    }
+
+    fn are_copies_there(&self, offset: i64, evidence: &Evidence) -> bool {
+        let record = self.records.get(&offset).filter(|record| !record.open);
+        match record.and_then(|record| record.last.as_ref()) {
+            Some(End::Published(copies, before)) => evidence.came(copies, before),
+            _ => false,
+        }
+    }
+
+    /// Whether a copy of one of its records was refused for good: it may be held for that, whatever else is in the logs.
+    pub(super) fn may_hold(&self, evidence: &Evidence) -> bool {
+        self.records.iter().any(|(offset, record)| {
+            let of_copies = match &record.last {
+                Some(End::Published(copies, before)) => evidence.was_refused(copies, before),
+                _ => false,
+            };
+            of_copies || evidence.was_letter_refused(&self.origin(*offset), &record.letters)
+        })
     }
 
     /// The begun records that this one must not overtake or run beside: of its key, or all; finished ones left out.
@@ -283,7 +314,8 @@ impl LaneAccount {
     /// Silence brakes, too: noticed by a timer, some intervals later.
     pub(super) fn notice_silence(&mut self) {
         let most = self.settings.commit_interval * 5;
-        if self.dirty.is_some_and(|since| since.elapsed() > most) {
+        let silent = self.dirty.map(|since| since.max(self.member_heard));
+        if silent.is_some_and(|since| since.elapsed() > most) {
             self.braked.get_or_insert((Instant::now(), self.highest));
         }
     }

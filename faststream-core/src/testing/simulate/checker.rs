@@ -13,7 +13,7 @@ use super::timeline::Timeline;
 use crate::app::{CallBegin, CallReport, Observer};
 use crate::broker::{Epoch, RevocationId};
 use crate::delivery::Outcome;
-use crate::memory::{Happening, Watch};
+use crate::memory::{Happening, SESSION, Watch};
 use crate::policy::{AckPolicy, Commit, GroupSettings, Order};
 use crate::subscriber::Subscriber;
 use crate::verdict::Verdict;
@@ -116,6 +116,7 @@ impl Account {
             Happening::Crashed { member } => {
                 self.note(("crashed", member), || format!("member {member} is gone without a word"));
                 self.member_gone(member);
+                // Its lanes end when the app hears of it, in the same moment.
             }
             Happening::Left { member } => {
                 self.note(("left", member), || format!("member {member} leaves"));
@@ -168,7 +169,9 @@ impl Account {
             open: 0,
             revoked: false,
             over: self.gone.contains(&member),
+            died: false,
             refused: None,
+            member_heard: Instant::now(),
             dirty: None,
             stuck: None,
         };
@@ -196,6 +199,7 @@ impl Account {
         let ahead = self.owed.values().filter(|owed| owed.member == member).map(|owed| owed.until).max();
         let alone = now + if lost { ANSWER_LOST.min(drain + ANSWER) } else { drain + ANSWER };
         let until = ahead.map_or(alone, |ahead| alone.max(ahead));
+        self.unsettled_until = self.unsettled_until.max(until);
         self.owed.insert(revocation, Owed { member, lanes: known, lost, until, since: now });
     }
 
@@ -243,7 +247,7 @@ impl Account {
         }
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         lane.advance(lane.highest + 1, &mut self.evidence);
-        let is_clean = lane.open == 0 && lane.prefix == lane.highest + 1;
+        let is_clean = !lane.died && lane.open == 0 && lane.prefix == lane.highest + 1;
         if is_clean
             && lane.refused.is_none()
             && lane.accepted < lane.prefix
@@ -263,6 +267,7 @@ impl Account {
     fn lane_ended(&mut self, lane: Epoch) {
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         lane.over = true;
+        lane.died = !lane.revoked;
         lane.stuck = None;
         let number = lane.number;
         lane.open = 0;
@@ -272,9 +277,10 @@ impl Account {
     /// It owes nothing, and reads nothing.
     fn member_gone(&mut self, member: u64) {
         self.gone.insert(member);
+        self.unsettle(SESSION);
         self.owed.retain(|_, owed| owed.member != member);
         for lane in self.lanes.values_mut().filter(|lane| lane.member == member) {
-            lane.over = true;
+            lane.revoked = true;
             lane.stuck = None;
         }
     }
@@ -303,7 +309,13 @@ impl Account {
             account.refused = Some(now);
             account.braked.get_or_insert((now, account.highest));
         }
-        let place = account.name();
+        let (place, member) = (account.name(), account.member);
+        if is_taken {
+            let of_member = self.lanes.values_mut().filter(|lane| lane.member == member);
+            of_member.for_each(|lane| lane.member_heard = now);
+        } else {
+            self.disturbed_until = now;
+        }
         self.note(("committed", number, next, is_taken), || match refused {
             None => format!("{place}: {next} committed (lane {number})"),
             Some(error) => format!("{place}: commit of {next} refused (lane {number}): {error}"),

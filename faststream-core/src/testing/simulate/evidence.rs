@@ -107,6 +107,15 @@ impl Evidence {
         self.copies_now(copies).refused > before.refused
     }
 
+    /// Whether some of these copies came since.
+    pub(super) fn came(&self, copies: &[Content], before: &Before) -> bool {
+        self.copies_now(copies).there > before.there
+    }
+
+    pub(super) fn was_letter_refused(&self, origin: &Origin, before: &Before) -> bool {
+        self.letters_now(origin).refused > before.refused
+    }
+
     /// Whether each of these copies came since, and nobody else counted on it; counts on them if so.
     pub(super) fn claim(&mut self, copies: &[Content], before: &Before) -> bool {
         let mut needed = BTreeMap::<Content, u64>::new();
@@ -114,8 +123,7 @@ impl Evidence {
             *needed.entry(*copy).or_default() += 1;
         }
         let free = |copy: &Content| self.copies.get(copy).map_or(0, |count| count.there - count.claimed);
-        let came = self.copies_now(copies).there > before.there;
-        if !came || needed.iter().any(|(copy, times)| free(copy) < *times) {
+        if !self.came(copies, before) || needed.iter().any(|(copy, times)| free(copy) < *times) {
             return false;
         }
         for (copy, times) in needed {
@@ -124,11 +132,13 @@ impl Evidence {
         true
     }
 
-    /// As `claim`, for a dead letter; one that was refused since was not the last of it.
+    /// As `claim`, for a dead letter.
     pub(super) fn claim_letter(&mut self, origin: &Origin, before: &Before) -> bool {
-        let Some(count) = self.letters.get_mut(origin).filter(|count| {
-            count.there > count.claimed && count.there > before.there && count.refused == before.refused
-        }) else {
+        let Some(count) = self
+            .letters
+            .get_mut(origin)
+            .filter(|count| count.there > count.claimed && count.there > before.there)
+        else {
             return false;
         };
         count.claimed += 1;

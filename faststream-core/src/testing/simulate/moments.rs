@@ -66,7 +66,10 @@ impl Account {
         for lane in self.lanes.values_mut().filter(|lane| !lane.over && !lane.revoked) {
             lane.look_for_finished(&mut self.evidence);
             lane.notice_silence();
-            let Some(offset) = next_to_begin(lane, &self.evidence, self.commits_disturbed) else {
+            // The next commit tells whether it is over.
+            let until = self.disturbed_until + lane.settings.commit_interval;
+            let disturbed = self.commits_disturbed || now <= until;
+            let Some(offset) = next_to_begin(lane, &self.evidence, disturbed) else {
                 lane.stuck = None;
                 continue;
             };
@@ -126,7 +129,7 @@ impl Account {
             let is_read = |place: &&Place| subscriber.reads(&place.0) && !situation.foreign.contains(*place);
             for place in self.evidence.places().filter(is_read) {
                 let reads = |lane: &LaneAccount| {
-                    !lane.over && lane.place == *place && *lane.group == *subscriber.group
+                    !lane.over && !lane.revoked && lane.place == *place && *lane.group == *subscriber.group
                 };
                 if !self.lanes.values().any(reads) {
                     let sentence = format!(
@@ -193,7 +196,10 @@ impl Account {
 fn next_to_begin(lane: &LaneAccount, evidence: &Evidence, commits_disturbed: bool) -> Option<i64> {
     let subscriber = &lane.subscriber;
     let waits_for_commit = subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each;
-    if lane.open >= subscriber.concurrency.max(1) || (waits_for_commit && commits_disturbed) {
+    if lane.open >= subscriber.concurrency.max(1)
+        || (waits_for_commit && commits_disturbed)
+        || lane.may_hold(evidence)
+    {
         return None;
     }
     let end = evidence.end(&lane.place);

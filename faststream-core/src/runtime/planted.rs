@@ -1,0 +1,84 @@
+//! Bugs to be planted, so that the simulation proves that it finds them. Only with the feature `planted-bugs`, which is
+//! for this project's own tests: nothing of it is in anybody's program.
+
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::LaneControl;
+use super::control::Settled;
+use super::offsets::Offsets;
+use crate::broker::Epoch;
+
+/// A bug that can be planted in the runtime of the current thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planted {
+    /// Stores the highest offset seen instead of the finished prefix.
+    StoreHighest,
+    /// A stale ack counts, in whatever assignment its partition has now.
+    ForgetEpoch,
+    /// A record that waits for its key is not tracked.
+    ForgetQueued,
+    /// A record is finished before its copy is confirmed.
+    SettleEarly,
+    /// A drain has no end.
+    DrainForEver,
+    /// A kept record is read from a batch that was refilled.
+    ReuseIndex,
+}
+
+thread_local! {
+    static PLANTED: Cell<Option<Planted>> = const { Cell::new(None) };
+    static LANES: RefCell<Vec<KnownLane>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A lane that was started on this thread, by group, topic and partition.
+struct KnownLane {
+    epoch: Epoch,
+    place: (Arc<str>, Arc<str>, i32),
+    control: Weak<LaneControl>,
+}
+
+/// Plants a bug in the runtime of the current thread, in place of another; none with `None`.
+pub fn plant(bug: Option<Planted>) {
+    PLANTED.set(bug);
+}
+
+pub(super) fn is_planted(bug: Planted) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// What is stored: the prefix, or whatever was seen.
+pub(super) fn prefix(prefix: Option<i64>, next: i64) -> Option<i64> {
+    if is_planted(Planted::StoreHighest) && prefix.is_some() { Some(next) } else { prefix }
+}
+
+/// Finishes a record that is not finished.
+pub(super) fn finish_if(bug: Planted, offsets: &mut Offsets, offset: i64) {
+    if is_planted(bug) {
+        offsets.finish(offset);
+    }
+}
+
+pub(super) fn drain(until: Instant) -> Instant {
+    if is_planted(Planted::DrainForEver) { until + Duration::from_secs(24 * 3600) } else { until }
+}
+
+pub(super) fn note_lane(place: (Arc<str>, Arc<str>, i32), control: &Arc<LaneControl>) {
+    if is_planted(Planted::ForgetEpoch) {
+        let known = KnownLane { epoch: control.epoch, place, control: Arc::downgrade(control) };
+        LANES.with_borrow_mut(|lanes| lanes.push(known));
+    }
+}
+
+/// Settles a record in the newest assignment of the partition that this lane had.
+pub(super) fn settles_in_newest(stale: Epoch, settled: Settled) -> bool {
+    let newest = LANES.with_borrow(|lanes| {
+        let place = &lanes.iter().find(|lane| lane.epoch == stale)?.place;
+        let newest = lanes.iter().rfind(|lane| lane.place == *place && lane.epoch != stale)?;
+        newest.control.upgrade()
+    });
+    newest.is_some_and(|newest| newest.deliver(settled))
+}

@@ -1,0 +1,60 @@
+//! Each bug, planted in the runtime, is found within a thousand seeds, and the promise that it breaks is named.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use faststream::testing::{Faults, Scenario, simulate};
+use faststream_core::runtime::planted::{Planted, plant};
+
+use crate::{app, scenario};
+
+/// What a seed says that finds the bug.
+fn found(bug: Planted, module: &str, scenario: Scenario) -> String {
+    let factory = || {
+        // The seeds run on threads of their own, which end with them.
+        plant(Some(bug));
+        std::future::ready(app(module))
+    };
+    let ran = catch_unwind(AssertUnwindSafe(|| simulate(0..1_000, factory, scenario)));
+    let panic = ran.expect_err("a seed finds it");
+    let told = panic.downcast_ref::<String>().expect("a formatted text").clone();
+    println!("{bug:?}: {}", told.lines().take(2).collect::<Vec<_>>().join(" "));
+    told
+}
+
+#[test]
+fn storing_the_highest_offset_is_found() {
+    let told = found(Planted::StoreHighest, "simulation::apps::by_key", scenario());
+    assert!(told.contains("promise 1:") && told.contains("is not finished"), "{told}");
+}
+
+#[test]
+fn a_stale_ack_that_counts_is_found() {
+    let told = found(Planted::ForgetEpoch, "simulation::apps::by_hand", scenario());
+    assert!(told.contains("promise 7:"), "{told}");
+}
+
+#[test]
+fn a_record_that_waits_for_its_key_and_is_not_tracked_is_found() {
+    let told = found(Planted::ForgetQueued, "simulation::apps::by_key", scenario());
+    assert!(told.contains("promise 1:") && told.contains("is not finished"), "{told}");
+}
+
+#[test]
+fn a_record_finished_before_its_copy_is_confirmed_is_found() {
+    let told = found(Planted::SettleEarly, "simulation::apps::by_partition", scenario());
+    assert!(told.contains("promise 1:") && told.contains("is not in"), "{told}");
+}
+
+#[test]
+fn a_drain_without_end_is_found() {
+    let told = found(Planted::DrainForEver, "simulation::apps::by_partition", scenario());
+    assert!(told.contains("promise 4:") || told.contains("promise 6:"), "{told}");
+}
+
+#[test]
+fn a_record_read_from_a_batch_that_was_refilled_is_found() {
+    // One partition: what is kept meets long batches.
+    let scenario = scenario().partitions("in", 1).faults(Faults::none());
+    let told = found(Planted::ReuseIndex, "simulation::apps::by_key", scenario);
+    assert!(told.contains("promise 8:"), "{told}");
+}
