@@ -246,6 +246,12 @@ impl State {
         if let Some(lane) = self.open(shared, name, id, lane.place, epoch, start)
             && let Some(member) = self.member(name, id)
         {
+            if start > committed
+                && let Some(opened) = member.lanes.get(&epoch)
+            {
+                // It is still to be committed, whether or not another record ever finishes.
+                opened.cell.take_over(start);
+            }
             member.inbox.push(Event::Assigned(vec![lane]));
         }
     }

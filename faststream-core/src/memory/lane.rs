@@ -34,6 +34,11 @@ impl Cell {
         }
     }
 
+    /// What the partition's last lane stored is this one's to commit.
+    pub(super) fn take_over(&self, stored: i64) {
+        self.stored.store(stored, SeqCst);
+    }
+
     pub(super) fn fence(&self) {
         self.fenced.store(true, SeqCst);
     }

@@ -287,3 +287,69 @@ async fn nothing_arrives_while_disconnected() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(world.seen(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_lane_stored_before_it_died_is_committed_all_the_same() {
+    let world = World::new(1);
+    let _member = world.join(Start::Earliest);
+    world.publish(3, "x");
+    world.settled().await;
+    world.broker.break_reads(1);
+    // The lane is woken once more, and finds nothing but its end.
+    world.broker.disconnect(Duration::from_millis(100));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!((world.seen(), world.committed()), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn delayed_and_lost_commits_stop_no_delivery_and_one_follows() {
+    let world = World::new(1);
+    let _member = world.join(Start::Earliest);
+    world.broker.delay_commits(Duration::from_secs(5), 1);
+    world.broker.lose_commits(1);
+    world.publish(3, "x");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.publish(3, "x");
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!((world.seen(), world.committed()), (6, 0), "the first is still on its way");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.committed(), 3);
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(world.committed(), 3, "the second is lost, and is waited for");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.committed(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_commit_costs_the_membership_and_a_fatal_one_the_client() {
+    let world = World::new(1);
+    let member = world.join(Start::Earliest);
+    world.broker.fail_commits(CommitClass::Stale, 1);
+    world.publish(2, "x");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!((world.seen(), world.committed()), (4, 2), "handled again, as its owner was in doubt");
+    world.broker.fail_commits(CommitClass::Fatal, 1);
+    world.publish(1, "x");
+    assert!(matches!(ended(&member).await, Ended::Fatal { permanent: false, .. }));
+    assert_eq!(world.committed(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn publishes_are_refused_for_good_or_arrive_late_and_in_order() {
+    let broker = MemoryBroker::new();
+    let producer = broker.producer().expect("always there");
+    broker.refuse_publishes_to("out", 1);
+    let refused = producer.enqueue(Outgoing::new("out", "a")).await.expect_err("refused");
+    assert_eq!(refused.kind, crate::broker::PublishErrorKind::Permanent);
+    // What acts by the clock starts with the first member.
+    let world = World::new(1);
+    let _member = world.join(Start::Earliest);
+    let producer = world.broker.producer().expect("always there");
+    world.broker.delay_publishes(Duration::from_secs(2));
+    let began = Instant::now();
+    let late = producer.enqueue(Outgoing::new("out", "a"));
+    let later = producer.enqueue(Outgoing::new("out", "b"));
+    assert!(world.broker.records("out").is_empty());
+    let offsets = (late.await.expect("it arrives").offset, later.await.expect("it arrives").offset);
+    assert_eq!((offsets, began.elapsed().as_secs()), ((0, 1), 2));
+}
