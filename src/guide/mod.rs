@@ -12,5 +12,9 @@ pub mod errors_and_retries {}
 #[doc = include_str!("testing.md")]
 pub mod testing {}
 
+#[cfg(feature = "testing")]
+#[doc = include_str!("simulation.md")]
+pub mod simulation {}
+
 #[doc = include_str!("running.md")]
 pub mod running {}

@@ -4,6 +4,7 @@
 
 mod apps;
 mod behaviour;
+mod itself;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 

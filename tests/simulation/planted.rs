@@ -53,8 +53,9 @@ fn a_drain_without_end_is_found() {
 
 #[test]
 fn a_record_read_from_a_batch_that_was_refilled_is_found() {
-    // One partition: what is kept meets long batches.
+    // Longer batches: what is kept meets one.
     let scenario = scenario().partitions("in", 1).faults(Faults::none());
     let told = found(Planted::ReuseIndex, "simulation::apps::by_key", scenario);
-    assert!(told.contains("promise 8:"), "{told}");
+    // Another record is read, or none is there at its index.
+    assert!(told.contains("promise 8:") || told.contains("promise 10:"), "{told}");
 }

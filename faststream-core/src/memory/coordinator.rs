@@ -232,6 +232,7 @@ impl State {
     pub(super) fn reopen(&mut self, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId, old: Epoch) {
         let Some(lane) = self.member(name, id).and_then(|member| member.lanes.remove(&old)) else { return };
         lane.cell.fence();
+        shared.tell(&Happening::Reopened { lane: old });
         let committed = self.start_of(name, id, &lane.place);
         let start = lane.cell.stored().unwrap_or(0).max(committed);
         let epoch = Epoch::next();

@@ -53,6 +53,11 @@ pub enum Happening<'a> {
         /// The lane.
         lane: Epoch,
     },
+    /// A lane had died; its partition is opened again.
+    Reopened {
+        /// The lane that died.
+        lane: Epoch,
+    },
     /// A member is gone without having left, its lanes with it.
     Crashed {
         /// The member's number.

@@ -126,11 +126,11 @@ impl RecordAccount {
 
     /// Settled by hand, and in time.
     pub(super) fn settle(&mut self, attempt: u32, verdict: &Verdict, letters: Before) {
-        self.letters = letters;
         if matches!(verdict, Verdict::Ack | Verdict::Skip) {
             self.acked = true;
         } else if attempt == self.attempts {
             self.hand = Some(verdict.clone());
+            self.letters = letters;
         }
     }
 }

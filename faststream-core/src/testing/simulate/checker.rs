@@ -47,6 +47,8 @@ pub(super) struct Account {
     /// Commits fail, are late or get lost, or did so until this moment.
     pub(super) commits_disturbed: bool,
     pub(super) disturbed_until: Instant,
+    /// A task that reads was made to die.
+    pub(super) reads_broken: bool,
     /// Until when nobody needs to read a partition.
     pub(super) unsettled_until: Instant,
     pub(super) violation: Option<Violation>,
@@ -79,6 +81,7 @@ impl Checker {
             gone: BTreeSet::new(),
             commits_disturbed: false,
             disturbed_until: now,
+            reads_broken: false,
             unsettled_until: now,
             violation: None,
             calls: 0,
@@ -113,6 +116,7 @@ impl Account {
             }
             Happening::Answered { member, revocation } => self.answered(member, revocation),
             Happening::LaneEnded { lane } => self.lane_ended(lane),
+            Happening::Reopened { lane } => self.reopened(lane),
             Happening::Crashed { member } => {
                 self.note(("crashed", member), || format!("member {member} is gone without a word"));
                 self.member_gone(member);
@@ -208,7 +212,7 @@ impl Account {
         self.check_answers();
         let Some(owed) = self.owed.remove(&revocation) else { return };
         for lane in owed.lanes {
-            self.check_given_back(lane, owed.lost);
+            self.check_given_back(lane, owed.lost, owed.since);
             if let Some(lane) = self.lanes.get_mut(&lane) {
                 lane.over = true;
                 lane.stuck = None;
@@ -241,13 +245,15 @@ impl Account {
     }
 
     /// A lane that had nothing open left nothing to be done again.
-    fn check_given_back(&mut self, lane: Epoch, lost: bool) {
+    fn check_given_back(&mut self, lane: Epoch, lost: bool, since: Instant) {
         if lost || self.commits_disturbed {
             return;
         }
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         lane.advance(lane.highest + 1, &mut self.evidence);
-        let is_clean = !lane.died && lane.open == 0 && lane.prefix == lane.highest + 1;
+        // What ends in the very moment of its deadline was cut off.
+        let in_time = since.elapsed() < lane.subscriber.drain;
+        let is_clean = in_time && !lane.died && lane.open == 0 && lane.prefix == lane.highest + 1;
         if is_clean
             && lane.refused.is_none()
             && lane.accepted < lane.prefix
@@ -272,6 +278,18 @@ impl Account {
         let number = lane.number;
         lane.open = 0;
         self.note(("lane ended", number), || format!("lane {number} ends"));
+    }
+
+    fn reopened(&mut self, lane: Epoch) {
+        let Some(lane) = self.lanes.get(&lane) else { return };
+        let (number, place, handler) = (lane.number, lane.name(), Arc::clone(&lane.subscriber.handler));
+        self.note(("reopened", number), || format!("{place} is opened again: lane {number} had died"));
+        if !self.reads_broken {
+            self.violated(
+                Promise::NothingEndsTheLoop,
+                format!("{place}, handler {handler}: the task that reads it died"),
+            );
+        }
     }
 
     /// It owes nothing, and reads nothing.

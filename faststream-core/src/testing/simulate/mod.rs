@@ -16,8 +16,6 @@ mod report;
 mod run;
 mod scenario;
 mod schedule;
-#[cfg(test)]
-mod tests;
 mod threads;
 mod timeline;
 mod world;
@@ -39,8 +37,7 @@ const SEED: &str = "FASTSTREAM_SEED";
 
 /// Runs the app under a random schedule for each seed, in virtual time, and holds it to the promises of the guide.
 ///
-/// `factory` builds the app, again for each instance and after each crash; values that are to survive a crash are made
-/// outside of it... of the *run*, that is: each seed has threads and a broker of its own. The schedule lets records come
+/// `factory` builds the app, again for each instance and after each crash. The schedule lets records come
 /// and time pass, crashes, stops and starts instances, rebalances, loses memberships, and fails whatever
 /// the scenario's [`Faults`] name. At the end faults are off: everything must settle, be committed, and nothing may be
 /// missing. The same seed gives the same run, as long as handlers take randomness from [`random`] and time from tokio.

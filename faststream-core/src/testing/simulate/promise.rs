@@ -13,6 +13,7 @@ pub(super) enum Promise {
     ShutdownEnds,
     StaleHasNoEffect,
     Order,
+    NothingEndsTheLoop,
     Brake,
     /// `AckFirst` with `commit = Each`.
     AtMostOnce,
@@ -37,6 +38,9 @@ impl Promise {
             Self::ShutdownEnds => "promise 6: a shutdown ends within the drain time and 2 s",
             Self::StaleHasNoEffect => "promise 7: what outlives its assignment has no effect",
             Self::Order => "promise 8: order is kept, and attempts never overlap",
+            Self::NothingEndsTheLoop => {
+                "promise 10: nothing that handlers or records do ends what reads a partition"
+            }
             Self::Brake => "promise 11: while commits fail, what is delivered beyond the last one is bounded",
             Self::AtMostOnce => "`AckFirst` with `commit = Each`: at most once, and never before its commit",
             Self::NothingLost => "nothing is lost",

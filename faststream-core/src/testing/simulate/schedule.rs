@@ -164,6 +164,7 @@ impl Run<'_> {
             }
             Fault::BrokenReads => {
                 account().unsettle(Duration::from_secs(120));
+                account().reads_broken = true;
                 broker.break_reads(times);
             }
             Fault::BrokenClient => {

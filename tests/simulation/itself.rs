@@ -1,0 +1,59 @@
+//! The simulation itself: it repeats, and what it says of a broken promise is enough to find it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use faststream::testing::{Faults, Scenario, simulate};
+
+use crate::behaviour::Job;
+use crate::{app, scenario};
+
+const APP: &str = "simulation::apps::by_key";
+
+#[test]
+fn the_same_seeds_give_the_same_run() {
+    let run = |first: u64| simulate(first..first + 8, || std::future::ready(app(APP)), scenario());
+    let (one, other) = (run(0), run(0));
+    assert_eq!((one.hash, one.records, one.calls), (other.hash, other.records, other.calls));
+    assert_ne!(one.hash, run(8).hash);
+    assert!(one.faults.len() > 10, "every kind of fault but a few: {:?}", one.faults);
+}
+
+#[test]
+fn a_broken_check_is_told_with_its_seed_and_what_had_happened() {
+    let scenario = scenario().faults(Faults::none()).check(|world| {
+        let all = world.published::<Job>("out").len();
+        assert!(all < 20, "there are {all} results");
+    });
+    let ran =
+        catch_unwind(AssertUnwindSafe(|| simulate(0..20, || std::future::ready(app(APP)), scenario.clone())));
+    let panic = ran.expect_err("twenty records are soon there");
+    let told = panic.downcast_ref::<String>().expect("a formatted text");
+    for part in
+        ["seed 0 breaks a check of the scenario", "results (tests", "handle begins in/", "FASTSTREAM_SEED=0"]
+    {
+        assert!(told.contains(part), "`{part}` is missing: {told}");
+    }
+    assert!(!told.contains("does not repeat"), "{told}");
+}
+
+#[test]
+fn without_faults_and_records_nothing_happens() {
+    let report = simulate(0..3, || std::future::ready(app(APP)), Scenario::new().faults(Faults::none()));
+    assert_eq!((report.seeds, report.records, report.calls, report.faults.len()), (3, 0, 0, 0));
+}
+
+#[test]
+fn actions_are_taken_and_checks_at_the_end_see_all_that_came_of_them() {
+    let scenario = scenario()
+        .steps(60)
+        .action("a job of its own", |world| world.publish("in", &Job { id: 0 }.value()))
+        .check_at_end(|world| {
+            let of_its_own = world.published::<Job>("out").all().iter().filter(|job| job.id == 0).count();
+            let records = world.records("in");
+            let payloads = records.iter().filter_map(|(_, record)| record.payload.as_deref());
+            let published = payloads.filter(|payload| *payload == br#"{"id":0}"#);
+            assert!(of_its_own >= published.count());
+        });
+    let report = simulate(0..5, || std::future::ready(app(APP)), scenario);
+    assert_eq!(report.seeds, 5);
+}
