@@ -149,14 +149,16 @@ impl LaneAccount {
         let record = self.records.get(&offset).filter(|record| !record.open);
         // A copy that is there counts, even if one of an earlier assignment was refused meanwhile.
         let is_published = match record.and_then(|record| record.last.as_ref()) {
-            Some(End::Published(copies, before)) if !copies.is_empty() => evidence.claim(copies, before),
+            Some(End::Published(copies, before)) if !copies.is_empty() => {
+                evidence.claim(copies, before, &self.origin(offset))
+            }
             _ => false,
         };
         let finished = is_published
             || match self.left(offset, evidence) {
                 Left::Nothing => true,
                 Left::Letter(_) => match self.records.get(&offset) {
-                    Some(record) => evidence.claim_letter(&self.origin(offset), &record.letters),
+                    Some(record) => evidence.came_letter(&self.origin(offset), &record.letters),
                     None => false,
                 },
                 Left::Begin | Left::Call(_) | Left::Ack | Left::Copies | Left::Attempt(_) | Left::Help => {

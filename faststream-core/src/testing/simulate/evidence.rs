@@ -34,12 +34,12 @@ pub(super) struct Evidence {
 }
 
 /// How many of a copy there are, and how often it was refused for good.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Count {
     there: u64,
     refused: u64,
-    /// For so many finished records one was counted.
-    claimed: u64,
+    /// The finished records that count on some of them.
+    claimed: BTreeMap<Origin, u64>,
 }
 
 /// What was known of copies when a call ended: only what came later is due to it.
@@ -98,8 +98,8 @@ impl Evidence {
 
     /// What is known of this dead letter now.
     pub(super) fn letters_now(&self, origin: &Origin) -> Before {
-        let count = self.letters.get(origin).copied().unwrap_or_default();
-        Before { there: count.there, refused: count.refused }
+        let known = |count: &Count| Before { there: count.there, refused: count.refused };
+        self.letters.get(origin).map(known).unwrap_or_default()
     }
 
     /// Whether one of these copies was refused for good since.
@@ -116,32 +116,29 @@ impl Evidence {
         self.letters_now(origin).refused > before.refused
     }
 
-    /// Whether each of these copies came since, and nobody else counted on it; counts on them if so.
-    pub(super) fn claim(&mut self, copies: &[Content], before: &Before) -> bool {
+    /// Whether a dead letter came since.
+    pub(super) fn came_letter(&self, origin: &Origin, before: &Before) -> bool {
+        self.letters_now(origin).there > before.there
+    }
+
+    /// Whether each of these copies came since, and no other record counts on it; this one does from then on.
+    pub(super) fn claim(&mut self, copies: &[Content], before: &Before, record: &Origin) -> bool {
         let mut needed = BTreeMap::<Content, u64>::new();
         for copy in copies {
             *needed.entry(*copy).or_default() += 1;
         }
-        let free = |copy: &Content| self.copies.get(copy).map_or(0, |count| count.there - count.claimed);
+        let free = |copy: &Content| {
+            self.copies.get(copy).map_or(0, |count| {
+                let others = count.claimed.iter().filter(|(claimant, _)| *claimant != record);
+                count.there.saturating_sub(others.map(|(_, times)| times).sum())
+            })
+        };
         if !self.came(copies, before) || needed.iter().any(|(copy, times)| free(copy) < *times) {
             return false;
         }
         for (copy, times) in needed {
-            self.copies.entry(copy).or_default().claimed += times;
+            self.copies.entry(copy).or_default().claimed.insert(record.clone(), times);
         }
-        true
-    }
-
-    /// As `claim`, for a dead letter.
-    pub(super) fn claim_letter(&mut self, origin: &Origin, before: &Before) -> bool {
-        let Some(count) = self
-            .letters
-            .get_mut(origin)
-            .filter(|count| count.there > count.claimed && count.there > before.there)
-        else {
-            return false;
-        };
-        count.claimed += 1;
         true
     }
 }
