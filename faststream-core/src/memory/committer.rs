@@ -22,6 +22,8 @@ pub(super) struct Request {
     offsets: Vec<(Epoch, Place, i64)>,
     /// The broker will not see it.
     lost: bool,
+    /// Another is to follow.
+    again: bool,
 }
 
 /// By the timer, or because somebody asked: commits what is stored, unless a request is under way, which another
@@ -31,8 +33,8 @@ pub(super) fn request(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, 
         return;
     }
     let Some(member) = state.member(name, id) else { return };
-    if member.commit.is_some() {
-        member.commit_again = true;
+    if let Some(commit) = &mut member.commit {
+        commit.again = true;
         return;
     }
     let offsets = dirty(state, name, id, None);
@@ -50,7 +52,7 @@ pub(super) fn request(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, 
         Some(CommitFault::Lost) => REQUEST,
     };
     let number = state.number();
-    let request = Request { number, offsets, lost: fault == Some(CommitFault::Lost) };
+    let request = Request { number, offsets, lost: fault == Some(CommitFault::Lost), again: false };
     if let Some(member) = state.member(name, id) {
         member.commit = Some(request);
     }
@@ -60,10 +62,10 @@ pub(super) fn request(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, 
 /// A request arrives, or is given up.
 pub(super) fn arrived(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId, number: u64) {
     let Some(member) = state.member(name, id) else { return };
-    let Some(Request { offsets, lost, .. }) = member.commit.take_if(|commit| commit.number == number) else {
+    let Some(Request { offsets, lost, again, .. }) = member.commit.take_if(|commit| commit.number == number)
+    else {
         return;
     };
-    let again = std::mem::take(&mut member.commit_again);
     let error = lost.then(|| CommitError {
         class: CommitClass::Transient,
         message: format!("not answered within {REQUEST:?}"),

@@ -43,7 +43,6 @@ impl State {
             lanes: BTreeMap::new(),
             open: BTreeMap::new(),
             commit: None,
-            commit_again: false,
         };
         self.groups.entry(Arc::clone(&name)).or_default().members.insert(id, member);
         // It owns nothing yet, but it has an assignment.

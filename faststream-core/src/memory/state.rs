@@ -78,9 +78,8 @@ pub(super) struct Member {
     pub(super) lanes: BTreeMap<Epoch, MemberLane>,
     /// Revocations that it was told of and did not answer; whether the membership was lost.
     pub(super) open: BTreeMap<RevocationId, (Vec<Epoch>, bool)>,
-    /// Under way; and whether another is to follow.
+    /// Under way.
     pub(super) commit: Option<Request>,
-    pub(super) commit_again: bool,
 }
 
 #[derive(Debug)]

@@ -199,6 +199,11 @@ impl Account {
         if self.gone.contains(&member) {
             return;
         }
+        if lost {
+            // Whatever else it was to give back may have another owner already.
+            let of_member = self.owed.values_mut().filter(|owed| owed.member == member);
+            of_member.for_each(|owed| owed.lost = true);
+        }
         // Answers keep their order: one that waits behind others takes as long as they do.
         let ahead = self.owed.values().filter(|owed| owed.member == member).map(|owed| owed.until).max();
         let alone = now + if lost { ANSWER_LOST.min(drain + ANSWER) } else { drain + ANSWER };
@@ -223,20 +228,13 @@ impl Account {
     /// Every answer that is due was given.
     pub(super) fn check_answers(&mut self) {
         let now = Instant::now();
-        let late = self.owed.values().find(|owed| owed.until < now);
-        let Some((lost, since, lane)) = late.map(|owed| (owed.lost, owed.since, owed.lanes.first().copied()))
-        else {
-            return;
-        };
-        let what = if lost { "a lost membership" } else { "a revocation" };
-        let lane = lane.and_then(|lane| self.lanes.get(&lane));
-        let whose = lane.map_or_else(String::new, |lane| {
-            format!(
-                " of {}, handler {}, drain {:?}",
-                lane.name(),
-                lane.subscriber.handler,
-                lane.subscriber.drain
-            )
+        let Some(owed) = self.owed.values().find(|owed| owed.until < now) else { return };
+        let what = if owed.lost { "a lost membership" } else { "a revocation" };
+        let since = owed.since;
+        let first = owed.lanes.first().and_then(|lane| self.lanes.get(lane));
+        let whose = first.map_or_else(String::new, |first| {
+            let subscriber = &first.subscriber;
+            format!(" of {}, handler {}, drain {:?}", first.name(), subscriber.handler, subscriber.drain)
         });
         self.violated(
             Promise::RevocationsAnswered,

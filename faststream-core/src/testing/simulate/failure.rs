@@ -28,23 +28,21 @@ pub(super) fn attempt(
     let ran = catch_unwind(AssertUnwindSafe(|| {
         run(seed, factory, scenario, |checker| watched = Some(checker), keep_timeline)
     }));
-    match ran {
-        Ok(finished) => {
-            let violation = finished.checker.account().violation.clone();
-            violation.map_or(Ok(()), Err).map_err(|violation| (violation, Arc::clone(&finished.checker)))?;
-            Ok(finished)
-        }
-        Err(_) => {
-            let sentence = LAST_PANIC.with_borrow(Clone::clone);
-            let checker = watched.unwrap_or_else(|| Arc::new(Checker::new(false)));
-            let mut account = checker.account();
-            // Broken before: the check only saw it, too.
-            account.violated(Promise::OwnCheck, sentence.clone());
-            let violation = account.violation.clone();
-            drop(account);
-            Err((violation.unwrap_or(Violation { promise: Promise::OwnCheck, sentence }), checker))
-        }
+    if let Ok(finished) = ran {
+        let violation = finished.checker.account().violation.clone();
+        return match violation {
+            None => Ok(finished),
+            Some(violation) => Err((violation, finished.checker)),
+        };
     }
+    let sentence = LAST_PANIC.with_borrow(Clone::clone);
+    let checker = watched.unwrap_or_else(|| Arc::new(Checker::new(false)));
+    let mut account = checker.account();
+    // If a promise was broken before, the check only saw it, too.
+    account.violated(Promise::OwnCheck, sentence.clone());
+    let violation = account.violation.clone();
+    drop(account);
+    Err((violation.unwrap_or(Violation { promise: Promise::OwnCheck, sentence }), checker))
 }
 
 /// What a failing seed says: the promise, what happened, and how to see it again.

@@ -91,8 +91,6 @@ where
 
 fn named_seed() -> Option<u64> {
     let text = std::env::var(SEED).ok()?;
-    match text.trim().parse() {
-        Ok(seed) => Some(seed),
-        Err(_) => panic!("{SEED} is a seed, a number from 0: `{text}` is none"),
-    }
+    let seed = text.trim().parse();
+    Some(seed.unwrap_or_else(|_| panic!("{SEED} is a seed, a number from 0: `{text}` is none")))
 }

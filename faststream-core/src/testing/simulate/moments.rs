@@ -103,12 +103,12 @@ impl Account {
         if self.commits_disturbed {
             return;
         }
-        let late = |lane: &&LaneAccount| {
+        let is_due = |lane: &&LaneAccount| {
             let most = lane.settings.commit_interval * 2 + Duration::from_millis(100);
             let since = lane.dirty.map(|since| since.max(self.disturbed_until));
             !lane.over && !lane.revoked && since.is_some_and(|since| since.elapsed() > most)
         };
-        let Some(lane) = self.lanes.values().find(late) else { return };
+        let Some(lane) = self.lanes.values().find(is_due) else { return };
         let sentence = format!(
             "{}: {} is stored, {} is committed, and no commit follows (lane {})",
             lane.name(),
@@ -171,9 +171,9 @@ impl Account {
                 if subscriber.ack == AckPolicy::AckFirst {
                     continue;
                 }
-                let last = held.unwrap_or(end).min(end);
+                let due = held.unwrap_or(end).min(end);
                 let lost =
-                    (0..last).find(|offset| !self.is_settled(&subscriber.group, handler, &place, *offset));
+                    (0..due).find(|offset| !self.is_settled(&subscriber.group, handler, &place, *offset));
                 if let Some(offset) = lost {
                     let sentence =
                         format!("{name}, offset {offset}, handler {handler}: it was never finished");

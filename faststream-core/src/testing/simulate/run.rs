@@ -136,7 +136,9 @@ impl<'f> Run<'f> {
         };
         self.fleet.checker.account().check_moment(&situation);
         if !self.is_broken() {
-            checks.iter().for_each(|check| check(&self.world));
+            for check in checks {
+                check(&self.world);
+            }
         }
     }
 
@@ -175,7 +177,9 @@ impl<'f> Run<'f> {
         let committed = self.committed();
         checker.account().check_end(&committed, &held);
         if !self.is_broken() {
-            self.scenario.checks_at_end.iter().for_each(|check| check(&self.world));
+            for check in &self.scenario.checks_at_end {
+                check(&self.world);
+            }
         }
     }
 

@@ -58,6 +58,7 @@ impl World {
     }
 
     /// Random numbers that repeat with the seed.
+    #[must_use]
     pub fn random(&self) -> Random {
         random()
     }
