@@ -251,7 +251,8 @@ impl Account {
         lane.advance(lane.highest + 1, &mut self.evidence);
         // What ends in the very moment of its deadline was cut off.
         let in_time = since.elapsed() < lane.subscriber.drain;
-        let is_clean = in_time && !lane.died && lane.open == 0 && lane.prefix == lane.highest + 1;
+        let is_sure = in_time && !lane.died && !lane.may_hold(&self.evidence);
+        let is_clean = is_sure && lane.open == 0 && lane.prefix == lane.highest + 1;
         if is_clean
             && lane.refused.is_none()
             && lane.accepted < lane.prefix
