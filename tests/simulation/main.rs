@@ -1,6 +1,7 @@
 //! The runtime under thousands of random schedules: every order, ack policy, commit and end of a record.
 //!
 //! `FASTSTREAM_SEEDS` says how many seeds all of it takes together; `FASTSTREAM_SEED` replays one.
+#![allow(clippy::print_stdout, reason = "figures of a run")]
 
 mod apps;
 mod behaviour;
