@@ -154,7 +154,11 @@ impl LaneAccount {
             }
             _ => false,
         };
+        // An accepted `Ack` counts from then on, whatever becomes of the call.
+        let record = self.records.get(&offset);
+        let is_acked = self.subscriber.ack == AckPolicy::Manual && record.is_some_and(|record| record.acked);
         let finished = is_published
+            || is_acked
             || match self.left(offset, evidence) {
                 Left::Nothing => true,
                 Left::Letter(_) => match self.records.get(&offset) {
@@ -259,6 +263,9 @@ impl LaneAccount {
         if self.are_copies_there(offset, evidence) {
             return false;
         }
+        if self.records.get(&offset).is_some_and(|record| record.open) {
+            return true;
+        }
         match self.left(offset, evidence) {
             Left::Call(_) | Left::Attempt(_) | Left::Help => true,
             Left::Nothing | Left::Begin | Left::Ack | Left::Copies | Left::Letter(_) => false,
@@ -302,9 +309,17 @@ impl LaneAccount {
         begun.map(|(other, record)| (*other, record)).filter(move |(other, _)| is_neighbour(*other))
     }
 
-    /// Nothing before it is kept: everything before the prefix is over, but for what is finished when dispatched.
+    /// Nothing before it is kept: everything before the prefix is over, but for calls of what is finished when
+    /// dispatched, or by an `Ack` inside the call.
     fn first_kept(&self) -> i64 {
-        if self.subscriber.ack == AckPolicy::AckFirst { i64::MIN } else { self.prefix }
+        match self.subscriber.ack {
+            AckPolicy::AckFirst => i64::MIN,
+            AckPolicy::Manual if self.open > 0 => {
+                let open = self.records.iter().find(|(_, record)| record.open);
+                open.map_or(self.prefix, |(offset, _)| self.prefix.min(*offset))
+            }
+            _ => self.prefix,
+        }
     }
 
     /// The begun records that are not over, as far as one knows.

@@ -19,13 +19,14 @@ const READ: Duration = Duration::from_secs(1);
 const READER: Duration = Duration::from_secs(2);
 
 /// What only the fleet knows at such a moment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Situation {
     /// Instances that run and do not end.
     pub(super) running: usize,
     /// Instances that drain.
     pub(super) leaving: usize,
-    pub(super) is_offline: bool,
+    /// Until then nothing arrives or leaves, commits either; may be long ago.
+    pub(super) offline_until: Instant,
     /// Commits fail, are late or get lost.
     pub(super) commits_disturbed: bool,
     /// Partitions that members of other processes have.
@@ -48,7 +49,9 @@ impl Account {
         if situation.commits_disturbed {
             self.disturbed_until = Instant::now();
         }
-        if situation.is_offline || situation.leaving > 0 {
+        // It may end between two looks.
+        self.disturbed_until = self.disturbed_until.max(situation.offline_until);
+        if Instant::now() < situation.offline_until || situation.leaving > 0 {
             self.lanes.values_mut().for_each(|lane| lane.stuck = None);
             return;
         }

@@ -130,7 +130,7 @@ impl<'f> Run<'f> {
         let situation = Situation {
             running: self.fleet.running.len(),
             leaving: self.fleet.leaving(),
-            is_offline: Instant::now() < self.fleet.offline_until,
+            offline_until: self.fleet.offline_until,
             commits_disturbed: self.world.all_brokers().iter().any(MemoryBroker::are_commits_disturbed),
             foreign: foreign.map(|(topic, partition)| (topic.into(), partition)).collect(),
         };
