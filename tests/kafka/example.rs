@@ -1,26 +1,28 @@
-//! The README's example as a binary, built as it is now.
+//! Programs that tests start as processes, built as they are now.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
-/// Where the binary is. A plain `cargo test` builds the examples as tests only, so it is built at the first call; that
-/// costs nothing if nothing has changed.
-pub(crate) fn orders() -> PathBuf {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(build).clone()
+/// Where the binary of this example is. A plain `cargo test` builds the examples as tests only, so it is built at the first
+/// call; that costs nothing if nothing has changed.
+pub(crate) fn example(name: &'static str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(name).or_insert_with(|| build(name)).clone()
 }
 
-fn build() -> PathBuf {
+fn build(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this binary has a path");
     let profile = test.ancestors().nth(2).expect("it lies in target/profile/deps");
     let target = profile.parent().expect("it lies in target/profile/deps");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--example", "orders", "--target-dir"]).arg(target);
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--example", name, "--target-dir"]).arg(target);
     if profile.ends_with("release") {
-        build.arg("--release");
+        cargo.arg("--release");
     }
-    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-    assert!(built.status.success(), "building the example: {}", String::from_utf8_lossy(&built.stderr));
-    profile.join("examples").join("orders")
+    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    assert!(built.status.success(), "building {name}: {}", String::from_utf8_lossy(&built.stderr));
+    profile.join("examples").join(name)
 }

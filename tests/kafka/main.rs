@@ -3,9 +3,13 @@
 //! Ignored by a plain `cargo test`, because they need Java and Maven: `cargo test --test kafka -- --ignored`.
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
 
+mod behind_proxy;
 mod broker;
 mod client;
+mod commits;
 mod example;
+mod members;
+mod offset_fetch;
 mod orders;
 mod origin;
 mod proxy;

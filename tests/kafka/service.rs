@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::broker::target;
-use crate::example::orders;
+use crate::example::example;
 
 /// Killed, by its own handle, when dropped.
 pub(crate) struct Service {
@@ -19,7 +19,7 @@ impl Service {
         let dir = target().join("kafka");
         std::fs::create_dir_all(&dir).expect("a directory for logs");
         let log = File::create(dir.join(format!("{log}-{}.log", std::process::id()))).expect("its log");
-        let mut command = Command::new(orders());
+        let mut command = Command::new(example("orders"));
         for property in properties {
             command.args(["-X", property]);
         }
