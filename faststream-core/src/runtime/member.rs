@@ -20,6 +20,7 @@ use super::group::{Group, Input, Output};
 use super::lane::LaneTask;
 use super::metrics;
 use super::quiet::Vote;
+use super::refusals::Refusals;
 use super::status::{Ended, MemberHandle, News, Shared};
 use crate::app::Context;
 use crate::broker::{Command, CommitReport, Epoch, Event, Lane};
@@ -38,6 +39,7 @@ pub struct Member {
     runtime: Handle,
     group: Group,
     commits: Commits,
+    refusals: Refusals,
     /// Assigned, and about to be started by the state machine.
     arrived: BTreeMap<Epoch, Box<dyn Lane>>,
     running: BTreeMap<Epoch, Running>,
@@ -87,6 +89,7 @@ impl Member {
             subscribers,
             context,
             commits: Commits::new(settings.commit_interval),
+            refusals: Refusals::default(),
             settings: Arc::new(settings),
             runtime: Handle::current(),
             group: Group::default(),
@@ -145,7 +148,12 @@ impl Member {
             self.commits.check(now, dirty);
             let dirty = self.commits.dirty_for(now);
             metrics::dirty(&self.name, dirty);
-            self.shared.status().known.dirty_for = dirty;
+            self.refusals.retain(|lane| self.running.contains_key(lane));
+            let mut status = self.shared.status();
+            status.known.dirty_for = dirty;
+            if !self.refusals.any() {
+                status.known.commit_error = None;
+            }
         }
         // News of a commit wish may have come many times: one is enough.
         commands.dedup_by(|one, other| one == other && *one == Command::CommitNow);
@@ -207,7 +215,7 @@ impl Member {
                     metrics::commit(&self.name, "ok");
                     lane.control.committed(report.next);
                     self.commits.accepted(now);
-                    if self.shared.status().known.commit_error.take().is_some() {
+                    if self.refusals.accepted(report.lane) {
                         info!(group = %self.name, %topic, partition, offset = report.next, "commits succeed again");
                     }
                 }
@@ -215,8 +223,8 @@ impl Member {
                     metrics::commit(&self.name, error.class.label());
                     lane.control.brake();
                     let text = format!("{topic}/{partition} at offset {}: {error}", report.next);
-                    let mut status = self.shared.status();
-                    if status.known.commit_error.replace(text).is_none() {
+                    self.shared.status().known.commit_error = Some(text);
+                    if self.refusals.failed(report.lane, now) {
                         warn!(group = %self.name, %topic, partition, offset = report.next, class = ?error.class,
                             "a commit failed, tried again; delivery goes on: {error}");
                     } else {
@@ -224,6 +232,9 @@ impl Member {
                     }
                 }
             }
+        }
+        if !self.refusals.any() {
+            self.shared.status().known.commit_error = None;
         }
     }
 

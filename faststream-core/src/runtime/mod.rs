@@ -11,6 +11,7 @@ mod member;
 mod metrics;
 mod offsets;
 mod quiet;
+mod refusals;
 mod status;
 
 pub use ack::Ack;
