@@ -13,6 +13,7 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::assignment;
 use super::stats;
+use super::wakeup::Sleepers;
 use crate::errors::ErrorLog;
 
 /// A topic and a partition of it.
@@ -40,6 +41,8 @@ pub(crate) struct GroupContext {
     pub(super) errors: ErrorLog,
     /// Rebalances are answered in the callback: nobody reads what is recorded any more.
     pub(super) closing: AtomicBool,
+    /// Leaders whose threads sleep after a rebalance.
+    pub(super) sleepers: Sleepers,
     happened: Mutex<VecDeque<Happened>>,
     /// Partitions that fetch, by the last statistics.
     fetching: Mutex<BTreeMap<Place, bool>>,
@@ -51,6 +54,7 @@ impl GroupContext {
             group,
             errors: ErrorLog::new(who),
             closing: AtomicBool::new(false),
+            sleepers: Sleepers::default(),
             happened: Mutex::default(),
             fetching: Mutex::default(),
         }
