@@ -146,9 +146,7 @@ impl Control {
             errors.tell("main queue", format_args!("{}/{}: a message missed its lane", place.0, place.1));
             if let Some(lane) = self.lanes.get(&place) {
                 let start = offset.min(lane.position());
-                let all = self.positions();
-                let result = assignment::restart(self.client.consumer(), &[(place, Some(start))], &all);
-                self.answered("restart", result);
+                self.restart(vec![(place, Some(start))]);
             }
         }
     }

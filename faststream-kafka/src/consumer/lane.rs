@@ -1,9 +1,8 @@
 //! One assigned partition: what its task reads, and what the control thread can take from it at any moment.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use faststream_core::broker::{Epoch, Lane, Stale};
 use faststream_core::delivery::{OwnedRecord, Record};
@@ -17,17 +16,16 @@ use crate::native::{Batch, PartitionQueue, store_offset};
 pub(super) struct LaneHandle {
     pub(super) epoch: Epoch,
     pub(super) place: Place,
-    pub(super) born: Instant,
+    /// The next offset at which it was opened.
+    start: i64,
     /// Empty once the partition was given back: the lane never gets a message again.
     slot: Mutex<Option<PartitionQueue>>,
     /// Held while an offset is stored; true once the partition was given back.
     fenced: Mutex<bool>,
     /// The next offset to be handed out.
     position: AtomicI64,
-    /// The next offset that was stored.
+    /// The next offset that is finished: stored, or about to be.
     stored: AtomicI64,
-    /// Not fetching, as far as the statistics know.
-    pub(super) deaf: AtomicBool,
 }
 
 impl LaneHandle {
@@ -35,12 +33,11 @@ impl LaneHandle {
         Self {
             epoch: Epoch::next(),
             place,
-            born: Instant::now(),
+            start,
             slot: Mutex::new(Some(queue)),
             fenced: Mutex::new(false),
             position: AtomicI64::new(start),
             stored: AtomicI64::new(start),
-            deaf: AtomicBool::new(false),
         }
     }
 
@@ -56,6 +53,20 @@ impl LaneHandle {
 
     pub(super) fn stored(&self) -> i64 {
         self.stored.load(SeqCst)
+    }
+
+    /// Stores again what was stored: librdkafka forgets it when a partition begins again.
+    pub(super) fn store_again(&self, client: &Client) {
+        let fenced = lock(&self.fenced);
+        let stored = self.stored();
+        if *fenced || stored == self.start {
+            return;
+        }
+        let (topic, partition) = &self.place;
+        if let Err(error) = store_offset(client, topic, *partition, stored) {
+            let text = format_args!("{topic}/{partition}: offset {stored} was not stored again: {error:?}");
+            client.context().errors.tell("store", text);
+        }
     }
 
     pub(super) fn wake(&self) {
@@ -161,12 +172,11 @@ impl Lane for KafkaLane {
             return Err(Stale);
         }
         let (topic, partition) = &self.handle.place;
+        // Before it is tried: if the partition is just beginning again, it is stored after that.
+        self.handle.stored.store(next, SeqCst);
         match store_offset(&self.client, topic, *partition, next) {
-            Ok(()) => {
-                self.handle.stored.store(next, SeqCst);
-                Ok(())
-            }
-            // Lost, and not told yet.
+            Ok(()) => Ok(()),
+            // Lost, and not told yet; or beginning again.
             Err(
                 RDKafkaRespErr::RD_KAFKA_RESP_ERR__STATE
                 | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,

@@ -1,10 +1,9 @@
 //! Partitions that are assigned and do not fetch are begun again.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use super::assignment::{self, Start};
+use super::assignment::Start;
 use super::context::Place;
 use super::control::Control;
 
@@ -35,9 +34,7 @@ impl Control {
         for (place, lane) in &self.lanes {
             // The safety net for a wake-up that was lost: none ever was, in millions of messages.
             lane.wake();
-            let deaf = self.client.context().is_fetching(place) == Some(false) && lane.born.elapsed() > DEAF;
-            lane.deaf.store(deaf, SeqCst);
-            if !deaf {
+            if self.client.context().is_fetching(place) != Some(false) {
                 self.watch.since.remove(place);
             } else if now - *self.watch.since.entry(place.clone()).or_insert(now) > DEAF {
                 self.watch.since.remove(place);
@@ -52,7 +49,6 @@ impl Control {
             tracing::warn!(group = %self.request.group, %topic, partition, offset = start,
                 "assigned and not fetching for {DEAF:?}: fetching begins again");
         }
-        let all = self.positions();
-        self.answered("restart", assignment::restart(self.client.consumer(), &stalled, &all));
+        self.restart(stalled);
     }
 }
