@@ -3,6 +3,7 @@
 //! It owns every assign, unassign and close. It never runs handlers and never waits for them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::Receiver;
@@ -74,7 +75,21 @@ impl Control {
         }
     }
 
+    /// Drives the member to its end, and ends the client whatever happens: a client that nobody serves would go on to
+    /// heartbeat, and keep its partitions from everybody.
     pub(super) fn run(mut self) {
+        let driven = catch_unwind(AssertUnwindSafe(|| self.drive()));
+        if driven.is_err() {
+            tracing::error!(group = %self.request.group, "the control thread panicked: the client is replaced");
+        }
+        self.fence_all();
+        self.answer_all();
+        // The member first: its lanes hold the client.
+        drop(self.member);
+        destroy(self.client);
+    }
+
+    fn drive(&mut self) {
         let crash = self.member.crash_token();
         while !self.member.is_finished() && !crash.is_cancelled() {
             self.poll();
@@ -95,10 +110,6 @@ impl Control {
             }
             self.heed_closed();
         }
-        self.fence_all();
-        // The member first: its lanes hold the client.
-        drop(self.member);
-        destroy(self.client);
     }
 
     /// Tells the member, and does what it asks for.
@@ -228,29 +239,43 @@ impl Control {
     }
 
     fn close(&mut self) {
-        self.client.context().closing.store(true, SeqCst);
         self.fence_all();
-        for owed in std::mem::take(&mut self.owed) {
-            let result = match owed {
-                Owed::Assign { .. } => assignment::assign(self.client.consumer(), &[]),
-                Owed::Revoke { places, .. } => assignment::unassign(self.client.consumer(), &places),
-            };
-            self.answered("close", result);
-        }
+        self.answer_all();
         self.closing = Some(Instant::now() + CLOSE);
-        if fatal_error(&self.client).is_some() {
-            // Closing would never end.
-            return self.tell(Event::Closed);
-        }
-        if let Err(error) = self.client.consumer().close_queue() {
+        if fatal_error(&self.client).is_none()
+            && let Err(error) = self.client.consumer().close_queue()
+        {
             self.client.context().errors.tell("close", format_args!("leaving the group: {error}"));
             self.tell(Event::Closed);
         }
     }
 
+    /// Answers all rebalances that are open. From here on nobody reads what is recorded: they are answered in the callback,
+    /// or the group would never be left.
+    fn answer_all(&mut self) {
+        self.client.context().closing.store(true, SeqCst);
+        let consumer = self.client.consumer();
+        for owed in std::mem::take(&mut self.owed) {
+            let result = match owed {
+                Owed::Assign { .. } => assignment::assign(consumer, &[]),
+                Owed::Revoke { places, .. } => assignment::unassign(consumer, &places),
+            };
+            self.answered("close", result);
+        }
+        while let Some(happened) = self.client.context().take() {
+            let result = match happened {
+                Happened::Assign(_) => assignment::assign(consumer, &[]),
+                Happened::Revoke { places, .. } => assignment::unassign(consumer, &places),
+                Happened::Committed(_) => continue,
+            };
+            self.answered("close", result);
+        }
+    }
+
     fn heed_closed(&mut self) {
         let Some(until) = self.closing else { return };
-        if self.client.consumer().closed() {
+        // After a fatal error it would never be closed.
+        if self.client.consumer().closed() || fatal_error(&self.client).is_some() {
             self.tell(Event::Closed);
         } else if Instant::now() > until {
             tracing::warn!(group = %self.request.group, "the group was not left within {CLOSE:?}: the broker will notice");
