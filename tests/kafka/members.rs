@@ -15,13 +15,11 @@ use serde::Deserialize;
 use tokio::runtime::Runtime;
 
 use crate::client::{committed, ends};
-use crate::service::wait_until;
+use crate::wait::{PATIENCE, wait_quickly, wait_until};
 
 /// The session of members, here (classic protocol) and at the broker (KIP-848).
 pub(crate) const SESSION: Duration = Duration::from_secs(6);
 pub(crate) const PROTOCOLS: [Protocol; 3] = [Protocol::Range, Protocol::Cooperative, Protocol::Consumer];
-/// What a test waits for comes within this, or not at all.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the members run.
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -159,12 +157,17 @@ impl Member {
         });
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) fn ends(&mut self) -> Exit {
+        let ended = async { tokio::time::timeout(PATIENCE, self.running.ended()).await };
+        RUNTIME.block_on(ended).expect("it ends")
+    }
+
     /// Stops it; everything it handled, how it ended, and how long that took.
     pub(crate) fn stop(mut self) -> (Vec<Handled>, Exit, Duration) {
         let began = Instant::now();
         self.running.shutdown();
-        let ended = async { tokio::time::timeout(PATIENCE, self.running.ended()).await };
-        let exit = RUNTIME.block_on(ended).expect("it ends");
+        let exit = self.ends();
         (self.all(), exit, began.elapsed())
     }
 
@@ -174,14 +177,6 @@ impl Member {
         assert_eq!(exit.code, 0, "{what}: {:?}", exit.sentences);
         assert!(took < Duration::from_secs(7), "{what}: the stop took {took:?}");
         all
-    }
-}
-
-pub(crate) fn wait_quickly(what: &str, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}");
-        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use faststream::kafka::Protocol;
 
 use crate::behind_proxy::{BehindProxy, in_full, play_all};
-use crate::members::{Feed, PROTOCOLS, none_is_lost, wait_quickly};
+use crate::members::{Feed, PROTOCOLS, none_is_lost};
 use crate::proxy::{Active, Api, Fault, Rule};
+use crate::wait::wait_quickly;
 
 const PARTITIONS: i32 = 4;
 /// Records a second, over all partitions.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::broker::Kafka;
 use crate::client::{committed, create_topic, ends, produce, read};
-use crate::service::{Service, wait_until};
+use crate::service::Service;
+use crate::wait::wait_until;
 
 const PARTITIONS: i32 = 4;
 

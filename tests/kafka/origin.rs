@@ -8,8 +8,9 @@ use faststream_kafka::rdkafka::mocking::MockCluster;
 use faststream_kafka::rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::behind_proxy::BehindProxy;
-use crate::members::{Feed, Group, Member, longest_gap, none_is_lost, wait_quickly};
+use crate::members::{Feed, Group, Member, longest_gap, none_is_lost};
 use crate::proxy::{Active, Api, Fault, Rule};
+use crate::wait::wait_quickly;
 
 const PARTITIONS: i32 = 4;
 /// Records a second, over all partitions.

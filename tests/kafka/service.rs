@@ -62,12 +62,3 @@ impl Drop for Service {
         let _ = self.child.wait();
     }
 }
-
-/// Waits until `done` says so.
-pub(crate) fn wait_until(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + limit;
-    while !done() {
-        assert!(Instant::now() < until, "not within {limit:?}: {what}");
-        thread::sleep(Duration::from_millis(100));
-    }
-}
