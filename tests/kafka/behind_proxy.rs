@@ -47,6 +47,11 @@ pub(crate) fn in_full() -> bool {
     std::env::var("FAULTS").is_ok_and(|text| text == "all")
 }
 
+/// How many, or for how long: from the environment.
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
+
 /// Plays all cells of a table, some at a time; the sentences of those that did not hold, in order.
 pub(crate) fn play_all<C: Sync>(cells: &[C], play: impl Fn(&C) -> Result<String, String> + Sync) {
     const AT_A_TIME: usize = 4;

@@ -5,6 +5,7 @@
 
 mod behind_proxy;
 mod broker;
+mod chaos;
 mod client;
 mod commits;
 mod example;

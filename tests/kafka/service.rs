@@ -1,4 +1,4 @@
-//! The orders example as a process of its own.
+//! A program of ours as a process of its own.
 
 use std::fs::File;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,18 +14,31 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts the example against this broker; its log goes to a file of this name.
+    /// Starts the orders example against this broker; its log goes to a file of this name.
     pub(crate) fn start(brokers: &str, log: &str, properties: &[&str]) -> Self {
+        Self::start_example("orders", brokers, log, properties, &[])
+    }
+
+    /// Starts an example with these variables.
+    pub(crate) fn start_example(
+        name: &'static str,
+        brokers: &str,
+        log: &str,
+        properties: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let dir = target().join("kafka");
         std::fs::create_dir_all(&dir).expect("a directory for logs");
-        let log = File::create(dir.join(format!("{log}-{}.log", std::process::id()))).expect("its log");
-        let mut command = Command::new(example("orders"));
+        let log = dir.join(format!("{log}-{}.log", std::process::id()));
+        let log = File::options().append(true).create(true).open(log).expect("its log");
+        let mut command = Command::new(example(name));
         for property in properties {
             command.args(["-X", property]);
         }
         let child = command
             .env("KAFKA_BROKERS", brokers)
             .env_remove("RUST_LOG")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -42,17 +55,36 @@ impl Service {
 
     /// SIGTERM, and what it exits with.
     pub(crate) fn terminate(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
-        assert!(sent.success());
+        self.signal("-TERM");
+        self.ends()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ends(&mut self) -> ExitStatus {
         let until = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
                 return status;
             }
-            assert!(Instant::now() < until, "SIGTERM did not end it");
+            assert!(Instant::now() < until, "it does not end");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// SIGSTOP: not a line of it runs until it is thawed.
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill runs");
+        assert!(sent.success());
     }
 }
 
