@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
@@ -46,6 +47,8 @@ pub struct Member {
     shared: Arc<Shared>,
     /// What the end of the membership will be, if nothing worse happens.
     ending: Ended,
+    /// Since when the app has been shutting down.
+    shutdown: Option<Instant>,
 }
 
 struct Running {
@@ -97,6 +100,7 @@ impl Member {
             running: BTreeMap::new(),
             shared,
             ending: Ended::Clean,
+            shutdown: None,
         };
         (member, handle)
     }
@@ -128,7 +132,10 @@ impl Member {
         let mut commands = Vec::new();
         for news in self.shared.take_news() {
             match news {
-                News::Shutdown => self.advance(Input::Shutdown, &mut commands),
+                News::Shutdown => {
+                    self.shutdown.get_or_insert_with(Instant::now);
+                    self.advance(Input::Shutdown, &mut commands);
+                }
                 News::WantsCommit => commands.push(Command::CommitNow),
                 News::LaneEnded { lane, died } => {
                     if died && let Some(lane) = self.running.get(&lane) {
@@ -177,6 +184,13 @@ impl Member {
     pub fn deadline(&self) -> Option<Instant> {
         let commits = (!self.running.is_empty()).then(|| self.commits.next_check());
         self.group.next_deadline().into_iter().chain(commits).min()
+    }
+
+    /// What is left of the drain time at a shutdown: leaving the group may use it, too.
+    #[must_use]
+    pub fn spare_drain(&self) -> Duration {
+        let used = self.shutdown.map_or(Duration::ZERO, |since| since.elapsed());
+        self.settings.drain.saturating_sub(used)
     }
 
     /// Nothing more will be asked of the backend. After `Event::Closed`, or when closing took too long: the backend

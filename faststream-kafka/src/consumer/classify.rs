@@ -35,3 +35,15 @@ pub(super) fn is_permanent(code: Code) -> bool {
             | Code::InvalidConfig
     )
 }
+
+/// What to do about a fatal error, to be said behind its reason.
+pub(super) fn cure(code: Code) -> &'static str {
+    match code {
+        Code::FencedInstanceId | Code::UnreleasedInstanceId => {
+            "; two members have one group.instance.id: give each process its own"
+        }
+        Code::GroupAuthorizationFailed => "; let this user read in the group",
+        Code::GroupMaxSizeReached => "; the group has as many members as the broker allows (group.max.size)",
+        _ => "",
+    }
+}

@@ -1,6 +1,6 @@
 //! librdkafka's callbacks of one membership: they record what happened, and nothing else.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::assignment;
-use super::stats;
+use super::stats::Statistics;
 use super::wakeup::Sleepers;
 use crate::errors::ErrorLog;
 
@@ -44,8 +44,8 @@ pub(crate) struct GroupContext {
     /// Leaders whose threads sleep after a rebalance.
     pub(super) sleepers: Sleepers,
     happened: Mutex<VecDeque<Happened>>,
-    /// Partitions that fetch, by the last statistics.
-    fetching: Mutex<BTreeMap<Place, bool>>,
+    /// The last statistics.
+    statistics: Mutex<Statistics>,
 }
 
 impl GroupContext {
@@ -56,7 +56,7 @@ impl GroupContext {
             closing: AtomicBool::new(false),
             sleepers: Sleepers::default(),
             happened: Mutex::default(),
-            fetching: Mutex::default(),
+            statistics: Mutex::default(),
         }
     }
 
@@ -66,7 +66,16 @@ impl GroupContext {
 
     /// Whether a partition fetches; `None` if the statistics do not know it.
     pub(super) fn is_fetching(&self, place: &Place) -> Option<bool> {
-        self.fetching.lock().unwrap_or_else(PoisonError::into_inner).get(place).copied()
+        self.statistics().fetching.get(place).copied()
+    }
+
+    /// Whether any broker is connected, as far as is known.
+    pub(super) fn is_connected(&self) -> bool {
+        self.statistics().connected
+    }
+
+    fn statistics(&self) -> MutexGuard<'_, Statistics> {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn happened(&self) -> MutexGuard<'_, VecDeque<Happened>> {
@@ -88,8 +97,8 @@ impl ClientContext for GroupContext {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        if let Some(fetching) = stats::fetching(statistics) {
-            *self.fetching.lock().unwrap_or_else(PoisonError::into_inner) = fetching;
+        if let Some(statistics) = Statistics::parse(statistics) {
+            *self.statistics() = statistics;
         }
     }
 }

@@ -15,7 +15,7 @@ use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 
 use super::assignment;
-use super::classify::{classify, is_permanent};
+use super::classify::{classify, cure, is_permanent};
 use super::client::{Client, destroy};
 use super::context::{Committed, Happened, Place};
 use super::lane::LaneHandle;
@@ -29,8 +29,10 @@ use crate::native::{PartitionQueue, commit_now, fatal_error};
 const POLL: Duration = Duration::from_millis(20);
 /// A commit whose result did not come is forgotten.
 const COMMIT: Duration = Duration::from_secs(5);
-/// What leaving the group may take.
+/// What leaving the group may take while no broker is connected.
 const CLOSE: Duration = Duration::from_secs(10);
+/// What it may take beyond the drain time with brokers that are there, and do not answer.
+const CLOSE_CONNECTED: Duration = Duration::from_millis(1_500);
 
 pub(super) struct Control {
     pub(super) client: Arc<Client>,
@@ -48,10 +50,16 @@ pub(super) struct Control {
     /// When the commit began that is in flight.
     committing: Option<Instant>,
     wants_commit: bool,
-    /// Until when leaving the group may take.
-    closing: Option<Instant>,
+    closing: Option<Closing>,
     /// The client is beyond repair.
     broken: bool,
+}
+
+/// Until when leaving the group may take: at all, and while a broker is connected.
+#[derive(Clone, Copy)]
+struct Closing {
+    until: Instant,
+    connected: Instant,
 }
 
 impl Control {
@@ -197,7 +205,7 @@ impl Control {
         self.broken = true;
         self.fence_all();
         let code: rdkafka::types::RDKafkaErrorCode = code.into();
-        let message = format!("{code:?}: {reason}");
+        let message = format!("{code:?}: {reason}{}", cure(code));
         self.tell(Event::Fatal { message, permanent: is_permanent(code) });
         self.tell(Event::Closed);
     }
@@ -241,7 +249,8 @@ impl Control {
     fn close(&mut self) {
         self.fence_all();
         self.answer_all();
-        self.closing = Some(Instant::now() + CLOSE);
+        let (now, spare) = (Instant::now(), self.member.spare_drain());
+        self.closing = Some(Closing { until: now + CLOSE, connected: now + spare + CLOSE_CONNECTED });
         if fatal_error(&self.client).is_none()
             && let Err(error) = self.client.consumer().close_queue()
         {
@@ -273,12 +282,13 @@ impl Control {
     }
 
     fn heed_closed(&mut self) {
-        let Some(until) = self.closing else { return };
+        let Some(Closing { until, connected }) = self.closing else { return };
+        let now = Instant::now();
         // After a fatal error it would never be closed.
         if self.client.consumer().closed() || fatal_error(&self.client).is_some() {
             self.tell(Event::Closed);
-        } else if Instant::now() > until {
-            tracing::warn!(group = %self.request.group, "the group was not left within {CLOSE:?}: the broker will notice");
+        } else if now > until || (now > connected && self.client.context().is_connected()) {
+            tracing::warn!(group = %self.request.group, "the group was not left in time: the broker will notice");
             self.tell(Event::Closed);
         }
     }
