@@ -5,15 +5,19 @@
 
 mod behind_proxy;
 mod broker;
+mod brokers;
 mod chaos;
 mod client;
 mod commits;
+mod endurance;
 mod example;
 mod members;
 mod mock;
 mod offset_fetch;
 mod orders;
 mod origin;
+mod process;
 mod proxy;
 mod service;
+mod slow_commits;
 mod wait;

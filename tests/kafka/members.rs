@@ -78,7 +78,6 @@ impl Group {
         }
     }
 
-    #[allow(dead_code, reason = "more tests will use it than do now")]
     pub(crate) fn property(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.properties.retain(|(known, _)| *known != name);
         self.properties.push((name, value.into()));
@@ -122,6 +121,11 @@ pub(crate) struct Member {
 impl Member {
     pub(crate) fn all(&self) -> Vec<Handled> {
         self.seen.0.lock().expect("not poisoned").clone()
+    }
+
+    /// Forgets what was handled so far.
+    pub(crate) fn forget(&self) {
+        *self.seen.0.lock().expect("not poisoned") = Vec::new();
     }
 
     pub(crate) fn count(&self) -> usize {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::broker::target;
 use crate::example::example;
+use crate::process::memory_of;
 
 /// Killed, by its own handle, when dropped.
 pub(crate) struct Service {
@@ -69,6 +70,11 @@ impl Service {
             assert!(Instant::now() < until, "it does not end");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Resident, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        memory_of(&self.child.id().to_string())
     }
 
     /// SIGSTOP: not a line of it runs until it is thawed.

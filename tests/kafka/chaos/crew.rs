@@ -55,6 +55,7 @@ impl Crew {
         let variables = [
             ("TOPIC", self.group.name.as_str()),
             ("GROUP", &self.group.name),
+            ("MAX_UNCOMMITTED", &self.group.settings.max_uncommitted.to_string()),
             ("HANDLED", self.file.to_str().expect("a path of text")),
         ];
         let log = format!("{}-{member}", self.group.name);

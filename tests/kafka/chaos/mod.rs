@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use faststream::kafka::Protocol;
 
-pub(crate) use self::crew::Crew;
+pub(crate) use self::crew::{Crew, Line};
 use crate::behind_proxy::{BehindProxy, number};
 use crate::members::{Feed, Group, SESSION};
 use crate::proxy::{Active, Api, Fault, Rule};
@@ -66,6 +66,7 @@ struct Chaos<'a> {
     rules: Vec<Active>,
     random: Rng,
     what: String,
+    began: Instant,
 }
 
 impl<'a> Chaos<'a> {
@@ -75,7 +76,7 @@ impl<'a> Chaos<'a> {
         let members = (0..MEMBERS).map(|member| Member::Runs(crew.start(member))).collect();
         let what = format!("{protocol:?}, seed {seed} ({})", group.name);
         let random = Rng::with_seed(seed);
-        Self { world, group, crew, members, rules: Vec::new(), random, what }
+        Self { world, group, crew, members, rules: Vec::new(), random, what, began: Instant::now() }
     }
 
     fn play(mut self, time: Duration) {
@@ -118,14 +119,14 @@ impl<'a> Chaos<'a> {
         let is_running = matches!(self.members[member], Member::Runs(_));
         match act {
             0 if is_running => {
-                println!("{}: kill {member}", self.what);
+                self.say(&format!("kill {member}"));
                 let new = Member::Runs(self.crew.start(member));
                 if let Member::Runs(service) = std::mem::replace(&mut self.members[member], new) {
                     service.kill();
                 }
             }
             1 if is_running => {
-                println!("{}: stop {member}", self.what);
+                self.say(&format!("stop {member}"));
                 let new = Member::Runs(self.crew.start(member));
                 if let Member::Runs(service) = std::mem::replace(&mut self.members[member], new) {
                     self.crew.stop(service);
@@ -134,7 +135,7 @@ impl<'a> Chaos<'a> {
             2 if is_running => {
                 let new = self.members.swap_remove(member);
                 if let Member::Runs(service) = new {
-                    println!("{}: freeze {member}", self.what);
+                    self.say(&format!("freeze {member}"));
                     service.freeze();
                     let until = Instant::now() + SESSION + Duration::from_secs(2);
                     self.members.push(Member::Frozen { service, until });
@@ -144,13 +145,18 @@ impl<'a> Chaos<'a> {
             3 | 4 => self.hurt(Api::OffsetCommit, Fault::Refuse(code), short),
             5 => self.hurt(Api::OffsetFetch, Fault::Refuse(code), short),
             6 => self.refuse_heartbeats(short),
+            7 if short.as_millis().is_multiple_of(2) => self.hurt(Api::OffsetCommit, Fault::Cut, short),
             7 => {
-                println!("{}: cut", self.what);
+                self.say("cut");
                 self.world.proxy.cut();
             }
             8 => self.hurt(Api::OffsetCommit, Fault::Delay(Duration::from_secs(2)), short),
             _ => self.hurt(Api::OffsetCommit, Fault::Swallow, short),
         }
+    }
+
+    fn say(&self, act: &str) {
+        println!("{}: {:?} {act}", self.what, self.began.elapsed());
     }
 
     fn refuse_heartbeats(&mut self, time: Duration) {
@@ -164,7 +170,7 @@ impl<'a> Chaos<'a> {
     }
 
     fn hurt(&mut self, api: Api, fault: Fault, time: Duration) {
-        println!("{}: {api:?} {fault:?} for {time:?}", self.what);
+        self.say(&format!("{api:?} {fault:?} for {time:?}"));
         let rule = Rule::new(api, fault).group(&self.group.name).lasting(time);
         self.rules.push(self.world.proxy.hurt(rule));
     }

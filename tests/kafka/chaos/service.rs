@@ -1,10 +1,10 @@
 //! The service that is hurt: it appends what it handles to a file, a line each, `milliseconds partition id`.
 //!
-//! TOPIC names what it reads, GROUP its group, HANDLED the file. It is stopped, frozen and killed by the tests.
+//! TOPIC names what it reads, GROUP its group, HANDLED the file, `MAX_UNCOMMITTED` the brake. It is stopped, frozen and killed by the tests.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use faststream::kafka::Kafka;
 use faststream::{FastStream, GroupSettings, Metadata, State, subscriber};
@@ -29,9 +29,9 @@ async fn tick(tick: Tick, metadata: Metadata, State(handled): State<Handled>) ->
 async fn app() -> FastStream {
     let path = std::env::var("HANDLED").expect("HANDLED names a file");
     let file = OpenOptions::new().append(true).create(true).open(path).expect("the file can be written");
-    let drain = std::env::var("DRAIN_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(5_000);
+    let brake = std::env::var("MAX_UNCOMMITTED").map_or(10_000, |text| text.parse().expect("a number"));
     FastStream::new(Kafka::from_env())
         .name("chaos")
-        .group_settings(GroupSettings::new().drain(Duration::from_millis(drain)))
+        .group_settings(GroupSettings::new().max_uncommitted(brake))
         .state(Handled(file))
 }

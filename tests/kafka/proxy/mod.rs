@@ -1,7 +1,5 @@
 //! A fault proxy before a broker: it understands enough of Kafka's protocol to refuse, delay, swallow and cut.
 
-#![allow(dead_code, reason = "more tests will use it than do now")]
-
 mod relay;
 mod request;
 mod rule;
@@ -19,7 +17,6 @@ pub(crate) use self::rule::{Active, Fault, Rule};
 /// The requests that can be hurt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
-    Fetch = 1,
     OffsetCommit = 8,
     OffsetFetch = 9,
     JoinGroup = 11,
@@ -32,7 +29,6 @@ impl Api {
     /// The version from which on strings are compact and fields are tagged.
     fn flexible(self) -> i16 {
         match self {
-            Self::Fetch => 12,
             Self::OffsetCommit => 8,
             Self::OffsetFetch | Self::JoinGroup => 6,
             Self::Heartbeat | Self::SyncGroup => 4,

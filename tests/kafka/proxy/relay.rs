@@ -19,7 +19,6 @@ type Hurt = Arc<Mutex<HashMap<i32, Answer>>>;
 enum Answer {
     Exchanged(Vec<u8>),
     Delayed(Duration),
-    Swallowed,
 }
 
 pub(super) fn join(shared: &Arc<Shared>, client: TcpStream, broker: TcpStream) -> io::Result<()> {
@@ -54,7 +53,7 @@ fn pass_requests(shared: &Shared, hurt: &Hurt, from: &TcpStream, to: &TcpStream)
             Some((_, Fault::Cut)) => return Ok(()),
             Some((api, Fault::Refuse(code))) => Answer::Exchanged(request.refusal(api, code)),
             Some((_, Fault::Delay(time))) => Answer::Delayed(time),
-            Some((_, Fault::Swallow)) => Answer::Swallowed,
+            Some((_, Fault::Swallow)) => continue,
         };
         let is_refused = matches!(answer, Answer::Exchanged(_));
         // Before the broker can answer.
@@ -71,7 +70,6 @@ fn pass_answers(hurt: &Hurt, from: &TcpStream, to: &TcpStream) -> io::Result<()>
         match answer {
             None => write_frame(to, &frame)?,
             Some(Answer::Exchanged(refusal)) => write_frame(to, &refusal)?,
-            Some(Answer::Swallowed) => {}
             Some(Answer::Delayed(time)) => {
                 thread::sleep(time);
                 write_frame(to, &frame)?;

@@ -82,7 +82,6 @@ impl<'a> Request<'a> {
                 answer.i32(1_000); // interval
                 answer.i8(-1); // no assignment
             }
-            Api::Fetch => panic!("no refusal of a Fetch is known here"),
         }
         answer.tags();
         answer.bytes

@@ -12,7 +12,7 @@ pub(crate) enum Fault {
     Refuse(i16),
     /// The answer, and all behind it on the same connection, come so much later.
     Delay(Duration),
-    /// It is never answered; others are.
+    /// It never reaches the broker, and is never answered; others are.
     Swallow,
     /// Its connection is cut.
     Cut,
