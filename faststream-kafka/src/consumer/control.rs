@@ -20,7 +20,7 @@ use super::client::{Client, destroy};
 use super::context::{Committed, Happened, Place};
 use super::lane::LaneHandle;
 use super::offsets::OffsetFetch;
-use super::owed::Owed;
+use super::owed::{Owed, Revoke};
 use super::patterns;
 use super::watch::Watch;
 use crate::native::{PartitionQueue, commit_now, fatal_error};
@@ -114,6 +114,7 @@ impl Control {
             self.heed_topics();
             self.commit();
             if self.closing.is_none() {
+                self.heed_rewound();
                 self.watch();
             }
             self.heed_closed();
@@ -175,7 +176,8 @@ impl Control {
             match happened {
                 Happened::Assign(places) => self.owed.push_back(Owed::Assign { places, fetch: None }),
                 Happened::Revoke { places, lost } => {
-                    self.owed.push_back(Owed::Revoke { places, lost, told: None, answered: false });
+                    let kind = if lost { Revoke::Lost } else { Revoke::Moved };
+                    self.owed.push_back(Owed::Revoke { places, kind, told: None, answered: false });
                 }
                 Happened::Committed(committed) => {
                     self.committing = None;
@@ -267,6 +269,7 @@ impl Control {
         for owed in std::mem::take(&mut self.owed) {
             let result = match owed {
                 Owed::Assign { .. } => assignment::assign(consumer, &[]),
+                Owed::Revoke { kind: Revoke::Rewound(_), .. } => continue,
                 Owed::Revoke { places, .. } => assignment::unassign(consumer, &places),
             };
             self.answered("close", result);

@@ -26,7 +26,14 @@ pub(super) struct LaneHandle {
     position: AtomicI64,
     /// The next offset that is finished: stored, or about to be.
     stored: AtomicI64,
+    /// From here on records may come again, because we made librdkafka begin again.
+    again: AtomicI64,
+    /// Where the log began again by itself: it was made anew, or cut, and its offsets are others now.
+    rewound: AtomicI64,
 }
+
+/// No offset.
+const NONE: i64 = -1;
 
 impl LaneHandle {
     pub(super) fn new(place: Place, start: i64, queue: PartitionQueue) -> Self {
@@ -38,6 +45,8 @@ impl LaneHandle {
             fenced: Mutex::new(false),
             position: AtomicI64::new(start),
             stored: AtomicI64::new(start),
+            again: AtomicI64::new(i64::MAX),
+            rewound: AtomicI64::new(NONE),
         }
     }
 
@@ -67,6 +76,20 @@ impl LaneHandle {
             let text = format_args!("{topic}/{partition}: offset {stored} was not stored again: {error:?}");
             client.context().errors.tell("store", text);
         }
+    }
+
+    /// To be called before librdkafka is made to begin again at this offset.
+    pub(super) fn expect_again(&self, from: i64) {
+        self.again.fetch_min(from, SeqCst);
+    }
+
+    /// Where the log began again by itself. Nothing is handed out from there on: it belongs to a new lane.
+    pub(super) fn rewound(&self) -> Option<i64> {
+        Some(self.rewound.load(SeqCst)).filter(|offset| *offset != NONE)
+    }
+
+    fn is_rewind(&self, first: i64) -> bool {
+        first < self.position() && first < self.again.load(SeqCst)
     }
 
     pub(super) fn wake(&self) {
@@ -127,6 +150,9 @@ impl Lane for KafkaLane {
         self.batch = Held::Nothing;
         let slot = lock(&self.handle.slot);
         let Some(queue) = &*slot else { return Poll::Pending };
+        if self.handle.rewound().is_some() {
+            return Poll::Pending;
+        }
         queue.register(cx.waker());
         loop {
             let batch = queue.consume(max);
@@ -134,6 +160,10 @@ impl Lane for KafkaLane {
                 let (topic, partition) = &self.handle.place;
                 let text = format_args!("{topic}/{partition}: {error:?} in place of a message");
                 self.client.context().errors.tell(&format!("{topic}/{partition} {error:?}"), text);
+            }
+            if let Some(first) = batch.first_offset().filter(|first| self.handle.is_rewind(*first)) {
+                self.handle.rewound.store(first, SeqCst);
+                return Poll::Pending;
             }
             if let Some(next) = batch.next_offset() {
                 self.handle.position.store(next, SeqCst);

@@ -19,7 +19,18 @@ const AWAITED: Duration = Duration::from_secs(1);
 /// A rebalance that was recorded and not answered.
 pub(super) enum Owed {
     Assign { places: Vec<Place>, fetch: Option<(OffsetFetch, Starts)> },
-    Revoke { places: Vec<Place>, lost: bool, told: Option<RevocationId>, answered: bool },
+    Revoke { places: Vec<Place>, kind: Revoke, told: Option<RevocationId>, answered: bool },
+}
+
+/// Why lanes end.
+#[derive(Clone, Copy)]
+pub(super) enum Revoke {
+    /// Somebody else gets the partitions.
+    Moved,
+    /// Somebody else may have them already.
+    Lost,
+    /// Nobody else: the partition's log began again, at this offset.
+    Rewound(i64),
 }
 
 impl Control {
@@ -28,8 +39,8 @@ impl Control {
         while let Some(owed) = self.owed.pop_front() {
             let waits = match owed {
                 Owed::Assign { places, fetch } => self.serve_assign(places, fetch),
-                Owed::Revoke { places, lost, told, answered } => {
-                    self.serve_revoke(places, lost, told, answered)
+                Owed::Revoke { places, kind, told, answered } => {
+                    self.serve_revoke(places, kind, told, answered)
                 }
             };
             if let Some(owed) = waits {
@@ -102,7 +113,13 @@ impl Control {
     /// Makes librdkafka begin these partitions of the assignment again; in a group of the eager kind, all of them.
     pub(super) fn restart(&mut self, some: Vec<Start>) {
         let consumer = self.client.consumer();
-        self.answered("restart", assignment::restart(consumer, &some, &self.positions()));
+        let all = self.positions();
+        for (place, start) in all.iter().chain(&some) {
+            if let (Some(lane), Some(start)) = (self.lanes.get(place), start) {
+                lane.expect_again(*start);
+            }
+        }
+        self.answered("restart", assignment::restart(consumer, &some, &all));
         let is_hit = |place: &Place| some.iter().any(|(hit, _)| hit == place);
         for (place, lane) in &self.lanes {
             if is_hit(place) || !assignment::is_cooperative(consumer) {
@@ -124,28 +141,34 @@ impl Control {
     fn serve_revoke(
         &mut self,
         places: Vec<Place>,
-        lost: bool,
+        kind: Revoke,
         told: Option<RevocationId>,
         answered: bool,
     ) -> Option<Owed> {
         let Some(id) = told else {
-            self.late.iter_mut().for_each(|fetch| fetch.forget(&places));
+            if !matches!(kind, Revoke::Rewound(_)) {
+                self.late.iter_mut().for_each(|fetch| fetch.forget(&places));
+            }
             self.revocations += 1;
             let id = RevocationId(self.revocations);
             let lanes: Vec<Epoch> =
                 places.iter().filter_map(|place| self.lanes.get(place)).map(|lane| lane.epoch).collect();
             // Before the member hears of it: its answer may come at once.
-            self.owed.push_front(Owed::Revoke { places, lost, told: Some(id), answered: false });
-            self.tell(Event::Revoked { id, lanes, lost });
+            self.owed.push_front(Owed::Revoke { places, kind, told: Some(id), answered: false });
+            self.tell(Event::Revoked { id, lanes, lost: !matches!(kind, Revoke::Moved) });
             let owed = self.owed.pop_front()?;
             let Owed::Revoke { answered: true, .. } = owed else { return Some(owed) };
-            let Owed::Revoke { places, lost, told, answered } = owed else { return None };
-            return self.serve_revoke(places, lost, told, answered);
+            let Owed::Revoke { places, kind, told, answered } = owed else { return None };
+            return self.serve_revoke(places, kind, told, answered);
         };
         if !answered {
-            return Some(Owed::Revoke { places, lost, told: Some(id), answered });
+            return Some(Owed::Revoke { places, kind, told: Some(id), answered });
         }
         self.give_back(&places);
+        if let Revoke::Rewound(start) = kind {
+            self.begin_again(places.into_iter().map(|place| (place, start)).collect());
+            return None;
+        }
         self.answered("revoke", assignment::unassign(self.client.consumer(), &places));
         wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
         None

@@ -1,4 +1,4 @@
-//! Partitions that are assigned and do not fetch are begun again.
+//! Partitions that are assigned and do not fetch are begun again, and those whose log began again.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::assignment::Start;
 use super::context::Place;
 use super::control::Control;
+use super::owed::{Owed, Revoke};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Not fetching for this long, by the statistics, is a stall.
@@ -50,5 +51,26 @@ impl Control {
                 "assigned and not fetching for {DEAF:?}: fetching begins again");
         }
         self.restart(stalled);
+    }
+
+    /// Logs that were made anew or cut: what is read from there on are other records, for a new lane.
+    pub(super) fn heed_rewound(&mut self) {
+        if !self.owed.is_empty() {
+            return;
+        }
+        for (place, lane) in &self.lanes {
+            let Some(start) = lane.rewound() else { continue };
+            let (topic, partition) = place;
+            tracing::warn!(group = %self.request.group, %topic, partition, offset = start, expected = lane.position(),
+                "the log began again before what was read: it was made anew or cut, and is handled from there on");
+            drop(lane.fence());
+            let kind = Revoke::Rewound(start);
+            self.owed.push_back(Owed::Revoke {
+                places: vec![place.clone()],
+                kind,
+                told: None,
+                answered: false,
+            });
+        }
     }
 }

@@ -143,6 +143,23 @@ fn an_offset_out_of_range_begins_at_the_earliest_record() {
     member.stop_cleanly("beyond");
 }
 
+/// As when a topic is made again, or its log was cut: what comes then are other records, with offsets that are known.
+#[test]
+fn a_log_that_begins_again_is_handled_again() {
+    let cluster = Cluster::new(1);
+    let group = cluster.group("again");
+    write(&group, 0, 100);
+    let member = group.join();
+    wait_quickly("all are handled", || member.count() == 100);
+    group.all_is_committed("again");
+    cluster.refuse(RDKafkaApiKey::Fetch, Error::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, 1);
+    wait_quickly("all are handled again", || member.count() == 200);
+    write(&group, 100, 100);
+    wait_quickly("the rest is handled", || member.count() == 300);
+    group.all_is_committed("again");
+    none_is_lost("again", &member.stop_cleanly("again"), 200);
+}
+
 /// Out of range, and told not to begin elsewhere: librdkafka stops the partition for good, without a word.
 #[test]
 fn a_partition_that_is_assigned_and_not_fetched_begins_again_within_10_s() {
