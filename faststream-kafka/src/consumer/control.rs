@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -14,9 +13,9 @@ use faststream_core::runtime::Member;
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 
-use super::assignment;
 use super::classify::{classify, cure, is_permanent};
 use super::client::{Client, destroy};
+use super::closing::Closing;
 use super::context::{Committed, Happened, Place};
 use super::lane::LaneHandle;
 use super::offsets::OffsetFetch;
@@ -29,15 +28,10 @@ use crate::native::{PartitionQueue, commit_now, fatal_error};
 const POLL: Duration = Duration::from_millis(20);
 /// A commit whose result did not come is forgotten.
 const COMMIT: Duration = Duration::from_secs(5);
-/// What leaving the group may take while no broker is connected.
-const CLOSE: Duration = Duration::from_secs(10);
-/// What it may take beyond the drain time with brokers that are there, and do not answer.
-const CLOSE_CONNECTED: Duration = Duration::from_millis(1_500);
-
 pub(super) struct Control {
     pub(super) client: Arc<Client>,
     pub(super) request: Arc<GroupRequest>,
-    member: Member,
+    pub(super) member: Member,
     pub(super) owed: VecDeque<Owed>,
     pub(super) lanes: BTreeMap<Place, Arc<LaneHandle>>,
     /// Assigned, and without a lane until their offsets are known.
@@ -50,16 +44,9 @@ pub(super) struct Control {
     /// When the commit began that is in flight.
     committing: Option<Instant>,
     wants_commit: bool,
-    closing: Option<Closing>,
+    pub(super) closing: Option<Closing>,
     /// The client is beyond repair.
     broken: bool,
-}
-
-/// Until when leaving the group may take: at all, and while a broker is connected.
-#[derive(Clone, Copy)]
-struct Closing {
-    until: Instant,
-    connected: Instant,
 }
 
 impl Control {
@@ -248,55 +235,7 @@ impl Control {
         self.begin_again([(lane.place.clone(), lane.stored())].into());
     }
 
-    fn close(&mut self) {
-        self.fence_all();
-        self.answer_all();
-        let (now, spare) = (Instant::now(), self.member.spare_drain());
-        self.closing = Some(Closing { until: now + CLOSE, connected: now + spare + CLOSE_CONNECTED });
-        if fatal_error(&self.client).is_none()
-            && let Err(error) = self.client.consumer().close_queue()
-        {
-            self.client.context().errors.tell("close", format_args!("leaving the group: {error}"));
-            self.tell(Event::Closed);
-        }
-    }
-
-    /// Answers all rebalances that are open. From here on nobody reads what is recorded: they are answered in the callback,
-    /// or the group would never be left.
-    fn answer_all(&mut self) {
-        self.client.context().closing.store(true, SeqCst);
-        let consumer = self.client.consumer();
-        for owed in std::mem::take(&mut self.owed) {
-            let result = match owed {
-                Owed::Assign { .. } => assignment::assign(consumer, &[]),
-                Owed::Revoke { kind: Revoke::Rewound(_), .. } => continue,
-                Owed::Revoke { places, .. } => assignment::unassign(consumer, &places),
-            };
-            self.answered("close", result);
-        }
-        while let Some(happened) = self.client.context().take() {
-            let result = match happened {
-                Happened::Assign(_) => assignment::assign(consumer, &[]),
-                Happened::Revoke { places, .. } => assignment::unassign(consumer, &places),
-                Happened::Committed(_) => continue,
-            };
-            self.answered("close", result);
-        }
-    }
-
-    fn heed_closed(&mut self) {
-        let Some(Closing { until, connected }) = self.closing else { return };
-        let now = Instant::now();
-        // After a fatal error it would never be closed.
-        if self.client.consumer().closed() || fatal_error(&self.client).is_some() {
-            self.tell(Event::Closed);
-        } else if now > until || (now > connected && self.client.context().is_connected()) {
-            tracing::warn!(group = %self.request.group, "the group was not left in time: the broker will notice");
-            self.tell(Event::Closed);
-        }
-    }
-
-    fn fence_all(&mut self) {
+    pub(super) fn fence_all(&mut self) {
         for lane in std::mem::take(&mut self.lanes).into_values() {
             drop(lane.fence());
         }
