@@ -54,6 +54,7 @@ impl Control {
         if places.is_empty() {
             self.answered("assign", assignment::assign(self.client.consumer(), &[]));
             self.tell(Event::Assigned(Vec::new()));
+            wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
             return None;
         }
         let (mut fetch, mut known) = fetch.unwrap_or_else(|| {

@@ -15,6 +15,9 @@ use super::context::Place;
 const TIMEOUT: Duration = Duration::from_millis(200);
 /// Enough to meet every leader of most clusters; more would be a burst at each rebalance.
 const MOST: usize = 12;
+/// Before each round. A request may come before the partitions are resumed, and wakes in vain then: they are resumed a
+/// moment after the answer, on librdkafka's own thread.
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(30), Duration::from_millis(150)];
 
 /// What is to be woken, by one thread at a time: a storm of rebalances starts no storm of threads.
 #[derive(Default)]
@@ -55,8 +58,11 @@ pub(super) fn leaders(client: &Arc<Client>, kept: Vec<Place>) {
     let waking = Arc::clone(client);
     let run = move || {
         while let Some(places) = waking.context().sleepers.next() {
-            for (topic, partition) in places.iter().take(MOST) {
-                let _ = waking.consumer().fetch_watermarks(topic, *partition, TIMEOUT);
+            for pause in PAUSES {
+                thread::sleep(pause);
+                for (topic, partition) in places.iter().take(MOST) {
+                    let _ = waking.consumer().fetch_watermarks(topic, *partition, TIMEOUT);
+                }
             }
         }
     };
