@@ -1,5 +1,7 @@
 //! One broker behind a fault proxy, for all tests of this program: each takes a topic and a group of its own.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
@@ -61,7 +63,10 @@ pub(crate) fn play_all<C: Sync>(cells: &[C], play: impl Fn(&C) -> Result<String,
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 while let Some(cell) = cells.get(next.fetch_add(1, SeqCst)) {
-                    match play(cell) {
+                    // Whatever comes of one cell, the others are played.
+                    match catch_unwind(AssertUnwindSafe(|| play(cell)))
+                        .unwrap_or_else(|panic| Err(said(&*panic)))
+                    {
                         Ok(line) => println!("{line}"),
                         Err(line) => {
                             println!("{line}: DOES NOT HOLD");
@@ -74,4 +79,9 @@ pub(crate) fn play_all<C: Sync>(cells: &[C], play: impl Fn(&C) -> Result<String,
     });
     let failed = failed.into_inner().expect("not poisoned");
     assert!(failed.is_empty(), "{} of {} cells: {failed:#?}", failed.len(), cells.len());
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
 }

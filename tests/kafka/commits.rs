@@ -35,7 +35,7 @@ fn commits_refused_during_a_join_lose_nothing_and_stop_nobody() {
     let world = BehindProxy::shared();
     let baseline = Baseline::default();
     let sound = PROTOCOLS.map(|protocol| Cell { protocol, refused: None });
-    play_all(&[sound, sound].concat(), |cell| play(&world, *cell, &baseline));
+    play_all(&[sound; 4].concat(), |cell| play(&world, *cell, &baseline));
     let codes = if in_full() { &CODES[..] } else { &FEW[..] };
     let lasting = if in_full() { &[false, true][..] } else { &[true][..] };
     let mut cells = Vec::new();

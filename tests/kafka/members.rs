@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 use faststream::kafka::{Kafka, KafkaConfig, Protocol};
 use faststream::{Environment, Exit, FastStream, GroupSettings, Metadata, State, subscriber};
 use faststream_core::app::{Running, Setting, StartOptions};
-use faststream_kafka::rdkafka::ClientConfig;
-use faststream_kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use faststream_kafka::rdkafka::client::ClientContext;
+use faststream_kafka::rdkafka::producer::{
+    BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext,
+};
+use faststream_kafka::rdkafka::{ClientConfig, Message};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 
@@ -205,6 +208,25 @@ pub(crate) fn longest_gap(seen: &[Handled], from: Instant, to: Instant) -> Durat
     kept.map(|(_, gap)| *gap).max().unwrap_or_else(|| to - from)
 }
 
+/// What is not written is a fault of the test, not a loss.
+#[derive(Default)]
+struct Deliveries {
+    refused: Mutex<Option<String>>,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, delivered: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = delivered {
+            let text = format!("{error}, partition {}", message.partition());
+            self.refused.lock().expect("not poisoned").get_or_insert(text);
+        }
+    }
+}
+
 /// Writes `{"id":n}` at a steady rate, round robin over the partitions, until told to stop.
 pub(crate) struct Feed {
     stop: Arc<AtomicBool>,
@@ -216,12 +238,12 @@ impl Feed {
     /// `rate` is per second, over all partitions.
     pub(crate) fn start(group: &Group, rate: u64) -> Self {
         let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let producer: BaseProducer = ClientConfig::new()
+        let producer: BaseProducer<Deliveries> = ClientConfig::new()
             .set("bootstrap.servers", &group.brokers)
             .set("linger.ms", "2")
             .set("enable.idempotence", "true")
             .set("queue.buffering.max.messages", "1000000")
-            .create()
+            .create_with_context(Deliveries::default())
             .expect("a producer");
         let (topic, partitions) = (group.name.clone(), group.partitions);
         let (stopped, count) = (Arc::clone(&stop), Arc::clone(&written));
@@ -241,6 +263,8 @@ impl Feed {
                 producer.poll(Duration::from_millis(20));
             }
             producer.flush(Duration::from_secs(60)).expect("all is written");
+            let refused = producer.context().refused.lock().expect("not poisoned").take();
+            assert_eq!(refused, None, "a record was not written");
         };
         Self { stop, written, thread: Some(thread::spawn(run)) }
     }
