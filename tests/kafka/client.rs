@@ -13,6 +13,7 @@ use faststream_kafka::rdkafka::client::DefaultClientContext;
 use faststream_kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use faststream_kafka::rdkafka::error::KafkaResult;
 use faststream_kafka::rdkafka::message::Headers;
+use faststream_kafka::rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use faststream_kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use faststream_kafka::rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
@@ -38,11 +39,23 @@ fn administer<R: Send>(
     std::thread::scope(|scope| scope.spawn(run).join().expect("it does not panic"))
 }
 
-/// Makes a topic, with as many replicas as the brokers make by default.
+/// Makes a topic, with as many replicas as the brokers make by default, and waits until all of its partitions are known:
+/// a producer gives up on records for one that is not.
 pub(crate) fn create_topic(brokers: &str, topic: &str, partitions: i32) {
     let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
     let made = administer(brokers, async |admin, options| admin.create_topics([&new], options).await);
     assert!(made.iter().all(Result::is_ok), "{made:?}");
+    let consumer: BaseConsumer = config(brokers).set("group.id", "metadata").create().expect("a consumer");
+    let until = Instant::now() + TIMEOUT;
+    let known = || {
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("an answer");
+        let led = |partition: &&MetadataPartition| partition.leader() >= 0;
+        metadata.topics().iter().flat_map(MetadataTopic::partitions).filter(led).count()
+    };
+    while known() < usize::try_from(partitions).expect("some partitions") {
+        assert!(Instant::now() < until, "{topic} has {} of {partitions} partitions", known());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Gives a topic more partitions.

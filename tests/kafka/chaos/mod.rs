@@ -4,6 +4,7 @@
 //! `CHAOS_SECONDS` and `CHAOS_SEEDS` say how long, and how many; `CHAOS_SEED` replays one.
 
 mod crew;
+mod frozen;
 
 use std::thread;
 use std::time::{Duration, Instant};
