@@ -10,6 +10,7 @@ use faststream::kafka::Protocol;
 use crate::behind_proxy::{BehindProxy, in_full, play_all};
 use crate::members::{Feed, PROTOCOLS, SESSION, longest_gap, none_is_lost};
 use crate::proxy::{Api, Fault, Rule};
+use crate::wait::wait_quickly;
 
 const PARTITIONS: i32 = 4;
 /// Records a second, over all partitions.
@@ -100,4 +101,40 @@ fn play(world: &BehindProxy, cell: Cell, baseline: &Baseline) -> Result<String, 
         return Err(format!("{line}; no commit was refused"));
     }
     if gap > allowed { Err(format!("{line}; {allowed:?} allowed")) } else { Ok(line) }
+}
+
+/// 29 is the topic's authorization.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_commit_that_is_refused_for_one_partition_is_told_of_that_one_until_it_is_accepted() {
+    const TOPIC_AUTHORIZATION: i16 = 29;
+    let what = "one of four";
+    let world = BehindProxy::shared();
+    let group = world.group("one", Protocol::Cooperative, PARTITIONS);
+    let feed = Feed::start(&group, RATE);
+    let member = group.join();
+    let first = member.first_since(what, Instant::now());
+    let rule = Rule::new(Api::OffsetCommit, Fault::RefuseOne(TOPIC_AUTHORIZATION)).group(&group.name);
+    let refusing = world.proxy.hurt(rule);
+    let is_told = || {
+        let reasons = member.running.health().reasons;
+        let of = |partition: i32| {
+            let place = format!("{}/{partition} at offset", group.name);
+            reasons.iter().any(|why| why.contains(&place) && why.contains("TopicAuthorizationFailed"))
+        };
+        (0..PARTITIONS).filter(|partition| of(*partition)).count()
+    };
+    wait_quickly("the refusal is told", || is_told() == 1);
+    // Through accepted commits of the others, too.
+    wait_quickly("three commits are refused", || {
+        assert_eq!(is_told(), 1, "told all the time");
+        refusing.hits() >= 3
+    });
+    refusing.end();
+    wait_quickly("all is well again", || !member.running.health().degraded);
+    let gap = longest_gap(&member.all(), first, Instant::now());
+    assert!(gap < Duration::from_secs(1), "nothing for {gap:?}");
+    let written = feed.finish();
+    group.all_is_committed(what);
+    assert_eq!(none_is_lost(what, &member.stop_cleanly(what), written), 0, "handled again");
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use super::request::refuse_first_partition;
 use super::rule::Fault;
 use super::{Request, Shared};
 
@@ -18,6 +19,7 @@ type Hurt = Arc<Mutex<HashMap<i32, Answer>>>;
 
 enum Answer {
     Exchanged(Vec<u8>),
+    Rewritten { version: i16, code: i16 },
     Delayed(Duration),
 }
 
@@ -52,6 +54,7 @@ fn pass_requests(shared: &Shared, hurt: &Hurt, from: &TcpStream, to: &TcpStream)
             }
             Some((_, Fault::Cut)) => return Ok(()),
             Some((api, Fault::Refuse(code))) => Answer::Exchanged(request.refusal(api, code)),
+            Some((_, Fault::RefuseOne(code))) => Answer::Rewritten { version: request.version(), code },
             Some((_, Fault::Delay(time))) => Answer::Delayed(time),
             Some((_, Fault::Swallow)) => continue,
         };
@@ -70,6 +73,9 @@ fn pass_answers(hurt: &Hurt, from: &TcpStream, to: &TcpStream) -> io::Result<()>
         match answer {
             None => write_frame(to, &frame)?,
             Some(Answer::Exchanged(refusal)) => write_frame(to, &refusal)?,
+            Some(Answer::Rewritten { version, code }) => {
+                write_frame(to, &refuse_first_partition(frame, version, code))?;
+            }
             Some(Answer::Delayed(time)) => {
                 thread::sleep(time);
                 write_frame(to, &frame)?;

@@ -18,6 +18,10 @@ impl<'a> Request<'a> {
         Self { api, version, correlation, frame }
     }
 
+    pub(super) fn version(&self) -> i16 {
+        self.version
+    }
+
     /// Where the body begins.
     fn body(&self, api: Api) -> Reader<'a> {
         let mut reader = Reader::new(self.frame);
@@ -185,4 +189,22 @@ impl<'a> Request<'a> {
         request.null_string();
         request.bytes
     }
+}
+
+/// Puts the code into the first partition's place of an `OffsetCommitResponse`.
+pub(super) fn refuse_first_partition(mut answer: Vec<u8>, version: i16, code: i16) -> Vec<u8> {
+    let mut reader = Reader::new(&answer);
+    reader.i32(); // correlation
+    reader.flexible = version >= Api::OffsetCommit.flexible();
+    reader.tags();
+    reader.i32(); // throttle
+    if reader.array() > 0 {
+        reader.string(); // topic
+        if reader.array() > 0 {
+            reader.i32(); // partition
+            let at = reader.position();
+            answer[at..at + 2].copy_from_slice(&code.to_be_bytes());
+        }
+    }
+    answer
 }

@@ -10,6 +10,8 @@ use super::{Api, Request};
 pub(crate) enum Fault {
     /// It never reaches the broker; the answer has this code.
     Refuse(i16),
+    /// The broker does it; the answer has this code for its first partition. Commits only.
+    RefuseOne(i16),
     /// The answer, and all behind it on the same connection, come so much later.
     Delay(Duration),
     /// It never reaches the broker, and is never answered; others are.

@@ -12,6 +12,10 @@ impl<'a> Reader<'a> {
         Self { bytes, at: 0, flexible: false }
     }
 
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     fn take<const N: usize>(&mut self) -> [u8; N] {
         self.at += N;
         self.bytes[self.at - N..self.at].try_into().expect("N bytes")
