@@ -41,15 +41,18 @@ const LONG: Duration = Duration::from_secs(4);
 #[ignore = "needs Java and Maven"]
 fn offsets_that_cannot_be_fetched_leave_no_partition_deaf() {
     let world = BehindProxy::shared();
-    let (codes, refused) = if in_full() {
-        (&CODES[..], &[Refused::Times(1), Refused::Times(3), Refused::Long][..])
-    } else {
-        (&FEW[..], &[Refused::Times(3), Refused::Long][..])
-    };
     let mut cells = Vec::new();
     for protocol in PROTOCOLS {
-        for code in codes {
-            cells.extend(refused.iter().map(|refused| Cell { protocol, code: *code, refused: *refused }));
+        let mut add = |codes: &[i16], refused: Refused| {
+            cells.extend(codes.iter().map(|code| Cell { protocol, code: *code, refused }));
+        };
+        if in_full() {
+            for refused in [Refused::Times(1), Refused::Times(3), Refused::Long] {
+                add(&CODES, refused);
+            }
+        } else {
+            add(&FEW, Refused::Times(3));
+            add(&[25], Refused::Long);
         }
     }
     play_all(&cells, |cell| play(&world, *cell));

@@ -7,8 +7,8 @@ use faststream::kafka::Protocol;
 use faststream_kafka::rdkafka::mocking::MockCluster;
 use faststream_kafka::rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::behind_proxy::BehindProxy;
-use crate::members::{Feed, Group, Member, longest_gap, none_is_lost};
+use crate::behind_proxy::{BehindProxy, play_all};
+use crate::members::{Feed, Group, Member, PROTOCOLS, longest_gap, none_is_lost};
 use crate::proxy::{Active, Api, Fault, Rule};
 use crate::wait::wait_quickly;
 
@@ -60,37 +60,29 @@ fn play(what: &str, group: &Group, refuse: &mut dyn FnMut(bool)) {
     println!("{what}: {again} handled again of {written}");
 }
 
-fn play_real(what: &str, protocol: Protocol) {
+#[test]
+#[ignore = "needs Java and Maven"]
+fn refused_commits_stop_nobody_whatever_the_protocol() {
     let world = BehindProxy::shared();
-    let group = world.group("origin", protocol, PARTITIONS);
-    let mut refusing: Option<Active> = None;
-    play(what, &group, &mut |refused| {
-        let rule = Rule::new(Api::OffsetCommit, Fault::Refuse(REBALANCE_IN_PROGRESS)).group(&group.name);
-        if refused {
-            refusing = Some(world.proxy.hurt(rule));
-        } else if let Some(refusing) = &refusing {
-            refusing.end();
+    play_all(&PROTOCOLS, |protocol| {
+        let what = format!("{protocol:?}");
+        let group = world.group("origin", *protocol, PARTITIONS);
+        let mut refusing: Option<Active> = None;
+        play(&what, &group, &mut |refused| {
+            let rule = Rule::new(Api::OffsetCommit, Fault::Refuse(REBALANCE_IN_PROGRESS)).group(&group.name);
+            if refused {
+                refusing = Some(world.proxy.hurt(rule));
+            } else if let Some(refusing) = &refusing {
+                refusing.end();
+            }
+        });
+        let hits = refusing.map_or(0, |refusing| refusing.hits());
+        if hits > 0 {
+            Ok(format!("{what}: {hits} refused"))
+        } else {
+            Err(format!("{what}: none was refused"))
         }
     });
-    assert!(refusing.is_some_and(|refusing| refusing.hits() > 0), "commits were refused");
-}
-
-#[test]
-#[ignore = "needs Java and Maven"]
-fn refused_commits_stop_nobody_with_cooperative_groups() {
-    play_real("cooperative", Protocol::Cooperative);
-}
-
-#[test]
-#[ignore = "needs Java and Maven"]
-fn refused_commits_stop_nobody_with_range_groups() {
-    play_real("range", Protocol::Range);
-}
-
-#[test]
-#[ignore = "needs Java and Maven"]
-fn refused_commits_stop_nobody_with_kip_848() {
-    play_real("kip848", Protocol::Consumer);
 }
 
 /// On librdkafka's own mock cluster: no Java.
