@@ -181,6 +181,26 @@ fn a_partition_that_is_assigned_and_not_fetched_begins_again_within_10_s() {
     assert!(ids.contains(&80), "what is at the committed offset");
 }
 
+/// librdkafka forgets what was stored when it begins a partition again.
+#[test]
+fn what_was_finished_is_committed_though_its_partition_began_again() {
+    let cluster = Cluster::new(1);
+    let group = cluster.group("forgotten").property("auto.offset.reset", "error");
+    write(&group, 0, 40);
+    cluster.refuse(RDKafkaApiKey::OffsetCommit, Error::RD_KAFKA_RESP_ERR_UNKNOWN, 1_000);
+    let member = group.join();
+    wait_quickly("all are handled", || member.count() == 40);
+    // Stops all partitions, until they are found to be deaf.
+    cluster.refuse(RDKafkaApiKey::Fetch, Error::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, 1);
+    thread::sleep(Duration::from_millis(500));
+    produce(&group.brokers, &group.name, 1, 40, 10, |id| format!(r#"{{"id":{id}}}"#));
+    wait_quickly("they began again", || member.count() == 50);
+    // Nothing comes in the other three that could be stored anew.
+    cluster.relent(RDKafkaApiKey::OffsetCommit);
+    group.all_is_committed("forgotten");
+    member.stop_cleanly("forgotten");
+}
+
 #[test]
 fn a_topic_that_is_made_later_is_read_from_its_beginning() {
     let cluster = Cluster::new(1);
