@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// The README's example.
 fn orders() -> Command {
-    let mut command = Command::new(example::orders());
+    let mut command = Command::new(example::example("orders"));
     command.env_remove("RUST_LOG").env_remove("KAFKA_BROKERS").env_remove("KAFKA_GROUP").stdin(Stdio::null());
     command
 }

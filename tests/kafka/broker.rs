@@ -1,4 +1,4 @@
-//! A real Apache Kafka of one node (no Zookeeper), from its Maven artifacts, on a free port of the loopback.
+//! A real Apache Kafka of one node or several (no Zookeeper), from its Maven artifacts, on free ports of the loopback.
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::fs::{self, File};
@@ -11,11 +11,21 @@ use std::time::{Duration, Instant};
 
 const START: Duration = Duration::from_secs(60);
 
-/// Killed, by its own handle, when dropped.
+/// One node. Killed, by its own handle, when dropped.
 pub(crate) struct Kafka {
-    child: Child,
+    /// `None` while it is down.
+    child: Option<Child>,
     dir: PathBuf,
     pub(crate) port: u16,
+}
+
+/// Where a node listens.
+#[derive(Clone, Copy)]
+struct Ports {
+    clients: u16,
+    controller: u16,
+    /// What clients are told to connect to.
+    advertised: u16,
 }
 
 impl Kafka {
@@ -35,16 +45,35 @@ impl Kafka {
         Self::start_with(name, port, advertised.unwrap_or(port))
     }
 
-    fn start_with(name: &str, port: u16, advertised: u16) -> Self {
-        let jars = jars();
-        let dir = target().join("kafka").join(format!("{name}-{}", std::process::id()));
+    fn start_with(name: &str, clients: u16, advertised: u16) -> Self {
+        let ports = Ports { clients, controller: free_port(), advertised };
+        let mut kafka = Self::prepare(name, 1, &[ports]);
+        kafka.run();
+        kafka.answers();
+        kafka
+    }
+
+    /// A cluster of so many nodes; every topic is on all of them.
+    pub(crate) fn start_cluster(name: &str, nodes: usize) -> Vec<Self> {
+        let port = |_| {
+            let (clients, controller) = (free_port(), free_port());
+            Ports { clients, controller, advertised: clients }
+        };
+        let ports: Vec<Ports> = (0..nodes).map(port).collect();
+        let mut cluster: Vec<Self> = (1..=nodes).map(|node| Self::prepare(name, node, &ports)).collect();
+        cluster.iter_mut().for_each(Self::run);
+        cluster.iter().for_each(Self::answers);
+        cluster
+    }
+
+    /// Its directory and settings, formatted.
+    fn prepare(name: &str, node: usize, ports: &[Ports]) -> Self {
+        let dir = target().join("kafka").join(format!("{name}-{node}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).expect("a directory for the broker");
-        let properties = properties(&dir, port, free_port(), advertised);
-        let file = dir.join("server.properties");
-        fs::write(&file, properties).expect("its settings");
+        fs::write(dir.join("server.properties"), properties(&dir, node, ports)).expect("its settings");
         fs::write(dir.join("log4j2.properties"), LOGS).expect("its log settings");
-        let format = java(&jars, &dir)
+        let format = java(&jars(), &dir)
             .args([
                 "kafka.tools.StorageTool",
                 "format",
@@ -53,26 +82,60 @@ impl Kafka {
                 "MkU3OEVBNTcwNTJENDM2Qk",
                 "-c",
             ])
-            .arg(&file)
+            .arg(dir.join("server.properties"))
             .output()
             .expect("java runs");
         assert!(format.status.success(), "formatting: {}", String::from_utf8_lossy(&format.stderr));
-        let log = File::create(dir.join("broker.log")).expect("its log");
-        let child = java(&jars, &dir)
+        Self { child: None, dir, port: ports[node - 1].clients }
+    }
+
+    /// Starts it, for the first time or again. Returns at once.
+    pub(crate) fn run(&mut self) {
+        let log =
+            File::options().create(true).append(true).open(self.dir.join("broker.log")).expect("its log");
+        let child = java(&jars(), &self.dir)
             .arg("kafka.Kafka")
-            .arg(&file)
+            .arg(self.dir.join("server.properties"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("its log"))
             .stderr(log)
             .spawn()
             .expect("java runs");
-        let kafka = Self { child, dir, port };
+        self.child = Some(child);
+    }
+
+    /// Waits until it takes connections.
+    pub(crate) fn answers(&self) {
         let until = Instant::now() + START;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert!(Instant::now() < until, "the broker does not answer; see {}", kafka.dir.display());
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            assert!(Instant::now() < until, "the broker does not answer; see {}", self.dir.display());
             thread::sleep(Duration::from_millis(100));
         }
-        kafka
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// SIGTERM: it hands over what it leads.
+    pub(crate) fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let pid = child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        assert!(sent.success());
+        let until = Instant::now() + START;
+        while child.try_wait().expect("it can be waited for").is_none() {
+            if Instant::now() > until {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("the broker does not stop; see {}", self.dir.display());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// What clients connect to.
@@ -83,29 +146,35 @@ impl Kafka {
 
 impl Drop for Kafka {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         if !thread::panicking() {
             let _ = fs::remove_dir_all(&self.dir);
         }
     }
 }
 
-fn properties(dir: &Path, port: u16, controller: u16, advertised: u16) -> String {
+fn properties(dir: &Path, node: usize, ports: &[Ports]) -> String {
+    let Ports { clients, controller, advertised } = ports[node - 1];
+    let voter = |(number, ports): (usize, &Ports)| format!("{number}@127.0.0.1:{}", ports.controller);
+    let voters: Vec<String> = (1..).zip(ports).map(voter).collect();
+    let replicas = ports.len();
+    let in_sync = if replicas < 3 { 1 } else { 2 };
     format!(
         "process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+node.id={node}
+controller.quorum.voters={}
+listeners=PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 controller.listener.names=CONTROLLER
 log.dirs={}
 num.partitions=4
-offsets.topic.replication.factor=1
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
+share.coordinator.state.topic.replication.factor={replicas}
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 group.consumer.min.session.timeout.ms=1000
@@ -114,6 +183,7 @@ group.consumer.min.heartbeat.interval.ms=500
 group.consumer.heartbeat.interval.ms=1000
 log.retention.ms=-1
 ",
+        voters.join(","),
         dir.join("data").display()
     )
 }

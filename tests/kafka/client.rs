@@ -6,10 +6,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use faststream_core::delivery::OwnedRecord;
-use faststream_kafka::rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use faststream_kafka::rdkafka::admin::{
+    AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication,
+};
 use faststream_kafka::rdkafka::client::DefaultClientContext;
 use faststream_kafka::rdkafka::consumer::{BaseConsumer, Consumer};
+use faststream_kafka::rdkafka::error::KafkaResult;
 use faststream_kafka::rdkafka::message::Headers;
+use faststream_kafka::rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use faststream_kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use faststream_kafka::rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
@@ -21,17 +25,49 @@ fn config(brokers: &str) -> ClientConfig {
     config
 }
 
-pub(crate) fn create_topic(brokers: &str, topic: &str, partitions: i32) {
+/// Runs an administrator's request, on a thread of its own: the test may run on a runtime already.
+fn administer<R: Send>(
+    brokers: &str,
+    ask: impl AsyncFnOnce(&AdminClient<DefaultClientContext>, &AdminOptions) -> KafkaResult<R> + Send,
+) -> R {
     let admin: AdminClient<DefaultClientContext> = config(brokers).create().expect("an admin client");
-    let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
-    // On a thread of its own: the test may run on a runtime already.
-    let create = || {
+    let run = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(admin.create_topics([&topic], &options)).expect("an answer")
+        runtime.block_on(ask(&admin, &options)).expect("an answer")
     };
-    let created = std::thread::scope(|scope| scope.spawn(create).join().expect("it does not panic"));
-    assert!(created.iter().all(Result::is_ok), "{created:?}");
+    std::thread::scope(|scope| scope.spawn(run).join().expect("it does not panic"))
+}
+
+/// Makes a topic, with as many replicas as the brokers make by default, and waits until all of its partitions are known:
+/// a producer gives up on records for one that is not.
+pub(crate) fn create_topic(brokers: &str, topic: &str, partitions: i32) {
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+    let made = administer(brokers, async |admin, options| admin.create_topics([&new], options).await);
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    let consumer: BaseConsumer = config(brokers).set("group.id", "metadata").create().expect("a consumer");
+    let until = Instant::now() + TIMEOUT;
+    let known = || {
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("an answer");
+        let led = |partition: &&MetadataPartition| partition.leader() >= 0;
+        metadata.topics().iter().flat_map(MetadataTopic::partitions).filter(led).count()
+    };
+    while known() < usize::try_from(partitions).expect("some partitions") {
+        assert!(Instant::now() < until, "{topic} has {} of {partitions} partitions", known());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Gives a topic more partitions.
+pub(crate) fn grow_topic(brokers: &str, topic: &str, partitions: usize) {
+    let more = NewPartitions::new(topic, partitions);
+    let made = administer(brokers, async |admin, options| admin.create_partitions([&more], options).await);
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+}
+
+pub(crate) fn delete_topic(brokers: &str, topic: &str) {
+    let deleted = administer(brokers, async |admin, options| admin.delete_topics(&[topic], options).await);
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
 }
 
 /// Writes `count` records, round robin over the partitions; `payload` is given its number, from `first` on.

@@ -5,11 +5,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-/// The README's.
-pub(crate) fn orders() -> PathBuf {
-    example("orders")
-}
-
 /// Where the binary is. A plain `cargo test` builds the examples as tests only, so it is built at the first call; that
 /// costs nothing if nothing has changed.
 pub(crate) fn example(name: &'static str) -> PathBuf {

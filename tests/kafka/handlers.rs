@@ -15,7 +15,7 @@ use faststream_core::app::{Setting, StartOptions};
 
 use crate::broker::{self, target};
 use crate::client::{Writer, committed, create_topic};
-use crate::service::wait_until;
+use crate::wait::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(40);
 

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use crate::broker::Kafka;
 use crate::client::{Writer, committed, create_topic, read, records};
-use crate::service::{Service, wait_until};
+use crate::service::Service;
+use crate::wait::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(30);
 

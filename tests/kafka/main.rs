@@ -3,14 +3,25 @@
 //! Ignored by a plain `cargo test`, because they need Java and Maven: `cargo test --test kafka -- --ignored`.
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
 
+mod behind_proxy;
 mod broker;
+mod brokers;
+mod chaos;
 mod client;
+mod commits;
+mod endurance;
 mod example;
 mod handlers;
 mod input;
+mod members;
+mod mock;
+mod offset_fetch;
 mod orders;
 mod origin;
+mod process;
 mod proxy;
 mod retry_topics;
 mod service;
+mod slow_commits;
 mod start;
+mod wait;

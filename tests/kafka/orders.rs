@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use crate::behind_proxy::number;
 use crate::broker::Kafka;
 use crate::client::{Tail, committed, create_topic, ends, produce, read};
-use crate::service::{Service, wait_until};
+use crate::service::Service;
+use crate::wait::wait_until;
 
 const PARTITIONS: i32 = 4;
 /// What a client fetches ahead, by default.
@@ -15,10 +17,6 @@ const BACKLOG: u64 = 20 * FETCHED;
 
 fn order(id: u64) -> String {
     format!(r#"{{"id":{id},"item":"pen","quantity":2}}"#)
-}
-
-fn count(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
 }
 
 /// The order that an invoice names.
@@ -31,7 +29,7 @@ fn billed(payload: &[u8]) -> u64 {
 #[test]
 #[ignore = "needs Java and Maven"]
 fn every_order_is_billed_though_processes_are_killed_and_stopped() {
-    let orders = count("ORDERS", 120_000);
+    let orders = number("ORDERS", 120_000);
     let kafka = Kafka::start("orders");
     let brokers = kafka.address();
     create_topic(&brokers, "orders", PARTITIONS);
@@ -68,7 +66,7 @@ fn every_order_is_billed_though_processes_are_killed_and_stopped() {
 #[test]
 #[ignore = "needs Java and Maven"]
 fn a_stop_with_a_backlog_commits_only_what_was_handled() {
-    let stops = count("STOPS", 5);
+    let stops = number("STOPS", 5);
     let kafka = Kafka::start("stops");
     let brokers = kafka.address();
     create_topic(&brokers, "orders", 1);

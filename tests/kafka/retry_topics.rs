@@ -13,7 +13,8 @@ use faststream_kafka::rdkafka::client::DefaultClientContext;
 
 use crate::broker::Kafka;
 use crate::client::{committed, create_topic, ends, produce, records};
-use crate::service::{Service, wait_until};
+use crate::service::Service;
+use crate::wait::wait_until;
 
 const PARTITIONS: i32 = 3;
 const GROUP: &str = "payments";
@@ -35,7 +36,7 @@ fn charge(id: u64) -> String {
 }
 
 fn service(brokers: &str, log: &str) -> Service {
-    Service::start_example("retry_topics", brokers, log, SESSION)
+    Service::start_example("retry_topics", brokers, log, SESSION, &[])
 }
 
 /// Whether the group is at the end of the source and of every retry topic.

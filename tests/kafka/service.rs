@@ -1,4 +1,4 @@
-//! An example as a process of its own.
+//! A program of ours as a process of its own.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -7,6 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::broker::target;
+use crate::example::example;
+use crate::process::memory_of;
 
 /// Killed, by its own handle, when dropped.
 pub(crate) struct Service {
@@ -17,27 +19,29 @@ pub(crate) struct Service {
 impl Service {
     /// Starts the orders example against this broker; its log goes to a file of this name.
     pub(crate) fn start(brokers: &str, log: &str, properties: &[&str]) -> Self {
-        Self::start_example("orders", brokers, log, properties)
+        Self::start_example("orders", brokers, log, properties, &[])
     }
 
-    /// Starts this example against this broker; its log goes to a file of this name.
+    /// Starts an example with these variables.
     pub(crate) fn start_example(
-        example: &'static str,
+        name: &'static str,
         brokers: &str,
         log: &str,
         properties: &[&str],
+        variables: &[(&str, &str)],
     ) -> Self {
         let dir = target().join("kafka");
         std::fs::create_dir_all(&dir).expect("a directory for logs");
         let log = dir.join(format!("{log}-{}.log", std::process::id()));
-        let stderr = File::create(&log).expect("its log");
-        let mut command = Command::new(crate::example::example(example));
+        let stderr = File::options().append(true).create(true).open(&log).expect("its log");
+        let mut command = Command::new(example(name));
         for property in properties {
             command.args(["-X", property]);
         }
         let child = command
             .env("KAFKA_BROKERS", brokers)
             .env_remove("RUST_LOG")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
@@ -69,17 +73,41 @@ impl Service {
 
     /// SIGTERM, and what it exits with.
     pub(crate) fn terminate(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
-        assert!(sent.success());
+        self.signal("-TERM");
+        self.ends()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ends(&mut self) -> ExitStatus {
         let until = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
                 return status;
             }
-            assert!(Instant::now() < until, "SIGTERM did not end it");
+            assert!(Instant::now() < until, "it does not end");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Resident, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        memory_of(&self.child.id().to_string())
+    }
+
+    /// SIGSTOP: not a line of it runs until it is thawed.
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill runs");
+        assert!(sent.success());
     }
 }
 
@@ -87,14 +115,5 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Waits until `done` says so.
-pub(crate) fn wait_until(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + limit;
-    while !done() {
-        assert!(Instant::now() < until, "not within {limit:?}: {what}");
-        thread::sleep(Duration::from_millis(100));
     }
 }

@@ -13,7 +13,8 @@ use faststream_kafka::rdkafka::mocking::MockCluster;
 
 use crate::broker::{self, free_port};
 use crate::client::{create_topic, ends, produce};
-use crate::service::{Service, wait_until};
+use crate::service::Service;
+use crate::wait::wait_until;
 
 const TOPICS: [&str; 5] = ["five-a", "five-b", "five-c", "five-d", "five-e"];
 const PARTITIONS: i32 = 2;
@@ -211,7 +212,7 @@ fn a_service_waits_for_its_broker_then_for_its_topic_and_then_works() {
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
     // Built before the clock runs.
-    crate::example::orders();
+    crate::example::example("orders");
     let began = Instant::now();
     let service = Service::start(&address, "waits", &["session.timeout.ms=6000"]);
     service.logs(LIMIT, &["WARN", &address, "waiting for it"]);

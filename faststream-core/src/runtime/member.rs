@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -46,6 +47,8 @@ pub struct Member {
     leaving: BTreeMap<Option<RevocationId>, Vec<(Place, Arc<LaneControl>)>>,
     /// What the end of the membership will be, if nothing worse happens.
     pub(super) ending: Ended,
+    /// Since when the app has been shutting down.
+    shutdown: Option<Instant>,
 }
 
 impl Member {
@@ -84,6 +87,7 @@ impl Member {
             running: BTreeMap::new(),
             shared,
             ending: Ended::Clean,
+            shutdown: None,
         };
         (member, handle)
     }
@@ -136,6 +140,7 @@ impl Member {
                 News::Shutdown => {
                     let leaving = self.running.values().map(Running::share).collect();
                     self.leaving.entry(None).or_insert(leaving);
+                    self.shutdown.get_or_insert_with(Instant::now);
                     self.advance(Input::Shutdown, &mut commands);
                 }
                 News::HookEnded(revocation) => self.advance(Input::HookEnded(revocation), &mut commands),
@@ -182,6 +187,13 @@ impl Member {
     pub fn deadline(&self) -> Instant {
         let check = self.commits.next_check();
         self.group.next_deadline().map_or(check, |deadline| deadline.min(check))
+    }
+
+    /// What is left of the drain time at a shutdown: leaving the group may use it, too.
+    #[must_use]
+    pub fn spare_drain(&self) -> Duration {
+        let used = self.shutdown.map_or(Duration::ZERO, |since| since.elapsed());
+        self.settings.drain.saturating_sub(used)
     }
 
     /// Nothing more will be asked of the backend. After `Event::Closed`, or when closing took too long: the backend

@@ -29,6 +29,15 @@ const AT_THE_BROKER: &[(&str, &str)] = &[
     ("group.protocol.type", "it has no meaning: remove it"),
 ];
 
+/// The longest pause of the statistics with which a partition that is not fetched is found within 10 s.
+const MOST_STATISTICS: u32 = 4_000;
+
+/// Whether partitions that are not fetched are found with this `statistics.interval.ms`. What is no number is left to the
+/// library.
+fn is_watchful(interval: &str) -> bool {
+    interval.parse().map_or(true, |interval: u32| (100..=MOST_STATISTICS).contains(&interval))
+}
+
 impl KafkaConfig {
     /// Everything that is wrong, one sentence each: the setting, where it was set, the reason, the cure.
     pub(crate) fn check(&self, groups: &[GroupRequest]) -> Vec<String> {
@@ -60,6 +69,13 @@ impl KafkaConfig {
         }
         if let Some(reason) = reason(name) {
             return Some(format!("must not be set: {reason}"));
+        }
+        if name == "statistics.interval.ms" && !is_watchful(&setting.value) {
+            return Some(format!(
+                "the value {:?} is refused: partitions that are assigned and not fetched are found by the statistics; 100 to \
+                 {MOST_STATISTICS}, and 2000 is the default",
+                setting.value
+            ));
         }
         let at_the_broker = AT_THE_BROKER.iter().find(|(refused, _)| *refused == name);
         let kip848 = self.kip848().filter(|_| !setting.implied);

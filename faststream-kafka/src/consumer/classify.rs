@@ -23,16 +23,27 @@ pub(super) fn classify(code: Code) -> CommitError {
     CommitError { class, message: format!("{code:?}: {code}") }
 }
 
-/// Whether a new client would fail in the same way: another one has our static id, or settings are refused.
+/// Whether a new client would fail in the same way until this program is changed: another one has our static id, or
+/// settings are refused. A permission may be given, and a place in the group become free, while we wait.
 pub(super) fn is_permanent(code: Code) -> bool {
     matches!(
         code,
         Code::FencedInstanceId
             | Code::UnreleasedInstanceId
-            | Code::GroupAuthorizationFailed
             | Code::UnsupportedAssignor
             | Code::UnsupportedVersion
-            | Code::GroupMaxSizeReached
             | Code::InvalidConfig
     )
+}
+
+/// What to do about a fatal error, to be said behind its reason.
+pub(super) fn cure(code: Code) -> &'static str {
+    match code {
+        Code::FencedInstanceId | Code::UnreleasedInstanceId => {
+            "; two members have one group.instance.id: give each process its own"
+        }
+        Code::GroupAuthorizationFailed => "; let this user read in the group",
+        Code::GroupMaxSizeReached => "; the group has as many members as the broker allows (group.max.size)",
+        _ => "",
+    }
 }

@@ -39,9 +39,11 @@ impl Client {
     }
 }
 
-/// Destroys the client on a thread of its own, once nobody else holds it. Returns at once.
+/// Leaves the group, if that was not done, and destroys the client once nobody else holds it: on a thread of its own.
+/// Returns at once.
 pub(super) fn destroy(mut client: Arc<Client>) {
     let destroy = move || {
+        leave(client.consumer());
         let until = Instant::now() + WAIT;
         loop {
             match Arc::try_unwrap(client) {
@@ -58,5 +60,15 @@ pub(super) fn destroy(mut client: Arc<Client>) {
     };
     if let Err(error) = thread::Builder::new().name("fs-destroy".into()).spawn(destroy) {
         tracing::warn!("no thread to destroy a client on, it is leaked: {error}");
+    }
+}
+
+/// Also a client that is leaked in the end must not go on as a member.
+fn leave(consumer: &BaseConsumer<GroupContext>) {
+    let until = Instant::now() + WAIT;
+    if !consumer.closed() && consumer.close_queue().is_ok() {
+        while !consumer.closed() && Instant::now() < until {
+            drop(consumer.poll(Duration::from_millis(100)));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! librdkafka's callbacks of one membership: they record what happened, and nothing else.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +12,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::assignment;
-use super::stats;
+use super::stats::Statistics;
+use super::wakeup::Sleepers;
 use crate::errors::ErrorLog;
 
 /// A topic and a partition of it.
@@ -40,9 +41,11 @@ pub(crate) struct GroupContext {
     pub(super) errors: ErrorLog,
     /// Rebalances are answered in the callback: nobody reads what is recorded any more.
     pub(super) closing: AtomicBool,
+    /// Leaders whose threads sleep after a rebalance.
+    pub(super) sleepers: Sleepers,
     happened: Mutex<VecDeque<Happened>>,
-    /// Partitions that fetch, by the last statistics.
-    fetching: Mutex<BTreeMap<Place, bool>>,
+    /// The last statistics.
+    statistics: Mutex<Statistics>,
 }
 
 impl GroupContext {
@@ -51,8 +54,9 @@ impl GroupContext {
             group,
             errors: ErrorLog::new(who),
             closing: AtomicBool::new(false),
+            sleepers: Sleepers::default(),
             happened: Mutex::default(),
-            fetching: Mutex::default(),
+            statistics: Mutex::default(),
         }
     }
 
@@ -62,7 +66,16 @@ impl GroupContext {
 
     /// Whether a partition fetches; `None` if the statistics do not know it.
     pub(super) fn is_fetching(&self, place: &Place) -> Option<bool> {
-        self.fetching.lock().unwrap_or_else(PoisonError::into_inner).get(place).copied()
+        self.statistics().fetching.get(place).copied()
+    }
+
+    /// Whether any broker is connected, as far as is known.
+    pub(super) fn is_connected(&self) -> bool {
+        self.statistics().connected
+    }
+
+    fn statistics(&self) -> MutexGuard<'_, Statistics> {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn happened(&self) -> MutexGuard<'_, VecDeque<Happened>> {
@@ -84,8 +97,8 @@ impl ClientContext for GroupContext {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        if let Some(fetching) = stats::fetching(statistics) {
-            *self.fetching.lock().unwrap_or_else(PoisonError::into_inner) = fetching;
+        if let Some(statistics) = Statistics::parse(statistics) {
+            *self.statistics() = statistics;
         }
     }
 }

@@ -3,8 +3,8 @@
 //! It owns every assign, unassign and close. It never runs handlers and never waits for them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use faststream_core::runtime::Member;
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 
-use super::assignment;
-use super::classify::{classify, is_permanent};
+use super::classify::{classify, cure, is_permanent};
 use super::client::{Client, destroy};
+use super::closing::Closing;
 use super::context::{Committed, Happened, Place};
 use super::lane::LaneHandle;
 use super::offsets::OffsetFetch;
-use super::owed::Owed;
+use super::owed::{Owed, Revoke};
 use super::topics;
 use super::watch::Watch;
 use crate::native::{PartitionQueue, commit_now, fatal_error};
@@ -28,13 +28,10 @@ use crate::native::{PartitionQueue, commit_now, fatal_error};
 const POLL: Duration = Duration::from_millis(20);
 /// A commit whose result did not come is forgotten.
 const COMMIT: Duration = Duration::from_secs(5);
-/// What leaving the group may take.
-const CLOSE: Duration = Duration::from_secs(10);
-
 pub(super) struct Control {
     pub(super) client: Arc<Client>,
     pub(super) request: Arc<GroupRequest>,
-    member: Member,
+    pub(super) member: Member,
     pub(super) owed: VecDeque<Owed>,
     pub(super) lanes: BTreeMap<Place, Arc<LaneHandle>>,
     /// Assigned, and without a lane until their offsets are known.
@@ -47,8 +44,7 @@ pub(super) struct Control {
     /// When the commit began that is in flight.
     committing: Option<Instant>,
     wants_commit: bool,
-    /// Until when leaving the group may take.
-    closing: Option<Instant>,
+    pub(super) closing: Option<Closing>,
     /// The client is beyond repair.
     broken: bool,
 }
@@ -74,7 +70,21 @@ impl Control {
         }
     }
 
+    /// Drives the member to its end, and ends the client whatever happens: a client that nobody serves would go on to
+    /// heartbeat, and keep its partitions from everybody.
     pub(super) fn run(mut self) {
+        let driven = catch_unwind(AssertUnwindSafe(|| self.drive()));
+        if driven.is_err() {
+            tracing::error!(group = %self.request.group, "the control thread panicked: the client is replaced");
+        }
+        self.fence_all();
+        self.answer_all();
+        // The member first: its lanes hold the client.
+        drop(self.member);
+        destroy(self.client);
+    }
+
+    fn drive(&mut self) {
         let crash = self.member.crash_token();
         while !self.member.is_finished() && !crash.is_cancelled() {
             self.poll();
@@ -91,14 +101,11 @@ impl Control {
             self.heed_topics();
             self.commit();
             if self.closing.is_none() {
+                self.heed_rewound();
                 self.watch();
             }
             self.heed_closed();
         }
-        self.fence_all();
-        // The member first: its lanes hold the client.
-        drop(self.member);
-        destroy(self.client);
     }
 
     /// Tells the member, and does what it asks for.
@@ -146,9 +153,7 @@ impl Control {
             errors.tell("main queue", format_args!("{}/{}: a message missed its lane", place.0, place.1));
             if let Some(lane) = self.lanes.get(&place) {
                 let start = offset.min(lane.position());
-                let all = self.positions();
-                let result = assignment::restart(self.client.consumer(), &[(place, Some(start))], &all);
-                self.answered("restart", result);
+                self.restart(vec![(place, Some(start))]);
             }
         }
     }
@@ -158,7 +163,8 @@ impl Control {
             match happened {
                 Happened::Assign(places) => self.owed.push_back(Owed::Assign { places, fetch: None }),
                 Happened::Revoke { places, lost } => {
-                    self.owed.push_back(Owed::Revoke { places, lost, told: None, answered: false });
+                    let kind = if lost { Revoke::Lost } else { Revoke::Moved };
+                    self.owed.push_back(Owed::Revoke { places, kind, told: None, answered: false });
                 }
                 Happened::Committed(committed) => {
                     self.committing = None;
@@ -188,7 +194,7 @@ impl Control {
         self.broken = true;
         self.fence_all();
         let code: rdkafka::types::RDKafkaErrorCode = code.into();
-        let message = format!("{code:?}: {reason}");
+        let message = format!("{code:?}: {reason}{}", cure(code));
         self.tell(Event::Fatal { message, permanent: is_permanent(code) });
         self.tell(Event::Closed);
     }
@@ -229,38 +235,7 @@ impl Control {
         self.begin_again([(lane.place.clone(), lane.stored())].into());
     }
 
-    fn close(&mut self) {
-        self.client.context().closing.store(true, SeqCst);
-        self.fence_all();
-        for owed in std::mem::take(&mut self.owed) {
-            let result = match owed {
-                Owed::Assign { .. } => assignment::assign(self.client.consumer(), &[]),
-                Owed::Revoke { places, .. } => assignment::unassign(self.client.consumer(), &places),
-            };
-            self.answered("close", result);
-        }
-        self.closing = Some(Instant::now() + CLOSE);
-        if fatal_error(&self.client).is_some() {
-            // Closing would never end.
-            return self.tell(Event::Closed);
-        }
-        if let Err(error) = self.client.consumer().close_queue() {
-            self.client.context().errors.tell("close", format_args!("leaving the group: {error}"));
-            self.tell(Event::Closed);
-        }
-    }
-
-    fn heed_closed(&mut self) {
-        let Some(until) = self.closing else { return };
-        if self.client.consumer().closed() {
-            self.tell(Event::Closed);
-        } else if Instant::now() > until {
-            tracing::warn!(group = %self.request.group, "the group was not left within {CLOSE:?}: the broker will notice");
-            self.tell(Event::Closed);
-        }
-    }
-
-    fn fence_all(&mut self) {
+    pub(super) fn fence_all(&mut self) {
         for lane in std::mem::take(&mut self.lanes).into_values() {
             drop(lane.fence());
         }

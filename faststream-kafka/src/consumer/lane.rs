@@ -1,9 +1,8 @@
 //! One assigned partition: what its task reads, and what the control thread can take from it at any moment.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use faststream_core::broker::{Epoch, Lane, Stale};
 use faststream_core::delivery::{OwnedRecord, Record};
@@ -17,30 +16,37 @@ use crate::native::{Batch, PartitionQueue, store_offset};
 pub(super) struct LaneHandle {
     pub(super) epoch: Epoch,
     pub(super) place: Place,
-    pub(super) born: Instant,
+    /// The next offset at which it was opened.
+    start: i64,
     /// Empty once the partition was given back: the lane never gets a message again.
     slot: Mutex<Option<PartitionQueue>>,
     /// Held while an offset is stored; true once the partition was given back.
     fenced: Mutex<bool>,
     /// The next offset to be handed out.
     position: AtomicI64,
-    /// The next offset that was stored.
+    /// The next offset that is finished: stored, or about to be.
     stored: AtomicI64,
-    /// Not fetching, as far as the statistics know.
-    pub(super) deaf: AtomicBool,
+    /// From here on records may come again, because we made librdkafka begin again.
+    again: AtomicI64,
+    /// Where the log began again by itself: it was made anew, or cut, and its offsets are others now.
+    rewound: AtomicI64,
 }
+
+/// No offset.
+const NONE: i64 = -1;
 
 impl LaneHandle {
     pub(super) fn new(place: Place, start: i64, queue: PartitionQueue) -> Self {
         Self {
             epoch: Epoch::next(),
             place,
-            born: Instant::now(),
+            start,
             slot: Mutex::new(Some(queue)),
             fenced: Mutex::new(false),
             position: AtomicI64::new(start),
             stored: AtomicI64::new(start),
-            deaf: AtomicBool::new(false),
+            again: AtomicI64::new(i64::MAX),
+            rewound: AtomicI64::new(NONE),
         }
     }
 
@@ -56,6 +62,34 @@ impl LaneHandle {
 
     pub(super) fn stored(&self) -> i64 {
         self.stored.load(SeqCst)
+    }
+
+    /// Stores again what was stored: librdkafka forgets it when a partition begins again.
+    pub(super) fn store_again(&self, client: &Client) {
+        let fenced = lock(&self.fenced);
+        let stored = self.stored();
+        if *fenced || stored == self.start {
+            return;
+        }
+        let (topic, partition) = &self.place;
+        if let Err(error) = store_offset(client, topic, *partition, stored) {
+            let text = format_args!("{topic}/{partition}: offset {stored} was not stored again: {error:?}");
+            client.context().errors.tell("store", text);
+        }
+    }
+
+    /// To be called before librdkafka is made to begin again at this offset.
+    pub(super) fn expect_again(&self, from: i64) {
+        self.again.fetch_min(from, SeqCst);
+    }
+
+    /// Where the log began again by itself. Nothing is handed out from there on: it belongs to a new lane.
+    pub(super) fn rewound(&self) -> Option<i64> {
+        Some(self.rewound.load(SeqCst)).filter(|offset| *offset != NONE)
+    }
+
+    fn is_rewind(&self, first: i64) -> bool {
+        first < self.position() && first < self.again.load(SeqCst)
     }
 
     pub(super) fn wake(&self) {
@@ -116,6 +150,9 @@ impl Lane for KafkaLane {
         self.batch = Held::Nothing;
         let slot = lock(&self.handle.slot);
         let Some(queue) = &*slot else { return Poll::Pending };
+        if self.handle.rewound().is_some() {
+            return Poll::Pending;
+        }
         queue.register(cx.waker());
         loop {
             let batch = queue.consume(max);
@@ -123,6 +160,10 @@ impl Lane for KafkaLane {
                 let (topic, partition) = &self.handle.place;
                 let text = format_args!("{topic}/{partition}: {error:?} in place of a message");
                 self.client.context().errors.tell(&format!("{topic}/{partition} {error:?}"), text);
+            }
+            if let Some(first) = batch.first_offset().filter(|first| self.handle.is_rewind(*first)) {
+                self.handle.rewound.store(first, SeqCst);
+                return Poll::Pending;
             }
             if let Some(next) = batch.next_offset() {
                 self.handle.position.store(next, SeqCst);
@@ -161,12 +202,11 @@ impl Lane for KafkaLane {
             return Err(Stale);
         }
         let (topic, partition) = &self.handle.place;
+        // Before it is tried: if the partition is just beginning again, it is stored after that.
+        self.handle.stored.store(next, SeqCst);
         match store_offset(&self.client, topic, *partition, next) {
-            Ok(()) => {
-                self.handle.stored.store(next, SeqCst);
-                Ok(())
-            }
-            // Lost, and not told yet.
+            Ok(()) => Ok(()),
+            // Lost, and not told yet; or beginning again.
             Err(
                 RDKafkaRespErr::RD_KAFKA_RESP_ERR__STATE
                 | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,

@@ -3,6 +3,7 @@
 mod assignment;
 mod classify;
 mod client;
+mod closing;
 mod context;
 mod control;
 mod lane;

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,30 +21,55 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
 /// After this long without an answer, it is asked once a second.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The pause before a fetch whose thread could not be started, or died, is begun again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The next offset of some partitions.
+pub(super) type Starts = BTreeMap<Place, i64>;
 
 /// A fetch under way, on a thread of its own.
 pub(super) struct OffsetFetch {
-    pub(super) places: Vec<Place>,
+    client: Arc<Client>,
+    request: Arc<GroupRequest>,
+    /// Those whose offsets are not known yet.
+    places: Vec<Place>,
     pub(super) began: Instant,
-    answer: Receiver<BTreeMap<Place, i64>>,
+    /// When the thread was started.
+    asked: Instant,
+    answers: Receiver<Starts>,
 }
 
 impl OffsetFetch {
     pub(super) fn begin(client: &Arc<Client>, request: &Arc<GroupRequest>, places: Vec<Place>) -> Self {
-        let (sender, answer) = channel();
-        let fetch = Self { places: places.clone(), began: Instant::now(), answer };
         let (client, request) = (Arc::clone(client), Arc::clone(request));
-        let group = Arc::clone(&request.group);
-        let run = move || run(&client, &request, &places, &sender);
-        if let Err(error) = thread::Builder::new().name("fs-offsets".into()).spawn(run) {
-            tracing::error!(%group, "no thread to fetch offsets on: {error}");
-        }
-        fetch
+        let answers = ask(&client, &request, &places);
+        let now = Instant::now();
+        Self { client, request, places, began: now, asked: now, answers }
     }
 
-    /// The next offset of each partition, once they are known.
-    pub(super) fn answer(&self) -> Option<BTreeMap<Place, i64>> {
-        self.answer.try_recv().ok()
+    /// What has become known since the last call. One partition that cannot be asked about holds up no other.
+    pub(super) fn news(&mut self) -> Starts {
+        let mut known = Starts::new();
+        loop {
+            match self.answers.try_recv() {
+                Ok(starts) => known.extend(starts),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    if !self.places.is_empty() && self.asked.elapsed() > AGAIN {
+                        self.answers = ask(&self.client, &self.request, &self.places);
+                        self.asked = Instant::now();
+                    }
+                    break;
+                }
+            }
+        }
+        known.retain(|place, _| self.places.contains(place));
+        self.places.retain(|place| !known.contains_key(place));
+        known
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.places.is_empty()
     }
 
     /// Nobody waits for these any more.
@@ -52,48 +78,64 @@ impl OffsetFetch {
     }
 }
 
-fn run(client: &Client, request: &GroupRequest, places: &[Place], answer: &Sender<BTreeMap<Place, i64>>) {
+fn ask(client: &Arc<Client>, request: &Arc<GroupRequest>, places: &[Place]) -> Receiver<Starts> {
+    let (sender, answers) = channel();
+    let (asking, request, places) = (Arc::clone(client), Arc::clone(request), places.to_vec());
+    let run = move || run(&asking, &request, places, &sender);
+    if let Err(error) = thread::Builder::new().name("fs-offsets".into()).spawn(run) {
+        let text = format_args!("no thread to fetch offsets on, tried again: {error}");
+        client.context().errors.tell("offset thread", text);
+    }
+    answers
+}
+
+fn run(client: &Client, request: &GroupRequest, mut places: Vec<Place>, answers: &Sender<Starts>) {
     let began = Instant::now();
-    loop {
-        match fetch(client, request, places) {
-            Ok(starts) => {
-                // Nobody waits any more: the membership ended meanwhile.
-                let _ = answer.send(starts);
-                return;
-            }
-            Err(error) => {
-                let text = format_args!(
-                    "fetching committed offsets of {} partitions, tried again: {error}",
-                    places.len()
-                );
-                client.context().errors.tell("offset fetch", text);
-            }
-        }
-        if client.context().closing.load(std::sync::atomic::Ordering::SeqCst) {
+    while !places.is_empty() && !client.context().closing.load(SeqCst) {
+        let mut known = Starts::new();
+        let fetched = fetch(client, request, &places, &mut known);
+        places.retain(|place| !known.contains_key(place));
+        if !known.is_empty() && answers.send(known).is_err() {
+            // Nobody waits any more: the membership ended meanwhile.
             return;
         }
+        let Err(error) = fetched else { continue };
+        let text =
+            format_args!("fetching committed offsets of {} partitions, tried again: {error}", places.len());
+        client.context().errors.tell("offset fetch", text);
         thread::sleep(if began.elapsed() < PATIENCE { PAUSE } else { PAUSE * 10 });
     }
 }
 
-fn fetch(client: &Client, request: &GroupRequest, places: &[Place]) -> Result<BTreeMap<Place, i64>, String> {
+/// Adds to `known` what could be fetched; the last error of what could not.
+fn fetch(
+    client: &Client,
+    request: &GroupRequest,
+    places: &[Place],
+    known: &mut Starts,
+) -> Result<(), String> {
     let consumer = client.consumer();
     let starts: Vec<_> = places.iter().map(|place| (place.clone(), None)).collect();
     let asked = assignment::list(&starts).map_err(|error| error.to_string())?;
     let committed = consumer.committed_offsets(asked, TIMEOUT).map_err(|error| error.to_string())?;
-    let mut starts = BTreeMap::new();
+    let mut result = Ok(());
     for element in committed.elements() {
-        let place: Place = (element.topic().into(), element.partition());
-        let say = |error| format!("{}/{}: {error}", element.topic(), element.partition());
-        element.error().map_err(say)?;
-        let next = if let Offset::Offset(next) = element.offset() {
-            next
-        } else {
-            let watermarks = consumer.fetch_watermarks(element.topic(), element.partition(), TIMEOUT);
-            let (low, high) = watermarks.map_err(say)?;
-            if request.start(element.topic()) == Some(policy::Start::Latest) { high } else { low }
+        if client.context().closing.load(SeqCst) {
+            break;
+        }
+        let (topic, partition) = (element.topic(), element.partition());
+        let next = match (element.error(), element.offset()) {
+            (Err(error), _) => Err(error),
+            (Ok(()), Offset::Offset(next)) => Ok(next),
+            // Nothing is committed: where the log begins or ends.
+            (Ok(()), _) => consumer.fetch_watermarks(topic, partition, TIMEOUT).map(|(low, high)| {
+                if request.start(topic) == Some(policy::Start::Latest) { high } else { low }
+            }),
         };
-        starts.insert(place, next);
+        match next {
+            Ok(next) => drop(known.insert((topic.into(), partition), next)),
+            Err(error) => result = Err(format!("{topic}/{partition}: {error}")),
+        }
     }
-    Ok(starts)
+    result
 }

@@ -1,6 +1,5 @@
 //! Rebalances that wait for their answer, in their order.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use super::assignment::{self, Start};
 use super::context::Place;
 use super::control::Control;
 use super::lane::{KafkaLane, LaneHandle};
-use super::offsets::OffsetFetch;
+use super::offsets::{OffsetFetch, Starts};
 use super::wakeup;
 use crate::native::PartitionQueue;
 
@@ -19,8 +18,19 @@ const AWAITED: Duration = Duration::from_secs(1);
 
 /// A rebalance that was recorded and not answered.
 pub(super) enum Owed {
-    Assign { places: Vec<Place>, fetch: Option<OffsetFetch> },
-    Revoke { places: Vec<Place>, lost: bool, told: Option<RevocationId>, answered: bool },
+    Assign { places: Vec<Place>, fetch: Option<(OffsetFetch, Starts)> },
+    Revoke { places: Vec<Place>, kind: Revoke, told: Option<RevocationId>, answered: bool },
+}
+
+/// Why lanes end.
+#[derive(Clone, Copy)]
+pub(super) enum Revoke {
+    /// Somebody else gets the partitions.
+    Moved,
+    /// Somebody else may have them already.
+    Lost,
+    /// Nobody else: the partition's log began again, at this offset.
+    Rewound(i64),
 }
 
 impl Control {
@@ -29,8 +39,8 @@ impl Control {
         while let Some(owed) = self.owed.pop_front() {
             let waits = match owed {
                 Owed::Assign { places, fetch } => self.serve_assign(places, fetch),
-                Owed::Revoke { places, lost, told, answered } => {
-                    self.serve_revoke(places, lost, told, answered)
+                Owed::Revoke { places, kind, told, answered } => {
+                    self.serve_revoke(places, kind, told, answered)
                 }
             };
             if let Some(owed) = waits {
@@ -40,70 +50,87 @@ impl Control {
         }
     }
 
-    fn serve_assign(&mut self, places: Vec<Place>, fetch: Option<OffsetFetch>) -> Option<Owed> {
+    fn serve_assign(&mut self, places: Vec<Place>, fetch: Option<(OffsetFetch, Starts)>) -> Option<Owed> {
         if places.is_empty() {
             self.answered("assign", assignment::assign(self.client.consumer(), &[]));
             self.tell(Event::Assigned(Vec::new()));
+            wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
             return None;
         }
-        let fetch = fetch.unwrap_or_else(|| OffsetFetch::begin(&self.client, &self.request, places.clone()));
-        if let Some(starts) = fetch.answer() {
-            let kept = self.lanes.keys().cloned().collect();
-            let lanes = self.open(&starts);
-            let starts: Vec<Start> = starts.into_iter().map(|(place, next)| (place, Some(next))).collect();
-            self.answered("assign", assignment::assign(self.client.consumer(), &starts));
-            self.tell(Event::Assigned(lanes));
-            wakeup::leaders(&self.client, kept);
-            return None;
+        let (mut fetch, mut known) = fetch.unwrap_or_else(|| {
+            (OffsetFetch::begin(&self.client, &self.request, places.clone()), Starts::new())
+        });
+        known.extend(fetch.news());
+        if !fetch.is_done() && fetch.began.elapsed() < AWAITED {
+            return Some(Owed::Assign { places, fetch: Some((fetch, known)) });
         }
-        if fetch.began.elapsed() < AWAITED {
-            return Some(Owed::Assign { places, fetch: Some(fetch) });
+        let kept = self.lanes.keys().cloned().collect();
+        let lanes = self.open(&known);
+        // The rest is assigned without a lane: nothing is read before the offsets are known. Its queues are taken all the
+        // same, or what librdkafka fetches by itself would land on the consumer's.
+        for place in places.iter().filter(|place| !known.contains_key(place)) {
+            if let Some(queue) = PartitionQueue::take(&self.client, &place.0, place.1) {
+                self.unopened.insert(place.clone(), queue);
+            }
         }
-        // Assigned without a lane: nothing is read before the offsets are known. The queues are taken all the same, or
-        // what librdkafka fetches by itself would land on the consumer's.
-        let client = &self.client;
-        let queue = |(topic, partition): &Place| PartitionQueue::take(client, topic, *partition);
-        let queues: BTreeMap<Place, _> =
-            places.iter().filter_map(|place| Some((place.clone(), queue(place)?))).collect();
-        self.unopened.extend(queues);
-        let starts: Vec<Start> = places.into_iter().map(|place| (place, None)).collect();
+        let start = |place: Place| {
+            let next = known.get(&place).copied();
+            (place, next)
+        };
+        let starts: Vec<Start> = places.into_iter().map(start).collect();
         self.answered("assign", assignment::assign(self.client.consumer(), &starts));
-        self.tell(Event::Assigned(Vec::new()));
-        self.late.push(fetch);
+        self.tell(Event::Assigned(lanes));
+        wakeup::leaders(&self.client, kept);
+        if !fetch.is_done() {
+            self.late.push(fetch);
+        }
         None
     }
 
     /// Partitions whose offsets came after the answer.
     pub(super) fn serve_late(&mut self) {
-        for fetch in std::mem::take(&mut self.late) {
-            if fetch.places.is_empty() {
-                continue;
-            }
-            let Some(mut starts) = fetch.answer() else {
-                self.late.push(fetch);
-                continue;
-            };
-            starts.retain(|place, _| fetch.places.contains(place));
+        let mut starts = Starts::new();
+        for fetch in &mut self.late {
+            starts.extend(fetch.news());
+        }
+        self.late.retain(|fetch| !fetch.is_done());
+        if !starts.is_empty() {
             tracing::info!(group = %self.request.group, partitions = starts.len(), "committed offsets are known now");
             self.begin_again(starts);
         }
     }
 
     /// Opens lanes at these offsets, in partitions that are assigned already.
-    pub(super) fn begin_again(&mut self, starts: BTreeMap<Place, i64>) {
+    pub(super) fn begin_again(&mut self, starts: Starts) {
         for place in starts.keys() {
             // Gone before the new one is there: its callback would end the new one's.
             drop(self.unopened.remove(place));
         }
         let lanes = self.open(&starts);
-        let some: Vec<Start> = starts.into_iter().map(|(place, next)| (place, Some(next))).collect();
-        let all = self.positions();
-        self.answered("restart", assignment::restart(self.client.consumer(), &some, &all));
+        self.restart(starts.into_iter().map(|(place, next)| (place, Some(next))).collect());
         self.tell(Event::Assigned(lanes));
     }
 
+    /// Makes librdkafka begin these partitions of the assignment again; in a group of the eager kind, all of them.
+    pub(super) fn restart(&mut self, some: Vec<Start>) {
+        let consumer = self.client.consumer();
+        let all = self.positions();
+        for (place, start) in all.iter().chain(&some) {
+            if let (Some(lane), Some(start)) = (self.lanes.get(place), start) {
+                lane.expect_again(*start);
+            }
+        }
+        self.answered("restart", assignment::restart(consumer, &some, &all));
+        let is_hit = |place: &Place| some.iter().any(|(hit, _)| hit == place);
+        for (place, lane) in &self.lanes {
+            if is_hit(place) || !assignment::is_cooperative(consumer) {
+                lane.store_again(&self.client);
+            }
+        }
+    }
+
     /// All of the assignment, with what is to be fetched next.
-    pub(super) fn positions(&self) -> Vec<Start> {
+    fn positions(&self) -> Vec<Start> {
         let unopened = self.unopened.keys().map(|place| (place.clone(), None));
         self.lanes
             .iter()
@@ -115,28 +142,34 @@ impl Control {
     fn serve_revoke(
         &mut self,
         places: Vec<Place>,
-        lost: bool,
+        kind: Revoke,
         told: Option<RevocationId>,
         answered: bool,
     ) -> Option<Owed> {
         let Some(id) = told else {
-            self.late.iter_mut().for_each(|fetch| fetch.forget(&places));
+            if !matches!(kind, Revoke::Rewound(_)) {
+                self.late.iter_mut().for_each(|fetch| fetch.forget(&places));
+            }
             self.revocations += 1;
             let id = RevocationId(self.revocations);
             let lanes: Vec<Epoch> =
                 places.iter().filter_map(|place| self.lanes.get(place)).map(|lane| lane.epoch).collect();
             // Before the member hears of it: its answer may come at once.
-            self.owed.push_front(Owed::Revoke { places, lost, told: Some(id), answered: false });
-            self.tell(Event::Revoked { id, lanes, lost });
+            self.owed.push_front(Owed::Revoke { places, kind, told: Some(id), answered: false });
+            self.tell(Event::Revoked { id, lanes, lost: !matches!(kind, Revoke::Moved) });
             let owed = self.owed.pop_front()?;
             let Owed::Revoke { answered: true, .. } = owed else { return Some(owed) };
-            let Owed::Revoke { places, lost, told, answered } = owed else { return None };
-            return self.serve_revoke(places, lost, told, answered);
+            let Owed::Revoke { places, kind, told, answered } = owed else { return None };
+            return self.serve_revoke(places, kind, told, answered);
         };
         if !answered {
-            return Some(Owed::Revoke { places, lost, told: Some(id), answered });
+            return Some(Owed::Revoke { places, kind, told: Some(id), answered });
         }
         self.give_back(&places);
+        if let Revoke::Rewound(start) = kind {
+            self.begin_again(places.into_iter().map(|place| (place, start)).collect());
+            return None;
+        }
         self.answered("revoke", assignment::unassign(self.client.consumer(), &places));
         wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
         None
@@ -153,7 +186,7 @@ impl Control {
     }
 
     /// New lanes, with their queues taken: to be done before the partitions are assigned.
-    fn open(&mut self, starts: &BTreeMap<Place, i64>) -> Vec<Box<dyn Lane>> {
+    fn open(&mut self, starts: &Starts) -> Vec<Box<dyn Lane>> {
         let mut lanes: Vec<Box<dyn Lane>> = Vec::new();
         for (place, start) in starts {
             if let Some(old) = self.lanes.remove(place) {

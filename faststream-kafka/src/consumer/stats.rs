@@ -1,4 +1,4 @@
-//! The part of librdkafka's statistics that is read: which partitions fetch.
+//! The part of librdkafka's statistics that is read: which partitions fetch, whether brokers are connected.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,18 @@ use serde::Deserialize;
 use super::context::Place;
 
 #[derive(Deserialize)]
-struct Statistics {
+struct Document {
+    #[serde(default)]
+    brokers: BTreeMap<String, Broker>,
     #[serde(default)]
     topics: BTreeMap<String, Topic>,
+}
+
+#[derive(Deserialize)]
+struct Broker {
+    /// -1 is an address that was not asked yet, or the coordinator by its role.
+    nodeid: i32,
+    state: String,
 }
 
 #[derive(Deserialize)]
@@ -23,19 +32,30 @@ struct Partition {
     fetch_state: String,
 }
 
-/// Whether each partition fetches; `None` if the statistics cannot be read.
-pub(super) fn fetching(statistics: &[u8]) -> Option<BTreeMap<Place, bool>> {
-    let statistics: Statistics = serde_json::from_slice(statistics).ok()?;
-    let mut fetching = BTreeMap::new();
-    for (topic, Topic { partitions }) in statistics.topics {
-        for (partition, Partition { fetch_state }) in partitions {
-            // -1 is librdkafka's own, for messages without a partition.
-            if let Some(partition) = partition.parse().ok().filter(|partition| *partition >= 0) {
-                fetching.insert((topic.as_str().into(), partition), fetch_state == "active");
+/// What the statistics said last.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Statistics {
+    /// Whether each partition fetches.
+    pub(super) fetching: BTreeMap<Place, bool>,
+    pub(super) connected: bool,
+}
+
+impl Statistics {
+    /// `None` if they cannot be read.
+    pub(super) fn parse(statistics: &[u8]) -> Option<Self> {
+        let Document { brokers, topics } = serde_json::from_slice(statistics).ok()?;
+        let connected = brokers.values().any(|broker| broker.nodeid >= 0 && broker.state == "UP");
+        let mut fetching = BTreeMap::new();
+        for (topic, Topic { partitions }) in topics {
+            for (partition, Partition { fetch_state }) in partitions {
+                // -1 is librdkafka's own, for messages without a partition.
+                if let Some(partition) = partition.parse().ok().filter(|partition| *partition >= 0) {
+                    fetching.insert((topic.as_str().into(), partition), fetch_state == "active");
+                }
             }
         }
+        Some(Self { fetching, connected })
     }
-    Some(fetching)
 }
 
 #[cfg(test)]
@@ -46,8 +66,18 @@ mod tests {
     fn only_active_partitions_fetch() {
         let json = br#"{"name":"x","topics":{"a":{"partitions":{"0":{"fetch_state":"active","x":1},
             "1":{"fetch_state":"none"},"-1":{"fetch_state":"none"}}}}}"#;
-        let expected = BTreeMap::from([(("a".into(), 0), true), (("a".into(), 1), false)]);
-        assert_eq!(fetching(json), Some(expected));
-        assert_eq!(fetching(b"{"), None);
+        let fetching = BTreeMap::from([(("a".into(), 0), true), (("a".into(), 1), false)]);
+        assert_eq!(Statistics::parse(json), Some(Statistics { fetching, connected: false }));
+        assert_eq!(Statistics::parse(b"{"), None);
+    }
+
+    #[test]
+    fn a_broker_that_is_up_is_connected() {
+        let connected = |state: &str, nodeid: i32| {
+            let json = format!(r#"{{"brokers":{{"a:1/1":{{"nodeid":{nodeid},"state":"{state}"}}}}}}"#);
+            Statistics::parse(json.as_bytes()).expect("right statistics").connected
+        };
+        assert!(connected("UP", 1));
+        assert!(!connected("DOWN", 1) && !connected("UP", -1));
     }
 }

@@ -3,7 +3,7 @@
 //! librdkafka pauses all partitions until a rebalance is answered, and its broker threads sleep on for up to a second
 //! afterwards: any request to the same leader wakes them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -15,19 +15,59 @@ use super::context::Place;
 const TIMEOUT: Duration = Duration::from_millis(200);
 /// Enough to meet every leader of most clusters; more would be a burst at each rebalance.
 const MOST: usize = 12;
+/// Before each round. A request may come before the partitions are resumed, and wakes in vain then: they are resumed a
+/// moment after the answer, on librdkafka's own thread.
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(30), Duration::from_millis(150)];
+
+/// What is to be woken, by one thread at a time: a storm of rebalances starts no storm of threads.
+#[derive(Default)]
+pub(super) struct Sleepers(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    running: bool,
+    places: Vec<Place>,
+}
+
+impl Sleepers {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next round; none ends the thread.
+    fn next(&self) -> Option<Vec<Place>> {
+        let mut state = self.state();
+        let places = std::mem::take(&mut state.places);
+        state.running = !places.is_empty();
+        state.running.then_some(places)
+    }
+}
 
 /// Returns at once; what comes of the requests does not matter.
 pub(super) fn leaders(client: &Arc<Client>, kept: Vec<Place>) {
     if kept.is_empty() {
         return;
     }
-    let client = Arc::clone(client);
+    {
+        let mut state = client.context().sleepers.state();
+        state.places = kept;
+        if std::mem::replace(&mut state.running, true) {
+            return;
+        }
+    }
+    let waking = Arc::clone(client);
     let run = move || {
-        for (topic, partition) in kept.iter().take(MOST) {
-            let _ = client.consumer().fetch_watermarks(topic, *partition, TIMEOUT);
+        while let Some(places) = waking.context().sleepers.next() {
+            for pause in PAUSES {
+                thread::sleep(pause);
+                for (topic, partition) in places.iter().take(MOST) {
+                    let _ = waking.consumer().fetch_watermarks(topic, *partition, TIMEOUT);
+                }
+            }
         }
     };
     if let Err(error) = thread::Builder::new().name("fs-wakeup".into()).spawn(run) {
         tracing::debug!("no thread to wake the leaders on: {error}");
+        client.context().sleepers.state().running = false;
     }
 }

@@ -1,12 +1,12 @@
-//! Partitions that are assigned and do not fetch are begun again.
+//! Partitions that are assigned and do not fetch are begun again, and those whose log began again.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use super::assignment::{self, Start};
+use super::assignment::Start;
 use super::context::Place;
 use super::control::Control;
+use super::owed::{Owed, Revoke};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Not fetching for this long, by the statistics, is a stall.
@@ -35,9 +35,7 @@ impl Control {
         for (place, lane) in &self.lanes {
             // The safety net for a wake-up that was lost: none ever was, in millions of messages.
             lane.wake();
-            let deaf = self.client.context().is_fetching(place) == Some(false) && lane.born.elapsed() > DEAF;
-            lane.deaf.store(deaf, SeqCst);
-            if !deaf {
+            if self.client.context().is_fetching(place) != Some(false) {
                 self.watch.since.remove(place);
             } else if now - *self.watch.since.entry(place.clone()).or_insert(now) > DEAF {
                 self.watch.since.remove(place);
@@ -52,7 +50,27 @@ impl Control {
             tracing::warn!(group = %self.request.group, %topic, partition, offset = start,
                 "assigned and not fetching for {DEAF:?}: fetching begins again");
         }
-        let all = self.positions();
-        self.answered("restart", assignment::restart(self.client.consumer(), &stalled, &all));
+        self.restart(stalled);
+    }
+
+    /// Logs that were made anew or cut: what is read from there on are other records, for a new lane.
+    pub(super) fn heed_rewound(&mut self) {
+        if !self.owed.is_empty() {
+            return;
+        }
+        for (place, lane) in &self.lanes {
+            let Some(start) = lane.rewound() else { continue };
+            let (topic, partition) = place;
+            tracing::warn!(group = %self.request.group, %topic, partition, offset = start, expected = lane.position(),
+                "the log began again before what was read: it was made anew or cut, and is handled from there on");
+            drop(lane.fence());
+            let kind = Revoke::Rewound(start);
+            self.owed.push_back(Owed::Revoke {
+                places: vec![place.clone()],
+                kind,
+                told: None,
+                answered: false,
+            });
+        }
     }
 }

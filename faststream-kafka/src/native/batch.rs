@@ -58,6 +58,10 @@ impl Batch {
         &self.errors
     }
 
+    pub(crate) fn first_offset(&self) -> Option<i64> {
+        self.messages.first().map(|message| message.native().offset)
+    }
+
     pub(crate) fn next_offset(&self) -> Option<i64> {
         self.messages.last().map(|message| message.native().offset + 1)
     }

@@ -58,6 +58,15 @@ fn what_carries_the_guarantees_is_refused_with_the_reason_and_the_place() {
 }
 
 #[test]
+fn statistics_that_would_find_no_deaf_partition_are_refused() {
+    for value in ["0", "99", "60000"] {
+        let fault = fault(&config().property("statistics.interval.ms", value));
+        assert!(fault.contains("not fetched are found by the statistics"), "{fault}");
+    }
+    assert_eq!(config().property("statistics.interval.ms", "1000").check(&[request()]), [""; 0]);
+}
+
+#[test]
 fn a_refused_property_does_not_reach_the_client() {
     let client = config().property("enable.auto.commit", "false").consumer_config(&request());
     assert_eq!(client.get("enable.auto.commit"), Some("true"));

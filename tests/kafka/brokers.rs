@@ -1,0 +1,231 @@
+//! Brokers that die and come back, topics that grow and are made again.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use faststream::kafka::Protocol;
+
+use crate::behind_proxy::in_full;
+use crate::broker::Kafka;
+use crate::client::{create_topic, delete_topic, grow_topic, produce};
+use crate::members::{Feed, Group, Member, PROTOCOLS, SESSION, longest_gap, none_is_lost};
+use crate::wait::{PATIENCE, wait_quickly, wait_until};
+
+const PARTITIONS: i32 = 4;
+/// Records a second, over all partitions.
+const RATE: u64 = 400;
+
+/// A group for each protocol, with a topic of its own.
+fn groups(brokers: &str, name: &str) -> [Group; 3] {
+    PROTOCOLS.map(|protocol| {
+        let name = format!("{name}-{protocol:?}");
+        create_topic(brokers, &name, PARTITIONS);
+        Group::new(brokers, &name, protocol, PARTITIONS)
+    })
+}
+
+fn write(group: &Group, partitions: i32, first: u64, count: u64) {
+    produce(&group.brokers, &group.name, partitions, first, count, |id| format!(r#"{{"id":{id}}}"#));
+}
+
+fn two_members(group: &Group) -> [Member; 2] {
+    let members = [group.join(), group.join()];
+    for member in &members {
+        member.owns(&group.name, 2);
+    }
+    members
+}
+
+/// Ends the play: everything is committed, nothing is lost. Says how much was handled again.
+fn end_well(group: &Group, feed: Feed, members: [Member; 2]) -> (usize, u64) {
+    let written = feed.finish();
+    group.all_is_committed(&group.name);
+    let all: Vec<_> = members.into_iter().flat_map(|member| member.stop_cleanly(&group.name)).collect();
+    (none_is_lost(&group.name, &all, written), written)
+}
+
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_broker_that_is_killed_and_comes_back_after_the_session_loses_nothing() {
+    let mut kafka = Kafka::start("killed");
+    let groups = groups(&kafka.address(), "killed");
+    let feeds = groups.each_ref().map(|group| Feed::start(group, RATE));
+    let members = groups.each_ref().map(two_members);
+    thread::sleep(Duration::from_secs(2));
+    kafka.kill();
+    thread::sleep(SESSION + Duration::from_secs(3));
+    kafka.run();
+    kafka.answers();
+    let back = Instant::now();
+    for (group, members) in groups.iter().zip(&members) {
+        let first = |member: &Member| member.first_since(&group.name, back);
+        let delivered = members.iter().map(first).min().expect("two members") - back;
+        println!("{}: delivering {delivered:?} after the port answers", group.name);
+        // The members of before the kill may have to expire first.
+        assert!(delivered < SESSION + Duration::from_secs(4), "{}: {delivered:?}", group.name);
+    }
+    for ((group, feed), members) in groups.iter().zip(feeds).zip(members) {
+        let (again, written) = end_well(group, feed, members);
+        println!("{}: {again} again of {written}", group.name);
+    }
+}
+
+/// Three nodes: in full runs only.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn nodes_restarted_in_turn_lose_nothing() {
+    if !in_full() {
+        println!("three nodes are restarted in turn with FAULTS=all only");
+        return;
+    }
+    let mut cluster = Kafka::start_cluster("rolling", 3);
+    let brokers: Vec<String> = cluster.iter().map(Kafka::address).collect();
+    let groups = groups(&brokers.join(","), "rolling");
+    let feeds = groups.each_ref().map(|group| Feed::start(group, RATE));
+    let members = groups.each_ref().map(two_members);
+    let mut from = Instant::now();
+    for (number, node) in cluster.iter_mut().enumerate() {
+        node.stop();
+        node.run();
+        node.answers();
+        // Its replicas are in sync again.
+        thread::sleep(Duration::from_secs(8));
+        let to = Instant::now();
+        for (group, members) in groups.iter().zip(&members) {
+            let gaps = members.each_ref().map(|member| longest_gap(&member.all(), from, to));
+            println!("{}: node {} restarted, gaps {gaps:?}", group.name, number + 1);
+        }
+        from = to;
+    }
+    for ((group, feed), members) in groups.iter().zip(feeds).zip(members) {
+        let (again, written) = end_well(group, feed, members);
+        println!("{}: {again} again of {written}", group.name);
+    }
+}
+
+#[test]
+#[ignore = "needs Java and Maven"]
+fn partitions_that_are_added_are_read_from_their_beginning() {
+    let kafka = Kafka::start("added");
+    let groups = groups(&kafka.address(), "added")
+        .map(|group| group.property("topic.metadata.refresh.interval.ms", "2000"));
+    let members = groups.each_ref().map(Group::join);
+    for (group, member) in groups.iter().zip(&members) {
+        write(group, 4, 0, 400);
+        wait_quickly("the first partitions are handled", || member.count() == 400);
+        grow_topic(&group.brokers, &group.name, 8);
+        // Before the member knows of them.
+        write(group, 8, 400, 800);
+    }
+    for (mut group, member) in groups.into_iter().zip(members) {
+        let began = Instant::now();
+        wait_until(&format!("{}: all are handled", group.name), PATIENCE, || member.count() >= 1_200);
+        println!("{}: all are handled after {:?}", group.name, began.elapsed());
+        group.partitions = 8;
+        group.all_is_committed(&group.name);
+        none_is_lost(&group.name, &member.stop_cleanly(&group.name), 1_200);
+    }
+}
+
+/// After a while: the member hears of it. At once: it does not, and goes on where the old topic ended.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_topic_that_is_made_again_is_read_from_its_beginning() {
+    let kafka = Kafka::start("remade");
+    for pause in [Duration::from_secs(5), Duration::ZERO] {
+        let groups = groups(&kafka.address(), &format!("remade-{}", pause.as_secs()))
+            .map(|group| group.property("topic.metadata.refresh.interval.ms", "2000"));
+        let members = groups.each_ref().map(Group::join);
+        for (group, member) in groups.iter().zip(&members) {
+            write(group, 4, 0, 400);
+            wait_quickly("the old topic is handled", || member.count() == 400);
+            group.all_is_committed(&group.name);
+            delete_topic(&group.brokers, &group.name);
+        }
+        if !pause.is_zero() {
+            for (group, member) in groups.iter().zip(&members) {
+                wait_quickly(&format!("{}: nothing is assigned", group.name), || {
+                    member.running.partitions() == 0
+                });
+            }
+        }
+        for (group, member) in groups.iter().zip(members) {
+            wait_until("the name is free", PATIENCE, || {
+                std::panic::catch_unwind(|| create_topic(&group.brokers, &group.name, PARTITIONS)).is_ok()
+            });
+            // Fewer than before: a position in the old topic is beyond all of them.
+            write(group, 4, 1_000, 200);
+            let began = Instant::now();
+            let new = || member.all().iter().filter(|handled| handled.id >= 1_000).count();
+            wait_until(&format!("{}, {pause:?}: the new topic is handled", group.name), PATIENCE, || {
+                new() >= 200
+            });
+            println!("{}: made again after {pause:?}, handled {:?} later", group.name, began.elapsed());
+            member.stop_cleanly(&group.name);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_static_member_that_restarts_within_its_session_moves_nothing() {
+    let kafka = Kafka::start("static");
+    for group in groups(&kafka.address(), "static") {
+        let named = |name: &str| group.clone().property("group.instance.id", name).join();
+        let feed = Feed::start(&group, RATE);
+        let (first, second) = (named("one"), named("two"));
+        first.owns(&group.name, 2);
+        second.owns(&group.name, 2);
+        thread::sleep(Duration::from_secs(2));
+        let stopped = Instant::now();
+        let mut all = second.stop_cleanly(&group.name);
+        let second = named("two");
+        let back = second.first_since(&group.name, stopped) - stopped;
+        thread::sleep(Duration::from_secs(1));
+        let gap = longest_gap(&first.all(), stopped, Instant::now());
+        assert_eq!(first.running.partitions(), 2, "{}: nothing moved", group.name);
+        println!("{}: back after {back:?}, the other one paused {gap:?}", group.name);
+        assert!(gap < Duration::from_millis(500), "{}: the other one paused {gap:?}", group.name);
+        let written = feed.finish();
+        group.all_is_committed(&group.name);
+        all.extend(first.stop_cleanly(&group.name));
+        all.extend(second.stop_cleanly(&group.name));
+        assert_eq!(none_is_lost(&group.name, &all, written), 0, "{}: handled again", group.name);
+    }
+}
+
+/// Classic groups fence the old one, KIP-848 refuses the new one.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn of_two_members_with_one_instance_id_one_stops_with_3_and_a_sentence() {
+    let kafka = Kafka::start("twice");
+    for group in groups(&kafka.address(), "twice") {
+        let group = group.property("group.instance.id", "one");
+        let feed = Feed::start(&group, RATE);
+        let first = group.join();
+        first.first_since(&group.name, Instant::now());
+        let joined = Instant::now();
+        let second = group.join();
+        let (mut fenced, other) =
+            if group.protocol == Protocol::Consumer { (second, first) } else { (first, second) };
+        let exit = fenced.ends();
+        let (took, handled) = (joined.elapsed(), fenced.count());
+        assert_eq!(exit.code, 3, "{}: {:?}", group.name, exit.sentences);
+        let says = |word: &str| exit.sentences.iter().any(|sentence| sentence.contains(word));
+        assert!(
+            says("two members have one group.instance.id: give each process its own"),
+            "{}: {:?}",
+            group.name,
+            exit.sentences
+        );
+        println!("{}: stopped after {took:?}: {:?}", group.name, exit.sentences);
+        assert!(took < Duration::from_secs(4), "{}: {took:?}", group.name);
+        other.owns(&group.name, 4);
+        let mut all = fenced.all();
+        assert_eq!(all.len(), handled, "{}: it was fed after its end", group.name);
+        let written = feed.finish();
+        group.all_is_committed(&group.name);
+        all.extend(other.stop_cleanly(&group.name));
+        none_is_lost(&group.name, &all, written);
+    }
+}

@@ -1,0 +1,114 @@
+//! Members as processes, and the file to which all of them append what they handle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use faststream::kafka::Protocol;
+
+use crate::broker::target;
+use crate::members::{Group, SESSION};
+use crate::service::Service;
+
+/// What a stop may take beyond the drain time.
+const BEYOND_DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// One line of the file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    /// Milliseconds since the epoch.
+    pub(crate) at: u64,
+    pub(crate) partition: i32,
+    pub(crate) id: u64,
+}
+
+/// Who may start members, and read what they did.
+pub(crate) struct Crew {
+    group: Group,
+    properties: Vec<String>,
+    file: PathBuf,
+    /// The longest stop so far.
+    pub(crate) longest_stop: Duration,
+}
+
+impl Crew {
+    pub(crate) fn new(group: &Group) -> Self {
+        let file = target().join("kafka").join(format!("{}-{}.handled", group.name, std::process::id()));
+        let _ = fs::remove_file(&file);
+        let mut properties = Vec::new();
+        match group.protocol {
+            Protocol::Consumer => properties.push("group.protocol=consumer".to_owned()),
+            protocol => {
+                let assignor = if protocol == Protocol::Range { "range" } else { "cooperative-sticky" };
+                properties.push(format!("partition.assignment.strategy={assignor}"));
+                properties.push(format!("session.timeout.ms={}", SESSION.as_millis()));
+            }
+        }
+        properties.extend(group.properties.iter().map(|(name, value)| format!("{name}={value}")));
+        Self { group: group.clone(), properties, file, longest_stop: Duration::ZERO }
+    }
+
+    pub(crate) fn start(&self, member: usize) -> Service {
+        let properties: Vec<&str> = self.properties.iter().map(String::as_str).collect();
+        let variables = [
+            ("TOPIC", self.group.name.as_str()),
+            ("GROUP", &self.group.name),
+            ("MAX_UNCOMMITTED", &self.group.settings.max_uncommitted.to_string()),
+            ("HANDLED", self.file.to_str().expect("a path of text")),
+        ];
+        let log = format!("{}-{member}", self.group.name);
+        Service::start_example("chaos_service", &self.group.brokers, &log, &properties, &variables)
+    }
+
+    /// SIGTERM: it has to end well, and in time.
+    pub(crate) fn stop(&mut self, member: Service) {
+        let began = Instant::now();
+        let status = member.terminate();
+        let took = began.elapsed();
+        self.longest_stop = self.longest_stop.max(took);
+        let name = &self.group.name;
+        assert!(took < DRAIN + BEYOND_DRAIN, "{name}: SIGTERM ended it after {took:?}");
+        assert_eq!(status.code(), Some(0), "{name}: SIGTERM ended it with {status}");
+    }
+
+    /// Everything that was handled, in the order of the file.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        let text = fs::read_to_string(&self.file).unwrap_or_default();
+        let parse = |line: &str| {
+            let mut numbers = line.split(' ').map(|number| number.parse::<u64>().expect("a number"));
+            let mut next = || numbers.next().expect("three numbers a line");
+            let (at, partition, id) = (next(), next(), next());
+            Line { at, partition: i32::try_from(partition).expect("small"), id }
+        };
+        text.lines().map(parse).collect()
+    }
+
+    /// Nothing that was written is missing; how often records were handled again.
+    pub(crate) fn none_is_lost(&self, written: u64) -> usize {
+        let lines = self.lines();
+        let ids: BTreeSet<u64> = lines.iter().map(|line| line.id).collect();
+        let missing: Vec<u64> = (0..written).filter(|id| !ids.contains(id)).take(10).collect();
+        assert!(missing.is_empty(), "{}: lost of {written}: {missing:?}", self.group.name);
+        lines.len() - ids.len()
+    }
+
+    /// The longest silence of any partition.
+    pub(crate) fn worst_stall(&self) -> Duration {
+        let (mut last, mut worst) = (BTreeMap::new(), 0);
+        for line in self.lines() {
+            let before = last.insert(line.partition, line.at).unwrap_or(line.at);
+            worst = worst.max(line.at.saturating_sub(before));
+        }
+        Duration::from_millis(worst)
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = fs::remove_file(&self.file);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Commits are refused while a second member joins: every code, every protocol. Nobody stands still, nothing is lost.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use faststream::kafka::Protocol;
+
+use crate::behind_proxy::{BehindProxy, in_full, play_all};
+use crate::members::{Feed, PROTOCOLS, SESSION, longest_gap, none_is_lost};
+use crate::proxy::{Api, Fault, Rule};
+use crate::wait::wait_quickly;
+
+const PARTITIONS: i32 = 4;
+/// Records a second, over all partitions.
+const RATE: u64 = 400;
+const OUTAGE: Duration = Duration::from_secs(3);
+const CODES: [i16; 8] = [27, 22, 25, 16, 15, 14, 7, -1];
+/// Those that a plain run plays: one of each class.
+const FEW: [i16; 4] = [27, 22, 25, 16];
+
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    protocol: Protocol,
+    /// The code, and whether for the whole outage or once; none is the join without errors.
+    refused: Option<(i16, bool)>,
+}
+
+/// How long kept partitions paused at joins without errors, by protocol.
+type Baseline = Mutex<BTreeMap<String, Duration>>;
+
+#[test]
+#[ignore = "needs Java and Maven"]
+fn commits_refused_during_a_join_lose_nothing_and_stop_nobody() {
+    let world = BehindProxy::shared();
+    let baseline = Baseline::default();
+    let sound = PROTOCOLS.map(|protocol| Cell { protocol, refused: None });
+    play_all(&[sound; 4].concat(), |cell| play(&world, *cell, &baseline));
+    let codes = if in_full() { &CODES[..] } else { &FEW[..] };
+    let lasting = if in_full() { &[false, true][..] } else { &[true][..] };
+    let mut cells = Vec::new();
+    for protocol in PROTOCOLS {
+        for code in codes {
+            cells.extend(lasting.iter().map(|lasts| Cell { protocol, refused: Some((*code, *lasts)) }));
+        }
+    }
+    play_all(&cells, |cell| play(&world, *cell, &baseline));
+}
+
+/// A member works, a second joins while commits are refused, and leaves when all is well again.
+fn play(world: &BehindProxy, cell: Cell, baseline: &Baseline) -> Result<String, String> {
+    let what = match cell.refused {
+        None => format!("{:?}, no error", cell.protocol),
+        Some((code, lasts)) => {
+            format!("{:?}, {code} {}", cell.protocol, if lasts { "for 3 s" } else { "once" })
+        }
+    };
+    let group = world.group("commits", cell.protocol, PARTITIONS);
+    let feed = Feed::start(&group, RATE);
+    let first = group.join();
+    first.first_since(&what, Instant::now());
+    // Into the middle of the commits' intervals.
+    thread::sleep(Duration::from_millis(1_500));
+
+    let from = Instant::now();
+    let refusing = cell.refused.map(|(code, lasts)| {
+        let rule = Rule::new(Api::OffsetCommit, Fault::Refuse(code)).group(&group.name);
+        world.proxy.hurt(if lasts { rule.lasting(OUTAGE) } else { rule.times(1) })
+    });
+    let second = group.join();
+    let newcomer = second.first_since(&what, from) - from;
+    let settled = Duration::from_millis(1_500);
+    let fatal = cell.protocol == Protocol::Consumer && matches!(cell.refused, Some((22, _)));
+    let ghost = matches!(cell.refused, Some((25, _)));
+    let more = if fatal || ghost { SESSION + Duration::from_secs(2) } else { Duration::ZERO };
+    thread::sleep((from + OUTAGE + settled + more).saturating_duration_since(Instant::now()));
+    let gap = longest_gap(&first.all(), from, Instant::now());
+    let refused = refusing.map_or(0, |rule| {
+        rule.end();
+        rule.hits()
+    });
+
+    let mut all = second.stop_cleanly(&what);
+    first.owns(&what, 4);
+    let written = feed.finish();
+    group.all_is_committed(&what);
+    all.extend(first.stop_cleanly(&what));
+    let again = none_is_lost(&what, &all, written);
+
+    let line =
+        format!("{what}: gap {gap:?}, newcomer {newcomer:?}, {refused} refused, {again} again of {written}");
+    let mut baseline = baseline.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = baseline.entry(format!("{:?}", cell.protocol)).or_default();
+    if cell.refused.is_none() {
+        *known = gap.max(*known);
+        return Ok(line);
+    }
+    let allowed = *known + Duration::from_secs(1) + more;
+    if refused == 0 {
+        return Err(format!("{line}; no commit was refused"));
+    }
+    if gap > allowed { Err(format!("{line}; {allowed:?} allowed")) } else { Ok(line) }
+}
+
+/// 29 is the topic's authorization.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_commit_that_is_refused_for_one_partition_is_told_of_that_one_until_it_is_accepted() {
+    const TOPIC_AUTHORIZATION: i16 = 29;
+    let what = "one of four";
+    let world = BehindProxy::shared();
+    let group = world.group("one", Protocol::Cooperative, PARTITIONS);
+    let feed = Feed::start(&group, RATE);
+    let member = group.join();
+    let first = member.first_since(what, Instant::now());
+    let rule = Rule::new(Api::OffsetCommit, Fault::RefuseOne(TOPIC_AUTHORIZATION)).group(&group.name);
+    let refusing = world.proxy.hurt(rule);
+    let is_told = || {
+        let reasons = member.running.health().reasons;
+        let of = |partition: i32| {
+            let place = format!("{}/{partition} at offset", group.name);
+            reasons.iter().any(|why| why.contains(&place) && why.contains("TopicAuthorizationFailed"))
+        };
+        (0..PARTITIONS).filter(|partition| of(*partition)).count()
+    };
+    wait_quickly("the refusal is told", || is_told() == 1);
+    // Through accepted commits of the others, too.
+    wait_quickly("three commits are refused", || {
+        assert_eq!(is_told(), 1, "told all the time");
+        refusing.hits() >= 3
+    });
+    refusing.end();
+    wait_quickly("all is well again", || !member.running.health().degraded);
+    let gap = longest_gap(&member.all(), first, Instant::now());
+    assert!(gap < Duration::from_secs(1), "nothing for {gap:?}");
+    let written = feed.finish();
+    group.all_is_committed(what);
+    assert_eq!(none_is_lost(what, &member.stop_cleanly(what), written), 0, "handled again");
+}
