@@ -4,11 +4,14 @@
 //! its own; `moments` are checks between steps.
 
 mod account;
+mod calls;
 mod checker;
+mod commits;
 mod evidence;
 mod failure;
 mod faults;
 mod fleet;
+mod members;
 mod moments;
 mod promise;
 mod random;

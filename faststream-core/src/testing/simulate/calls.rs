@@ -1,0 +1,174 @@
+//! Calls of handlers: what may begin beside what, and what came of them.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::account::LaneAccount;
+use super::checker::Account;
+use super::evidence::Evidence;
+use super::promise::Promise;
+use crate::app::{CallBegin, CallReport};
+use crate::broker::Epoch;
+use crate::delivery::Outcome;
+use crate::policy::{AckPolicy, Commit, Order};
+use crate::verdict::Verdict;
+
+impl Account {
+    pub(super) fn begins(&mut self, begin: &CallBegin<'_>) {
+        let CallBegin { handler, lane, offset, attempt } = *begin;
+        self.calls += 1;
+        let Some(account) = self.lanes.get_mut(&lane) else { return };
+        let number = account.number;
+        let place = account.name();
+        let wrong = check_begin(account, &self.evidence, offset, attempt);
+        let origin = account.origin(offset);
+        let (ack, commit) = (account.subscriber.ack, account.subscriber.commit);
+        let is_new = attempt == 1;
+        let record = account.records.entry(offset).or_default();
+        record.begin();
+        account.open += 1;
+        account.highest = account.highest.max(offset);
+        account.stuck = None;
+        if matches!(ack, AckPolicy::AckFirst | AckPolicy::Ack) {
+            self.settled.insert(origin.clone());
+        }
+        let committed = account.accepted > offset;
+        self.note(("begins", number, offset, attempt), || {
+            format!("{handler} begins {place} offset {offset}, attempt {attempt} (lane {number})")
+        });
+        if let Some((promise, what)) = wrong {
+            self.violated(
+                promise,
+                format!("{place}, offset {offset}, handler {handler}, attempt {attempt}: {what}"),
+            );
+        }
+        if ack == AckPolicy::AckFirst && commit == Commit::Each && is_new {
+            let what = if !committed {
+                "it was called before its commit"
+            } else if self.begun_once.contains(&origin) {
+                "it was called a second time"
+            } else {
+                self.begun_once.insert(origin);
+                return;
+            };
+            self.violated(
+                Promise::AtMostOnce,
+                format!("{place}, offset {offset}, handler {handler}: {what}"),
+            );
+        }
+    }
+
+    pub(super) fn called(&mut self, report: &CallReport<'_>) {
+        let CallReport { handler, lane, topic, partition, offset, attempt, outcome, .. } = *report;
+        let Some(account) = self.lanes.get_mut(&lane) else { return };
+        let number = account.number;
+        let origin = account.origin(offset);
+        let record = account.records.entry(offset).or_default();
+        let known = record.open && record.attempts == attempt;
+        record.end(outcome, &self.evidence, &origin);
+        account.open = account.open.saturating_sub(1);
+        account.stuck = None;
+        self.note(("called", number, offset, attempt, std::mem::discriminant(outcome)), || {
+            let what = describe(outcome);
+            format!("{handler} ends {topic}/{partition} offset {offset}, attempt {attempt}: {what} (lane {number})")
+        });
+        if !known {
+            let sentence = format!(
+                "{topic}/{partition}, offset {offset}, handler {handler}: attempt {attempt} ended, and was never given \
+                 this record"
+            );
+            self.violated(Promise::Order, sentence);
+        }
+    }
+
+    pub(super) fn settled_by_hand(
+        &mut self,
+        lane: Epoch,
+        offset: i64,
+        attempt: u32,
+        verdict: &Verdict,
+        accepted: bool,
+    ) {
+        let Some(account) = self.lanes.get_mut(&lane) else { return };
+        let (number, over, place) = (account.number, account.over, account.name());
+        let handler = Arc::clone(&account.subscriber.handler);
+        let letters = self.evidence.letters_now(&account.origin(offset));
+        account.stuck = None;
+        if accepted && let Some(record) = account.records.get_mut(&offset) {
+            record.settle(attempt, verdict, letters);
+        }
+        self.note(("by hand", number, offset, accepted), || {
+            let answer = if accepted { "" } else { ", which is too late" };
+            format!("{place} offset {offset} is settled by hand, {verdict:?}{answer} (lane {number})")
+        });
+        if accepted && over {
+            let sentence = format!(
+                "{place}, offset {offset}, handler {handler}: an `Ack` was accepted after the end of its assignment"
+            );
+            self.violated(Promise::StaleHasNoEffect, sentence);
+        }
+    }
+}
+
+/// Whether this call may begin now.
+fn check_begin(
+    account: &mut LaneAccount,
+    evidence: &Evidence,
+    offset: i64,
+    attempt: u32,
+) -> Option<(Promise, String)> {
+    if account.over {
+        return Some((Promise::StaleHasNoEffect, "it begins after the end of its assignment".into()));
+    }
+    let before = account.records.get(&offset);
+    if before.is_some_and(|record| record.open) {
+        return Some((Promise::Order, "its last attempt still runs".into()));
+    }
+    if before.map_or(0, |record| record.attempts) + 1 != attempt {
+        return Some((
+            Promise::Order,
+            "this is not the record that is to be tried again: another was read".into(),
+        ));
+    }
+    let concurrency = account.subscriber.concurrency.max(1);
+    if account.open >= concurrency {
+        return Some((Promise::Order, format!("{} calls run already, of {concurrency}", account.open)));
+    }
+    for (other, record) in account.neighbours(offset, evidence) {
+        if record.open {
+            return Some((Promise::Order, format!("the call for offset {other} still runs")));
+        }
+        if attempt == 1 && other > offset {
+            return Some((Promise::Order, format!("offset {other} began before it")));
+        }
+        if attempt == 1 && account.forbids(other, evidence) {
+            let why = account.describe(other, evidence);
+            return Some((Promise::Order, format!("offset {other} is before it: {why}")));
+        }
+    }
+    check_brake(account, offset, attempt)
+}
+
+fn check_brake(account: &LaneAccount, offset: i64, attempt: u32) -> Option<(Promise, String)> {
+    let ahead = offset - account.accepted;
+    let most = i64::try_from(account.settings.max_uncommitted).unwrap_or(i64::MAX);
+    // What was handed out before may begin: what waited behind its key.
+    let kept = match account.subscriber.order {
+        Order::Key => i64::try_from(account.settings.max_in_flight).unwrap_or(i64::MAX),
+        Order::Partition | Order::None => 0,
+    };
+    let (since, highest) = account.braked?;
+    let is_late = since < Instant::now() && offset > highest.saturating_add(kept);
+    (attempt == 1 && ahead >= most && is_late)
+        .then(|| (Promise::Brake, format!("it is {ahead} records beyond the last commit, of {most}")))
+}
+
+fn describe(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Verdict(verdict) => format!("{verdict:?}"),
+        Outcome::Publish(copies) => format!("{} to publish", copies.len()),
+        Outcome::Failed(error) | Outcome::NotEncodable(error) => format!("failed: {}", error.message),
+        Outcome::Rejected(rejection) => format!("could not be read: {}", rejection.message()),
+    }
+}
