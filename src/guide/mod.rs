@@ -4,6 +4,7 @@
 pub mod first_service {}
 
 #[doc = include_str!("guarantees.md")]
+#[doc = include_str!("failures.md")]
 pub mod guarantees {}
 
 #[doc = include_str!("errors_and_retries.md")]
