@@ -49,6 +49,8 @@ impl Drop for Bomb {
 #[publisher(topic = "results")]
 async fn handle(number: Unlucky, _picky: Picky) -> Publish<Unlucky> {
     assert!(number.0 != 16, "the handler panics");
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(number.0 != 18, "the handler panics later");
     Publish::new(Unlucky(number.0))
 }
 
@@ -74,7 +76,7 @@ fn app() -> FastStream {
 #[faststream::test]
 async fn a_panic_in_decoder_extractor_handler_encoder_or_key_is_a_failed_attempt() {
     let app = TestApp::start(app()).await;
-    for number in 12..=17_u64 {
+    for number in 12..=18_u64 {
         app.append("numbers", &number);
     }
     for number in 12..=14_u64 {
@@ -92,11 +94,12 @@ async fn a_panic_in_decoder_extractor_handler_encoder_or_key_is_a_failed_attempt
         (2, 2, "the encoder panics"),
         (3, 2, "the extractor panics"),
         (4, 2, "the handler panics"),
+        (6, 2, "the handler panics later"),
     ];
     assert_eq!(told, expected);
     assert_eq!(app.dead_letters("keyed")[0].error, "the key panics");
     app.advance(Duration::from_secs(2)).await;
-    assert_eq!(app.committed("poison", "numbers")[&0], 6);
+    assert_eq!(app.committed("poison", "numbers")[&0], 7);
 }
 
 /// The lane's task dies of it, and is started again, later each time; its neighbour does not notice.

@@ -183,9 +183,9 @@ async fn by_key_only_the_failing_key_waits_and_offsets_stay_exact() {
 async fn concurrency_is_bounded_and_never_two_of_one_key_at_a_time() {
     let slow = [Act::Sleep(10); 60];
     let world = World::start(|subscriber| (subscriber.order, subscriber.concurrency) = (Order::Key, 4), slow);
-    world.feed(
-        (0..60).map(|offset| record(offset, KEYS[usize::try_from(offset).expect("small") % KEYS.len()])),
-    );
+    // Two of each key in a row.
+    let key = |offset: i64| KEYS[usize::try_from(offset / 2).expect("small") % KEYS.len()];
+    world.feed((0..60).map(|offset| record(offset, key(offset))));
     world.quiet().await;
     assert_eq!((world.stored(), world.most_at_once()), (Some(60), 4));
     assert!(world.keys_kept_order(), "{:?}", world.calls());

@@ -62,11 +62,29 @@ struct Stage {
     calls: Vec<(i64, u32, Instant)>,
     keys: BTreeMap<i64, Vec<u8>>,
     running: usize,
+    /// Keys of calls that run, and whether one ever ran twice at a time.
+    running_keys: Vec<Vec<u8>>,
+    overlapped: bool,
     most_at_once: usize,
     acks: Vec<Ack>,
     refusals: VecDeque<PublishErrorKind>,
     by_hand: Option<VecDeque<oneshot::Sender<Result<Published, PublishError>>>>,
     published: Vec<Outgoing>,
+}
+
+impl Stage {
+    fn enters(&mut self, key: &[u8]) {
+        self.running += 1;
+        self.most_at_once = self.most_at_once.max(self.running);
+        self.overlapped |= self.running_keys.iter().any(|running| running == key);
+        self.running_keys.push(key.to_vec());
+    }
+
+    fn leaves(&mut self, key: &[u8]) {
+        self.running -= 1;
+        let index = self.running_keys.iter().position(|running| running == key);
+        self.running_keys.remove(index.expect("it entered"));
+    }
 }
 
 #[derive(Clone, Default)]
@@ -229,8 +247,12 @@ impl World {
         self.script.stage().most_at_once
     }
 
+    /// And no two of a key ran at a time.
     pub(super) fn keys_kept_order(&self) -> bool {
         let stage = self.script.stage();
+        if stage.overlapped {
+            return false;
+        }
         let mut last = BTreeMap::new();
         stage.calls.iter().all(|(offset, ..)| {
             last.insert(stage.keys[offset].clone(), *offset).is_none_or(|last| last < *offset)
@@ -404,16 +426,15 @@ fn call(delivery: &Delivery<'_>) -> Call {
         Act::Skip => verdict(Verdict::Skip),
         Act::Stop => verdict(Verdict::Stop),
         Act::Publish => Call::known(Outcome::Publish(vec![Outgoing::new("results", "x")])),
-        Act::Sleep(millis) => Call::new(async move {
-            {
-                let mut stage = script.stage();
-                stage.running += 1;
-                stage.most_at_once = stage.most_at_once.max(stage.running);
-            }
-            sleep(Duration::from_millis(millis)).await;
-            script.stage().running -= 1;
-            Outcome::Verdict(Verdict::Ack)
-        }),
+        Act::Sleep(millis) => {
+            let key = record.key.unwrap_or_default().to_vec();
+            Call::new(async move {
+                script.stage().enters(&key);
+                sleep(Duration::from_millis(millis)).await;
+                script.stage().leaves(&key);
+                Outcome::Verdict(Verdict::Ack)
+            })
+        }
         Act::KeepAck => {
             script.stage().acks.push(keep_ack());
             verdict(Verdict::Ack)
