@@ -22,6 +22,8 @@ pub struct LaneControl {
     pub(crate) epoch: Epoch,
     /// Revoked or shutting down.
     pub(crate) cancelled: CancellationToken,
+    /// The same, to be asked for each record: a token takes a lock.
+    stopping: AtomicBool,
     /// The next offset that the broker has.
     committed: AtomicI64,
     /// The next offset that was handed to the committer.
@@ -69,6 +71,7 @@ impl LaneControl {
         Self {
             epoch,
             cancelled: CancellationToken::new(),
+            stopping: AtomicBool::new(false),
             committed: AtomicI64::new(start),
             stored: AtomicI64::new(NOTHING),
             oldest: AtomicI64::new(NOTHING),
@@ -93,6 +96,7 @@ impl LaneControl {
 
     /// Nothing new is begun from now on; running calls are told.
     pub(super) fn stop(&self) {
+        self.stopping.store(true, SeqCst);
         self.cancelled.cancel();
         self.waker.wake();
     }
@@ -135,6 +139,7 @@ impl LaneControl {
     /// From here on settling says `Stale`. What was settled before is returned, so that an ack that was told `Ok`
     /// still counts.
     pub(super) fn fence(&self) -> Vec<Settled> {
+        self.stopping.store(true, SeqCst);
         self.cancelled.cancel();
         let settled = {
             let mut mail = self.lock();
@@ -167,7 +172,7 @@ impl LaneControl {
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        self.cancelled.is_cancelled()
+        self.stopping.load(SeqCst)
     }
 
     pub(super) fn is_braked(&self) -> bool {

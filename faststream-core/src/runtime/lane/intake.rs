@@ -20,7 +20,9 @@ use crate::verdict::Verdict;
 impl LaneTask {
     pub(super) fn intake(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {
         let (before, waited) = (*budget, self.due.waits());
+        // A handler that keeps the thread busy may be told to stop within a turn.
         while *budget > 0
+            && !self.control.is_stopping()
             && self.has_room()
             && (self.cursor < self.filled || self.refill(cx))
             && self.is_due()
@@ -170,6 +172,7 @@ impl LaneTask {
     pub(super) fn start_ready(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {
         let mut moved = false;
         while *budget > 0
+            && !self.control.is_stopping()
             && self.slots.running < self.subscriber.concurrency.max(1)
             && let Some(offset) = self.ready.pop_front()
         {

@@ -299,6 +299,29 @@ async fn a_durable_ack_that_is_cut_off_by_a_revocation_is_stale() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_revocation_within_a_turn_begins_none_of_the_records_behind_it() {
+    let world = World::start(|_| {}, [Act::Done, Act::Revoked]);
+    world.feed((0..100).map(|offset| record(offset, "a")));
+    world.ended().await;
+    assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (1, 1)], Some(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_within_a_turn_begins_no_waiting_attempt() {
+    let change = |subscriber: &mut crate::subscriber::Subscriber| {
+        (subscriber.order, subscriber.concurrency) = (Order::None, 4);
+        subscriber.ack = AckPolicy::AckFirst;
+        subscriber.commit = Commit::Each;
+    };
+    let world = World::start(change, [Act::Revoked]);
+    world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
+    world.turn().await;
+    world.committed(3);
+    world.ended().await;
+    assert_eq!(world.calls(), [(0, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn ack_first_with_each_starts_only_once_the_commit_is_confirmed() {
     let world = World::start(
         |subscriber| (subscriber.ack, subscriber.commit) = (AckPolicy::AckFirst, Commit::Each),

@@ -36,6 +36,8 @@ pub(super) enum Act {
     Reject,
     Skip,
     Stop,
+    /// The partition is revoked while the call runs, which then ends well.
+    Revoked,
     Publish,
     /// Milliseconds, then done.
     Sleep(u64),
@@ -425,6 +427,10 @@ fn call(delivery: &Delivery<'_>) -> Call {
         Act::Reject => verdict(Verdict::reject("by script")),
         Act::Skip => verdict(Verdict::Skip),
         Act::Stop => verdict(Verdict::Stop),
+        Act::Revoked => {
+            delivery.control.stop();
+            verdict(Verdict::Ack)
+        }
         Act::Publish => Call::known(Outcome::Publish(vec![Outgoing::new("results", "x")])),
         Act::Sleep(millis) => {
             let key = record.key.unwrap_or_default().to_vec();
