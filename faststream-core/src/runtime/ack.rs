@@ -14,8 +14,9 @@ use crate::verdict::Verdict;
 /// Settles one record by hand; the argument of handlers with `ack = Manual`.
 ///
 /// It may outlive the call: move it to whatever finishes the work. Settling takes `self`, so settling twice is
-/// impossible; dropping it unsettled is a nack. It belongs to one assignment of its partition: settled after a
-/// revocation it changes nothing and says [`Stale`].
+/// impossible; dropping it unsettled is a nack, unless the call returns a verdict other than `Ack` (as `or_reject()?`
+/// does). A result that the call publishes does not settle it. It belongs to one assignment of its partition: settled
+/// after a revocation it changes nothing and says [`Stale`].
 #[derive(Debug)]
 #[must_use = "an `Ack` that is dropped is a nack"]
 pub struct Ack {
@@ -88,7 +89,10 @@ impl Ack {
 
     fn take(&mut self, verdict: Verdict) -> (Arc<LaneControl>, Settled) {
         let control = self.control.take().expect("an `Ack` is settled once: settling takes it");
-        (control, Settled { offset: self.offset, attempt: self.attempt, verdict, durable: false })
+        (
+            control,
+            Settled { offset: self.offset, attempt: self.attempt, verdict, dropped: false, durable: false },
+        )
     }
 }
 
@@ -111,7 +115,7 @@ impl Drop for Ack {
         if self.control.is_some() {
             let (control, settled) = self.take(Verdict::nack());
             // Stale: handled again elsewhere, which is what a nack asks for.
-            let _ = control.settle(settled);
+            let _ = control.settle(Settled { dropped: true, ..settled });
         }
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct Settled {
     pub(super) offset: i64,
     pub(super) attempt: u32,
     pub(super) verdict: Verdict,
+    /// It went unsettled: the verdict is what that means.
+    pub(super) dropped: bool,
     /// Somebody waits until the broker has it.
     pub(super) durable: bool,
 }

@@ -191,6 +191,7 @@ impl LaneTask {
             }
             let attempt = slot.attempt;
             (slot.since, slot.is_slow) = (Instant::now(), false);
+            slot.by_hand = None;
             if self.subscriber.ack == AckPolicy::AckFirst
                 && self.offsets.finish(offset)
                 && self.subscriber.commit == Commit::Each

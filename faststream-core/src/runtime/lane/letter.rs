@@ -12,10 +12,11 @@ use super::stage::{cut, without_past};
 use super::step::{Step, Wait, Waiting, poll_receipts, take_known};
 use super::timers::Kind;
 use crate::broker::{PublishError, PublishErrorKind};
-use crate::policy::Retry;
+use crate::policy::{AckPolicy, Retry};
 use crate::publish::{Outgoing, Partition};
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
+use crate::verdict::Verdict;
 
 /// The copy is kept and published again without end.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -76,6 +77,10 @@ impl LaneTask {
         let Some(error) = worst else {
             slot.copies = None;
             let fate = match purpose {
+                // Published by the call; whether the record is finished, the `Ack` says.
+                Purpose::Results if self.subscriber.ack == AckPolicy::Manual => {
+                    return self.returned_by_hand(offset, Verdict::Ack, cx);
+                }
                 Purpose::Results => Fate::Acked,
                 Purpose::Retry => Fate::Retried,
                 Purpose::DeadLetter => Fate::DeadLettered,

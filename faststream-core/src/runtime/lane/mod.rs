@@ -3,6 +3,7 @@
 //! A hand-written `poll` instead of `select!`: its order is the order of the lines below, a wake-up costs one pass, and
 //! a handler that never waits never touches a set, a map or a channel.
 
+mod by_hand;
 mod guard;
 mod hold;
 mod intake;

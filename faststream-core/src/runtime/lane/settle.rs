@@ -10,7 +10,6 @@ use super::step::Ended;
 use super::timers::Kind;
 use crate::delivery::Outcome;
 use crate::policy::{AckPolicy, OnError};
-use crate::runtime::control::Settled;
 use crate::verdict::Verdict;
 
 impl LaneTask {
@@ -38,6 +37,7 @@ impl LaneTask {
                 self.returned_by_hand(offset, verdict, cx);
             }
             Outcome::Verdict(verdict) => self.decided(offset, verdict, cx),
+            Outcome::Publish(copies) if by_hand => self.returned_results(offset, copies, cx),
             Outcome::Publish(copies) => self.publish(offset, copies, Purpose::Results, cx),
             Outcome::Failed(error) => self.failed(offset, Failure::of(&error), None, cx),
             Outcome::NotEncodable(error) => self.rejected(offset, Failure::of(&error), cx),
@@ -48,65 +48,7 @@ impl LaneTask {
         }
     }
 
-    /// With `Manual`, the `Ack` decides; any verdict but `Ack` that is returned, too, if it was not settled.
-    fn returned_by_hand(&mut self, offset: i64, verdict: Verdict, cx: &mut TaskContext<'_>) {
-        let settled = self.slots.get_mut(offset).and_then(|slot| slot.verdict.take());
-        match (settled, verdict) {
-            (Some(settled), _) => self.decided(offset, settled, cx),
-            (None, Verdict::Ack) => {
-                self.slots.set(offset, State::Acking);
-                self.wait_for_ack(offset);
-                // Order by key ends where the handler ends: the next one of the key may start.
-                self.free_key(offset);
-            }
-            (None, returned) => self.decided(offset, returned, cx),
-        }
-    }
-
-    pub(super) fn take_mail(&mut self) -> bool {
-        let mail = self.control.take_mail();
-        let any = !mail.is_empty();
-        for settled in mail {
-            self.settled(settled);
-        }
-        any
-    }
-
-    /// An `Ack` was settled: while its handler still runs, or after.
-    pub(super) fn settled(&mut self, settled: Settled) {
-        let Settled { offset, attempt, verdict, durable } = settled;
-        if durable {
-            self.durable = self.durable.max(Some(offset));
-        }
-        let Some(slot) = self.slots.get_mut(offset) else { return };
-        // Of an earlier attempt, which failed otherwise: only success is news.
-        if slot.attempt != attempt && verdict != Verdict::Ack {
-            return;
-        }
-        match slot.state() {
-            State::Running => {
-                // Success counts from here on, whatever becomes of the call: it may wait until this is durable.
-                if matches!(verdict, Verdict::Ack | Verdict::Skip) {
-                    self.offsets.finish(offset);
-                }
-                slot.verdict = Some(verdict);
-            }
-            State::Confirming => {}
-            State::Stopped
-            | State::Acking
-            | State::Waiting
-            | State::Paused
-            | State::Held
-            | State::Committing => {
-                self.wait_no_more(offset);
-                // No waker: what this begins is polled at the task's next turn, which follows at once.
-                let mut cx = TaskContext::from_waker(std::task::Waker::noop());
-                self.decided(offset, verdict, &mut cx);
-            }
-        }
-    }
-
-    fn decided(&mut self, offset: i64, verdict: Verdict, cx: &mut TaskContext<'_>) {
+    pub(super) fn decided(&mut self, offset: i64, verdict: Verdict, cx: &mut TaskContext<'_>) {
         match verdict {
             Verdict::Ack => self.finish(offset, Fate::Acked),
             Verdict::Skip => self.finish(offset, Fate::Skipped),
@@ -134,10 +76,8 @@ impl LaneTask {
         let Some(slot) = self.slots.get_mut(offset) else { return };
         let attempt = slot.attempt;
         self.metrics.failed(failure.kind);
-        // Settled by hand although the call failed: what was settled counts.
-        if let Some(verdict @ (Verdict::Ack | Verdict::Skip)) = slot.verdict.take() {
-            self.warn_failed(offset, attempt, &failure, "failed after it was settled by hand, which counts");
-            return self.decided(offset, verdict, cx);
+        if self.succeeded_by_hand(offset, &failure) {
+            return;
         }
         match self.subscriber.ack {
             AckPolicy::AckFirst | AckPolicy::Ack => {
@@ -184,6 +124,9 @@ impl LaneTask {
 
     /// Given up now: the dead letter if one is named, else by `on_error`.
     fn rejected(&mut self, offset: i64, failure: Failure, cx: &mut TaskContext<'_>) {
+        if self.succeeded_by_hand(offset, &failure) {
+            return;
+        }
         if matches!(self.subscriber.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
             return self.failed(offset, failure, None, cx);
         }
@@ -195,6 +138,9 @@ impl LaneTask {
 
     fn undecodable(&mut self, offset: i64, failure: Failure, cx: &mut TaskContext<'_>) {
         self.metrics.undecodable();
+        if self.succeeded_by_hand(offset, &failure) {
+            return;
+        }
         if matches!(self.subscriber.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
             return self.failed(offset, failure, None, cx);
         }

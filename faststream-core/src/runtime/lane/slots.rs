@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
+use super::by_hand::ByHand;
 use super::keys::KeyHash;
 use super::timers::Kind;
 use crate::delivery::OwnedRecord;
@@ -27,8 +28,8 @@ pub(super) struct Slot {
     pub(super) is_slow: bool,
     /// What it waits for by the clock.
     pub(super) due: Option<(Instant, Kind)>,
-    /// Settled by hand before the handler ended.
-    pub(super) verdict: Option<Verdict>,
+    /// Settled by hand before the handler ended, or its results were confirmed.
+    pub(super) by_hand: Option<ByHand>,
     /// Why it failed the last time.
     pub(super) failure: Option<Failure>,
     /// Why it failed the first time here, and when (Unix ms); noted if it may go on in a retry topic.
@@ -121,7 +122,7 @@ impl Slot {
             since: Instant::now(),
             is_slow: false,
             due: None,
-            verdict: None,
+            by_hand: None,
             failure: None,
             first: None,
             guard: Guarded::Unseen,
@@ -136,6 +137,13 @@ impl Slot {
 
     pub(super) fn state(&self) -> State {
         self.state
+    }
+
+    /// Its `Ack` was settled early. Success stays: it may be committed already.
+    pub(super) fn note_by_hand(&mut self, by_hand: ByHand) {
+        if !matches!(self.by_hand, Some(ByHand::Settled(Verdict::Ack | Verdict::Skip))) {
+            self.by_hand = Some(by_hand);
+        }
     }
 
     /// Attempts that were made here.

@@ -1,5 +1,6 @@
 //! The table of ack policies, retries, copies and orders, on a scripted lane and producer in virtual time.
 
+mod by_hand;
 mod guard;
 mod retry_topics;
 mod world;

@@ -42,7 +42,19 @@ pub(super) enum Act {
     /// Milliseconds, then done.
     Sleep(u64),
     KeepAck,
+    KeepAckAndFail,
     DropAck,
+    /// Returns early with this verdict, its `Ack` unsettled.
+    DropAckAndStop,
+    DropAckAndReject,
+    /// Publish a result; the `Ack` is kept, dropped, acked before.
+    PublishKeepAck,
+    PublishDropAck,
+    PublishAckNow,
+    /// Acks, then its result cannot be encoded.
+    AckNotEncodable,
+    /// Acks what an earlier call kept, then nacks its own.
+    AckEarlierThenNack,
     AckNow,
     /// Waits inside the call until the broker has it.
     AckDurable,
@@ -418,6 +430,7 @@ fn call(delivery: &Delivery<'_>) -> Call {
     };
     let verdict = |verdict| Call::known(Outcome::Verdict(verdict));
     let keep_ack = || Ack::from_delivery(delivery).expect("there is always an ack");
+    let result = || Call::known(Outcome::Publish(vec![Outgoing::new("results", "x")]));
     match act {
         Act::Done => verdict(Verdict::Ack),
         Act::Fail => Call::known(Outcome::Failed(HandlerError::new("test", "it failed"))),
@@ -431,7 +444,7 @@ fn call(delivery: &Delivery<'_>) -> Call {
             delivery.control.stop();
             verdict(Verdict::Ack)
         }
-        Act::Publish => Call::known(Outcome::Publish(vec![Outgoing::new("results", "x")])),
+        Act::Publish => result(),
         Act::Sleep(millis) => {
             let key = record.key.unwrap_or_default().to_vec();
             Call::new(async move {
@@ -445,6 +458,10 @@ fn call(delivery: &Delivery<'_>) -> Call {
             script.stage().acks.push(keep_ack());
             verdict(Verdict::Ack)
         }
+        Act::KeepAckAndFail => {
+            script.stage().acks.push(keep_ack());
+            Call::known(Outcome::Failed(HandlerError::new("test", "it failed")))
+        }
         Act::DropAck => {
             drop(keep_ack());
             verdict(Verdict::Ack)
@@ -457,6 +474,36 @@ fn call(delivery: &Delivery<'_>) -> Call {
                     Err(stale) => Outcome::Failed(HandlerError::new("stale", stale.to_string())),
                 }
             })
+        }
+        Act::DropAckAndStop => {
+            drop(keep_ack());
+            verdict(Verdict::Stop)
+        }
+        Act::DropAckAndReject => {
+            drop(keep_ack());
+            verdict(Verdict::reject("by script"))
+        }
+        Act::PublishKeepAck => {
+            script.stage().acks.push(keep_ack());
+            result()
+        }
+        Act::PublishDropAck => {
+            drop(keep_ack());
+            result()
+        }
+        Act::PublishAckNow => {
+            keep_ack().ack().expect("not stale");
+            result()
+        }
+        Act::AckNotEncodable => {
+            keep_ack().ack().expect("not stale");
+            Call::known(Outcome::NotEncodable(HandlerError::new("json", "a key is not a string")))
+        }
+        Act::AckEarlierThenNack => {
+            let earlier = script.stage().acks.pop().expect("an ack was kept");
+            earlier.ack().expect("not stale");
+            keep_ack().nack().expect("not stale");
+            verdict(Verdict::Ack)
         }
         Act::AckNow => {
             keep_ack().ack().expect("not stale");
