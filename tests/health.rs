@@ -17,6 +17,24 @@ mod fails {
     }
 }
 
+mod keyed {
+    use super::*;
+
+    #[subscriber(topic = "keyed", group = "health", order = Key, retry(attempts = 1))]
+    async fn one_fails(number: u64) -> Result<(), String> {
+        if number == 1 { Err("bad".into()) } else { Ok(()) }
+    }
+}
+
+mod unordered {
+    use super::*;
+
+    #[subscriber(topic = "unordered", group = "health", order = None, retry(attempts = 1))]
+    async fn one_fails(number: u64) -> Result<(), String> {
+        if number == 1 { Err("bad".into()) } else { Ok(()) }
+    }
+}
+
 mod sleeps {
     use super::*;
 
@@ -53,6 +71,24 @@ async fn a_held_record_degrades_and_all_partitions_held_are_not_ready() {
     let health = app.health();
     assert!(health.live && !health.ready && health.degraded, "{health:?}");
     assert!(said(&health, "fails holds bad/0 at offset 1 after 5 attempts: 7 is bad"), "{health:?}");
+}
+
+#[faststream::test]
+async fn a_held_record_without_order_or_of_one_key_leaves_its_partition_ready_until_too_much_is_behind_it() {
+    for module in ["keyed", "unordered"] {
+        let app = TestApp::start(app(module).group_settings(GroupSettings::new().max_in_flight(10))).await;
+        let record = |number: u64| {
+            let key = number.to_string();
+            faststream::Outgoing { key: Some(key.clone().into()), ..faststream::Outgoing::new(module, key) }
+        };
+        (1..6).for_each(|number| app.append_record(record(number)));
+        app.settle().await;
+        let health = app.health();
+        assert!(health.ready && health.degraded && app.held().len() == 1, "{module}: {health:?}");
+        (10..30).for_each(|number| app.append_record(record(number)));
+        app.settle().await;
+        assert!(!app.health().ready, "{module}: {:?}", app.health());
+    }
 }
 
 #[faststream::test]

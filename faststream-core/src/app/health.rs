@@ -1,10 +1,8 @@
 //! Whether an app lives, and whether it is ready, as an orchestrator asks it.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::membership::Membership;
-use crate::policy::Order;
 use crate::runtime::{MemberStatus, StuckCall};
 
 /// For how long commits may fail before the app is not ready.
@@ -43,23 +41,12 @@ impl Health {
             if restarts > 0 {
                 health.reasons.push(format!("group {group}: its client was replaced {restarts} times"));
             }
-            let keyed = |handler: &str| {
-                let mut subscribers = membership.plan.subscribers.iter();
-                subscribers.any(|known| *known.handler == *handler && known.order == Order::Key)
-            };
-            health.add(group, &membership.status(), membership.plan.settings.handler_ttl, keyed);
+            health.add(group, &membership.status(), membership.plan.settings.handler_ttl);
         }
         health
     }
 
-    /// `keyed`: a record that this handler holds keeps back its key, not its partition.
-    fn add(
-        &mut self,
-        group: &str,
-        status: &MemberStatus,
-        ttl: Option<Duration>,
-        keyed: impl Fn(&str) -> bool,
-    ) {
+    fn add(&mut self, group: &str, status: &MemberStatus, ttl: Option<Duration>) {
         if !status.assigned {
             self.not_ready(format!("group {group}: no assignment yet"));
         }
@@ -70,10 +57,13 @@ impl Health {
                 held.handler, held.topic, held.partition, held.offset, held.attempts, held.error
             ));
         }
-        let blocking = status.held.iter().filter(|held| !keyed(&held.handler));
-        let blocked: BTreeSet<_> = blocking.map(|held| (&held.topic, held.partition)).collect();
-        if status.lanes > 0 && blocked.len() >= status.lanes {
+        // One that keeps back only its key, or nothing, lets its partition go on until too much is behind it.
+        if status.lanes > 0 && status.standing >= status.lanes {
             self.not_ready(format!("group {group}: all {} partitions are held", status.lanes));
+        } else if status.standing > 0 {
+            self.degraded = true;
+            let (standing, lanes) = (status.standing, status.lanes);
+            self.reasons.push(format!("group {group}: {standing} of {lanes} partitions stand still"));
         }
         self.add_commits(group, status);
         for stuck in &status.stuck {

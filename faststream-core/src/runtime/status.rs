@@ -1,6 +1,6 @@
 //! What a member tells the app: how it ended, what it holds, whether its commits succeed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub struct MemberStatus {
     pub lanes: usize,
     /// Calls that take long or block their thread; at most one of a partition.
     pub stuck: Vec<StuckCall>,
+    /// How many partitions stand still because of what they hold.
+    pub standing: usize,
     /// Records that are kept back, in no particular order.
     pub held: Vec<HeldRecord>,
     /// The last commit's error, of one of the partitions where it failed; `None` if it failed nowhere.
@@ -120,6 +122,8 @@ pub(super) enum News {
 pub(super) struct Status {
     pub(super) known: MemberStatus,
     pub(super) held: BTreeMap<(Epoch, i64), HeldRecord>,
+    /// Lanes in which nothing moves any more.
+    pub(super) standing: BTreeSet<Epoch>,
 }
 
 impl Shared {
@@ -197,6 +201,6 @@ impl MemberHandle {
         let silent_for = self.shared.ended.borrow().is_none().then(|| turned.elapsed());
         let status = self.shared.status();
         let held = status.held.values().cloned().collect();
-        MemberStatus { held, silent_for, ..status.known.clone() }
+        MemberStatus { held, silent_for, standing: status.standing.len(), ..status.known.clone() }
     }
 }

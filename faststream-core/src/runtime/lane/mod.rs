@@ -171,6 +171,12 @@ impl LaneTask {
         if jammed != self.jammed {
             self.jammed = jammed;
             self.lane.set_held(jammed);
+            let standing = &mut self.shared.status().standing;
+            let _ = if jammed {
+                standing.insert(self.control.epoch)
+            } else {
+                standing.remove(&self.control.epoch)
+            };
         }
         self.vote.set(moving || (self.cursor < self.filled && !jammed));
     }
@@ -237,6 +243,8 @@ fn yield_now(cx: &mut TaskContext<'_>) {
 impl Drop for LaneTask {
     fn drop(&mut self) {
         self.control.fence();
-        self.shared.status().held.retain(|(epoch, _), _| *epoch != self.control.epoch);
+        let mut status = self.shared.status();
+        status.held.retain(|(epoch, _), _| *epoch != self.control.epoch);
+        status.standing.remove(&self.control.epoch);
     }
 }

@@ -6,7 +6,7 @@ use super::LaneTask;
 use super::slots::Failure;
 use crate::app::CallReport;
 use crate::delivery::Outcome;
-use crate::policy::OnError;
+use crate::policy::{OnError, Order};
 use crate::runtime::HeldRecord;
 
 /// A held record is said again when it failed this often.
@@ -113,9 +113,14 @@ impl LaneTask {
                         .into()
                 }
             };
+            let behind = match self.subscriber.order {
+                Order::Partition => "nothing behind it moves",
+                Order::Key => "nothing of its key moves",
+                Order::None => "others go on",
+            };
             error!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
                 attempt, kind = failure.kind, at = %def.place(),
-                "held, nothing behind it moves ({error}): mend the cause and it goes on by itself or at the next start, or \
+                "held, {behind} ({error}): mend the cause and it goes on by itself or at the next start, or \
                  let go of it with `run --skip {topic}:{partition}:{offset}`, or {cure}");
         }
         let record = HeldRecord {
