@@ -16,6 +16,8 @@ use tokio::time::sleep;
 const SECOND_SIGNAL: i32 = 130;
 /// Exit code when the drain time was exceeded.
 const DRAIN_EXCEEDED: i32 = 2;
+/// Within this, a second signal is the first once more: wrappers send one to the process and one to its group.
+const SAME: Duration = Duration::from_millis(500);
 /// What leaving the groups may take beyond the drain time.
 const LEAVE: Duration = Duration::from_millis(1_500);
 
@@ -58,7 +60,7 @@ async fn listen(told: oneshot::Sender<()>, workers: &Handle, limits: &Limits) {
     let _ = told.send(());
     tokio::select! {
         biased;
-        () = next() => {
+        () = async { sleep(SAME).await; next().await } => {
             tracing::warn!("a second signal: ended at once");
             process::exit(SECOND_SIGNAL);
         }

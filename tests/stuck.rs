@@ -28,10 +28,28 @@ fn main() -> ExitCode {
     }
     // `cargo test` may be asked for other tests, or for a list: there is one, and it is always the same.
     a_signal_ends_a_service_whose_handlers_block_every_thread();
+    a_second_signal_ends_it_at_once_unless_it_is_the_first_once_more();
     ExitCode::SUCCESS
 }
 
 fn a_signal_ends_a_service_whose_handlers_block_every_thread() {
+    // The drain time of 1 s, and 2 s; a busy machine adds to it.
+    let (took, log) = play(&[Duration::ZERO], 2);
+    assert!(took < Duration::from_millis(3_500), "only after {took:?}");
+    assert!(log.contains("stuck/0") || log.contains("topic=stuck partition=0 offset=0"), "{log}");
+    assert!(log.contains("handlers block every thread"), "{log}");
+    println!("a service whose handlers block every thread ended {took:?} after SIGTERM");
+}
+
+fn a_second_signal_ends_it_at_once_unless_it_is_the_first_once_more() {
+    let (took, log) = play(&[Duration::ZERO, Duration::from_millis(50)], 2);
+    assert!(took > Duration::from_secs(1), "a wrapper's double signal ended it after {took:?}: {log}");
+    let (took, log) = play(&[Duration::ZERO, Duration::from_millis(700)], 130);
+    assert!(took < Duration::from_millis(700), "{took:?}: {log}");
+}
+
+/// Signals, each after a pause; what it exits with. Returns how long the last one took, and the log.
+fn play(signals: &[Duration], expected: i32) -> (Duration, String) {
     let cluster = MockCluster::new(1).expect("a mock cluster");
     cluster.create_topic("stuck", 1, 1).expect("a topic");
     let brokers = cluster.bootstrap_servers();
@@ -64,20 +82,20 @@ fn a_signal_ends_a_service_whose_handlers_block_every_thread() {
         began.elapsed()
     };
     wait("the handler is stuck", &mut |_| text().contains("stuck now"));
-    wait("SIGTERM is sent", &mut |service| {
-        let kill = Command::new("kill").args(["-TERM", &service.id().to_string()]).status();
-        kill.expect("kill runs").success()
-    });
+    for pause in signals {
+        thread::sleep(*pause);
+        wait("SIGTERM is sent", &mut |service| {
+            let kill = Command::new("kill").args(["-TERM", &service.id().to_string()]).status();
+            kill.expect("kill runs").success()
+        });
+    }
     let mut code = None;
     let took = wait("SIGTERM ends it", &mut |service| {
         code = service.try_wait().expect("it can be waited for");
         code.is_some()
     });
-    assert_eq!(code.and_then(|status| status.code()), Some(2), "{}", text());
-    // The drain time of 1 s, and 2 s; a busy machine adds to it.
-    assert!(took < Duration::from_millis(3_500), "only after {took:?}");
-    assert!(text().contains("stuck/0") || text().contains("topic=stuck partition=0 offset=0"), "{}", text());
-    assert!(text().contains("handlers block every thread"), "{}", text());
+    assert_eq!(code.and_then(|status| status.code()), Some(expected), "{}", text());
+    let said = text();
     let _ = std::fs::remove_file(log);
-    println!("a service whose handlers block every thread ended {took:?} after SIGTERM");
+    (took, said)
 }
