@@ -5,12 +5,16 @@ use faststream::{FastStream, State, subscriber};
 
 struct Prices;
 struct Stock;
+struct Missing;
 
 #[subscriber(topic = "orders")]
 async fn bill(_order: u64, State(_prices): State<Prices>, State(_stock): State<Stock>) {}
 
 #[subscriber(topic = "parcels", group = "${NOBODY_SETS_THIS}")]
 async fn send(_parcel: u64, State(_stock): State<Stock>) {}
+
+#[subscriber(topic = "${NOR_THIS}", broker = "other", timeout = "${OR_THIS:1x}", group = "worst")]
+async fn worst(_order: u64, State(_missing): State<Missing>) {}
 
 async fn start(app: FastStream) -> (u8, String) {
     let exit = app.name("refused").run_until(std::future::ready(())).await;
@@ -25,6 +29,15 @@ async fn missing_states_and_variables_are_told_at_once_with_their_cures() {
         assert!(said.contains(part), "{part} is missing in: {said}");
     }
     println!("{said}");
+}
+
+#[faststream::test]
+async fn all_that_is_wrong_with_one_handler_is_told_at_once() {
+    let (_, said) = start(FastStream::new(MemoryBroker::new())).await;
+    for part in ["NOR_THIS", "no broker named `other`", "`1x` is not a duration", "Missing", "refused::worst"]
+    {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
 }
 
 #[faststream::test]

@@ -57,13 +57,13 @@ pub(super) fn anything_left(
 
 /// Every state that a handler takes was given to the app.
 pub(super) fn states(
-    subscribers: &[Arc<Subscriber>],
+    enabled: &[(&'static SubscriberDef, Option<String>)],
     given: &BTreeSet<TypeId>,
     faults: &mut Vec<StartupFault>,
 ) {
-    for subscriber in subscribers {
+    for (def, _) in enabled {
         let mut requirements = Requirements::default();
-        (subscriber.def.requires)(&mut requirements);
+        (def.requires)(&mut requirements);
         let mut told = BTreeSet::new();
         for (type_id, name) in requirements.states() {
             if !given.contains(type_id) && told.insert(*type_id) {
@@ -71,7 +71,7 @@ pub(super) fn states(
                     "takes a state of type `{name}`, which the app does not have: add `.state(...)` or \
                      `.state_with(...)` with one"
                 );
-                faults.push(StartupFault::of_handler(subscriber.def, message));
+                faults.push(StartupFault::of_handler(def, message));
             }
         }
     }
@@ -79,13 +79,13 @@ pub(super) fn states(
 
 /// Every named broker exists.
 pub(super) fn brokers(
-    subscribers: &[Arc<Subscriber>],
+    enabled: &[(&'static SubscriberDef, Option<String>)],
     brokers: &BTreeMap<Option<Arc<str>>, Arc<dyn Broker>>,
     faults: &mut Vec<StartupFault>,
 ) {
-    for subscriber in subscribers {
-        if !brokers.contains_key(&subscriber.broker) {
-            let name = subscriber.broker.as_deref().unwrap_or_default();
+    for (def, broker) in enabled {
+        let Some(name) = broker else { continue };
+        if !brokers.keys().flatten().any(|known| **known == **name) {
             let known: Vec<_> = brokers.keys().flatten().map(|name| format!("`{name}`")).collect();
             let known =
                 if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
@@ -93,7 +93,7 @@ pub(super) fn brokers(
                 "the app has no broker named `{name}`, {known}: add `.broker(\"{name}\", ...)`, or leave `broker` out \
                  for the default one"
             );
-            faults.push(StartupFault::of_handler(subscriber.def, message));
+            faults.push(StartupFault::of_handler(def, message));
         }
     }
 }

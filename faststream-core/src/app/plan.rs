@@ -82,6 +82,8 @@ impl FastStream {
             group: default_group.as_deref(),
         };
         resolve::check_defaults(&self.defaults, &mut faults);
+        let enabled: Vec<_> =
+            selected.iter().filter_map(|def| Some((*def, resolver.enabled_with_broker(def)?))).collect();
         let mut subscribers: Vec<Subscriber> = Vec::new();
         for def in &selected {
             subscribers.extend(resolver.resolve(def, &mut faults));
@@ -93,8 +95,8 @@ impl FastStream {
         let brokers = self.brokers(&setting.brokers);
         let states: BTreeSet<TypeId> = self.states.iter().map(|entry| entry.type_id).collect();
         let groups = group(&subscribers, &self.defaults.group_settings, &Arc::new(self.group_hooks.clone()));
-        checks::states(&subscribers, &states, &mut faults);
-        checks::brokers(&subscribers, &brokers, &mut faults);
+        checks::states(&enabled, &states, &mut faults);
+        checks::brokers(&enabled, &brokers, &mut faults);
         checks::overlaps(&subscribers, &mut faults);
         checks::retry_topics(&subscribers, &mut faults);
         checks::dead_letters(&subscribers, &mut faults);
