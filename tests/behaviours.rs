@@ -276,6 +276,56 @@ mod manual {
         app.advance(Duration::from_secs(2)).await;
         assert_eq!(app.committed("behaviours", "a").values().copied().collect::<Vec<_>>(), [1]);
     }
+
+    #[faststream::test]
+    async fn what_follows_from_an_ack_is_waited_for() {
+        let (app, _) = app(module_path!());
+        let app = TestApp::start(app.state(Later::default())).await;
+        app.append("a", &Order { id: 1 });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let state = app.state::<Later>().expect("given above");
+        state.0.lock().expect("not poisoned").pop().expect("it was called").nack().expect("not stale");
+        app.settle().await;
+        assert_eq!(app.calls("later").len(), 2);
+    }
+}
+
+mod from_the_end {
+    use super::*;
+
+    #[subscriber(topic = "a", start = Latest)]
+    async fn fails_at_first(_order: Order, metadata: Metadata) -> Result<(), String> {
+        if metadata.attempt == 1 { Err("not yet".into()) } else { Ok(()) }
+    }
+
+    #[faststream::test]
+    async fn a_group_that_began_at_the_end_loses_nothing_of_what_came_then() {
+        for disturb in [MemoryBroker::rebalance, MemoryBroker::lose] {
+            let (app, _) = app(module_path!());
+            let app = TestApp::start(app).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            for id in 0..3 {
+                app.append("a", &Order { id });
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            disturb(&app.broker(), "behaviours");
+            app.settle().await;
+            app.advance(Duration::from_secs(2)).await;
+            assert_eq!(app.committed("behaviours", "a"), [(0, 3)].into());
+        }
+    }
+
+    #[faststream::test]
+    async fn a_crash_before_the_first_commit_loses_nothing_either() {
+        let (app, _) = app(module_path!());
+        let mut app = TestApp::start(app).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        app.append("a", &Order { id: 1 });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        app.crash().await;
+        app.advance(Duration::from_secs(2)).await;
+        assert_eq!(app.committed("behaviours", "a"), [(0, 1)].into());
+    }
 }
 
 mod verdicts {

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Vote;
 use crate::app::Observer;
 use crate::broker::{Epoch, Stale};
 use crate::verdict::Verdict;
@@ -53,6 +54,8 @@ pub struct LaneControl {
 struct Mail {
     fenced: bool,
     settled: Vec<Settled>,
+    /// What is on its way is under way, for tests that wait until all has settled.
+    vote: Option<Vote>,
 }
 
 /// An `Ack` was settled.
@@ -65,6 +68,15 @@ pub(super) struct Settled {
     pub(super) dropped: bool,
     /// Somebody waits until the broker has it.
     pub(super) durable: bool,
+}
+
+impl Mail {
+    fn take(&mut self) -> Vec<Settled> {
+        if let Some(vote) = &mut self.vote {
+            vote.set(false);
+        }
+        std::mem::take(&mut self.settled)
+    }
 }
 
 impl LaneControl {
@@ -93,6 +105,12 @@ impl LaneControl {
     /// Tells what is settled by hand to `observer`.
     pub(super) fn observed(mut self, observer: Option<Arc<dyn Observer>>) -> Self {
         self.observer = observer;
+        self
+    }
+
+    /// What is settled by hand counts as under way until the task has read it.
+    pub(super) fn voting(self, vote: Vote) -> Self {
+        self.lock().vote = Some(vote);
         self
     }
 
@@ -146,7 +164,7 @@ impl LaneControl {
         let settled = {
             let mut mail = self.lock();
             mail.fenced = true;
-            std::mem::take(&mut mail.settled)
+            mail.take()
         };
         self.moved.notify_waiters();
         settled
@@ -229,7 +247,12 @@ impl LaneControl {
         if !self.has_mail.load(SeqCst) || !self.has_mail.swap(false, SeqCst) {
             return Vec::new();
         }
-        std::mem::take(&mut self.lock().settled)
+        self.lock().take()
+    }
+
+    /// Somebody wrote; whoever reads it must count as busy before.
+    pub(super) fn has_mail(&self) -> bool {
+        self.has_mail.load(SeqCst)
     }
 
     pub(super) fn settle(&self, settled: Settled) -> Result<(), Stale> {
@@ -257,6 +280,9 @@ impl LaneControl {
             return Err(Stale);
         }
         mail.settled.push(settled);
+        if let Some(vote) = &mut mail.vote {
+            vote.set(true);
+        }
         self.has_mail.store(true, SeqCst);
         Ok(())
     }

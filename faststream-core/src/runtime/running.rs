@@ -12,6 +12,7 @@ use super::quiet::Vote;
 use super::status::{Ended, News};
 use super::{LaneControl, Member, metrics};
 use crate::broker::{Epoch, Lane};
+use crate::policy::Start;
 use crate::subscriber::Subscriber;
 
 /// A lane whose task runs.
@@ -45,13 +46,19 @@ impl Drop for Running {
 }
 
 impl Member {
-    pub(super) fn start(&self, lane: Box<dyn Lane>) -> Running {
+    pub(super) fn start(&self, mut lane: Box<dyn Lane>) -> Running {
         let epoch = lane.epoch();
         let place = Place { topic: lane.topic().into(), partition: lane.partition() };
         let subscriber = self.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
         let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
-        let observer = self.context.observer.clone();
-        let control = Arc::new(LaneControl::new(epoch, lane.start()).observed(observer));
+        // A group that begins at the end of a topic has to commit that: before its first commit, the next assignment would
+        // begin at the end of then.
+        if subscriber.start == Start::Latest && lane.store(lane.start()).is_ok() {
+            self.shared.tell(News::WantsCommit);
+        }
+        let (observer, quiet) = (self.context.observer.clone(), Arc::clone(&self.context.quiet));
+        let control =
+            Arc::new(LaneControl::new(epoch, lane.start()).observed(observer).voting(Vote::new(quiet)));
         #[cfg(feature = "planted-bugs")]
         super::planted::note_lane(
             (Arc::clone(&self.name), Arc::clone(&place.topic), place.partition),
@@ -90,10 +97,12 @@ impl Member {
         let (handler, drain) = (&cut.subscriber.handler, cut.subscriber.drain);
         let offset = cut.control.at_work();
         warn!(group = %self.name, %topic, partition, offset, %handler, ?drain,
-            "a call was still running when its drain time was over: cut off, the record is handled again");
+            "a call was still running, or its `Ack` was not settled, when its drain time was over: cut off, the record is \
+             handled again");
         let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
-        let sentence =
-            format!("{topic}/{partition}{at}: {handler} was still running after its drain time of {drain:?}");
+        let sentence = format!(
+            "{topic}/{partition}{at}: {handler} was still running, or its `Ack` not settled, after its drain time of {drain:?}"
+        );
         match &mut self.ending {
             Ended::Clean => self.ending = Ended::DrainExceeded { left: vec![sentence] },
             Ended::DrainExceeded { left } => left.push(sentence),

@@ -24,7 +24,7 @@ impl LaneTask {
         let by_hand = self.slots.get_mut(offset).and_then(|slot| slot.by_hand.take());
         match (by_hand, verdict) {
             (Some(ByHand::Settled(settled)), _) => self.decided(offset, settled, cx),
-            (Some(ByHand::Dropped), Verdict::Ack) => self.decided(offset, Verdict::nack(), cx),
+            (Some(ByHand::Dropped), Verdict::Ack) => self.dropped(offset, cx),
             (None, Verdict::Ack) => self.await_ack(offset),
             (_, returned) => self.decided(offset, returned, cx),
         }
@@ -40,6 +40,12 @@ impl LaneTask {
         }
     }
 
+    /// Nobody settled it, and nobody can any more.
+    fn dropped(&mut self, offset: i64, cx: &mut TaskContext<'_>) {
+        let failure = Failure { kind: "nack", message: "its `Ack` was dropped unsettled".into() };
+        self.failed(offset, failure, None, cx);
+    }
+
     /// Nothing more comes of the call, and its `Ack` is out.
     fn await_ack(&mut self, offset: i64) {
         self.slots.set(offset, State::Acking);
@@ -49,6 +55,9 @@ impl LaneTask {
     }
 
     pub(super) fn take_mail(&mut self) -> bool {
+        if self.control.has_mail() {
+            self.vote.set(true);
+        }
         let mail = self.control.take_mail();
         let any = !mail.is_empty();
         for settled in mail {
@@ -99,7 +108,7 @@ impl LaneTask {
                 self.wait_no_more(offset);
                 // No waker: what this begins is polled at the task's next turn, which follows at once.
                 let mut cx = TaskContext::from_waker(std::task::Waker::noop());
-                self.decided(offset, verdict, &mut cx);
+                if dropped { self.dropped(offset, &mut cx) } else { self.decided(offset, verdict, &mut cx) }
             }
         }
     }
