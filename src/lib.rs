@@ -12,7 +12,8 @@ mod signals;
 #[cfg(feature = "cli")]
 pub use entry::run;
 pub use faststream_core::app::{
-    CommitFailure, Environment, Exit, FastStream, GroupPartition, Health, Hook, Rebalance,
+    CommitFailure, Environment, Exit, FastStream, GroupPartition, Health, Hook, Plan, Rebalance, Running,
+    Setting, StartError, StartOptions, StartupFaults,
 };
 pub use faststream_core::broker::{
     BrokerError, CommitClass, PublishError, PublishErrorKind, Published, Stale,

@@ -82,8 +82,8 @@ impl FastStream {
             group: default_group.as_deref(),
         };
         resolve::check_defaults(&self.defaults, &mut faults);
-        let enabled: Vec<_> =
-            selected.iter().filter_map(|def| Some((*def, resolver.enabled_with_broker(def)?))).collect();
+        let enabled = selected.iter().filter(|def| resolver.is_enabled(def));
+        let enabled: Vec<_> = enabled.map(|def| (*def, resolver.broker(def))).collect();
         let mut subscribers: Vec<Subscriber> = Vec::new();
         for def in &selected {
             subscribers.extend(resolver.resolve(def, &mut faults));

@@ -37,12 +37,17 @@ struct Reader<'a> {
 
 impl Resolver<'_> {
     /// The subscriber with everything decided; `None` if it is disabled, or if something is wrong with it.
-    /// Whether the subscriber takes part, and the broker that it names; for checks of those in which something else is
-    /// wrong, too. Faults are told by `resolve`.
-    pub(super) fn enabled_with_broker(&self, def: &'static SubscriberDef) -> Option<Option<String>> {
+    /// Whether the subscriber takes part: for checks of those in which something else is wrong, too. Faults are told by
+    /// `resolve`.
+    pub(super) fn is_enabled(&self, def: &'static SubscriberDef) -> bool {
+        Reader { def, environment: self.environment, faults: &mut Vec::new() }.enabled()
+    }
+
+    /// The broker that the subscriber names, likewise.
+    pub(super) fn broker(&self, def: &'static SubscriberDef) -> Option<String> {
         let mut faults = Vec::new();
         let mut reader = Reader { def, environment: self.environment, faults: &mut faults };
-        reader.enabled().then(|| def.broker.and_then(|text| reader.text("broker", text)))
+        def.broker.and_then(|text| reader.text("broker", text))
     }
 
     pub(super) fn resolve(
