@@ -11,6 +11,7 @@ use super::slots::Failure;
 use crate::app::CallBegin;
 use crate::broker::{PublishError, PublishErrorKind, Receipt};
 use crate::delivery::{Call, Delivery, HandlerError, Outcome};
+use crate::verdict::Verdict;
 
 pub(super) struct Step {
     pub(super) offset: i64,
@@ -44,11 +45,13 @@ impl Future for Step {
                 let outcome = poll_call(call, cx);
                 let mut late =
                     || timeout.as_mut().is_some_and(|timeout| timeout.as_mut().poll(cx).is_ready());
-                match outcome {
-                    Poll::Ready(outcome) => Ended::Called(outcome),
-                    Poll::Pending if late() => Ended::Called(timed_out()),
+                let outcome = match outcome {
+                    Poll::Ready(outcome) => outcome,
+                    Poll::Pending if late() => timed_out(),
                     Poll::Pending => return Poll::Pending,
-                }
+                };
+                drop_call(call);
+                Ended::Called(outcome)
             }
             Wait::Confirm(copies) => {
                 if !poll_receipts(copies, cx) {
@@ -87,6 +90,15 @@ pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Out
 fn poll_call(call: &mut Call, cx: &mut Context<'_>) -> Poll<Outcome> {
     catch_unwind(AssertUnwindSafe(|| Pin::new(call).poll(cx)))
         .unwrap_or_else(|panic| Poll::Ready(panicked(&*panic)))
+}
+
+/// What a cancelled call held is dropped here: a panic in that must not end the lane, at each attempt anew.
+fn drop_call(call: &mut Call) {
+    let ended = std::mem::replace(call, Call::known(Outcome::Verdict(Verdict::Ack)));
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(ended))) {
+        // Said by the panic hook; its payload may not panic in turn.
+        std::mem::forget(panic);
+    }
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Outcome {

@@ -323,6 +323,20 @@ async fn a_revocation_within_a_turn_begins_no_waiting_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_panics_when_it_is_cancelled_is_a_failure_as_any_other() {
+    let change = |subscriber: &mut crate::subscriber::Subscriber| {
+        subscriber.timeout = Some(Duration::from_secs(1));
+        (subscriber.retry, subscriber.on_error) = (Retry::attempts(2), OnError::Skip);
+    };
+    let world = World::start(change, [Act::Bomb, Act::Bomb]);
+    world.feed([record(0, "a"), record(1, "b")]);
+    world.quiet().await;
+    assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (0, 2), (1, 1)], Some(2)));
+    world.stop();
+    world.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn ack_first_with_each_starts_only_once_the_commit_is_confirmed() {
     let world = World::start(
         |subscriber| (subscriber.ack, subscriber.commit) = (AckPolicy::AckFirst, Commit::Each),

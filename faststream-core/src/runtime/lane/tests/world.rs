@@ -41,6 +41,8 @@ pub(super) enum Act {
     Publish,
     /// Milliseconds, then done.
     Sleep(u64),
+    /// Never ends, and what it holds panics when it is dropped.
+    Bomb,
     KeepAck,
     KeepAckAndFail,
     DropAck,
@@ -412,6 +414,14 @@ impl Producer for ScriptedProducer {
     }
 }
 
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("panics by script when it is dropped");
+    }
+}
+
 fn call(delivery: &Delivery<'_>) -> Call {
     let script = delivery.state::<Script>().expect("the test's script").clone();
     let record = delivery.record();
@@ -451,6 +461,14 @@ fn call(delivery: &Delivery<'_>) -> Call {
                 script.stage().enters(&key);
                 sleep(Duration::from_millis(millis)).await;
                 script.stage().leaves(&key);
+                Outcome::Verdict(Verdict::Ack)
+            })
+        }
+        Act::Bomb => {
+            let bomb = Bomb;
+            Call::new(async move {
+                std::future::pending::<()>().await;
+                drop(bomb);
                 Outcome::Verdict(Verdict::Ack)
             })
         }
