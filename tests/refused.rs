@@ -1,7 +1,7 @@
 //! What an app is refused for at start, all at once, each fault with its place and its cure.
 
 use faststream::memory::MemoryBroker;
-use faststream::{FastStream, State, subscriber};
+use faststream::{FastStream, GroupSettings, State, subscriber};
 
 struct Prices;
 struct Stock;
@@ -44,4 +44,19 @@ async fn all_that_is_wrong_with_one_handler_is_told_at_once() {
 async fn a_state_that_is_given_is_not_missed() {
     let (code, said) = start(FastStream::new(MemoryBroker::new()).state(Prices)).await;
     assert!(code == 1 && !said.contains("Prices") && said.contains("Stock"), "{said}");
+}
+
+#[faststream::test]
+async fn settings_that_would_stand_still_are_refused() {
+    let day = std::time::Duration::from_secs(24 * 3600);
+    for (settings, part) in [
+        (GroupSettings::new().max_in_flight(0), "`max_in_flight` is 0"),
+        (GroupSettings::new().commit_interval(std::time::Duration::ZERO), "`commit_interval` is 0ns"),
+        (GroupSettings::new().commit_interval(day * 2), "`commit_interval` is 172800s"),
+        (GroupSettings::new().drain(std::time::Duration::MAX), "`drain` is longer than 24 h"),
+    ] {
+        let app = FastStream::new(MemoryBroker::new()).state(Prices).state(Stock).group_settings(settings);
+        let (code, said) = start(app).await;
+        assert!(code == 1 && said.contains(part), "{part} is missing in: {said}");
+    }
 }

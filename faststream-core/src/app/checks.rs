@@ -3,11 +3,17 @@
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::StartupFault;
 use super::groups::GroupPlan;
 use crate::broker::{Broker, GroupRequest};
+use crate::policy::GroupSettings;
 use crate::subscriber::{Requirements, Source, Subscriber, SubscriberDef};
+
+/// The client counts in milliseconds, and knows no longer interval than a day.
+const COMMIT_LEAST: Duration = Duration::from_millis(1);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The subscribers of these modules and those below; all of them if none is named.
 pub(super) fn select(
@@ -195,6 +201,32 @@ pub(super) fn skips(
                 "cannot let go of {topic}:{partition}:{offset}: no handler reads `{topic}`"
             )));
         }
+    }
+}
+
+/// No setting makes a group stand still, or counts beyond the clock.
+pub(super) fn settings(
+    settings: &GroupSettings,
+    subscribers: &[Arc<Subscriber>],
+    faults: &mut Vec<StartupFault>,
+) {
+    if settings.max_in_flight == 0 {
+        faults.push(StartupFault::of_app("`max_in_flight` is 0, no record would be handled: 1 is the least"));
+    }
+    let interval = settings.commit_interval;
+    if interval < COMMIT_LEAST || interval > DAY {
+        faults.push(StartupFault::of_app(format!(
+            "`commit_interval` is {interval:?}: it can be {COMMIT_LEAST:?} to 24 h; for a commit after each record use \
+             `commit = Each`"
+        )));
+    }
+    if settings.drain > DAY {
+        faults.push(StartupFault::of_app("`drain` is longer than 24 h: no rebalance waits for so long"));
+    }
+    for subscriber in subscribers.iter().filter(|subscriber| subscriber.drain > DAY && settings.drain <= DAY)
+    {
+        let message = "`drain` is longer than 24 h: no rebalance waits for so long";
+        faults.push(StartupFault::of_handler(subscriber.def, message));
     }
 }
 

@@ -95,6 +95,7 @@ impl FastStream {
         let brokers = self.brokers(&setting.brokers);
         let states: BTreeSet<TypeId> = self.states.iter().map(|entry| entry.type_id).collect();
         let groups = group(&subscribers, &self.defaults.group_settings, &Arc::new(self.group_hooks.clone()));
+        checks::settings(&self.defaults.group_settings, &subscribers, &mut faults);
         checks::states(&enabled, &states, &mut faults);
         checks::brokers(&enabled, &brokers, &mut faults);
         checks::overlaps(&subscribers, &mut faults);
