@@ -142,3 +142,29 @@ async fn on_commit_error_is_told_of_every_failure_one_call_at_a_time() {
     assert_eq!(told[5..], ["7 s: told"]);
     assert_eq!(app.committed("hooked", "numbers")[&0], 1);
 }
+
+/// Its future is cut off by the drain time, and panics then.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("panics when it is dropped");
+    }
+}
+
+#[faststream::test]
+async fn a_hook_that_panics_when_it_is_cut_off_keeps_no_partition_waiting() {
+    let seen = Seen::new();
+    let hang = |_hook, _rebalance| {
+        let bomb = Bomb;
+        async move {
+            std::future::pending::<()>().await;
+            drop(bomb);
+        }
+    };
+    let app = TestApp::start(app(&seen).on_assigned(hang).on_revoked(hang)).await;
+    app.append("numbers", &1_u64);
+    seconds(10).await;
+    assert_eq!(seen.take(), ["5 s: handled 1 of 0"]);
+    assert_eq!(app.shutdown().await.code, 0);
+}

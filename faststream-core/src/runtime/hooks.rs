@@ -70,28 +70,24 @@ impl Hooks {
             return;
         }
         let run = self.run("on_assigned", self.given.assigned.clone(), self.rebalance(&lanes));
-        self.spawn(async move {
-            run.await;
-            for (_, control) in &lanes {
-                control.open_gate();
-            }
-        });
+        self.spawn(run, move || lanes.iter().for_each(|(_, control)| control.open_gate()));
     }
 
     /// Tells the member when `on_revoked` has ended, or its time is over.
     pub(super) fn revoked(&self, revocation: Option<RevocationId>, lanes: Vec<(Place, Arc<LaneControl>)>) {
-        let run = self.run("on_revoked", self.given.revoked.clone(), self.rebalance(&lanes));
         let shared = Arc::clone(&self.shared);
-        self.spawn(async move {
-            run.await;
-            shared.tell(News::HookEnded(revocation));
-        });
+        if lanes.is_empty() {
+            // Each was told before, or had died.
+            return shared.tell(News::HookEnded(revocation));
+        }
+        let run = self.run("on_revoked", self.given.revoked.clone(), self.rebalance(&lanes));
+        self.spawn(run, move || shared.tell(News::HookEnded(revocation)));
     }
 
     /// Nobody waits: somebody else may own the partitions already.
     pub(super) fn lost(&self, lanes: Vec<(Place, Arc<LaneControl>)>) {
         if !self.given.lost.is_empty() && !lanes.is_empty() {
-            self.spawn(self.run("on_lost", self.given.lost.clone(), self.rebalance(&lanes)));
+            self.spawn(self.run("on_lost", self.given.lost.clone(), self.rebalance(&lanes)), || {});
         }
     }
 
@@ -107,11 +103,12 @@ impl Hooks {
         drop(failures);
         let (failures, hooks) = (Arc::clone(&self.failures), self.given.commit_error.clone());
         let (group, deadline, hook) = (Arc::clone(&self.group), self.deadline, self.hook());
-        self.spawn(async move {
+        let tell = async move {
             while let Some(batch) = next(&failures) {
                 run("on_commit_error", &group, deadline, &hooks, &hook, batch).await;
             }
-        });
+        };
+        self.spawn(tell, || {});
     }
 
     fn rebalance(&self, lanes: &[(Place, Arc<LaneControl>)]) -> Rebalance {
@@ -139,11 +136,12 @@ impl Hooks {
         async move { run(moment, &group, deadline, &hooks, &hook, event).await }
     }
 
-    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static, then: impl FnOnce() + Send + 'static) {
         let mut vote = Vote::new(Arc::clone(&self.context.quiet));
         vote.set(true);
         self.runtime.spawn(async move {
             run.await;
+            then();
             drop(vote);
         });
     }
@@ -170,8 +168,13 @@ async fn run<T: Clone + Send + Sync + 'static>(
             }
         }
     };
-    if timeout(deadline, all).await.is_err() {
-        error!(%group, "the hooks of `{moment}` were still running after {deadline:?}: cut off, the group goes on");
+    // A hook that is cut off may panic even in its drop.
+    let ended = AssertUnwindSafe(async move { timeout(deadline, all).await }).catch_unwind().await;
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => error!(%group,
+            "the hooks of `{moment}` were still running after {deadline:?}: cut off, the group goes on"),
+        Err(_) => error!(%group, "a hook of `{moment}` panicked when it was dropped: the group goes on"),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Plain and synchronous: a backend calls it on its control thread. It never waits, whatever handlers do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,8 +109,9 @@ impl Member {
             Event::Revoked { id, lanes, lost } => {
                 metrics::rebalance(&self.name, if lost { "lost" } else { "revoked" });
                 info!(group = %self.name, lanes = lanes.len(), lost, "partitions revoked");
-                let leaving =
+                let leaving: Vec<_> =
                     lanes.iter().filter_map(|lane| self.running.get(lane)).map(Running::share).collect();
+                self.forget_leaving(&leaving);
                 if lost {
                     self.hooks.lost(leaving);
                 } else {
@@ -138,8 +139,7 @@ impl Member {
         for news in self.shared.take_news() {
             match news {
                 News::Shutdown => {
-                    let leaving = self.running.values().map(Running::share).collect();
-                    self.leaving.entry(None).or_insert(leaving);
+                    self.leave_all();
                     self.shutdown.get_or_insert_with(Instant::now);
                     self.advance(Input::Shutdown, &mut commands);
                 }
@@ -223,6 +223,25 @@ impl Member {
         self.advance(Input::Assigned(known), commands);
         self.hooks
             .assigned(lanes.iter().filter_map(|lane| self.running.get(lane)).map(Running::share).collect());
+    }
+
+    /// Each partition is told of once: what is being revoked is not told of at the stop.
+    fn leave_all(&mut self) {
+        if self.shutdown.is_some() {
+            return;
+        }
+        let revoked: BTreeSet<Epoch> =
+            self.leaving.values().flatten().map(|(_, control)| control.epoch).collect();
+        let kept = self.running.iter().filter(|(epoch, _)| !revoked.contains(epoch));
+        let kept = kept.map(|(_, lane)| lane.share()).collect();
+        self.leaving.insert(None, kept);
+    }
+
+    /// These are told of by a newer revocation, or are lost.
+    fn forget_leaving(&mut self, leaving: &[(Place, Arc<LaneControl>)]) {
+        for told in self.leaving.values_mut() {
+            told.retain(|(_, control)| leaving.iter().all(|(_, newer)| newer.epoch != control.epoch));
+        }
     }
 
     fn advance(&mut self, input: Input, commands: &mut Vec<Command>) {

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::lane::LaneTask;
 use super::quiet::Vote;
-use super::status::{Ended, News};
+use super::status::{Ended, News, Shared};
 use super::{LaneControl, Member, metrics};
 use crate::broker::{Epoch, Lane};
 use crate::policy::Start;
@@ -27,6 +27,19 @@ impl Running {
     /// What hooks are told of, also when the lane has ended.
     pub(super) fn share(&self) -> (Place, Arc<LaneControl>) {
         (self.place.clone(), Arc::clone(&self.control))
+    }
+}
+
+/// Tells that a lane's task is gone, also if the drop of what it held panics: the partition would stand still for ever.
+struct Farewell {
+    shared: Arc<Shared>,
+    lane: Epoch,
+    died: bool,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.shared.tell(News::LaneEnded { lane: self.lane, died: self.died });
     }
 }
 
@@ -76,13 +89,13 @@ impl Member {
             Arc::clone(&self.shared),
             Vote::new(Arc::clone(&self.context.quiet)),
         );
-        let shared = Arc::clone(&self.shared);
+        let farewell = Farewell { shared: Arc::clone(&self.shared), lane: epoch, died: true };
         let task = self.runtime.spawn(async move {
+            let mut farewell = farewell;
             // The task is dropped inside, before the news: when the group hears of it, all is gone.
             let run = AssertUnwindSafe(async move { std::future::poll_fn(|cx| task.poll(cx)).await })
                 .catch_unwind();
-            let died = run.await.is_err();
-            shared.tell(News::LaneEnded { lane: epoch, died });
+            farewell.died = run.await.is_err();
         });
         Running { place, subscriber, control, task: task.abort_handle() }
     }
