@@ -12,6 +12,8 @@ use crate::broker::Epoch;
 
 /// Without an accepted commit for so many intervals, a lane is braked as if commits had failed.
 const SILENT_INTERVALS: u32 = 3;
+/// Lanes are looked at this often at least, however seldom is committed; and what failed is committed again.
+const LOOK: Duration = Duration::from_secs(1);
 /// What goes on failing is said again after this.
 const AGAIN: Duration = Duration::from_secs(60);
 
@@ -36,7 +38,7 @@ struct Failing {
 
 impl Commits {
     pub(super) fn new(interval: Duration) -> Self {
-        let next_check = Instant::now() + interval;
+        let next_check = Instant::now() + interval.min(LOOK);
         Self { interval, next_check, dirty: BTreeMap::new(), failing: BTreeMap::new() }
     }
 
@@ -71,9 +73,14 @@ impl Commits {
         again
     }
 
-    /// Looks at all lanes, once an interval.
+    /// Whether to commit again what failed, because the timer would come too late.
+    pub(super) fn ask_again(&self) -> bool {
+        self.interval > LOOK && self.error().is_some()
+    }
+
+    /// Looks at all lanes, once an interval or more often.
     pub(super) fn check<'a>(&mut self, now: Instant, lanes: impl Iterator<Item = &'a Arc<LaneControl>>) {
-        self.next_check = now + self.interval;
+        self.next_check = now + self.interval.min(LOOK);
         let before = std::mem::take(&mut self.dirty);
         let mut alive = BTreeSet::new();
         for lane in lanes {
@@ -94,7 +101,10 @@ impl Commits {
 
     /// For how long something finished has not become durable, in the worst partition; zero if commits succeed.
     pub(super) fn dirty_for(&self, now: Instant) -> Duration {
-        self.dirty.values().min().map_or(Duration::ZERO, |since| now - *since)
+        let fails = |lane| self.failing.get(lane).is_some_and(|failing| failing.sentence.is_some());
+        let silent = self.interval * SILENT_INTERVALS;
+        let ages = self.dirty.iter().map(|(lane, since)| (lane, now - *since));
+        ages.filter(|(lane, age)| *age >= silent || fails(lane)).map(|(_, age)| age).max().unwrap_or_default()
     }
 
     /// One of the partitions whose last commit failed.
@@ -146,6 +156,23 @@ mod tests {
             said.extend(failed.then_some(second));
         }
         assert_eq!(said, [0, 60, 120]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_seldom_is_committed_lanes_are_looked_at_and_what_failed_is_committed_again() {
+        let (mut commits, start, lane) = (Commits::new(SECOND * 3600), Instant::now(), dirty_lane(1));
+        for second in 1..=600 {
+            let now = start + SECOND * second;
+            assert!(commits.is_due(now));
+            commits.check(now, [&lane].into_iter());
+            assert!(!commits.ask_again() && !lane.is_braked());
+            assert_eq!(commits.dirty_for(now), Duration::ZERO, "it waits for its time");
+        }
+        let failed = start + SECOND * 601;
+        commits.failed(failed, lane.epoch, "refused".into());
+        assert!(commits.ask_again() && !commits.dirty_for(failed).is_zero());
+        commits.accepted(failed, lane.epoch);
+        assert!(!commits.ask_again());
     }
 
     #[tokio::test(start_paused = true)]

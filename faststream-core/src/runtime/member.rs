@@ -160,6 +160,9 @@ impl Member {
         if self.commits.is_due(now) {
             self.look_for_stuck(now);
             self.commits.check(now, self.running.values().map(|lane| &lane.control));
+            if self.commits.ask_again() {
+                commands.push(Command::CommitNow);
+            }
             let dirty = self.commits.dirty_for(now);
             metrics::dirty(&self.name, dirty);
             let mut status = self.shared.status();
