@@ -42,14 +42,17 @@ pub(crate) struct Handled {
     pub(crate) id: u64,
 }
 
-/// What one member handled.
+/// What one member handled, and how long each call takes.
 #[derive(Default)]
-struct Seen(Mutex<Vec<Handled>>);
+struct Seen(Mutex<Vec<Handled>>, Duration);
 
 #[subscriber(topic = "${TOPIC}", group = "${GROUP}")]
 async fn tick(tick: Tick, metadata: Metadata, State(seen): State<Seen>) {
     let handled = Handled { at: Instant::now(), partition: metadata.partition, id: tick.id };
     seen.0.lock().expect("not poisoned").push(handled);
+    if !seen.1.is_zero() {
+        tokio::time::sleep(seen.1).await;
+    }
 }
 
 /// Who reads what, and how.
@@ -61,6 +64,8 @@ pub(crate) struct Group {
     pub(crate) protocol: Protocol,
     pub(crate) partitions: i32,
     pub(crate) settings: GroupSettings,
+    /// How long each call takes.
+    pub(crate) slow: Duration,
     pub(crate) properties: Vec<(&'static str, String)>,
 }
 
@@ -77,6 +82,7 @@ impl Group {
             protocol,
             partitions,
             settings,
+            slow: Duration::ZERO,
             properties,
         }
     }
@@ -97,7 +103,7 @@ impl Group {
             .name(&self.name)
             .module(module_path!())
             .group_settings(self.settings.clone())
-            .state(Seen::default());
+            .state(Seen(Mutex::default(), self.slow));
         let environment = Environment::only([("TOPIC", &self.name), ("GROUP", &self.name)]);
         let plan = app.plan(Setting { environment, ..Setting::default() }).expect("a right app");
         let seen = plan.state().expect("given above");

@@ -88,8 +88,9 @@ impl LaneHandle {
         Some(self.rewound.load(SeqCst)).filter(|offset| *offset != NONE)
     }
 
-    fn is_rewind(&self, first: i64) -> bool {
-        first < self.position() && first < self.again.load(SeqCst)
+    /// Where the log began again among these offsets, and how many come before.
+    fn find_rewind(&self, offsets: impl Iterator<Item = i64>) -> Option<(usize, i64)> {
+        find_rewind(self.position(), self.again.load(SeqCst), offsets)
     }
 
     pub(super) fn wake(&self) {
@@ -97,6 +98,16 @@ impl LaneHandle {
             queue.wake();
         }
     }
+}
+
+/// The first offset below what was handed out before, and below where we made librdkafka begin again: what is left of the
+/// old log and the first of the new one may come in one batch.
+fn find_rewind(mut position: i64, again: i64, offsets: impl Iterator<Item = i64>) -> Option<(usize, i64)> {
+    offsets.enumerate().find(|(_, offset)| {
+        let is_rewind = *offset < position.min(again);
+        position = position.max(offset + 1);
+        is_rewind
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -109,6 +120,8 @@ pub(super) struct KafkaLane {
     client: Arc<Client>,
     start: i64,
     batch: Held,
+    /// Where the log began again, behind the current batch.
+    rewind: Option<i64>,
 }
 
 /// The current batch.
@@ -125,7 +138,7 @@ enum Held {
 impl KafkaLane {
     pub(super) fn new(handle: Arc<LaneHandle>, client: Arc<Client>) -> Self {
         let start = handle.position();
-        Self { handle, client, start, batch: Held::Nothing }
+        Self { handle, client, start, batch: Held::Nothing, rewind: None }
     }
 }
 
@@ -150,20 +163,28 @@ impl Lane for KafkaLane {
         self.batch = Held::Nothing;
         let slot = lock(&self.handle.slot);
         let Some(queue) = &*slot else { return Poll::Pending };
+        if let Some(offset) = self.rewind.take() {
+            self.handle.rewound.store(offset, SeqCst);
+        }
         if self.handle.rewound().is_some() {
             return Poll::Pending;
         }
         queue.register(cx.waker());
         loop {
-            let batch = queue.consume(max);
+            let mut batch = queue.consume(max);
             for error in batch.errors() {
                 let (topic, partition) = &self.handle.place;
                 let text = format_args!("{topic}/{partition}: {error:?} in place of a message");
                 self.client.context().errors.tell(&format!("{topic}/{partition} {error:?}"), text);
             }
-            if let Some(first) = batch.first_offset().filter(|first| self.handle.is_rewind(*first)) {
-                self.handle.rewound.store(first, SeqCst);
-                return Poll::Pending;
+            let rewind = self.handle.find_rewind(batch.offsets());
+            if let Some((before, offset)) = rewind {
+                if before == 0 {
+                    self.handle.rewound.store(offset, SeqCst);
+                    return Poll::Pending;
+                }
+                batch.truncate(before);
+                self.rewind = Some(offset);
             }
             if let Some(next) = batch.next_offset() {
                 self.handle.position.store(next, SeqCst);
@@ -219,5 +240,20 @@ impl Lane for KafkaLane {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_began_again_is_found_wherever_it_is_in_a_batch() {
+        const NEVER: i64 = i64::MAX;
+        assert_eq!(find_rewind(7, NEVER, [7, 8, 12].into_iter()), None);
+        assert_eq!(find_rewind(7, NEVER, [0, 1].into_iter()), Some((0, 0)));
+        assert_eq!(find_rewind(7, NEVER, [7, 8, 2, 3].into_iter()), Some((2, 2)));
+        assert_eq!(find_rewind(7, 5, [7, 8, 5, 6, 7].into_iter()), None, "we made it begin again at 5");
+        assert_eq!(find_rewind(7, 5, [7, 8, 4, 5].into_iter()), Some((2, 4)));
     }
 }

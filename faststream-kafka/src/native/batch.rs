@@ -58,8 +58,13 @@ impl Batch {
         &self.errors
     }
 
-    pub(crate) fn first_offset(&self) -> Option<i64> {
-        self.messages.first().map(|message| message.native().offset)
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = i64> {
+        self.messages.iter().map(|message| message.native().offset)
+    }
+
+    /// Keeps this many messages, the first ones.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.messages.truncate(len);
     }
 
     pub(crate) fn next_offset(&self) -> Option<i64> {

@@ -160,6 +160,22 @@ fn a_log_that_begins_again_is_handled_again() {
     none_is_lost("again", &member.stop_cleanly("again"), 200);
 }
 
+/// What is left of the old log and the first of the new one come in one batch.
+#[test]
+fn a_log_that_begins_again_behind_a_backlog_is_handled_again() {
+    let cluster = Cluster::new(1);
+    let mut group = cluster.group("backlog");
+    group.slow = Duration::from_millis(4);
+    // More than a batch in each partition.
+    write(&group, 0, 1_600);
+    let member = group.join();
+    wait_quickly("some are handled", || member.count() >= 8);
+    cluster.refuse(RDKafkaApiKey::Fetch, Error::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, 1);
+    wait_quickly("all are handled again", || member.count() >= 3_200);
+    group.all_is_committed("backlog");
+    none_is_lost("backlog", &member.stop_cleanly("backlog"), 1_600);
+}
+
 /// Out of range, and told not to begin elsewhere: librdkafka stops the partition for good, without a word.
 #[test]
 fn a_partition_that_is_assigned_and_not_fetched_begins_again_within_10_s() {
