@@ -18,7 +18,7 @@ use super::client::{Client, destroy};
 use super::closing::Closing;
 use super::context::{Committed, Happened, Place};
 use super::lane::LaneHandle;
-use super::offsets::OffsetFetch;
+use super::offsets::{OffsetFetch, Starts};
 use super::owed::{Owed, Revoke};
 use super::topics;
 use super::watch::Watch;
@@ -37,6 +37,10 @@ pub(super) struct Control {
     /// Assigned, and without a lane until their offsets are known.
     pub(super) unopened: BTreeMap<Place, PartitionQueue>,
     pub(super) late: Vec<OffsetFetch>,
+    /// Messages that missed their lanes: fetching begins again there.
+    pub(super) missed: Starts,
+    /// To be begun again once no rebalance waits for its answer.
+    pub(super) postponed: Starts,
     pub(super) revocations: u64,
     pub(super) watch: Watch,
     /// The topics to subscribe to, whenever they change.
@@ -60,6 +64,8 @@ impl Control {
             lanes: BTreeMap::new(),
             unopened: BTreeMap::new(),
             late: Vec::new(),
+            missed: Starts::new(),
+            postponed: Starts::new(),
             revocations: 0,
             watch: Watch::default(),
             topics,
@@ -94,7 +100,7 @@ impl Control {
                 break;
             }
             self.serve_owed();
-            self.serve_late();
+            self.serve_postponed();
             let commands = self.member.turn();
             self.carry_out(commands);
             self.serve_owed();
@@ -151,10 +157,8 @@ impl Control {
             // It belongs to a lane, which has not seen it: the partition begins again there.
             let errors = &self.client.context().errors;
             errors.tell("main queue", format_args!("{}/{}: a message missed its lane", place.0, place.1));
-            if let Some(lane) = self.lanes.get(&place) {
-                let start = offset.min(lane.position());
-                self.restart(vec![(place, Some(start))]);
-            }
+            let missed = self.missed.entry(place).or_insert(offset);
+            *missed = offset.min(*missed);
         }
     }
 
@@ -232,7 +236,8 @@ impl Control {
         let Some(lane) = self.lanes.values().find(|lane| lane.epoch == epoch).cloned() else { return };
         drop(lane.fence());
         self.lanes.remove(&lane.place);
-        self.begin_again([(lane.place.clone(), lane.stored())].into());
+        self.postponed.insert(lane.place.clone(), lane.stored());
+        self.serve_postponed();
     }
 
     pub(super) fn fence_all(&mut self) {

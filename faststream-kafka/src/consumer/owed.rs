@@ -87,8 +87,31 @@ impl Control {
         None
     }
 
+    /// Partitions to begin again, and those whose offsets came after the answer. Not while a rebalance waits for its
+    /// answer: librdkafka would take this for it, and give away what is still at work.
+    pub(super) fn serve_postponed(&mut self) {
+        if !self.owed.is_empty() || self.closing.is_some() {
+            return;
+        }
+        let missed = std::mem::take(&mut self.missed).into_iter();
+        let missed: Vec<Start> = missed
+            .filter_map(|(place, offset)| {
+                let start = offset.min(self.lanes.get(&place)?.position());
+                Some((place, Some(start)))
+            })
+            .collect();
+        if !missed.is_empty() {
+            self.restart(missed);
+        }
+        let postponed = std::mem::take(&mut self.postponed);
+        if !postponed.is_empty() {
+            self.begin_again(postponed);
+        }
+        self.serve_late();
+    }
+
     /// Partitions whose offsets came after the answer.
-    pub(super) fn serve_late(&mut self) {
+    fn serve_late(&mut self) {
         let mut starts = Starts::new();
         for fetch in &mut self.late {
             starts.extend(fetch.news());
@@ -101,7 +124,7 @@ impl Control {
     }
 
     /// Opens lanes at these offsets, in partitions that are assigned already.
-    pub(super) fn begin_again(&mut self, starts: Starts) {
+    fn begin_again(&mut self, starts: Starts) {
         for place in starts.keys() {
             // Gone before the new one is there: its callback would end the new one's.
             drop(self.unopened.remove(place));
@@ -167,7 +190,7 @@ impl Control {
         }
         self.give_back(&places);
         if let Revoke::Rewound(start) = kind {
-            self.begin_again(places.into_iter().map(|place| (place, start)).collect());
+            self.postponed.extend(places.into_iter().map(|place| (place, start)));
             return None;
         }
         self.answered("revoke", assignment::unassign(self.client.consumer(), &places));
@@ -176,8 +199,10 @@ impl Control {
     }
 
     /// Fences the lanes of these partitions and drops their queues.
-    pub(super) fn give_back(&mut self, places: &[Place]) {
+    fn give_back(&mut self, places: &[Place]) {
         for place in places {
+            self.postponed.remove(place);
+            self.missed.remove(place);
             if let Some(lane) = self.lanes.remove(place) {
                 drop(lane.fence());
             }

@@ -176,6 +176,35 @@ fn a_log_that_begins_again_behind_a_backlog_is_handled_again() {
     none_is_lost("backlog", &member.stop_cleanly("backlog"), 1_600);
 }
 
+/// To begin a partition in the middle of a rebalance would be taken for the answer that is still owed.
+#[test]
+fn offsets_that_are_known_during_a_revocation_give_nothing_away_before_its_calls_have_ended() {
+    thread::scope(|scope| {
+        // Which of them move is the broker's to say.
+        for late in 0..4 {
+            scope.spawn(move || {
+                let what = format!("partition {late} is late");
+                let cluster = Cluster::new(1);
+                cluster.session(Duration::from_secs(20));
+                let mut group = cluster.group("late");
+                group.slow = Duration::from_secs(3);
+                write(&group, 0, 8);
+                cluster.lead(&group.name, late, -1);
+                let first = group.join();
+                wait_quickly(&format!("{what}: the others are at work"), || first.count() == 3);
+                let second = group.join();
+                thread::sleep(Duration::from_millis(1_200));
+                cluster.lead(&group.name, late, 1);
+                wait_quickly(&what, || first.count() + second.count() >= 8);
+                group.all_is_committed(&what);
+                let mut all = first.stop_cleanly(&what);
+                all.extend(second.stop_cleanly(&what));
+                assert_eq!(none_is_lost(&what, &all, 8), 0, "{what}: handled twice: {all:?}");
+            });
+        }
+    });
+}
+
 /// Out of range, and told not to begin elsewhere: librdkafka stops the partition for good, without a word.
 #[test]
 fn a_partition_that_is_assigned_and_not_fetched_begins_again_within_10_s() {
