@@ -7,7 +7,7 @@ use faststream_core::publish::Outgoing;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, DeliveryResult, Headers as _, Message as _};
+use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::ProducerContext;
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientConfig, error::KafkaResult};
@@ -24,6 +24,9 @@ pub(super) struct Ticket {
     answer: oneshot::Sender<Result<Published, PublishError>>,
     /// What to send if the wished partition does not exist.
     pub(super) instead: Option<Outgoing>,
+    /// The record's, for what is said when it is refused. Not read from the message: the safe interface panics at header
+    /// names that are no UTF-8, and the producer's thread would be gone.
+    size: usize,
     /// Counts it for `flush` until it is answered.
     _pass: Arc<Pass>,
 }
@@ -31,9 +34,10 @@ pub(super) struct Ticket {
 impl Ticket {
     pub(super) fn new(
         answer: oneshot::Sender<Result<Published, PublishError>>,
+        size: usize,
         pass: Arc<Pass>,
     ) -> Box<Self> {
-        Box::new(Self { answer, instead: None, _pass: pass })
+        Box::new(Self { answer, instead: None, size, _pass: pass })
     }
 
     pub(super) fn answer(self, result: Result<Published, PublishError>) {
@@ -83,15 +87,12 @@ impl ProducerContext for Deliveries {
                     Some(by_key) if code == RDKafkaErrorCode::UnknownPartition => {
                         self.state.send_again(by_key, ticket);
                     }
-                    _ => ticket.answer(Err(refused(code, message.topic(), size(message)))),
+                    _ => {
+                        let error = refused(code, message.topic(), ticket.size);
+                        ticket.answer(Err(error));
+                    }
                 }
             }
         }
     }
-}
-
-fn size(message: &BorrowedMessage<'_>) -> usize {
-    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
-    let headers = headers.map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len)).sum::<usize>();
-    headers + message.key().map_or(0, <[u8]>::len) + message.payload().map_or(0, <[u8]>::len)
 }

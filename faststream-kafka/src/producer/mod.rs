@@ -91,7 +91,7 @@ impl Producer for KafkaProducer {
     fn enqueue(&self, record: Outgoing) -> Receipt {
         let (answer, answered) = oneshot::channel();
         let topic = record.topic.to_string();
-        self.shared.send(&record, Ticket::new(answer, self.shared.queued.pass()));
+        self.shared.send(&record, Ticket::new(answer, size(&record), self.shared.queued.pass()));
         Receipt::waiting(topic, answered)
     }
 
@@ -185,5 +185,27 @@ impl Drop for KafkaProducer {
 impl fmt::Debug for KafkaProducer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KafkaProducer").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faststream_core::broker::PublishErrorKind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_record_that_is_not_delivered_is_told_whatever_its_headers_are_called() {
+        let mut config = ClientConfig::new();
+        // Nobody listens there.
+        config.set("bootstrap.servers", "127.0.0.1:1").set("message.timeout.ms", "300");
+        let producer = KafkaProducer::new(config, "test").expect("a producer");
+        for name in [&b"\xff\xfe"[..], b"", b"plain"] {
+            let mut record = Outgoing::new("anything", "x");
+            record.headers.push((Bytes::copy_from_slice(name), None));
+            let receipt = tokio::time::timeout(Duration::from_secs(20), producer.enqueue(record));
+            let error = receipt.await.expect("the thread lives").expect_err("nobody was there");
+            assert_eq!(error.kind, PublishErrorKind::Retriable, "{error}");
+        }
     }
 }
