@@ -1,4 +1,4 @@
-//! A revocation in the middle of a stop: what hooks are told of.
+//! Hooks at a stop: what they are told of, and what they cannot hurt.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,4 +39,19 @@ async fn a_revocation_in_the_middle_of_a_stop_tells_of_each_partition_once() {
     let mut told = told.lock().expect("not poisoned").clone();
     told.sort();
     assert_eq!(told, ["first", "second"]);
+}
+
+#[faststream::test]
+async fn a_hook_that_panics_at_the_stop_keeps_no_other_from_running() {
+    let ran: Arc<Mutex<Vec<&str>>> = Arc::default();
+    let (second, last) = (Arc::clone(&ran), Arc::clone(&ran));
+    let exit = FastStream::new(MemoryBroker::new())
+        .name("stop")
+        .on_shutdown(|| -> std::future::Ready<()> { panic!("by the test") })
+        .on_shutdown(move || async move { second.lock().expect("not poisoned").push("second") })
+        .after_shutdown(move || async move { last.lock().expect("not poisoned").push("last") })
+        .run_until(sleep(Duration::from_secs(1)))
+        .await;
+    assert_eq!((exit.code, ran.lock().expect("not poisoned").as_slice()), (0, &["second", "last"][..]));
+    assert_eq!(exit.sentences, ["hook 1 of `on_shutdown` panicked"]);
 }

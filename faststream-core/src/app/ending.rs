@@ -1,9 +1,11 @@
 //! The end of an app, once its handlers have ended: hooks, the last confirmations.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::error;
@@ -56,12 +58,15 @@ impl Ending {
     /// Every hook runs, whatever comes of the others.
     async fn run_hooks(&self, moment: &str, hooks: &[BoxHook], exit: &mut Exit) {
         for (number, hook) in (1..).zip(hooks) {
-            let sentence = match timeout(HOOK, hook(self.hook.clone())).await {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => format!("hook {number} of `{moment}` failed: {error}"),
-                Err(_) => {
+            // All of it inside: the call itself may panic, and the drop of a hook that is left.
+            let call = async { timeout(HOOK, async { hook(self.hook.clone()).await }).await };
+            let sentence = match AssertUnwindSafe(call).catch_unwind().await {
+                Ok(Ok(Ok(()))) => continue,
+                Ok(Ok(Err(error))) => format!("hook {number} of `{moment}` failed: {error}"),
+                Ok(Err(_)) => {
                     format!("hook {number} of `{moment}` was still running after {HOOK:?}, and was left")
                 }
+                Err(_) => format!("hook {number} of `{moment}` panicked"),
             };
             error!("{sentence}");
             // The records are safe: a failed hook is said, and changes no exit code but that of a left one.
