@@ -67,12 +67,12 @@ impl Future for Step {
 /// Extraction and the first poll in one: a handler that never waits costs no bookkeeping. The first poll uses the
 /// lane's waker; in the set it is polled again and registers anew.
 pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Outcome, Call> {
-    delivery.control.begins(Some(delivery.record.offset));
+    delivery.control.begins(Some(delivery.offset));
     if let Some(observer) = &delivery.context.observer {
         observer.begins(&CallBegin {
             handler: &delivery.subscriber.handler,
             lane: delivery.control.epoch,
-            offset: delivery.record.offset,
+            offset: delivery.offset,
             attempt: delivery.attempt,
         });
     }

@@ -118,8 +118,15 @@ async fn its_handler_sees_where_the_record_was_first_and_all_attempts() {
     let world = World::start_on(FIRST, with_topics, []);
     world.feed([retried(0, &PAST)]);
     world.quiet().await;
-    let first = Seen { topic: "orders".into(), partition: 7, offset: 42, timestamp: Some(99), attempt: 5 };
-    assert_eq!(world.seen(), [first]);
+    let first = Seen {
+        topic: "orders".into(),
+        partition: 7,
+        offset: 42,
+        timestamp: Some(99),
+        attempt: 5,
+        at_work: Some(0),
+    };
+    assert_eq!(world.seen(), [first], "what is said of slow calls names the record where it is now");
     assert_eq!(world.stored(), Some(1), "stored is where it is now");
 }
 

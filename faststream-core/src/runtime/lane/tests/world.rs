@@ -120,6 +120,8 @@ pub(super) struct Seen {
     pub(super) offset: i64,
     pub(super) timestamp: Option<i64>,
     pub(super) attempt: u32,
+    /// What the lane says that it is at, meanwhile.
+    pub(super) at_work: Option<i64>,
 }
 
 pub(super) struct World {
@@ -434,6 +436,7 @@ fn call(delivery: &Delivery<'_>) -> Call {
             offset: record.offset,
             timestamp: record.timestamp,
             attempt: delivery.attempt(),
+            at_work: delivery.control.at_work(),
         });
         let spared = stage.only_fail.is_some_and(|key| record.key != Some(key.as_bytes()));
         if spared { Act::Done } else { stage.acts.pop_front().unwrap_or(Act::Done) }
