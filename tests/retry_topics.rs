@@ -1,5 +1,6 @@
 //! Retry topics as users rely on them: order of stages, delays, crashes, refusals; in virtual time.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -202,6 +203,21 @@ mod stages {
         let told = calls.brief();
         let [(1, 1, 0), (1, 2, second)] = told[..] else { panic!("{told:?}") };
         assert!((10_000..10_010).contains(&second), "neither sooner nor begun anew: {told:?}");
+    }
+
+    #[faststream::test]
+    async fn a_start_that_takes_long_makes_no_delay_longer() {
+        let (app, calls) = app(module_path!());
+        let starts = Arc::new(AtomicU64::new(0));
+        // Only the second one: the clock of the first is where the delay began.
+        let app = app.on_startup(move || sleep(Duration::from_secs(2 * starts.fetch_add(1, Relaxed))));
+        let mut app = TestApp::start(app).await;
+        app.append("orders", &Order { id: 1, attempt: 2 });
+        sleep(Duration::from_secs(1)).await;
+        app.crash().await;
+        let told = calls.brief();
+        let [(1, 1, 0), (1, 2, second)] = told[..] else { panic!("{told:?}") };
+        assert!((10_000..10_010).contains(&second), "{told:?}");
     }
 
     #[faststream::test]

@@ -53,6 +53,8 @@ type NamedBroker<'a> = (&'a Option<Arc<str>>, &'a Arc<dyn Broker>);
 struct Launch<'a> {
     plan: &'a Plan,
     options: StartOptions,
+    /// The moment that `options.started` is the time of: hooks, states and brokers take their time.
+    began: Instant,
     states: States,
     /// Empty until the producers are there.
     contexts: Contexts,
@@ -132,7 +134,7 @@ impl<'a> Launch<'a> {
                 states.insert_shared(entry.type_id, Arc::clone(value));
             }
         }
-        Self { plan, options, states, contexts: Contexts::new(), running: None }
+        Self { plan, options, began: Instant::now(), states, contexts: Contexts::new(), running: None }
     }
 
     async fn go(&mut self) -> Result<(), StartError> {
@@ -193,7 +195,8 @@ impl<'a> Launch<'a> {
     fn contexts(&self, stop: &Arc<StopRequest>) -> Result<Contexts, BrokerError> {
         let states = Arc::new(self.states.clone());
         let seed = self.options.seed.unwrap_or_else(|| fastrand::u64(..));
-        let started = (self.options.started.unwrap_or_else(unix_time), Instant::now());
+        let given = self.options.started.map(|started| (started, self.began));
+        let started = given.unwrap_or_else(|| (unix_time(), Instant::now()));
         let context = |(index, (name, broker)): (u64, NamedBroker<'_>)| {
             let context = Context {
                 app: Arc::clone(&self.plan.name),
