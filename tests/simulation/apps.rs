@@ -1,8 +1,12 @@
 //! The apps under simulation, each in a module of its own.
 
-use faststream::{Ack, Verdict, publisher, subscriber};
+use std::sync::Arc;
+
+use faststream::{Ack, Metadata, State, Verdict, publisher, subscriber};
 
 use crate::behaviour::{Job, Planned, take_time};
+use crate::hooks::Partitions;
+use crate::witness;
 
 pub(crate) mod by_partition {
     use super::*;
@@ -128,5 +132,73 @@ pub(crate) mod two_groups {
     async fn three(job: Job) -> Result<Verdict, Planned> {
         let id = job.work().await?.id;
         Ok(if id % 7 == 0 { Verdict::reject("planned") } else { Verdict::Ack })
+    }
+}
+
+pub(crate) mod by_stages {
+    use super::*;
+
+    #[subscriber(
+        topic = "in",
+        retry(attempts = 2, backoff = "50ms", topics = ["2s", "10s"]),
+        on_error = DeadLetter,
+        drain = "2s",
+    )]
+    #[publisher(topic = "out")]
+    async fn handle(job: Job) -> Result<Job, Planned> {
+        job.toil().await
+    }
+}
+
+pub(crate) mod by_stages_and_hand {
+    use super::*;
+
+    #[subscriber(
+        topic = "in",
+        order = None,
+        concurrency = 4,
+        ack = Manual,
+        retry(topics = ["1s", "5s"]),
+        on_error = DeadLetter,
+    )]
+    async fn handle(job: Job, ack: Ack) {
+        tokio::spawn(later(job, ack));
+        take_time(&mut faststream::testing::random()).await;
+    }
+}
+
+pub(crate) mod durable {
+    use super::*;
+
+    // A call that waits for its commit waits for earlier records, too, which may need its place: hence the timeout.
+    #[subscriber(
+        topic = "in",
+        order = Key,
+        concurrency = 4,
+        ack = Manual,
+        timeout = "30s",
+        retry(attempts = 3, backoff = "100ms..1s"),
+        on_error = DeadLetter,
+    )]
+    async fn handle(job: Job, ack: Ack, metadata: Metadata) -> Result<(), Planned> {
+        job.work().await?;
+        if ack.ack_durable().await.is_ok() {
+            witness::is_committed(metadata.partition, metadata.offset);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) mod hooked {
+    use super::*;
+
+    #[subscriber(topic = "in", retry(attempts = 2, backoff = "100ms"), on_error = DeadLetter)]
+    async fn handle(
+        job: Job,
+        metadata: Metadata,
+        State(partitions): State<Arc<Partitions>>,
+    ) -> Result<(), Planned> {
+        let _call = partitions.call(metadata.partition);
+        job.toil().await.map(drop)
     }
 }

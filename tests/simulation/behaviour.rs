@@ -37,10 +37,19 @@ impl Job {
 
     /// Takes its time, then maybe fails or panics.
     pub(crate) async fn work(self) -> Result<Self, Planned> {
+        self.fail_by(0.12).await
+    }
+
+    /// Takes its time, and fails as often as not.
+    pub(crate) async fn toil(self) -> Result<Self, Planned> {
+        self.fail_by(0.5).await
+    }
+
+    async fn fail_by(self, probability: f64) -> Result<Self, Planned> {
         let mut random = random();
         take_time(&mut random).await;
         assert!(!random.fails(0.02), "planned");
-        if random.fails(0.12) { Err(Planned) } else { Ok(self) }
+        if random.fails(probability) { Err(Planned) } else { Ok(self) }
     }
 }
 

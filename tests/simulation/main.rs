@@ -5,26 +5,33 @@
 
 mod apps;
 mod behaviour;
+mod hooks;
 mod itself;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod stages;
+mod witness;
 
 use faststream::FastStream;
 use faststream::memory::MemoryBroker;
 use faststream::testing::{Report, Scenario, random_of_run, simulate};
-use faststream::{GroupSettings, Publish};
+use faststream::{DeadLetterGuard, GroupSettings, Publish};
 
 use self::behaviour::Job;
 
 /// How many simulations share the seeds.
-const SHARES: u64 = 8;
+const SHARES: u64 = 12;
 
 /// Runs one app's share of the seeds: no two apps get the same ones.
 fn share(number: u64, app: impl Fn() -> FastStream + Sync) -> Report {
+    share_of(number, app, scenario())
+}
+
+fn share_of(number: u64, app: impl Fn() -> FastStream + Sync, scenario: Scenario) -> Report {
     let seeds = std::env::var("FASTSTREAM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
     let first = number * 1_000_000;
     let seeds = first..first + u64::div_ceil(seeds, SHARES);
-    let report = simulate(seeds, || std::future::ready(app()), scenario());
+    let report = simulate(seeds, || std::future::ready(app()), scenario);
     println!("{report}");
     report
 }
@@ -46,7 +53,12 @@ fn app(module: &str) -> FastStream {
     let mut random = random_of_run();
     let settings = GroupSettings::new()
         .max_uncommitted(*random.pick(&[3, 10, 10_000]))
-        .max_in_flight(*random.pick(&[4, 16, 10_000]));
+        .max_in_flight(*random.pick(&[4, 16, 10_000]))
+        .dead_letter_guard(*random.pick(&[
+            None,
+            Some(DeadLetterGuard::new(2, 90, 10)),
+            Some(DeadLetterGuard::default()),
+        ]));
     FastStream::new(MemoryBroker::new()).name("simulated").module(module).group_settings(settings)
 }
 
@@ -88,4 +100,26 @@ fn finished_when_dispatched_and_committed() {
 #[test]
 fn finished_when_ended_and_skipped_in_two_groups() {
     share(7, || app("simulation::apps::two_groups"));
+}
+
+#[test]
+fn two_retry_topics_then_dead_letters_in_partition_order() {
+    share_of(8, || app("simulation::apps::by_stages"), stages::accounted(scenario()));
+}
+
+#[test]
+fn retry_topics_without_order_and_acks_by_hand() {
+    share(9, || app("simulation::apps::by_stages_and_hand"));
+}
+
+#[test]
+fn durable_acks_inside_the_call() {
+    share_of(10, || app("simulation::apps::durable"), witness::watched(scenario()));
+}
+
+#[test]
+fn hooks_that_take_long_fail_and_panic() {
+    share_of(11, || hooks::hooked(app("simulation::apps::hooked")), witness::watched(scenario()));
+    let ran = hooks::RAN.each_ref().map(|ran| ran.load(std::sync::atomic::Ordering::Relaxed));
+    assert!(ran.iter().all(|ran| *ran > 0), "each kind of hook ran: {ran:?}");
 }

@@ -46,6 +46,18 @@ fn a_record_finished_before_its_copy_is_confirmed_is_found() {
 }
 
 #[test]
+fn a_record_finished_before_its_copy_is_in_the_next_retry_topic_is_found() {
+    let told = found(Planted::GoOnEarly, "simulation::apps::by_stages", scenario());
+    assert!(told.contains("promise 1:") && told.contains("its copy is not in in-simulated-retry-"), "{told}");
+}
+
+#[test]
+fn a_due_time_forgotten_after_a_crash_is_found() {
+    let told = found(Planted::ForgetDue, "simulation::apps::by_stages", scenario());
+    assert!(told.contains("a record in a retry topic is") && told.contains("it is due in"), "{told}");
+}
+
+#[test]
 fn a_drain_without_end_is_found() {
     let told = found(Planted::DrainForEver, "simulation::apps::by_partition", scenario());
     assert!(told.contains("promise 4:") || told.contains("promise 6:"), "{told}");

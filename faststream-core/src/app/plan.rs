@@ -164,6 +164,13 @@ impl Plan {
         self.groups.iter().map(settings).collect()
     }
 
+    /// What the hooks of an assignment may take before its partitions begin.
+    #[cfg(feature = "testing")]
+    pub(crate) fn hooks_take(&self) -> Duration {
+        let hooked = self.groups.iter().filter(|group| !group.hooks.assigned.is_empty());
+        hooked.map(|group| group.settings.drain).max().unwrap_or_default()
+    }
+
     /// The subscribers that run, by module and line.
     #[must_use]
     pub fn subscribers(&self) -> &[Arc<Subscriber>] {

@@ -23,6 +23,10 @@ pub enum Planted {
     ForgetQueued,
     /// A record is finished before its copy is confirmed.
     SettleEarly,
+    /// A record is finished before its copy in the next retry topic is confirmed.
+    GoOnEarly,
+    /// A new assignment forgets when the first record of a retry topic is due.
+    ForgetDue,
     /// A drain has no end.
     DrainForEver,
     /// A kept record is read from a batch that was refilled.

@@ -33,7 +33,12 @@ impl LaneTask {
         let Some(slot) = self.slots.get_mut(offset) else { return };
         slot.copies = Some(Copies { left: copies, purpose, failures: 0 });
         #[cfg(feature = "planted-bugs")]
-        planted::finish_if(Planted::SettleEarly, &mut self.offsets, offset);
+        {
+            planted::finish_if(Planted::SettleEarly, &mut self.offsets, offset);
+            if purpose == Purpose::Retry {
+                planted::finish_if(Planted::GoOnEarly, &mut self.offsets, offset);
+            }
+        }
         self.publish_again(offset, cx);
     }
 

@@ -14,6 +14,8 @@ use super::slots::{Failure, Purpose};
 use super::timers::Kind;
 use crate::delivery::Record;
 use crate::publish::{Outgoing, Partition};
+#[cfg(feature = "planted-bugs")]
+use crate::runtime::planted::{self, Planted};
 use crate::subscriber::RetryTopic;
 
 const DUE: &str = "retry-due";
@@ -56,6 +58,10 @@ impl LaneTask {
             Due::Now => return true,
             Due::Later => return false,
             Due::Unknown => {}
+        }
+        #[cfg(feature = "planted-bugs")]
+        if planted::is_planted(Planted::ForgetDue) && self.offsets.prefix().is_none() {
+            return true;
         }
         let record = self.lane.record(self.cursor);
         let pause = pause(&record, stage.delay, self.context.now_ms());

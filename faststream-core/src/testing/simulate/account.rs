@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::evidence::{Before, Content, Evidence, Origin, Place};
-use crate::delivery::Outcome;
+use super::evidence::{Evidence, Origin, Place};
+use super::record::{Copied, End, Left, RecordAccount};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order};
 use crate::subscriber::Subscriber;
 use crate::verdict::Verdict;
@@ -48,97 +48,22 @@ pub(super) struct LaneAccount {
     pub(super) dirty: Option<Instant>,
     /// Since when this record could begin and does not.
     pub(super) stuck: Option<(i64, Instant)>,
-}
-
-/// One record in one assignment.
-#[derive(Debug, Default)]
-pub(super) struct RecordAccount {
-    pub(super) attempts: u32,
-    pub(super) open: bool,
-    /// How its last call ended.
-    last: Option<End>,
-    /// Settled by hand as a success, or as given up.
-    acked: bool,
-    hand: Option<Verdict>,
-    /// What was known of its dead letters when it was last decided about.
-    letters: Before,
-    finished: bool,
-}
-
-/// How a call ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum End {
-    Decided(Verdict),
-    /// What is to be published, and what was known of it before.
-    Published(Vec<Content>, Before),
-    Failed,
-    NotEncodable,
-    Undecodable,
-}
-
-/// What is left to do for a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Left {
-    Nothing,
-    /// No call of its handler began.
-    Begin,
-    /// A call runs, this attempt.
-    Call(u32),
-    /// The handler ended, its `Ack` did not.
-    Ack,
-    /// A result is not in its topic.
-    Copies,
-    /// Its dead letter is not in this topic.
-    Letter(Arc<str>),
-    /// Another attempt, after so many.
-    Attempt(u32),
-    /// It is held, or stopped the app.
-    Help,
-}
-
-impl RecordAccount {
-    pub(super) fn begin(&mut self) {
-        self.attempts += 1;
-        self.open = true;
-        self.hand = None;
-    }
-
-    pub(super) fn end(&mut self, outcome: &Outcome, evidence: &Evidence, origin: &Origin) {
-        self.open = false;
-        self.letters = evidence.letters_now(origin);
-        self.last = Some(match outcome {
-            Outcome::Verdict(verdict) => End::Decided(verdict.clone()),
-            Outcome::Publish(copies) => {
-                let copies: Vec<_> = copies.iter().map(Content::of).collect();
-                let before = evidence.copies_now(&copies);
-                End::Published(copies, before)
-            }
-            Outcome::Failed(_) => End::Failed,
-            Outcome::NotEncodable(_) => End::NotEncodable,
-            Outcome::Rejected(_) => End::Undecodable,
-        });
-    }
-
-    /// Whether it was found finished when one last looked.
-    pub(super) fn is_known_finished(&self) -> bool {
-        self.finished
-    }
-
-    /// Settled by hand, and in time.
-    pub(super) fn settle(&mut self, attempt: u32, verdict: &Verdict, letters: Before) {
-        if matches!(verdict, Verdict::Ack | Verdict::Skip) {
-            self.acked = true;
-        } else if attempt == self.attempts {
-            self.hand = Some(verdict.clone());
-            self.letters = letters;
-        }
-    }
+    /// Until then it may wait for the hooks of its assignment.
+    pub(super) hooks_until: Instant,
+    /// Dead letters in a row, along the finished records: now, and at most.
+    pub(super) dead_in_a_row: (u32, u32),
 }
 
 impl LaneAccount {
     pub(super) fn origin(&self, offset: i64) -> Origin {
         let (group, handler) = (Arc::clone(&self.group), Arc::clone(&self.subscriber.handler));
         Origin { group, handler, place: self.place.clone(), offset }
+    }
+
+    /// What a record's dead letter says of it: where it was read first.
+    pub(super) fn letter(&self, offset: i64, evidence: &Evidence) -> Origin {
+        let (place, offset) = evidence.original(&self.place, offset);
+        Origin { place, offset, ..self.origin(offset) }
     }
 
     /// Whether nothing is left to do for a record. What is in the logs for it is counted for it from then on.
@@ -157,20 +82,26 @@ impl LaneAccount {
         // An accepted `Ack` counts from then on, whatever becomes of the call.
         let record = self.records.get(&offset);
         let is_acked = self.subscriber.ack == AckPolicy::Manual && record.is_some_and(|record| record.acked);
-        let finished = is_published
-            || is_acked
-            || match self.left(offset, evidence) {
-                Left::Nothing => true,
-                Left::Letter(_) => match self.records.get(&offset) {
-                    Some(record) => evidence.came_letter(&self.origin(offset), &record.letters),
-                    None => false,
-                },
-                Left::Begin | Left::Call(_) | Left::Ack | Left::Copies | Left::Attempt(_) | Left::Help => {
-                    false
+        let (finished, ended_in) = if is_published || is_acked {
+            (true, None)
+        } else {
+            match (self.left(offset, evidence), record) {
+                (Left::Nothing, _) => (true, None),
+                (Left::Letter(_), Some(record)) => {
+                    let came = evidence.came_letter(&self.letter(offset, evidence), &record.letters);
+                    (came, Some(Copied::Letter))
                 }
-            };
+                (Left::Stage(_), Some(record)) => {
+                    let claimed = record
+                        .step
+                        .is_some_and(|(step, before)| evidence.claim(&[step], &before, &self.origin(offset)));
+                    (claimed, Some(Copied::Stage))
+                }
+                _ => (false, None),
+            }
+        };
         if finished && let Some(record) = self.records.get_mut(&offset) {
-            record.finished = true;
+            (record.finished, record.ended_in) = (true, ended_in);
         }
         finished
     }
@@ -217,8 +148,11 @@ impl LaneAccount {
             AckPolicy::AckFirst | AckPolicy::Ack => Left::Nothing,
             AckPolicy::RejectOnError => self.after_reject(),
             AckPolicy::NackOnError | AckPolicy::Manual => {
-                if record.attempts < self.subscriber.retry.max_attempts() {
+                if record.attempts - record.before < self.subscriber.retry.max_attempts() {
                     return Left::Attempt(record.attempts);
+                }
+                if let Some(next) = self.subscriber.next_retry_topic(&self.place.0) {
+                    return Left::Stage(Arc::clone(&next.name));
                 }
                 self.given_up(self.subscriber.on_error)
             }
@@ -244,6 +178,8 @@ impl LaneAccount {
     /// Moves the prefix over what is finished, to `end` at most.
     pub(super) fn advance(&mut self, end: i64, evidence: &mut Evidence) {
         while self.prefix < end && self.is_finished(self.prefix, evidence) {
+            let ended_in = self.records.get(&self.prefix).and_then(|record| record.ended_in);
+            self.count_dead(ended_in);
             self.prefix += 1;
         }
     }
@@ -268,7 +204,9 @@ impl LaneAccount {
         }
         match self.left(offset, evidence) {
             Left::Call(_) | Left::Attempt(_) | Left::Help => true,
-            Left::Nothing | Left::Begin | Left::Ack | Left::Copies | Left::Letter(_) => false,
+            Left::Nothing | Left::Begin | Left::Ack | Left::Copies | Left::Stage(_) | Left::Letter(_) => {
+                false
+            }
         }
     }
 
@@ -287,7 +225,10 @@ impl LaneAccount {
                 Some(End::Published(copies, before)) => evidence.was_refused(copies, before),
                 _ => false,
             };
-            of_copies || evidence.was_letter_refused(&self.origin(*offset), &record.letters)
+            let of_step = record.step.is_some_and(|(step, before)| evidence.was_refused(&[step], &before));
+            of_copies
+                || of_step
+                || evidence.was_letter_refused(&self.letter(*offset, evidence), &record.letters)
         })
     }
 
@@ -351,6 +292,7 @@ impl LaneAccount {
             Left::Call(attempt) => format!("attempt {attempt} of {handler} still runs, or was cut off"),
             Left::Ack => format!("{handler} returned, its `Ack` is not settled"),
             Left::Copies => format!("a result of {handler} is not in its topic"),
+            Left::Stage(topic) => format!("{handler} failed, and its copy is not in {topic}"),
             Left::Letter(topic) => format!("{handler} gave it up, and its dead letter is not in {topic}"),
             Left::Attempt(after) => format!("attempt {after} of {handler} failed, another is to come"),
             Left::Help => format!("{handler} holds it"),

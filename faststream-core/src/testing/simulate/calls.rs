@@ -8,6 +8,7 @@ use super::account::LaneAccount;
 use super::checker::Account;
 use super::evidence::Evidence;
 use super::promise::Promise;
+use super::record::RecordAccount;
 use crate::app::{CallBegin, CallReport};
 use crate::broker::Epoch;
 use crate::delivery::Outcome;
@@ -21,11 +22,12 @@ impl Account {
         let Some(account) = self.lanes.get_mut(&lane) else { return };
         let number = account.number;
         let place = account.name();
-        let wrong = check_begin(account, &self.evidence, offset, attempt);
+        let before = account.attempts_before(offset, &self.evidence);
+        let wrong = check_begin(account, &self.evidence, offset, attempt, self.began);
         let origin = account.origin(offset);
         let (ack, commit) = (account.subscriber.ack, account.subscriber.commit);
-        let is_new = attempt == 1;
-        let record = account.records.entry(offset).or_default();
+        let is_new = attempt == before + 1;
+        let record = account.records.entry(offset).or_insert_with(|| RecordAccount::after(before));
         record.begin();
         account.open += 1;
         account.highest = account.highest.max(offset);
@@ -63,11 +65,16 @@ impl Account {
         let CallReport { handler, lane, topic, partition, offset, attempt, outcome, .. } = *report;
         let Some(account) = self.lanes.get_mut(&lane) else { return };
         let number = account.number;
-        let origin = account.origin(offset);
+        let origin = account.letter(offset, &self.evidence);
+        let step = account.next_step(offset, attempt, &self.evidence);
         let record = account.records.entry(offset).or_default();
         let known = record.open && record.attempts == attempt;
-        record.end(outcome, &self.evidence, &origin);
+        record.end(outcome, &self.evidence, &origin, step);
         account.open = account.open.saturating_sub(1);
+        if let Some(step) = step {
+            self.may_go_on(step);
+        }
+        let Some(account) = self.lanes.get_mut(&lane) else { return };
         account.stuck = None;
         self.note(("called", number, offset, attempt, std::mem::discriminant(outcome)), || {
             let what = describe(outcome);
@@ -93,7 +100,7 @@ impl Account {
         let Some(account) = self.lanes.get_mut(&lane) else { return };
         let (number, over, place) = (account.number, account.over, account.name());
         let handler = Arc::clone(&account.subscriber.handler);
-        let letters = self.evidence.letters_now(&account.origin(offset));
+        let letters = self.evidence.letters_now(&account.letter(offset, &self.evidence));
         account.stuck = None;
         if accepted && let Some(record) = account.records.get_mut(&offset) {
             record.settle(attempt, verdict, letters);
@@ -117,15 +124,22 @@ fn check_begin(
     evidence: &Evidence,
     offset: i64,
     attempt: u32,
+    began: Instant,
 ) -> Option<(Promise, String)> {
     if account.over {
         return Some((Promise::StaleHasNoEffect, "it begins after the end of its assignment".into()));
+    }
+    let stages = account.attempts_before(offset, evidence);
+    let is_first = attempt == stages + 1;
+    let waits = account.waits(offset, evidence, began);
+    if is_first && !waits.is_zero() {
+        return Some((Promise::DelaysKept, format!("it is due in {waits:?}")));
     }
     let before = account.records.get(&offset);
     if before.is_some_and(|record| record.open) {
         return Some((Promise::Order, "its last attempt still runs".into()));
     }
-    if before.map_or(0, |record| record.attempts) + 1 != attempt {
+    if before.map_or(stages, |record| record.attempts) + 1 != attempt {
         return Some((
             Promise::Order,
             "this is not the record that is to be tried again: another was read".into(),
@@ -139,18 +153,18 @@ fn check_begin(
         if record.open {
             return Some((Promise::Order, format!("the call for offset {other} still runs")));
         }
-        if attempt == 1 && other > offset {
+        if is_first && other > offset {
             return Some((Promise::Order, format!("offset {other} began before it")));
         }
-        if attempt == 1 && account.forbids(other, evidence) {
+        if is_first && account.forbids(other, evidence) {
             let why = account.describe(other, evidence);
             return Some((Promise::Order, format!("offset {other} is before it: {why}")));
         }
     }
-    check_brake(account, offset, attempt)
+    check_brake(account, offset).filter(|_| is_first)
 }
 
-fn check_brake(account: &LaneAccount, offset: i64, attempt: u32) -> Option<(Promise, String)> {
+fn check_brake(account: &LaneAccount, offset: i64) -> Option<(Promise, String)> {
     let ahead = offset - account.accepted;
     let most = i64::try_from(account.settings.max_uncommitted).unwrap_or(i64::MAX);
     // What was handed out before may begin: what waited behind its key.
@@ -160,7 +174,7 @@ fn check_brake(account: &LaneAccount, offset: i64, attempt: u32) -> Option<(Prom
     };
     let (since, highest) = account.braked?;
     let is_late = since < Instant::now() && offset > highest.saturating_add(kept);
-    (attempt == 1 && ahead >= most && is_late)
+    (ahead >= most && is_late)
         .then(|| (Promise::Brake, format!("it is {ahead} records beyond the last commit, of {most}")))
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::account::LaneAccount;
-use super::evidence::{Evidence, Origin};
+use super::evidence::{Content, Evidence, Origin};
 use super::promise::{Promise, Violation};
 use super::timeline::Timeline;
 use crate::app::{CallBegin, CallReport, Observer};
@@ -35,6 +36,10 @@ pub(super) struct Account {
     pub(super) settled: BTreeSet<Origin>,
     /// Records whose handler was called, where once is all there may be.
     pub(super) begun_once: BTreeSet<Origin>,
+    /// Steps through retry topics that a call may have led to, and when the first one did.
+    pub(super) steps: BTreeMap<Content, Instant>,
+    /// What the hooks of an assignment may take: its partitions wait for them.
+    pub(super) hooks_take: Duration,
     /// Members that are no more.
     pub(super) gone: BTreeSet<u64>,
     /// Commits fail, are late or get lost, or did so until this moment.
@@ -71,6 +76,8 @@ impl Checker {
             owed: BTreeMap::new(),
             settled: BTreeSet::new(),
             begun_once: BTreeSet::new(),
+            steps: BTreeMap::new(),
+            hooks_take: Duration::ZERO,
             gone: BTreeSet::new(),
             commits_disturbed: false,
             disturbed_until: now,
@@ -131,6 +138,7 @@ impl Account {
                     let key = key.map_or_else(String::new, |key| format!(", key {key}"));
                     format!("{}/{partition} has a record at {offset}{key}", record.topic)
                 });
+                self.came_to_stage(record);
             }
             Happening::Refused { record, error } => {
                 if error.kind == crate::broker::PublishErrorKind::Permanent {

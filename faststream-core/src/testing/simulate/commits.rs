@@ -52,6 +52,7 @@ impl Account {
         let Some(account) = self.lanes.get_mut(&lane) else { return };
         account.advance(next, &mut self.evidence);
         let offset = account.prefix;
+        let guard = account.check_guard();
         for finished in account.records.range(..offset).rev().map(|(offset, _)| *offset) {
             if !self.settled.insert(account.origin(finished)) {
                 break;
@@ -65,6 +66,9 @@ impl Account {
                 account.describe(offset, &self.evidence)
             );
             self.violated(Promise::CommitsOnlyFinished, sentence);
+        }
+        if let Some(sentence) = guard {
+            self.violated(Promise::Guarded, sentence);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::past::{Past, Step};
 use crate::publish::Outgoing;
 
 /// A partition.
@@ -27,10 +28,20 @@ pub(super) struct Origin {
 /// What is in the logs, and who counted on it.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
-    /// The keys of all records, by place and offset.
-    logs: BTreeMap<Place, Vec<Option<Bytes>>>,
+    /// All records, by place and offset.
+    logs: BTreeMap<Place, Vec<Logged>>,
     copies: BTreeMap<Content, Count>,
     letters: BTreeMap<Origin, Count>,
+}
+
+/// A record in a log.
+#[derive(Debug)]
+struct Logged {
+    key: Option<Bytes>,
+    /// What it says of earlier stages, if it is in a retry topic.
+    past: Option<Past>,
+    /// What stays the same from stage to stage.
+    content: Content,
 }
 
 /// How many of a copy there are, and how often it was refused for good.
@@ -43,7 +54,7 @@ struct Count {
 }
 
 /// What was known of copies when a call ended: only what came later is due to it.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Before {
     there: u64,
     refused: u64,
@@ -55,24 +66,73 @@ impl Content {
         (&record.topic, &record.key, &record.payload, &record.headers).hash(&mut hasher);
         Self(hasher.finish())
     }
+
+    /// What a record keeps when it goes on in a retry topic: all but what retry topics add.
+    fn kept_over_stages(record: &Outgoing) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (&record.key, &record.payload).hash(&mut hasher);
+        let own = record.headers.iter().filter(|(name, _)| !name.starts_with(b"retry-"));
+        own.for_each(|header| header.hash(&mut hasher));
+        Self(hasher.finish())
+    }
+
+    /// The copy of a record in a retry topic, whatever it says of times and errors.
+    fn of_step(step: &Step, content: Self) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (step, content).hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 impl Evidence {
     pub(super) fn appended(&mut self, partition: i32, offset: i64, record: &Outgoing) {
         let log = self.logs.entry((Arc::clone(&record.topic), partition)).or_default();
         debug_assert_eq!(i64::try_from(log.len()), Ok(offset), "the log was watched from its first record");
-        log.push(record.key.clone());
-        match origin(record) {
-            Some(origin) => self.letters.entry(origin).or_default().there += 1,
-            None => self.copies.entry(Content::of(record)).or_default().there += 1,
-        }
+        let (past, content) = (Past::of(record), Content::kept_over_stages(record));
+        log.push(Logged { key: record.key.clone(), past, content });
+        self.count(record).there += 1;
     }
 
     pub(super) fn refused(&mut self, record: &Outgoing) {
-        match origin(record) {
-            Some(origin) => self.letters.entry(origin).or_default().refused += 1,
-            None => self.copies.entry(Content::of(record)).or_default().refused += 1,
+        self.count(record).refused += 1;
+    }
+
+    fn count(&mut self, record: &Outgoing) -> &mut Count {
+        if let Some(origin) = origin(record) {
+            return self.letters.entry(origin).or_default();
         }
+        let content = Self::step_of(record).unwrap_or_else(|| Content::of(record));
+        self.copies.entry(content).or_default()
+    }
+
+    /// Which step through retry topics this record is; `None` if it is none.
+    pub(super) fn step_of(record: &Outgoing) -> Option<Content> {
+        let past = Past::of(record)?;
+        Some(Content::of_step(&past.step(Arc::clone(&record.topic)), Content::kept_over_stages(record)))
+    }
+
+    /// The copy that a record in a log leaves in the next retry topic, after so many attempts in all.
+    pub(super) fn next_step(
+        &self,
+        place: &Place,
+        offset: i64,
+        next: Arc<str>,
+        attempts: u32,
+    ) -> Option<Content> {
+        let logged = self.logged(place, offset)?;
+        let (original, at) = self.original(place, offset);
+        Some(Content::of_step(&Step { topic: next, original, at, attempts }, logged.content))
+    }
+
+    /// Where a record was read first.
+    pub(super) fn original(&self, place: &Place, offset: i64) -> (Place, i64) {
+        self.past(place, offset)
+            .map_or_else(|| (place.clone(), offset), |past| (past.original.clone(), past.at))
+    }
+
+    /// What a record in a retry topic says of earlier stages.
+    pub(super) fn past(&self, place: &Place, offset: i64) -> Option<&Past> {
+        self.logged(place, offset)?.past.as_ref()
     }
 
     pub(super) fn end(&self, place: &Place) -> i64 {
@@ -80,7 +140,11 @@ impl Evidence {
     }
 
     pub(super) fn key(&self, place: &Place, offset: i64) -> Option<&Bytes> {
-        self.logs.get(place)?.get(usize::try_from(offset).ok()?)?.as_ref()
+        self.logged(place, offset)?.key.as_ref()
+    }
+
+    fn logged(&self, place: &Place, offset: i64) -> Option<&Logged> {
+        self.logs.get(place)?.get(usize::try_from(offset).ok()?)
     }
 
     pub(super) fn places(&self) -> impl Iterator<Item = &Place> {

@@ -18,6 +18,8 @@ pub enum Fault {
     Rebalance,
     /// The members lose their membership.
     Lost,
+    /// A topic that records come to gets one more partition.
+    AddPartitions,
     /// Commits are refused: transient, stale, permanent.
     CommitErrors,
     /// Commits take long, or are never answered.
@@ -75,13 +77,14 @@ impl Faults {
 }
 
 impl Fault {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Crash,
         Self::Restart,
         Self::Join,
         Self::ForeignMember,
         Self::Rebalance,
         Self::Lost,
+        Self::AddPartitions,
         Self::CommitErrors,
         Self::CommitDelays,
         Self::OffsetFetchErrors,

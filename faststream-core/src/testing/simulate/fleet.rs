@@ -19,7 +19,7 @@ use crate::memory::MemoryBroker;
 use crate::runtime::{HeldRecord, Quiet};
 
 /// 2020-01-01, in milliseconds: when every run begins.
-const STARTED: i64 = 1_577_836_800_000;
+pub(super) const STARTED: i64 = 1_577_836_800_000;
 /// What a stop may take beyond the drain time, and when the broker is away.
 const STOP: Duration = Duration::from_secs(2);
 const STOP_OFFLINE: Duration = Duration::from_secs(12);

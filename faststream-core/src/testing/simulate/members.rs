@@ -49,6 +49,8 @@ impl Account {
             member_heard: Instant::now(),
             dirty: None,
             stuck: None,
+            hooks_until: Instant::now() + self.hooks_take,
+            dead_in_a_row: (0, 0),
         };
         self.lanes.insert(lane, account);
     }
@@ -143,7 +145,8 @@ impl Account {
     pub(super) fn lane_ended(&mut self, lane: Epoch) {
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         lane.over = true;
-        lane.died = !lane.revoked;
+        // Made to die, it may do so before it hears that it is revoked.
+        lane.died = !lane.revoked || self.reads_broken;
         lane.stuck = None;
         let number = lane.number;
         lane.open = 0;

@@ -66,13 +66,14 @@ impl Account {
     fn check_reading(&mut self) {
         let now = Instant::now();
         let mut wrong = None;
+        let began = self.began;
         for lane in self.lanes.values_mut().filter(|lane| !lane.over && !lane.revoked) {
             lane.look_for_finished(&mut self.evidence);
             lane.notice_silence();
             // The next commit tells whether it is over.
             let until = self.disturbed_until + lane.settings.commit_interval;
             let disturbed = self.commits_disturbed || now <= until;
-            let Some(offset) = next_to_begin(lane, &self.evidence, disturbed) else {
+            let Some(offset) = next_to_begin(lane, &self.evidence, disturbed, began) else {
                 lane.stuck = None;
                 continue;
             };
@@ -196,12 +197,18 @@ impl Account {
 }
 
 /// The record that could begin now; `None` if there is none, or if something forbids it.
-fn next_to_begin(lane: &LaneAccount, evidence: &Evidence, commits_disturbed: bool) -> Option<i64> {
+fn next_to_begin(
+    lane: &LaneAccount,
+    evidence: &Evidence,
+    commits_disturbed: bool,
+    began: Instant,
+) -> Option<i64> {
     let subscriber = &lane.subscriber;
     let waits_for_commit = subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each;
     if lane.open >= subscriber.concurrency.max(1)
         || (waits_for_commit && commits_disturbed)
         || lane.may_hold(evidence)
+        || Instant::now() < lane.hooks_until
     {
         return None;
     }
@@ -221,11 +228,15 @@ fn next_to_begin(lane: &LaneAccount, evidence: &Evidence, commits_disturbed: boo
         if lane.records.contains_key(&offset) {
             continue;
         }
+        // In a retry topic, all that come later wait for it.
+        if !lane.waits(offset, evidence, began).is_zero() {
+            return None;
+        }
         let behind = match subscriber.order {
             Order::Partition => lane.kept().next().is_some(),
             Order::Key => {
                 let key = evidence.key(&lane.place, offset);
-                let busy = |(other, record): (i64, &super::account::RecordAccount)| {
+                let busy = |(other, record): (i64, &super::record::RecordAccount)| {
                     (record.open || !record.is_known_finished()) && other != offset
                 };
                 lane.neighbours(offset, evidence).any(busy) || (key.is_some() && waiting.contains(&key))

@@ -18,6 +18,10 @@ pub(super) enum Promise {
     /// `AckFirst` with `commit = Each`.
     AtMostOnce,
     NothingLost,
+    /// Of retry topics.
+    DelaysKept,
+    /// The dead-letter guard.
+    Guarded,
     /// Of the scenario's author.
     OwnCheck,
 }
@@ -44,6 +48,10 @@ impl Promise {
             Self::Brake => "promise 11: while commits fail, what is delivered beyond the last one is bounded",
             Self::AtMostOnce => "`AckFirst` with `commit = Each`: at most once, and never before its commit",
             Self::NothingLost => "nothing is lost",
+            Self::DelaysKept => {
+                "a record in a retry topic is a copy of one that failed, and is not handed out before it is due"
+            }
+            Self::Guarded => "no more dead letters in a row than the guard lets through",
             Self::OwnCheck => "a check of the scenario",
         }
     }

@@ -91,6 +91,7 @@ impl<'f> Run<'f> {
             let mut account = checker.account();
             account.subscribers = plan.subscribers().to_vec();
             account.settings = plan.group_settings();
+            account.hooks_take = plan.hooks_take();
         }
         fleet.drain = plan.subscribers().iter().map(|subscriber| subscriber.drain).max().unwrap_or_default();
         let world = World {

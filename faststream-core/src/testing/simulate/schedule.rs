@@ -1,5 +1,6 @@
 //! One step of a run, drawn from its seed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -13,6 +14,8 @@ use crate::memory::MemoryBroker;
 const INSTANCES: usize = 3;
 /// Members of other processes at a time.
 const FOREIGN: usize = 2;
+/// Partitions of a topic, as far as they are added.
+const PARTITIONS: i32 = 6;
 /// Until a crashed member is thrown out.
 const SESSION: Duration = crate::memory::SESSION;
 
@@ -93,6 +96,7 @@ impl Run<'_> {
         let possible = match fault {
             Fault::Crash | Fault::Restart => instances > 0,
             Fault::Join => instances < INSTANCES,
+            Fault::AddPartitions => self.can_grow(),
             Fault::BrokenReads | Fault::BrokenClient => self.random.chance(0.3),
             _ => true,
         };
@@ -134,6 +138,10 @@ impl Run<'_> {
             Fault::Lost => {
                 account().unsettle(drain);
                 broker.lose(&group);
+            }
+            Fault::AddPartitions => {
+                account().unsettle(drain);
+                self.add_partition();
             }
             Fault::CommitErrors => {
                 account().commits_disturbed = true;
@@ -199,10 +207,32 @@ impl Run<'_> {
         self.foreign.push(broker.join_foreign(group, &topics));
     }
 
+    fn can_grow(&self) -> bool {
+        self.growing().next().is_some()
+    }
+
+    /// A source gets one more partition.
+    fn add_partition(&mut self) {
+        let growing: Vec<_> = self.growing().collect();
+        let (topic, partitions) = self.random.pick(&growing);
+        self.note(("partitions", topic, partitions), || format!("{topic} has {} partitions", partitions + 1));
+        self.world.broker_of(topic).add_partitions(topic, partitions + 1);
+    }
+
+    /// The sources that may get more partitions, with what they have.
+    fn growing(&self) -> impl Iterator<Item = (Arc<str>, i32)> {
+        let known = |topic: &Arc<str>| {
+            let partitions = self.world.broker_of(topic).topic_list().get(&**topic).copied()?;
+            (partitions < PARTITIONS).then(|| (Arc::clone(topic), partitions))
+        };
+        self.scenario.sources.iter().filter_map(move |(topic, _)| known(topic))
+    }
+
     fn refuse_publishes(&mut self, broker: &MemoryBroker, times: u32) {
         let mut topics = Vec::new();
         for subscriber in &self.world.subscribers {
             topics.extend(subscriber.publishes.iter().cloned());
+            topics.extend(subscriber.retry_topics.iter().map(|retry| Arc::clone(&retry.name)));
             for topic in broker.topic_list().into_keys().filter(|topic| subscriber.reads(topic)) {
                 topics.push(subscriber.dead_letter_topic(&topic));
             }

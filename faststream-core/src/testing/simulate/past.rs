@@ -1,0 +1,113 @@
+//! What a record in a retry topic says of its past, and when it may be handed out again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::account::LaneAccount;
+use super::checker::Account;
+use super::evidence::{Content, Evidence, Place};
+use super::fleet::STARTED;
+use super::promise::Promise;
+use crate::publish::Outgoing;
+
+/// What its headers say.
+#[derive(Debug, Clone)]
+pub(super) struct Past {
+    pub(super) original: Place,
+    pub(super) at: i64,
+    pub(super) attempts: u32,
+    /// When it is due, in Unix milliseconds.
+    pub(super) due: i64,
+}
+
+/// One step of a record: where it goes on, where it came from first, after how many attempts.
+#[derive(Debug, Hash)]
+pub(super) struct Step {
+    pub(super) topic: Arc<str>,
+    pub(super) original: Place,
+    pub(super) at: i64,
+    pub(super) attempts: u32,
+}
+
+impl Past {
+    /// `None` without a past that is told in full.
+    pub(super) fn of(record: &Outgoing) -> Option<Self> {
+        let text = |name: &str| {
+            let (_, value) = record.headers.iter().find(|(key, _)| key == name.as_bytes())?;
+            std::str::from_utf8(value.as_deref()?).ok()
+        };
+        Some(Self {
+            original: (text("retry-original-topic")?.into(), text("retry-original-partition")?.parse().ok()?),
+            at: text("retry-original-offset")?.parse().ok()?,
+            attempts: text("retry-attempts")?.parse().ok()?,
+            due: text("retry-due")?.parse().ok()?,
+        })
+    }
+
+    pub(super) fn step(&self, topic: Arc<str>) -> Step {
+        Step { topic, original: self.original.clone(), at: self.at, attempts: self.attempts }
+    }
+
+    /// How long it is still to wait.
+    pub(super) fn left(&self, began: Instant) -> Duration {
+        let due = Duration::from_millis(u64::try_from(self.due - STARTED).unwrap_or(0));
+        due.saturating_sub(began.elapsed())
+    }
+}
+
+impl LaneAccount {
+    /// Attempts that a record had before it came here.
+    pub(super) fn attempts_before(&self, offset: i64, evidence: &Evidence) -> u32 {
+        let is_stage = self.subscriber.retry_topic(&self.place.0).is_some();
+        evidence.past(&self.place, offset).filter(|_| is_stage).map_or(0, |past| past.attempts)
+    }
+
+    /// How long a record of a retry topic is still to wait.
+    pub(super) fn waits(&self, offset: i64, evidence: &Evidence, began: Instant) -> Duration {
+        let is_stage = self.subscriber.retry_topic(&self.place.0).is_some();
+        let past = evidence.past(&self.place, offset).filter(|_| is_stage);
+        past.map_or(Duration::ZERO, |past| past.left(began))
+    }
+
+    /// The copy that this record leaves in the next retry topic, if it fails there is one.
+    pub(super) fn next_step(&self, offset: i64, attempts: u32, evidence: &Evidence) -> Option<Content> {
+        let next = self.subscriber.next_retry_topic(&self.place.0)?;
+        evidence.next_step(&self.place, offset, Arc::clone(&next.name), attempts)
+    }
+}
+
+impl Account {
+    /// A call ended that may send its record on to the next stage: its delay counts from now at the earliest.
+    pub(super) fn may_go_on(&mut self, step: Content) {
+        self.steps.entry(step).or_insert_with(Instant::now);
+    }
+
+    /// A copy came to a retry topic: somebody failed for it, with as many attempts, and its delay is the topic's.
+    pub(super) fn came_to_stage(&mut self, record: &Outgoing) {
+        let retry = self.subscribers.iter().find_map(|subscriber| subscriber.retry_topic(&record.topic));
+        let Some((name, delay)) = retry.map(|retry| (Arc::clone(&retry.name), retry.delay)) else { return };
+        // Without a past, somebody else put it there.
+        let (Some(past), Some(step)) = (Past::of(record), Evidence::step_of(record)) else { return };
+        let Some(failed) = self.steps.get(&step).copied() else {
+            let sentence = format!(
+                "{name}: a copy of {}/{} offset {} says that it failed {} times, and differs from what failed so often",
+                past.original.0, past.original.1, past.at, past.attempts
+            );
+            return self.violated(Promise::DelaysKept, sentence);
+        };
+        // Headers have whole milliseconds.
+        let least = i64::try_from((failed - self.began + delay).as_millis()).unwrap_or(i64::MAX);
+        let most = i64::try_from((self.began.elapsed() + delay).as_millis()).unwrap_or(i64::MAX);
+        let due = past.due - STARTED;
+        if due < least || due > most.saturating_add(1) {
+            let sentence = format!(
+                "{name}: a copy of {}/{} offset {} is due at {due} ms; it failed {delay:?} before {least} ms at the \
+                 earliest, and came {delay:?} before {most} ms",
+                past.original.0, past.original.1, past.at
+            );
+            self.violated(Promise::DelaysKept, sentence);
+        }
+    }
+}

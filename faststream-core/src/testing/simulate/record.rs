@@ -1,0 +1,120 @@
+//! What is known of one record in one assignment: its attempts, how they ended, and what finished it.
+
+use std::sync::Arc;
+
+use super::evidence::{Before, Content, Evidence, Origin};
+use crate::delivery::Outcome;
+use crate::verdict::Verdict;
+
+/// One record in one assignment.
+#[derive(Debug, Default)]
+pub(super) struct RecordAccount {
+    /// Those of earlier stages counted.
+    pub(super) attempts: u32,
+    pub(super) before: u32,
+    pub(super) open: bool,
+    /// How its last call ended.
+    pub(super) last: Option<End>,
+    /// Settled by hand as a success, or as given up.
+    pub(super) acked: bool,
+    pub(super) hand: Option<Verdict>,
+    /// What was known of its dead letters when it was last decided about.
+    pub(super) letters: Before,
+    /// Its copy in the next retry topic, should it go on there, and what was known of it.
+    pub(super) step: Option<(Content, Before)>,
+    pub(super) finished: bool,
+    /// Finished by a copy that goes on: in a retry topic, or in the dead letters.
+    pub(super) ended_in: Option<Copied>,
+}
+
+/// Which copy finished a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Copied {
+    Stage,
+    Letter,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    Decided(Verdict),
+    /// What is to be published, and what was known of it before.
+    Published(Vec<Content>, Before),
+    Failed,
+    NotEncodable,
+    Undecodable,
+}
+
+/// What is left to do for a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// No call of its handler began.
+    Begin,
+    /// A call runs, this attempt.
+    Call(u32),
+    /// The handler ended, its `Ack` did not.
+    Ack,
+    /// A result is not in its topic.
+    Copies,
+    /// Its copy is not in this retry topic.
+    Stage(Arc<str>),
+    /// Its dead letter is not in this topic.
+    Letter(Arc<str>),
+    /// Another attempt, after so many.
+    Attempt(u32),
+    /// It is held, or stopped the app.
+    Help,
+}
+
+impl RecordAccount {
+    /// Handed out for the first time here, after so many attempts in earlier stages.
+    pub(super) fn after(before: u32) -> Self {
+        Self { before, attempts: before, ..Self::default() }
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.attempts += 1;
+        self.open = true;
+        self.hand = None;
+    }
+
+    /// `letter` is what its dead letter would be, `step` its copy in the next retry topic.
+    pub(super) fn end(
+        &mut self,
+        outcome: &Outcome,
+        evidence: &Evidence,
+        letter: &Origin,
+        step: Option<Content>,
+    ) {
+        self.open = false;
+        self.letters = evidence.letters_now(letter);
+        self.step = step.map(|step| (step, evidence.copies_now(&[step])));
+        self.last = Some(match outcome {
+            Outcome::Verdict(verdict) => End::Decided(verdict.clone()),
+            Outcome::Publish(copies) => {
+                let copies: Vec<_> = copies.iter().map(Content::of).collect();
+                let before = evidence.copies_now(&copies);
+                End::Published(copies, before)
+            }
+            Outcome::Failed(_) => End::Failed,
+            Outcome::NotEncodable(_) => End::NotEncodable,
+            Outcome::Rejected(_) => End::Undecodable,
+        });
+    }
+
+    /// Whether it was found finished when one last looked.
+    pub(super) fn is_known_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Settled by hand, and in time.
+    pub(super) fn settle(&mut self, attempt: u32, verdict: &Verdict, letters: Before) {
+        if matches!(verdict, Verdict::Ack | Verdict::Skip) {
+            self.acked = true;
+        } else if attempt == self.attempts {
+            self.hand = Some(verdict.clone());
+            self.letters = letters;
+        }
+    }
+}
