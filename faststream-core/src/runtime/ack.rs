@@ -41,6 +41,9 @@ impl Ack {
     /// dropping the future gives up the wait, not the ack. Earlier records of the partition that are not finished (kept
     /// back, settled by somebody else) are waited for too: nothing behind them can be committed.
     ///
+    /// Awaited inside the call of a handler with `concurrency`, it keeps its place meanwhile, and an earlier record that is
+    /// to be tried again may need one: set a `timeout`, or await it in a task of its own.
+    ///
     /// # Errors
     /// [`Stale`] if the partition was taken away before the broker confirmed: the record may be handled again elsewhere.
     pub async fn ack_durable(mut self) -> Result<(), Stale> {

@@ -18,7 +18,7 @@ pub enum Fault {
     Rebalance,
     /// The members lose their membership.
     Lost,
-    /// A topic that records come to gets one more partition.
+    /// A topic that records come to gets one more partition, up to six.
     AddPartitions,
     /// Commits are refused: transient, stale, permanent.
     CommitErrors,
