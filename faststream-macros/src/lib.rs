@@ -17,25 +17,39 @@ use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
 
-/// Registers a function as a handler of records.
+#[doc = include_str!("reference/subscriber.md")]
 #[proc_macro_attribute]
 pub fn subscriber(args: TokenStream, item: TokenStream) -> TokenStream {
     keeping(item, |item| subscriber::expand(args.into(), item))
 }
 
-/// Publishes what a subscriber returns.
+#[doc = include_str!("reference/publisher.md")]
 #[proc_macro_attribute]
 pub fn publisher(args: TokenStream, item: TokenStream) -> TokenStream {
     keeping(item, |item| publisher::expand(&args.into(), item))
 }
 
-/// Generates `fn main`, which runs the app.
+/// Generates `fn main`, which runs the app that an `async fn app() -> FastStream` builds.
+///
+/// The function stays: tests call it. The package's name and version are the app's, unless it says others. What `main` takes
+/// on the command line and from the environment: `faststream::guide::running`.
+///
+/// | key | meaning | default |
+/// | --- | --- | --- |
+/// | `crate = "path"` | where the `faststream` crate is, if it was renamed | `"faststream"` |
 #[proc_macro_attribute]
 pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     keeping(item, |item| entry::expand(args.into(), item))
 }
 
-/// Makes a test of an `async fn`, in virtual time.
+/// Makes a test of an `async fn` without arguments, on one thread, in virtual time.
+///
+/// A test that hangs for a minute of real time is ended. More: `faststream::guide::testing`.
+///
+/// | key | meaning | default |
+/// | --- | --- | --- |
+/// | `real_time` | time passes as it does outside: for handlers that await a real socket | virtual time |
+/// | `crate = "path"` | where the `faststream` crate is, if it was renamed | `"faststream"` |
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     keeping(item, |item| test::expand(args.into(), item))

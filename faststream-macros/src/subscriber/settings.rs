@@ -222,3 +222,22 @@ fn distance(one: &str, other: &str) -> usize {
     }
     row[other.len()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_its_row_in_the_reference() {
+        let rows: Vec<_> = include_str!("../reference/subscriber.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"))
+            .filter_map(|row| row.split(|letter: char| letter != '_' && !letter.is_alphabetic()).next())
+            .collect();
+        let keys: Vec<_> = KEYS.split(", ").map(|key| key.trim_matches('`')).collect();
+        let missing: Vec<_> = keys.iter().filter(|key| !rows.contains(key)).collect();
+        assert!(missing.is_empty(), "without a row: {missing:?}");
+        let unknown: Vec<_> = rows.iter().filter(|row| !keys.contains(row)).collect();
+        assert!(unknown.is_empty(), "no keys: {unknown:?}");
+    }
+}
