@@ -26,6 +26,24 @@ fn functions(dir: &Path, names: &mut BTreeSet<String>) {
     }
 }
 
+/// Without what rustfmt decides.
+fn bare(code: &str) -> String {
+    code.split_whitespace().collect::<String>().replace(",}", "}")
+}
+
+#[test]
+fn the_code_that_is_shown_is_the_examples() {
+    let example = bare(include_str!("../examples/orders.rs"));
+    let texts = [include_str!("../README.md"), include_str!("../src/guide/testing.md")];
+    let blocks = texts.iter().flat_map(|text| text.split("```rust,ignore\n").skip(1));
+    let items: Vec<&str> =
+        blocks.filter_map(|block| block.split("```").next()).flat_map(|block| block.split("\n\n")).collect();
+    assert!(items.len() > 6, "only {} items are shown", items.len());
+    for item in items {
+        assert!(example.contains(&bare(item)), "examples/orders.rs has no\n{item}");
+    }
+}
+
 fn rows() -> Vec<Vec<&'static str>> {
     let rows = TABLES.lines().filter(|line| line.starts_with('|'));
     rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
