@@ -424,6 +424,7 @@ impl Drop for Bomb {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "an arm an act")]
 fn call(delivery: &Delivery<'_>) -> Call {
     let script = delivery.state::<Script>().expect("the test's script").clone();
     let record = delivery.record();
