@@ -32,8 +32,35 @@ pub use faststream_core::publish::{
 pub use faststream_core::result::{Decide, Decision, Failure, IntoOutcome};
 pub use faststream_core::runtime::{Ack, HeldRecord};
 pub use faststream_core::subscriber::Requirements;
+/// Runs an app in tests.
+///
+/// ```
+/// use faststream::{FastStream, TestApp, memory::MemoryBroker, publisher, subscriber};
+///
+/// #[subscriber(topic = "numbers")]
+/// #[publisher(topic = "doubles")]
+/// async fn double(number: i64) -> anyhow::Result<i64> {
+///     number.checked_mul(2).ok_or_else(|| anyhow::anyhow!("too large"))
+/// }
+///
+/// async fn app() -> FastStream {
+///     FastStream::new(MemoryBroker::new()).name("numbers")
+/// }
+///
+/// // In a test: `#[faststream::test] async fn numbers_are_doubled()`.
+/// # faststream::testing::run(false, || async {
+/// let app = TestApp::start(app().await).await;
+/// app.publish("numbers", &21).await;
+/// assert_eq!(app.published::<i64>("doubles").single(), 42);
+/// app.publish("numbers", &i64::MAX).await;
+/// assert_eq!((app.calls("double").len(), app.held().len()), (6, 1));
+/// assert!(app.health().degraded);
+/// # });
+/// ```
 #[cfg(feature = "testing")]
-pub use faststream_core::testing::{self, TestApp, simulate};
+pub use faststream_core::testing::TestApp;
+#[cfg(feature = "testing")]
+pub use faststream_core::testing::{self, simulate};
 pub use faststream_core::verdict::Verdict;
 pub use faststream_macros::{main, publisher, subscriber, test};
 

@@ -16,6 +16,25 @@ use crate::policy::{AckPolicy, GroupSettings, OnError, Retry};
 ///
 /// Building it never connects and never fails; what is wrong is reported at start, all of it at once. It has no type
 /// parameters: a function returns it, `main` runs it, a test runs the same one.
+///
+/// ```
+/// # use faststream_core::app::FastStream;
+/// # use faststream_core::memory::MemoryBroker;
+/// # use faststream_core::policy::{GroupSettings, OnError, Retry};
+/// # use std::time::Duration;
+/// struct Prices(Vec<(String, f64)>);
+///
+/// async fn app() -> FastStream {
+///     FastStream::new(MemoryBroker::new())
+///         .name("billing")
+///         .state(Prices(vec![("pen".to_owned(), 2.5)]))
+///         .retry(Retry::attempts(3))
+///         .on_error(OnError::DeadLetter)
+///         .group_settings(GroupSettings::new().drain(Duration::from_secs(10)))
+///         .after_startup(async || println!("reads"))
+/// }
+/// # drop(app());
+/// ```
 #[must_use = "an app does nothing until it is run"]
 pub struct FastStream {
     pub(super) name: Option<String>,

@@ -14,6 +14,15 @@ const SILENT: Duration = Duration::from_secs(30);
 ///
 /// It lives as long as restarting it would cure nothing: brokers that are away never count against it. Being degraded
 /// is for people: something is held, or not well, and everything else goes on.
+///
+/// ```
+/// # use faststream_core::app::Health;
+/// /// What a probe of an orchestrator is answered.
+/// fn ready(health: &Health) -> (u16, String) {
+///     (if health.ready { 200 } else { 503 }, health.reasons.join("\n"))
+/// }
+/// # assert_eq!(ready(&Health::default()), (503, String::new()));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {

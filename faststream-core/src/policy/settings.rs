@@ -5,6 +5,17 @@ use std::time::Duration;
 use super::{DeadLetterGuard, Provision};
 
 /// Settings of a consumer group that have no better home.
+///
+/// ```
+/// # use faststream_core::policy::{GroupSettings, Provision};
+/// # use std::time::Duration;
+/// let settings = GroupSettings::new()
+///     .drain(Duration::from_secs(10))
+///     .handler_ttl(Duration::from_secs(300))
+///     .dead_letter_guard(None)
+///     .provision(Provision::Verify);
+/// assert_eq!(settings.commit_interval, Duration::from_secs(1));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupSettings {
