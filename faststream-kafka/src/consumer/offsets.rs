@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,14 +37,17 @@ pub(super) struct OffsetFetch {
     /// When the thread was started.
     asked: Instant,
     answers: Receiver<Starts>,
+    /// Nobody waits any more: the thread ends, though it has nothing to tell.
+    over: Arc<AtomicBool>,
 }
 
 impl OffsetFetch {
     pub(super) fn begin(client: &Arc<Client>, request: &Arc<GroupRequest>, places: Vec<Place>) -> Self {
         let (client, request) = (Arc::clone(client), Arc::clone(request));
-        let answers = ask(&client, &request, &places);
+        let over = Arc::default();
+        let answers = ask(&client, &request, &places, &over);
         let now = Instant::now();
-        Self { client, request, places, began: now, asked: now, answers }
+        Self { client, request, places, began: now, asked: now, answers, over }
     }
 
     /// What has become known since the last call. One partition that cannot be asked about holds up no other.
@@ -56,7 +59,7 @@ impl OffsetFetch {
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     if !self.places.is_empty() && self.asked.elapsed() > AGAIN {
-                        self.answers = ask(&self.client, &self.request, &self.places);
+                        self.answers = ask(&self.client, &self.request, &self.places, &self.over);
                         self.asked = Instant::now();
                     }
                     break;
@@ -78,10 +81,22 @@ impl OffsetFetch {
     }
 }
 
-fn ask(client: &Arc<Client>, request: &Arc<GroupRequest>, places: &[Place]) -> Receiver<Starts> {
+impl Drop for OffsetFetch {
+    fn drop(&mut self) {
+        self.over.store(true, SeqCst);
+    }
+}
+
+fn ask(
+    client: &Arc<Client>,
+    request: &Arc<GroupRequest>,
+    places: &[Place],
+    over: &Arc<AtomicBool>,
+) -> Receiver<Starts> {
     let (sender, answers) = channel();
     let (asking, request, places) = (Arc::clone(client), Arc::clone(request), places.to_vec());
-    let run = move || run(&asking, &request, places, &sender);
+    let over = Arc::clone(over);
+    let run = move || run(&asking, &request, places, &sender, &over);
     if let Err(error) = thread::Builder::new().name("fs-offsets".into()).spawn(run) {
         let text = format_args!("no thread to fetch offsets on, tried again: {error}");
         client.context().errors.tell("offset thread", text);
@@ -89,9 +104,15 @@ fn ask(client: &Arc<Client>, request: &Arc<GroupRequest>, places: &[Place]) -> R
     answers
 }
 
-fn run(client: &Client, request: &GroupRequest, mut places: Vec<Place>, answers: &Sender<Starts>) {
+fn run(
+    client: &Client,
+    request: &GroupRequest,
+    mut places: Vec<Place>,
+    answers: &Sender<Starts>,
+    over: &AtomicBool,
+) {
     let began = Instant::now();
-    while !places.is_empty() && !client.context().closing.load(SeqCst) {
+    while !places.is_empty() && !over.load(SeqCst) && !client.context().closing.load(SeqCst) {
         let mut known = Starts::new();
         let fetched = fetch(client, request, &places, &mut known);
         places.retain(|place| !known.contains_key(place));
@@ -138,4 +159,58 @@ fn fetch(
         }
     }
     result
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+
+    use rdkafka::ClientConfig;
+    use rdkafka::consumer::BaseConsumer;
+
+    use super::super::context::GroupContext;
+    use super::*;
+
+    /// How many threads fetch offsets.
+    fn fetching() -> usize {
+        let tasks = fs::read_dir("/proc/self/task").expect("threads").filter_map(Result::ok);
+        let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|name| name.trim() == "fs-offsets").count()
+    }
+
+    fn until(what: &str, is_so: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !is_so() {
+            assert!(began.elapsed() < Duration::from_secs(20), "not in time: {what}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    fn a_fetch_that_nobody_waits_for_keeps_no_thread() {
+        let consumer: BaseConsumer<GroupContext> = ClientConfig::new()
+            // Nobody listens there.
+            .set("bootstrap.servers", "127.0.0.1:1")
+            .set("group.id", "nobody")
+            .create_with_context(GroupContext::new("nobody".into(), "test".into()))
+            .expect("a client");
+        let client = Client::new(consumer);
+        let request = Arc::new(GroupRequest {
+            group: "nobody".into(),
+            topics: BTreeMap::new(),
+            patterns: Vec::new(),
+            commit_interval: Duration::from_secs(1),
+        });
+        let mut fetches: Vec<OffsetFetch> = (0..5)
+            .map(|partition| OffsetFetch::begin(&client, &request, vec![("topic".into(), partition)]))
+            .collect();
+        until("they ask", || fetching() == 5);
+        for fetch in &mut fetches {
+            fetch.forget(&[("topic".into(), 0)]);
+        }
+        fetches.retain(|fetch| !fetch.is_done());
+        assert_eq!(fetches.len(), 4);
+        drop(fetches);
+        until("their threads have ended", || fetching() == 0);
+    }
 }
