@@ -52,7 +52,7 @@ fn a_record_finished_before_its_copy_is_in_the_next_retry_topic_is_found() {
 }
 
 #[test]
-fn a_due_time_forgotten_after_a_crash_is_found() {
+fn a_due_time_forgotten_when_a_partition_is_read_again_is_found() {
     let told = found(Planted::ForgetDue, "simulation::apps::by_stages", scenario());
     assert!(told.contains("a record in a retry topic is") && told.contains("it is due in"), "{told}");
 }

@@ -25,7 +25,7 @@ pub enum Planted {
     SettleEarly,
     /// A record is finished before its copy in the next retry topic is confirmed.
     GoOnEarly,
-    /// A new assignment forgets when the first record of a retry topic is due.
+    /// A retry topic's partition that is assigned again forgets when its first record is due.
     ForgetDue,
     /// A drain has no end.
     DrainForEver,

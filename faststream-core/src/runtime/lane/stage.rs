@@ -60,7 +60,8 @@ impl LaneTask {
             Due::Unknown => {}
         }
         #[cfg(feature = "planted-bugs")]
-        if planted::is_planted(Planted::ForgetDue) && self.offsets.prefix().is_none() {
+        if planted::is_planted(Planted::ForgetDue) && self.lane.start() > 0 && self.offsets.prefix().is_none()
+        {
             return true;
         }
         let record = self.lane.record(self.cursor);
