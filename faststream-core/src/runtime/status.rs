@@ -126,6 +126,17 @@ pub(super) struct Status {
     pub(super) standing: BTreeSet<Epoch>,
 }
 
+impl Status {
+    /// A lane stands still, or no longer.
+    pub(super) fn stands(&mut self, lane: Epoch, standing: bool) {
+        if standing {
+            self.standing.insert(lane);
+        } else {
+            self.standing.remove(&lane);
+        }
+    }
+}
+
 impl Shared {
     pub(super) fn new() -> Self {
         Self {

@@ -81,6 +81,8 @@ pub(super) struct LaneTask {
     durable: Option<i64>,
     /// Nothing more will happen here without help from outside.
     jammed: bool,
+    /// Because of what is kept: not while it only waits for a due time.
+    standing: bool,
 }
 
 impl LaneTask {
@@ -120,6 +122,7 @@ impl LaneTask {
             asked_commit: false,
             durable: None,
             jammed: false,
+            standing: false,
         }
     }
 
@@ -167,16 +170,15 @@ impl LaneTask {
     fn cast_vote(&mut self, yields: bool) {
         let moving = yields || !self.running.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
         let moving = moving || self.slots.committing > 0;
-        let jammed = !moving && (self.due.waits() || (!self.slots.is_empty() && self.is_jammed()));
+        let standing = !moving && !self.slots.is_empty() && self.is_jammed();
+        let jammed = standing || (!moving && self.due.waits());
         if jammed != self.jammed {
             self.jammed = jammed;
             self.lane.set_held(jammed);
-            let standing = &mut self.shared.status().standing;
-            let _ = if jammed {
-                standing.insert(self.control.epoch)
-            } else {
-                standing.remove(&self.control.epoch)
-            };
+        }
+        if standing != self.standing {
+            self.standing = standing;
+            self.shared.status().stands(self.control.epoch, standing);
         }
         self.vote.set(moving || (self.cursor < self.filled && !jammed));
     }
@@ -245,6 +247,6 @@ impl Drop for LaneTask {
         self.control.fence();
         let mut status = self.shared.status();
         status.held.retain(|(epoch, _), _| *epoch != self.control.epoch);
-        status.standing.remove(&self.control.epoch);
+        status.stands(self.control.epoch, false);
     }
 }
