@@ -79,10 +79,17 @@ pub(super) struct LaneTask {
     asked_commit: bool,
     /// The last record that somebody waits for to be durable, until its commit was asked for.
     durable: Option<i64>,
-    /// Nothing more will happen here without help from outside.
-    jammed: bool,
-    /// Because of what is kept: not while it only waits for a due time.
-    standing: bool,
+    rest: Rest,
+}
+
+/// Whether the lane goes on by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Moves,
+    /// Its next record is not due: in a retry topic.
+    UntilDue,
+    /// What it keeps forbids the next one, and nothing will happen without help from outside.
+    Stands,
 }
 
 impl LaneTask {
@@ -121,8 +128,7 @@ impl LaneTask {
             stored: None,
             asked_commit: false,
             durable: None,
-            jammed: false,
-            standing: false,
+            rest: Rest::Moves,
         }
     }
 
@@ -170,17 +176,21 @@ impl LaneTask {
     fn cast_vote(&mut self, yields: bool) {
         let moving = yields || !self.running.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
         let moving = moving || self.slots.committing > 0;
-        let standing = !moving && !self.slots.is_empty() && self.is_jammed();
-        let jammed = standing || (!moving && self.due.waits());
-        if jammed != self.jammed {
-            self.jammed = jammed;
-            self.lane.set_held(jammed);
+        let rest = if !moving && !self.slots.is_empty() && self.is_jammed() {
+            Rest::Stands
+        } else if !moving && self.due.waits() {
+            Rest::UntilDue
+        } else {
+            Rest::Moves
+        };
+        let before = std::mem::replace(&mut self.rest, rest);
+        if (before == Rest::Moves) != (rest == Rest::Moves) {
+            self.lane.set_held(rest != Rest::Moves);
         }
-        if standing != self.standing {
-            self.standing = standing;
-            self.shared.status().stands(self.control.epoch, standing);
+        if (before == Rest::Stands) != (rest == Rest::Stands) {
+            self.shared.status().stands(self.control.epoch, rest == Rest::Stands);
         }
-        self.vote.set(moving || (self.cursor < self.filled && !jammed));
+        self.vote.set(moving || (self.cursor < self.filled && rest == Rest::Moves));
     }
 
     fn is_jammed(&self) -> bool {
