@@ -170,7 +170,7 @@ pub(crate) mod by_stages_and_hand {
 pub(crate) mod durable {
     use super::*;
 
-    // A call that waits for its commit waits for earlier records, too, which may need its place: hence the timeout.
+    // A held record keeps those behind it waiting for their commits, for as long as it is held: hence the timeout.
     #[subscriber(
         topic = "in",
         order = Key,

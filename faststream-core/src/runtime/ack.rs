@@ -41,8 +41,9 @@ impl Ack {
     /// dropping the future gives up the wait, not the ack. Earlier records of the partition that are not finished (kept
     /// back, settled by somebody else) are waited for too: nothing behind them can be committed.
     ///
-    /// Awaited inside the call of a handler with `concurrency`, it keeps its place meanwhile, and an earlier record that is
-    /// to be tried again may need one: set a `timeout`, or await it in a task of its own.
+    /// Awaited inside the call of a handler with `concurrency`, it keeps its place meanwhile; the oldest unfinished record
+    /// of the partition is tried again beside it all the same. A held one keeps it waiting: set a `timeout`. With `order = Key`, do not nack a record after its call
+    /// ended while later calls of its key wait like this: it would wait for them.
     ///
     /// # Errors
     /// [`Stale`] if the partition was taken away before the broker confirmed: the record may be handled again elsewhere.

@@ -168,13 +168,23 @@ impl LaneTask {
         self.slots.insert(offset, Slot::new(Source::Batch(index), key, before, state));
     }
 
+    /// The next kept record that may start. Calls that wait until theirs is durable wait for the oldest one: its next
+    /// attempt needs none of the places that they keep.
+    fn next_ready(&mut self) -> Option<i64> {
+        if self.slots.running < self.subscriber.concurrency.max(1) {
+            return self.ready.pop_front();
+        }
+        let oldest = self.offsets.oldest().filter(|_| self.durable.is_some())?;
+        let index = self.ready.iter().position(|offset| *offset == oldest)?;
+        self.ready.remove(index)
+    }
+
     /// Starts kept records: after their pause, or when their key became free.
     pub(super) fn start_ready(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {
         let mut moved = false;
         while *budget > 0
             && !self.control.is_stopping()
-            && self.slots.running < self.subscriber.concurrency.max(1)
-            && let Some(offset) = self.ready.pop_front()
+            && let Some(offset) = self.next_ready()
         {
             moved = true;
             *budget -= 1;

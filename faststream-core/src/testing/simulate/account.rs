@@ -250,6 +250,16 @@ impl LaneAccount {
         begun.map(|(other, record)| (*other, record)).filter(move |(other, _)| is_neighbour(*other))
     }
 
+    /// Whether it is the oldest record without a success, and calls that were settled by hand keep their places: they may
+    /// wait for its commit, so it needs none.
+    pub(super) fn others_wait_for(&self, offset: i64) -> bool {
+        let succeeded = |record: &RecordAccount| record.acked || record.is_known_finished();
+        let is_oldest = (self.prefix..offset).all(|before| self.records.get(&before).is_some_and(succeeded));
+        let open = self.records.values().filter(|record| record.open);
+        let working = open.filter(|record| !record.acked).count();
+        self.subscriber.ack == AckPolicy::Manual && is_oldest && working < self.subscriber.concurrency.max(1)
+    }
+
     /// Nothing before it is kept: everything before the prefix is over, but for calls of what is finished when
     /// dispatched, or by an `Ack` inside the call.
     fn first_kept(&self) -> i64 {

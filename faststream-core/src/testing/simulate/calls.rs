@@ -23,6 +23,9 @@ impl Account {
         let number = account.number;
         let place = account.name();
         let before = account.attempts_before(offset, &self.evidence);
+        if account.open >= account.subscriber.concurrency {
+            account.look_for_finished(&mut self.evidence);
+        }
         let wrong = check_begin(account, &self.evidence, offset, attempt, self.began);
         let origin = account.origin(offset);
         let (ack, commit) = (account.subscriber.ack, account.subscriber.commit);
@@ -146,7 +149,7 @@ fn check_begin(
         ));
     }
     let concurrency = account.subscriber.concurrency.max(1);
-    if account.open >= concurrency {
+    if account.open >= concurrency && !account.others_wait_for(offset) {
         return Some((Promise::Order, format!("{} calls run already, of {concurrency}", account.open)));
     }
     for (other, record) in account.neighbours(offset, evidence) {

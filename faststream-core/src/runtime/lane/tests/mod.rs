@@ -288,6 +288,18 @@ async fn a_durable_ack_asks_for_a_commit_and_waits_for_the_brokers_word() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_that_wait_for_durable_acks_keep_no_place_from_the_record_they_wait_for() {
+    let change = |subscriber: &mut crate::subscriber::Subscriber| {
+        (subscriber.ack, subscriber.order, subscriber.concurrency) = (AckPolicy::Manual, Order::None, 2);
+    };
+    let world = World::start(change, [Act::Fail, Act::AckDurable, Act::AckDurable, Act::AckNow]);
+    world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1), (2, 1), (0, 2)]);
+    assert_eq!(world.stored(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_durable_ack_that_is_cut_off_by_a_revocation_is_stale() {
     let world = World::start(|subscriber| subscriber.ack = AckPolicy::Manual, [Act::KeepAck]);
     world.feed([record(0, "a")]);
