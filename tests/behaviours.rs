@@ -44,6 +44,19 @@ mod two_topics {
     }
 
     #[faststream::test]
+    async fn records_have_the_time_of_day() {
+        let (app, _) = app(module_path!());
+        let app = TestApp::start(app).await;
+        app.append("a", &Order { id: 1 });
+        let written = app.published::<Order>("a").records()[0].1.timestamp.expect("it has one");
+        assert_eq!(written / 1000, 1_577_836_800, "tests begin in 2020");
+        let broker = MemoryBroker::new();
+        broker.append(Outgoing::new("a", "1")).expect("it is written");
+        let written = broker.records("a")[0].1.timestamp.expect("it has one");
+        assert!(written > 1_700_000_000_000, "others begin now");
+    }
+
+    #[faststream::test]
     async fn one_handler_on_two_topics_is_called_with_each() {
         let (app, seen) = app(module_path!());
         let app = TestApp::start(app).await;

@@ -32,6 +32,7 @@ pub use health::Health;
 pub use hook::{Hook, HookFn, HookResult};
 pub use plan::{BrokerByName, Brokers, Plan, Setting};
 pub use running::Running;
+pub(crate) use start::unix_time;
 pub use start::{StartError, StartOptions};
 pub use states::States;
 pub use stop::StopRequest;

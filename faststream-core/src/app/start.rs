@@ -232,7 +232,7 @@ impl<'a> Launch<'a> {
 }
 
 /// The only place that asks the system's clock: virtual time starts from it too, unless a test says otherwise.
-fn unix_time() -> i64 {
+pub(crate) fn unix_time() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -39,6 +39,9 @@ use crate::delivery::OwnedRecord;
 use crate::publish::Outgoing;
 use crate::runtime::{Member, Quiet};
 
+/// 2020-01-01, in milliseconds: when every test begins. A run repeats to the millisecond.
+pub(crate) const STARTED: i64 = 1_577_836_800_000;
+
 /// The in-memory broker. Cloning it gives another handle to the same one.
 ///
 /// A topic that does not exist is made by being read or written, with one partition.
@@ -63,6 +66,8 @@ struct Shared {
     broken_reads: AtomicBool,
     agenda_runs: AtomicBool,
     began: Instant,
+    /// Unix time of that moment, in milliseconds.
+    started: i64,
     watch: OnceLock<Watcher>,
 }
 
@@ -79,12 +84,16 @@ impl MemoryBroker {
     /// An empty broker.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_quiet(Arc::default())
+        Self::starting_at(Arc::default(), crate::app::unix_time())
     }
 
-    /// An empty broker that shares what counts as settled with others.
+    /// An empty broker that shares what counts as settled with others, for tests: its clock begins at a fixed time.
     #[must_use]
     pub fn with_quiet(quiet: Arc<Quiet>) -> Self {
+        Self::starting_at(quiet, STARTED)
+    }
+
+    fn starting_at(quiet: Arc<Quiet>, started: i64) -> Self {
         let shared = Shared {
             state: Mutex::new(State::new()),
             wake: Arc::default(),
@@ -93,6 +102,7 @@ impl MemoryBroker {
             broken_reads: AtomicBool::new(false),
             agenda_runs: AtomicBool::new(false),
             began: Instant::now(),
+            started,
             watch: OnceLock::new(),
         };
         Self { connection: Arc::new(Connection(Arc::new(shared))) }
@@ -232,9 +242,9 @@ impl Shared {
         self.offline.store(offline, SeqCst);
     }
 
-    /// Milliseconds of tokio's clock: a run repeats to the millisecond.
+    /// Unix time in milliseconds, by tokio's clock.
     fn now_ms(&self) -> i64 {
-        i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
+        self.started.saturating_add(i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Where a record goes; makes the topic if there is none.

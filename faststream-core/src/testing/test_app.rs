@@ -10,7 +10,7 @@ use super::TestCall;
 use super::calls::Calls;
 use crate::app::{Brokers, Environment, Exit, FastStream, Plan, Running, Setting, StartOptions};
 use crate::broker::Broker;
-use crate::memory::{MemoryBroker, SESSION};
+use crate::memory::{MemoryBroker, SESSION, STARTED};
 use crate::runtime::{HeldRecord, Quiet};
 
 /// Far beyond any test's intent, in virtual time: only what never ends gets there.
@@ -19,8 +19,6 @@ const NEVER: Duration = Duration::from_secs(24 * 3600);
 const LAST: usize = 5;
 /// Jitter repeats in every run.
 const SEED: u64 = 7;
-/// 2020-01-01, in milliseconds: when every test begins.
-const STARTED: i64 = 1_577_836_800_000;
 
 /// The same app that `main` runs, on the in-memory broker, in virtual time.
 ///

@@ -15,11 +15,9 @@ use super::promise::Promise;
 use super::world::Named;
 use crate::app::{Brokers, Environment, Exit, FastStream, Plan, Running, Setting, StartOptions};
 use crate::broker::Broker;
-use crate::memory::MemoryBroker;
+use crate::memory::{MemoryBroker, STARTED};
 use crate::runtime::{HeldRecord, Quiet};
 
-/// 2020-01-01, in milliseconds: when every run begins.
-pub(super) const STARTED: i64 = 1_577_836_800_000;
 /// What a stop may take beyond the drain time, and when the broker is away.
 const STOP: Duration = Duration::from_secs(2);
 const STOP_OFFLINE: Duration = Duration::from_secs(12);

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::account::LaneAccount;
 use super::checker::Account;
 use super::evidence::{Content, Evidence, Place};
-use super::fleet::STARTED;
 use super::promise::Promise;
+use crate::memory::STARTED;
 use crate::publish::Outgoing;
 
 /// What its headers say.
