@@ -34,7 +34,7 @@ pub use faststream_core::runtime::{Ack, HeldRecord};
 pub use faststream_core::subscriber::Requirements;
 /// Runs an app in tests.
 ///
-/// ```
+/// ```standalone_crate
 /// use faststream::{FastStream, TestApp, memory::MemoryBroker, publisher, subscriber};
 ///
 /// #[subscriber(topic = "numbers")]
