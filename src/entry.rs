@@ -90,8 +90,13 @@ fn leave(runtime: Runtime) {
 }
 
 fn end(exit: &Exit) -> ExitCode {
-    for sentence in &exit.sentences {
+    tell(&exit.sentences);
+    ExitCode::from(exit.code)
+}
+
+/// Why the process ends as it does: on standard error, because logs may be off.
+pub(crate) fn tell(sentences: &[String]) {
+    for sentence in sentences {
         eprintln!("{sentence}");
     }
-    ExitCode::from(exit.code)
 }

@@ -12,6 +12,8 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+use crate::entry;
+
 /// Exit code after a second signal.
 const SECOND_SIGNAL: i32 = 130;
 /// Exit code when the drain time was exceeded.
@@ -81,7 +83,7 @@ async fn late(limits: &Limits, is_alive: impl Fn() -> bool) {
 
 fn give_up(why: &str) -> ! {
     tracing::error!("{why}: ended all the same, without what is left to do");
-    eprintln!("{why}: what they had not finished is handled again");
+    entry::tell(&[format!("{why}: what was not finished is handled again")]);
     process::exit(DRAIN_EXCEEDED)
 }
 
