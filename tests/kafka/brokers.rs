@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use faststream::kafka::Protocol;
 
-use crate::behind_proxy::in_full;
 use crate::broker::Kafka;
 use crate::client::{create_topic, delete_topic, grow_topic, produce};
 use crate::members::{Feed, Group, Member, PROTOCOLS, SESSION, longest_gap, none_is_lost};
@@ -70,14 +69,9 @@ fn a_broker_that_is_killed_and_comes_back_after_the_session_loses_nothing() {
     }
 }
 
-/// Three nodes: in full runs only.
 #[test]
 #[ignore = "needs Java and Maven"]
 fn nodes_restarted_in_turn_lose_nothing() {
-    if !in_full() {
-        println!("three nodes are restarted in turn with FAULTS=all only");
-        return;
-    }
     let mut cluster = Kafka::start_cluster("rolling", 3);
     let brokers: Vec<String> = cluster.iter().map(Kafka::address).collect();
     let groups = groups(&brokers.join(","), "rolling");
