@@ -1,10 +1,6 @@
 //! Handlers that are slow, stuck or failing: their own partition's trouble, and nobody else's.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::fs::File;
-use std::io::Read;
-use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +9,9 @@ use faststream::kafka::{Kafka, KafkaConfig};
 use faststream::{FastStream, Metadata, State};
 use faststream_core::app::{Setting, StartOptions};
 
-use crate::broker::{self, target};
+use crate::broker;
 use crate::client::{Writer, committed, create_topic};
+use crate::service::Service;
 use crate::wait::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(40);
@@ -106,123 +103,8 @@ fn a_call_longer_than_the_poll_interval_is_made_once_and_committed() {
     runtime.shutdown_background();
 }
 
-/// Each handler has a partition 0, in which the record 0 goes wrong, and a partition 1, in which nothing does.
-mod trouble {
-    use std::thread;
-    use std::time::Duration;
-
-    use faststream::subscriber;
-
-    const FOR_EVER: Duration = Duration::from_secs(3600);
-
-    #[subscriber(topic = "panics", retry(attempts = 2, backoff = "10ms"))]
-    async fn panics(id: u64) {
-        assert!(id != 0, "nought is bad");
-    }
-
-    #[subscriber(topic = "fails", retry(attempts = 2, backoff = "10ms"))]
-    async fn fails(id: u64) -> Result<(), String> {
-        if id == 0 { Err("nought is bad".into()) } else { Ok(()) }
-    }
-
-    #[subscriber(topic = "undecodable")]
-    async fn undecodable(_id: u64) {}
-
-    #[subscriber(topic = "blocks")]
-    async fn blocks(id: u64) {
-        if id == 0 {
-            thread::sleep(FOR_EVER);
-        }
-    }
-
-    #[subscriber(topic = "blocks-plain")]
-    fn blocks_plain(id: u64) {
-        if id == 0 {
-            loop {
-                thread::park();
-            }
-        }
-    }
-
-    #[subscriber(topic = "hangs")]
-    async fn hangs(id: u64) {
-        if id == 0 {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
+/// Handlers of the service in `trouble.rs`: the record 0 goes wrong in partition 0, and nothing does in partition 1.
 const TROUBLE: [&str; 6] = ["panics", "fails", "undecodable", "blocks", "blocks-plain", "hangs"];
-/// Linux tells CPU time in hundredths of a second.
-#[cfg(target_os = "linux")]
-const TICKS: u64 = 100;
-/// Set in the process that is measured: where its brokers are.
-const SERVICE: &str = "FASTSTREAM_TROUBLED_SERVICE";
-
-/// What the process does that `held_and_stuck_records_...` starts and measures; it ends with its standard input.
-#[test]
-#[ignore = "a part of another test"]
-fn troubled_service() -> ExitCode {
-    let Ok(brokers) = env::var(SERVICE) else { return ExitCode::SUCCESS };
-    tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
-    let config = KafkaConfig::new(brokers).session_timeout(Duration::from_secs(6));
-    let app =
-        FastStream::new(Kafka::with(config)).name("trouble").module(concat!(module_path!(), "::trouble"));
-    let (ended, end) = tokio::sync::oneshot::channel();
-    thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        let _ = ended.send(());
-    });
-    let runtime = runtime();
-    let exit = runtime.block_on(app.run_until(async { drop(end.await) }));
-    // As the generated `main`: a handler that is stuck does not keep the process.
-    std::process::exit(exit.code.into());
-}
-
-/// Killed, by its own handle, when dropped.
-struct Troubled {
-    child: Child,
-    log: std::path::PathBuf,
-}
-
-impl Troubled {
-    fn start(brokers: &str) -> Self {
-        let log = target().join("kafka").join(format!("trouble-{}.log", std::process::id()));
-        let child = Command::new(env::current_exe().expect("this binary has a path"))
-            .args(["--exact", "handlers::troubled_service", "--ignored", "--nocapture"])
-            .env(SERVICE, brokers)
-            .env_remove("RUST_BACKTRACE")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).expect("its log"))
-            .spawn()
-            .expect("this binary runs");
-        Self { child, log }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).expect("its log")
-    }
-
-    /// CPU time that it has used, all threads, those that have ended, too.
-    #[cfg(target_os = "linux")]
-    fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
-        // Behind the name, which may hold anything: the state is field 3, user and system time are 14 and 15.
-        let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
-        let ticks =
-            fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
-        Duration::from_millis(ticks.sum::<u64>() * 1000 / TICKS)
-    }
-}
-
-impl Drop for Troubled {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs Java and Maven"]
@@ -238,7 +120,8 @@ fn held_and_stuck_records_cost_nothing_and_everything_else_goes_on() {
         write(topic, 0, "2");
         write(topic, 1, "1");
     }
-    let mut service = Troubled::start(&brokers);
+    let mut service =
+        Service::start_example("trouble_service", &brokers, "trouble", &["session.timeout.ms=6000"], &[]);
     let at = |topic: &str| committed(&brokers, "trouble", topic, 2);
     let is_at = |topic: &str, beside: i64| {
         // What was finished in the same turn of its lane is stored when the turn ends, which it never does.
@@ -286,10 +169,7 @@ fn held_and_stuck_records_cost_nothing_and_everything_else_goes_on() {
     assert!(began.elapsed() < Duration::from_secs(5), "only after {:?}", began.elapsed());
 
     let began = Instant::now();
-    drop(service.child.stdin.take());
-    let limit = Duration::from_secs(20);
-    wait_until("it ends", limit, || service.child.try_wait().expect("it can be waited for").is_some());
-    let (status, took) = (service.child.wait().expect("it ended"), began.elapsed());
+    let (status, took) = (service.stop(), began.elapsed());
     assert_eq!(status.code(), Some(2), "calls were cut off: {}", service.log());
     // The drain time of 5 s, and 2 s.
     assert!(took < Duration::from_millis(7_500), "only after {took:?}");

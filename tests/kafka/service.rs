@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::broker::target;
 use crate::example::example;
-use crate::process::memory_of;
+use crate::process::{cpu_of, memory_of};
 
 /// Killed, by its own handle, when dropped.
 pub(crate) struct Service {
@@ -73,6 +73,11 @@ impl Service {
 
     /// SIGTERM, and what it exits with.
     pub(crate) fn terminate(mut self) -> ExitStatus {
+        self.stop()
+    }
+
+    /// The same, and its log can be read afterwards.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal("-TERM");
         self.ends()
     }
@@ -92,6 +97,11 @@ impl Service {
     /// Resident, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         memory_of(&self.child.id().to_string())
+    }
+
+    /// CPU time that it has used.
+    pub(crate) fn cpu(&self) -> Duration {
+        cpu_of(&self.child.id().to_string())
     }
 
     /// SIGSTOP: not a line of it runs until it is thawed.
