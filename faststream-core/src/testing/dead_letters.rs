@@ -1,8 +1,12 @@
 //! Records that were given up on, with their reasons.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::delivery::OwnedRecord;
+use crate::memory::MemoryBroker;
+use crate::subscriber::Subscriber;
 
 /// A record that was given up on, with its reason, from the headers of its copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,16 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
+    /// Those of the records read from `topic`, wherever its handlers put them.
+    pub(super) fn all(broker: &MemoryBroker, subscribers: &[Arc<Subscriber>], topic: &str) -> Vec<Self> {
+        let readers = subscribers.iter().filter(|subscriber| subscriber.reads(topic));
+        let mut places: Vec<_> = readers.map(|subscriber| subscriber.dead_letter_topic(topic)).collect();
+        places.sort();
+        places.dedup();
+        let records = places.iter().flat_map(|place| broker.records(place));
+        records.map(|(_, record)| Self::read(record)).filter(|letter| letter.topic == topic).collect()
+    }
+
     pub(super) fn read(record: OwnedRecord) -> Self {
         let text = |name: &str| {
             // The last one counts: the record may have been a dead letter before.

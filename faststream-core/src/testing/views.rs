@@ -20,13 +20,7 @@ impl TestApp {
     /// `dead_letter` says.
     #[must_use]
     pub fn dead_letters(&self, topic: &str) -> Vec<DeadLetter> {
-        let readers = self.plan.subscribers().iter().filter(|subscriber| subscriber.reads(topic));
-        let mut places: Vec<_> = readers.map(|subscriber| subscriber.dead_letter_topic(topic)).collect();
-        places.sort();
-        places.dedup();
-        let broker = self.broker_of(topic);
-        let records = places.iter().flat_map(|place| broker.records(place));
-        records.map(|(_, record)| DeadLetter::read(record)).filter(|letter| letter.topic == topic).collect()
+        DeadLetter::all(&self.broker_of(topic), self.plan.subscribers(), topic)
     }
 
     /// The next offsets that a group committed in a topic, by partition.
