@@ -28,6 +28,7 @@ use crate::native::{PartitionQueue, commit_now, fatal_error};
 const POLL: Duration = Duration::from_millis(20);
 /// A commit whose result did not come is forgotten.
 const COMMIT: Duration = Duration::from_secs(5);
+
 pub(super) struct Control {
     pub(super) client: Arc<Client>,
     pub(super) request: Arc<GroupRequest>,
