@@ -90,13 +90,6 @@ fn leave(runtime: Runtime) {
 }
 
 fn end(exit: &Exit) -> ExitCode {
-    tell(&exit.sentences);
+    cli::tell_end(&exit.sentences);
     ExitCode::from(exit.code)
-}
-
-/// Why the process ends as it does: on standard error, because logs may be off.
-pub(crate) fn tell(sentences: &[String]) {
-    for sentence in sentences {
-        eprintln!("{sentence}");
-    }
 }

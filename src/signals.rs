@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use crate::entry;
+use crate::cli;
 
 /// Exit code after a second signal.
 const SECOND_SIGNAL: i32 = 130;
@@ -83,7 +83,7 @@ async fn late(limits: &Limits, is_alive: impl Fn() -> bool) {
 
 fn give_up(why: &str) -> ! {
     tracing::error!("{why}: ended all the same, without what is left to do");
-    entry::tell(&[format!("{why}: what was not finished is handled again")]);
+    cli::tell_end(&[format!("{why}: what was not finished is handled again")]);
     process::exit(DRAIN_EXCEEDED)
 }
 

@@ -8,6 +8,7 @@ mod output;
 pub(crate) use args::{Command, parse};
 pub(crate) use dev::dev;
 pub(crate) use list::list;
+pub(crate) use output::tell_end;
 
 use std::io::IsTerminal;
 
