@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use faststream::kafka::Protocol;
 
 use crate::broker::Kafka;
-use crate::client::{create_topic, delete_topic, grow_topic, produce};
+use crate::client::{all_in_sync, create_topic, delete_topic, grow_topic, produce};
 use crate::members::{Feed, Group, Member, PROTOCOLS, SESSION, longest_gap, none_is_lost};
 use crate::wait::{PATIENCE, wait_quickly, wait_until};
 
@@ -72,9 +72,10 @@ fn a_broker_that_is_killed_and_comes_back_after_the_session_loses_nothing() {
 #[test]
 #[ignore = "needs Java and Maven"]
 fn nodes_restarted_in_turn_lose_nothing() {
-    let mut cluster = Kafka::start_cluster("rolling", 3);
-    let brokers: Vec<String> = cluster.iter().map(Kafka::address).collect();
-    let groups = groups(&brokers.join(","), "rolling");
+    const NODES: usize = 3;
+    let mut cluster = Kafka::start_cluster("rolling", NODES);
+    let brokers = cluster.iter().map(Kafka::address).collect::<Vec<_>>().join(",");
+    let groups = groups(&brokers, "rolling");
     let feeds = groups.each_ref().map(|group| Feed::start(group, RATE));
     let members = groups.each_ref().map(two_members);
     let mut from = Instant::now();
@@ -82,8 +83,7 @@ fn nodes_restarted_in_turn_lose_nothing() {
         node.stop();
         node.run();
         node.answers();
-        // Its replicas are in sync again.
-        thread::sleep(Duration::from_secs(8));
+        wait_until("its replicas are in sync again", PATIENCE, || all_in_sync(&brokers, NODES));
         let to = Instant::now();
         for (group, members) in groups.iter().zip(&members) {
             let gaps = members.each_ref().map(|member| longest_gap(&member.all(), from, to));

@@ -174,6 +174,15 @@ impl Tail {
     }
 }
 
+/// Whether every partition of the cluster has all of its replicas in sync.
+pub(crate) fn all_in_sync(brokers: &str, replicas: usize) -> bool {
+    let consumer: BaseConsumer = config(brokers).set("group.id", "sync").create().expect("a consumer");
+    consumer.fetch_metadata(None, TIMEOUT).is_ok_and(|metadata| {
+        let mut partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+        partitions.all(|partition| partition.isr().len() == replicas)
+    })
+}
+
 pub(crate) fn ends(brokers: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
     let consumer: BaseConsumer = config(brokers).set("group.id", "ends").create().expect("a consumer");
     let end = |partition| consumer.fetch_watermarks(topic, partition, TIMEOUT).expect("watermarks").1;
