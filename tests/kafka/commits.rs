@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use faststream::kafka::Protocol;
 
 use crate::behind_proxy::{BehindProxy, in_full, play_all};
+use crate::client::ends;
 use crate::members::{Feed, PROTOCOLS, SESSION, longest_gap, none_is_lost};
 use crate::proxy::{Api, Fault, Rule};
 use crate::wait::wait_quickly;
@@ -101,6 +102,44 @@ fn play(world: &BehindProxy, cell: Cell, baseline: &Baseline) -> Result<String, 
         return Err(format!("{line}; no commit was refused"));
     }
     if gap > allowed { Err(format!("{line}; {allowed:?} allowed")) } else { Ok(line) }
+}
+
+/// It is sent once more after the timeout: behind a newer one, it would set the group back.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_commit_without_an_answer_sets_the_group_back_neither_at_work_nor_at_the_end() {
+    let world = BehindProxy::shared();
+    play_all(&PROTOCOLS, |protocol| {
+        let what = format!("{protocol:?}");
+        let group = world.group("unanswered", *protocol, PARTITIONS).property("socket.timeout.ms", "1500");
+        let swallow = || {
+            let rule = Rule::new(Api::OffsetCommit, Fault::Swallow).group(&group.name).times(1);
+            let swallowed = world.proxy.hurt(rule);
+            wait_quickly(&format!("{what}: a commit is not answered"), || swallowed.hits() == 1);
+        };
+        let feed = Feed::start(&group, RATE);
+        let member = group.join();
+        member.first_since(&what, Instant::now());
+        wait_quickly(&what, || group.committed().len() == 4);
+
+        swallow();
+        let (until, mut before, mut samples) = (Instant::now() + OUTAGE, group.committed(), 0);
+        while Instant::now() < until {
+            let now = group.committed();
+            let went_back = now.iter().any(|(partition, next)| *next < before[partition]);
+            assert!(!went_back, "{what}: from {before:?} to {now:?}");
+            (before, samples) = (now, samples + 1);
+        }
+
+        swallow();
+        let written = feed.finish();
+        wait_quickly(&what, || member.count() as u64 == written);
+        let all = member.stop_cleanly(&what);
+        let (committed, ends) = (group.committed(), ends(&group.brokers, &group.name, PARTITIONS));
+        assert_eq!(committed, ends, "{what}: after the stop");
+        assert_eq!(none_is_lost(&what, &all, written), 0, "{what}: handled again");
+        Ok(format!("{what}: looked {samples} times"))
+    });
 }
 
 /// 29 is the topic's authorization.

@@ -15,6 +15,8 @@ use crate::wait::wait_quickly;
 const PARTITIONS: i32 = 4;
 /// Records a second, over all partitions.
 const RATE: u64 = 400;
+/// The longest of the brokers here: the mock cluster's.
+const HEARTBEAT: Duration = Duration::from_secs(3);
 const REBALANCE_IN_PROGRESS: i16 = 27;
 
 /// Waits until something of its own assignment is handled; says how long that took after the assignment.
@@ -55,7 +57,7 @@ fn play(what: &str, group: &Group, refuse: &mut dyn FnMut(bool)) {
     assert!(gaps[1] <= gaps[0] + Duration::from_secs(1), "{what}: the kept partitions paused {gaps:?}");
     assert!(newcomers[1] <= Duration::from_secs(1), "{what}: the newcomer delivered after {newcomers:?}");
     // What comes before the assignment is the group's affair, and takes no longer either, give or take a heartbeat.
-    assert!(joins[1] <= joins[0] + Duration::from_secs(2), "{what}: joining took {joins:?}");
+    assert!(joins[1] <= joins[0] + HEARTBEAT + Duration::from_secs(1), "{what}: joining took {joins:?}");
 
     group.all_is_committed(what);
     all.extend(first.stop_cleanly(what));

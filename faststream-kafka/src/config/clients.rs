@@ -43,11 +43,11 @@ impl KafkaConfig {
     /// What a member of a group is made with.
     pub(crate) fn consumer_config(&self, request: &GroupRequest) -> ClientConfig {
         let mut config = self.group_config(&request.group);
-        // 0 would turn the timer off.
-        let interval = request.commit_interval.as_millis().max(1);
+        // librdkafka commits what partitions leave behind. Its timer is off: it would send a second commit while the first
+        // is unanswered.
         config
             .set("enable.auto.commit", "true")
-            .set("auto.commit.interval.ms", interval.to_string())
+            .set("auto.commit.interval.ms", "0")
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "false");
         config

@@ -11,24 +11,31 @@ use super::control::Control;
 use super::owed::{Owed, Revoke};
 use crate::native::fatal_error;
 
-/// What leaving the group may take while no broker is connected.
-const CLOSE: Duration = Duration::from_secs(10);
-/// What it may take beyond the drain time with brokers that are there, and do not answer.
-const CLOSE_CONNECTED: Duration = Duration::from_millis(1_500);
+/// What leaving the group may take beyond the drain time, whether brokers answer or not.
+const CLOSE: Duration = Duration::from_millis(1_500);
+/// Beyond the drain time, the last commit no longer waits for the result of the one before.
+const LAST_COMMIT: Duration = Duration::from_millis(500);
 
-/// Until when leaving the group may take: at all, and while a broker is connected.
+/// How far leaving the group is.
 #[derive(Clone, Copy)]
 pub(super) struct Closing {
+    is_leaving: bool,
+    /// It is left from then on at the latest.
+    leave: Instant,
     until: Instant,
-    connected: Instant,
 }
 
 impl Control {
     pub(super) fn close(&mut self) {
         self.fence_all();
-        self.answer_all();
         let (now, spare) = (Instant::now(), self.member.spare_drain());
-        self.closing = Some(Closing { until: now + CLOSE, connected: now + spare + CLOSE_CONNECTED });
+        self.closing =
+            Some(Closing { is_leaving: false, leave: now + spare + LAST_COMMIT, until: now + spare + CLOSE });
+    }
+
+    /// What is stored is committed by librdkafka on the way.
+    fn leave(&mut self) {
+        self.answer_all();
         if fatal_error(&self.client).is_none()
             && let Err(error) = self.client.consumer().close_queue()
         {
@@ -61,12 +68,18 @@ impl Control {
     }
 
     pub(super) fn heed_closed(&mut self) {
-        let Some(Closing { until, connected }) = self.closing else { return };
         let now = Instant::now();
+        let is_busy = self.committer.is_busy();
+        let Some(closing) = &mut self.closing else { return };
+        if !closing.is_leaving && (!is_busy || now >= closing.leave) {
+            closing.is_leaving = true;
+            self.leave();
+        }
+        let Some(Closing { until, .. }) = self.closing else { return };
         // After a fatal error it would never be closed.
         if self.client.consumer().closed() || fatal_error(&self.client).is_some() {
             self.tell(Event::Closed);
-        } else if now > until || (now > connected && self.client.context().is_connected()) {
+        } else if now > until {
             tracing::warn!(group = %self.request.group, "the group was not left in time: the broker will notice");
             self.tell(Event::Closed);
         }

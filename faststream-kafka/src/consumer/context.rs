@@ -69,11 +69,6 @@ impl GroupContext {
         self.statistics().fetching.get(place).copied()
     }
 
-    /// Whether any broker is connected, as far as is known.
-    pub(super) fn is_connected(&self) -> bool {
-        self.statistics().connected
-    }
-
     fn statistics(&self) -> MutexGuard<'_, Statistics> {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
     }

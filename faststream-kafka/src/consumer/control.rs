@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use faststream_core::broker::{Command, CommitReport, Epoch, Event, GroupRequest, RevocationId};
 use faststream_core::runtime::Member;
@@ -16,6 +16,7 @@ use rdkafka::consumer::Consumer;
 use super::classify::{classify, cure, is_permanent};
 use super::client::{Client, destroy};
 use super::closing::Closing;
+use super::committer::Committer;
 use super::context::{Committed, Happened, Place};
 use super::lane::LaneHandle;
 use super::offsets::{OffsetFetch, Starts};
@@ -26,8 +27,6 @@ use crate::native::{PartitionQueue, commit_now, fatal_error};
 
 /// How long a poll waits: what the member asks for is done after this at the latest.
 const POLL: Duration = Duration::from_millis(20);
-/// A commit whose result did not come is forgotten.
-const COMMIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Control {
     pub(super) client: Arc<Client>,
@@ -46,9 +45,7 @@ pub(super) struct Control {
     pub(super) watch: Watch,
     /// The topics to subscribe to, whenever they change.
     topics: Receiver<BTreeSet<String>>,
-    /// When the commit began that is in flight.
-    committing: Option<Instant>,
-    wants_commit: bool,
+    pub(super) committer: Committer,
     pub(super) closing: Option<Closing>,
     /// The client is beyond repair.
     broken: bool,
@@ -57,6 +54,7 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn new(client: Arc<Client>, request: Arc<GroupRequest>, member: Member) -> Self {
         let topics = topics::watch(&client, &request);
+        let committer = Committer::new(request.commit_interval);
         Self {
             client,
             request,
@@ -70,8 +68,7 @@ impl Control {
             revocations: 0,
             watch: Watch::default(),
             topics,
-            committing: None,
-            wants_commit: false,
+            committer,
             closing: None,
             broken: false,
         }
@@ -125,7 +122,7 @@ impl Control {
         for command in commands {
             match command {
                 Command::Answer(id) => self.mark_answered(id),
-                Command::CommitNow => self.wants_commit = true,
+                Command::CommitNow => self.committer.want(),
                 Command::Reopen(lane) => self.reopen(lane),
                 Command::Close => self.close(),
             }
@@ -172,7 +169,7 @@ impl Control {
                     self.owed.push_back(Owed::Revoke { places, kind, told: None, answered: false });
                 }
                 Happened::Committed(committed) => {
-                    self.committing = None;
+                    self.committer.answered();
                     let reports = self.reports(committed);
                     if !reports.is_empty() {
                         self.tell(Event::Committed(reports));
@@ -216,19 +213,15 @@ impl Control {
         }
     }
 
-    /// One commit in flight, and never while rebalancing.
+    /// Never while rebalancing.
     fn commit(&mut self) {
-        if self.committing.is_some_and(|began| began.elapsed() > COMMIT) {
-            self.committing = None;
-        }
-        if !self.wants_commit || self.committing.is_some() || !self.owed.is_empty() || self.closing.is_some()
-        {
+        if !self.committer.is_due() || !self.owed.is_empty() || self.closing.is_some() {
             return;
         }
-        self.wants_commit = false;
-        match commit_now(&self.client) {
-            Ok(()) => self.committing = Some(Instant::now()),
-            Err(error) => self.client.context().errors.tell("commit", format_args!("committing: {error:?}")),
+        self.committer.sent();
+        if let Err(error) = commit_now(&self.client) {
+            self.committer.answered();
+            self.client.context().errors.tell("commit", format_args!("committing: {error:?}"));
         }
     }
 

@@ -4,6 +4,7 @@ mod assignment;
 mod classify;
 mod client;
 mod closing;
+mod committer;
 mod context;
 mod control;
 mod lane;

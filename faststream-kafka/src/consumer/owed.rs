@@ -36,6 +36,9 @@ pub(super) enum Revoke {
 impl Control {
     /// Answers what can be answered, strictly in order.
     pub(super) fn serve_owed(&mut self) {
+        if self.closing.is_some() {
+            return;
+        }
         while let Some(owed) = self.owed.pop_front() {
             let waits = match owed {
                 Owed::Assign { places, fetch } => self.serve_assign(places, fetch),
@@ -88,9 +91,10 @@ impl Control {
     }
 
     /// Partitions to begin again, and those whose offsets came after the answer. Not while a rebalance waits for its
-    /// answer: librdkafka would take this for it, and give away what is still at work.
+    /// answer: librdkafka would take this for it, and give away what is still at work. Nor while a commit is in flight:
+    /// librdkafka begins nothing before its result.
     pub(super) fn serve_postponed(&mut self) {
-        if !self.owed.is_empty() || self.closing.is_some() {
+        if !self.owed.is_empty() || self.closing.is_some() || self.committer.is_busy() {
             return;
         }
         let missed = std::mem::take(&mut self.missed).into_iter();
@@ -185,7 +189,9 @@ impl Control {
             let Owed::Revoke { places, kind, told, answered } = owed else { return None };
             return self.serve_revoke(places, kind, told, answered);
         };
-        if !answered {
+        // librdkafka would wait for the commit as well, and first send what may be overtaken by it.
+        let is_early = matches!(kind, Revoke::Moved) && self.committer.is_busy();
+        if !answered || is_early {
             return Some(Owed::Revoke { places, kind, told: Some(id), answered });
         }
         self.give_back(&places);

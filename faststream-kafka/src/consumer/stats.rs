@@ -1,4 +1,4 @@
-//! The part of librdkafka's statistics that is read: which partitions fetch, whether brokers are connected.
+//! The part of librdkafka's statistics that is read: which partitions fetch.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,7 @@ use super::context::Place;
 #[derive(Deserialize)]
 struct Document {
     #[serde(default)]
-    brokers: BTreeMap<String, Broker>,
-    #[serde(default)]
     topics: BTreeMap<String, Topic>,
-}
-
-#[derive(Deserialize)]
-struct Broker {
-    /// -1 is an address that was not asked yet, or the coordinator by its role.
-    nodeid: i32,
-    state: String,
 }
 
 #[derive(Deserialize)]
@@ -37,14 +28,12 @@ struct Partition {
 pub(super) struct Statistics {
     /// Whether each partition fetches.
     pub(super) fetching: BTreeMap<Place, bool>,
-    pub(super) connected: bool,
 }
 
 impl Statistics {
     /// `None` if they cannot be read.
     pub(super) fn parse(statistics: &[u8]) -> Option<Self> {
-        let Document { brokers, topics } = serde_json::from_slice(statistics).ok()?;
-        let connected = brokers.values().any(|broker| broker.nodeid >= 0 && broker.state == "UP");
+        let Document { topics } = serde_json::from_slice(statistics).ok()?;
         let mut fetching = BTreeMap::new();
         for (topic, Topic { partitions }) in topics {
             for (partition, Partition { fetch_state }) in partitions {
@@ -54,7 +43,7 @@ impl Statistics {
                 }
             }
         }
-        Some(Self { fetching, connected })
+        Some(Self { fetching })
     }
 }
 
@@ -67,17 +56,7 @@ mod tests {
         let json = br#"{"name":"x","topics":{"a":{"partitions":{"0":{"fetch_state":"active","x":1},
             "1":{"fetch_state":"none"},"-1":{"fetch_state":"none"}}}}}"#;
         let fetching = BTreeMap::from([(("a".into(), 0), true), (("a".into(), 1), false)]);
-        assert_eq!(Statistics::parse(json), Some(Statistics { fetching, connected: false }));
+        assert_eq!(Statistics::parse(json), Some(Statistics { fetching }));
         assert_eq!(Statistics::parse(b"{"), None);
-    }
-
-    #[test]
-    fn a_broker_that_is_up_is_connected() {
-        let connected = |state: &str, nodeid: i32| {
-            let json = format!(r#"{{"brokers":{{"a:1/1":{{"nodeid":{nodeid},"state":"{state}"}}}}}}"#);
-            Statistics::parse(json.as_bytes()).expect("right statistics").connected
-        };
-        assert!(connected("UP", 1));
-        assert!(!connected("DOWN", 1) && !connected("UP", -1));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use faststream::kafka::Protocol;
 
@@ -94,14 +94,15 @@ impl Crew {
         lines.len() - ids.len()
     }
 
-    /// The longest silence of any partition.
-    pub(crate) fn worst_stall(&self) -> Duration {
-        let (mut last, mut worst) = (BTreeMap::new(), 0);
+    /// The longest silence of any partition: how long, which one, and when it ended.
+    pub(crate) fn worst_stall(&self) -> (Duration, i32, SystemTime) {
+        let (mut last, mut worst) = (BTreeMap::new(), (0, 0, 0));
         for line in self.lines() {
             let before = last.insert(line.partition, line.at).unwrap_or(line.at);
-            worst = worst.max(line.at.saturating_sub(before));
+            worst = worst.max((line.at.saturating_sub(before), line.partition, line.at));
         }
-        Duration::from_millis(worst)
+        let (time, partition, at) = worst;
+        (Duration::from_millis(time), partition, SystemTime::UNIX_EPOCH + Duration::from_millis(at))
     }
 }
 

@@ -7,7 +7,7 @@ mod crew;
 mod frozen;
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fastrand::Rng;
 use faststream::kafka::Protocol;
@@ -92,11 +92,13 @@ impl<'a> Chaos<'a> {
         }
         assert_eq!(self.group.committed(), ends, "{}: committed is the end", self.what);
         let again = self.crew.none_is_lost(written);
+        let (stall, partition, until) = self.crew.worst_stall();
+        let began = SystemTime::now() - self.began.elapsed();
+        let until = until.duration_since(began).unwrap_or_default();
         format!(
-            "{}: {again} again of {written}, worst stall {:?}, all committed after {calm:?}, longest stop {:?}",
-            self.what,
-            self.crew.worst_stall(),
-            self.crew.longest_stop
+            "{}: {again} again of {written}, worst stall {stall:?} of partition {partition} until {until:?}, all committed \
+             after {calm:?}, longest stop {:?}",
+            self.what, self.crew.longest_stop
         )
     }
 

@@ -195,7 +195,7 @@ fn each_client_gets_what_is_for_it() {
     assert_eq!(consumer.get("client.id"), Some("both"));
     assert_eq!(producer.get("client.id"), Some("writer"));
     assert_eq!(consumer.get("group.id"), Some("billing"));
-    assert_eq!(consumer.get("auto.commit.interval.ms"), Some("1000"));
+    assert_eq!(consumer.get("auto.commit.interval.ms"), Some("0"));
 }
 
 #[test]
