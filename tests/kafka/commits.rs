@@ -1,6 +1,6 @@
 //! Commits are refused while a second member joins: every code, every protocol. Nobody stands still, nothing is lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use faststream::kafka::Protocol;
 
 use crate::behind_proxy::{BehindProxy, in_full, play_all};
+use crate::chaos::Crew;
 use crate::client::ends;
 use crate::members::{Feed, PROTOCOLS, SESSION, longest_gap, none_is_lost};
 use crate::proxy::{Api, Fault, Rule};
@@ -140,6 +141,56 @@ fn a_commit_without_an_answer_sets_the_group_back_neither_at_work_nor_at_the_end
         assert_eq!(none_is_lost(&what, &all, written), 0, "{what}: handled again");
         Ok(format!("{what}: looked {samples} times"))
     });
+}
+
+/// A member dies, and another joins: requests to join wait at the broker until the session of the dead one is over, and
+/// so would a commit behind them, to be refused in the end.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn while_a_member_joins_no_commit_is_sent_and_none_is_refused() {
+    let what = "join";
+    let world = BehindProxy::shared();
+    let group = world.group("join", Protocol::Cooperative, PARTITIONS);
+    let feed = Feed::start(&group, RATE);
+    let first = group.join();
+    first.first_since(what, Instant::now());
+    // Changes nothing, and counts.
+    let rule = Rule::new(Api::OffsetCommit, Fault::Delay(Duration::ZERO)).group(&group.name);
+    let commits = world.proxy.hurt(rule);
+    let all_is_well = || assert_eq!(first.running.health().reasons, Vec::<String>::new(), "{what}");
+
+    let crew = Crew::new(&group);
+    let second = crew.start(0);
+    wait_quickly(what, || {
+        all_is_well();
+        first.running.partitions() == 2
+    });
+    wait_quickly("the first one has joined again", || {
+        all_is_well();
+        commits.hits() > 3
+    });
+    let killed = Instant::now();
+    second.kill();
+    let third = group.join();
+    // By then a heartbeat has told the first one, and its request waits: the dead one's session of 6 s is not over.
+    let waits_until = killed + Duration::from_millis(4_500);
+    thread::sleep(Duration::from_secs(2));
+    let before = commits.hits();
+    thread::sleep(waits_until.saturating_duration_since(Instant::now()));
+    assert_eq!(third.running.partitions(), 0, "{what}: it still waits");
+    assert_eq!(commits.hits(), before, "{what}: commits while it waits");
+    wait_quickly(what, || {
+        all_is_well();
+        third.running.partitions() == 2
+    });
+
+    let written = feed.finish();
+    group.all_is_committed(what);
+    let mut all = third.stop_cleanly(what);
+    all.extend(first.stop_cleanly(what));
+    let ids = crew.lines().into_iter().map(|line| line.id);
+    let ids: BTreeSet<u64> = all.iter().map(|handled| handled.id).chain(ids).collect();
+    assert_eq!(ids.len() as u64, written, "{what}: lost");
 }
 
 /// 29 is the topic's authorization.

@@ -92,7 +92,7 @@ impl Commits {
             }
             let since = before.get(&lane.epoch).copied().unwrap_or(now);
             self.dirty.insert(lane.epoch, since);
-            if now - since >= self.interval * SILENT_INTERVALS {
+            if now - since >= self.silence() {
                 lane.brake();
             }
         }
@@ -102,9 +102,16 @@ impl Commits {
     /// For how long something finished has not become durable, in the worst partition; zero if commits succeed.
     pub(super) fn dirty_for(&self, now: Instant) -> Duration {
         let fails = |lane| self.failing.get(lane).is_some_and(|failing| failing.sentence.is_some());
-        let silent = self.interval * SILENT_INTERVALS;
         let ages = self.dirty.iter().map(|(lane, since)| (lane, now - *since));
-        ages.filter(|(lane, age)| *age >= silent || fails(lane)).map(|(_, age)| age).max().unwrap_or_default()
+        ages.filter(|(lane, age)| *age >= self.silence() || fails(lane))
+            .map(|(_, age)| age)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// What counts as a failure without an accepted commit: however short the interval, a commit takes its time.
+    fn silence(&self) -> Duration {
+        (self.interval * SILENT_INTERVALS).max(LOOK)
     }
 
     /// One of the partitions whose last commit failed.

@@ -12,7 +12,7 @@ use crate::broker::{Epoch, RevocationId};
 
 /// Somebody else may own the partition already: only a moment to end well.
 const DRAIN_LOST: Duration = Duration::from_millis(200);
-/// What the backend has for leaving the group; it gives up after 10 s by itself.
+/// What the backend has for leaving the group, if it does not give up by itself.
 const CLOSE: Duration = Duration::from_secs(12);
 /// The pause before a lane that died is opened again, doubled with each death in a row.
 const REOPEN: Duration = Duration::from_millis(100);

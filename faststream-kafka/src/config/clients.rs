@@ -2,6 +2,7 @@
 
 use faststream_core::broker::GroupRequest;
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 use super::refused::reason;
 use super::settings::Setting;
@@ -50,6 +51,9 @@ impl KafkaConfig {
             .set("auto.commit.interval.ms", "0")
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "false");
+        // The only way to hear in time that it joins.
+        let debug = config.get("debug").map_or_else(|| "cgrp".to_owned(), |debug| format!("{debug},cgrp"));
+        config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
         config
     }
 

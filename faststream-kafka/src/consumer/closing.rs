@@ -16,6 +16,9 @@ const CLOSE: Duration = Duration::from_millis(1_500);
 /// Beyond the drain time, the last commit no longer waits for the result of the one before.
 const LAST_COMMIT: Duration = Duration::from_millis(500);
 
+/// What of the drain time may be used for it: the member gives up after 12 s.
+const SPARE: Duration = Duration::from_secs(8);
+
 /// How far leaving the group is.
 #[derive(Clone, Copy)]
 pub(super) struct Closing {
@@ -28,7 +31,7 @@ pub(super) struct Closing {
 impl Control {
     pub(super) fn close(&mut self) {
         self.fence_all();
-        let (now, spare) = (Instant::now(), self.member.spare_drain());
+        let (now, spare) = (Instant::now(), self.member.spare_drain().min(SPARE));
         self.closing =
             Some(Closing { is_leaving: false, leave: now + spare + LAST_COMMIT, until: now + spare + CLOSE });
     }

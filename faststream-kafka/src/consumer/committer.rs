@@ -5,12 +5,17 @@
 
 use std::time::{Duration, Instant};
 
-/// librdkafka gives a commit up after three times `socket.timeout.ms`, 10 s here, and a session without a coordinator.
-/// What has no result then never has one.
-const GIVEN_UP: Duration = Duration::from_secs(60);
+use rdkafka::ClientConfig;
+
+/// How often librdkafka sends a commit at most.
+const TRIES: u32 = 3;
+/// What it waits between them, and for a coordinator: the default session of KIP-848.
+const BETWEEN: Duration = Duration::from_secs(45);
 
 pub(super) struct Committer {
     interval: Duration,
+    /// What has no result after this long never has one.
+    given_up: Duration,
     next: Instant,
     is_wanted: bool,
     /// When the commit was sent that has no result yet.
@@ -18,8 +23,10 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, next: Instant::now() + interval, is_wanted: false, sent: None }
+    pub(super) fn new(interval: Duration, config: &ClientConfig) -> Self {
+        let timeout = config.get("socket.timeout.ms").and_then(|text| text.parse().ok()).unwrap_or(60_000);
+        let given_up = Duration::from_millis(timeout) * TRIES + BETWEEN;
+        Self { interval, given_up, next: Instant::now() + interval, is_wanted: false, sent: None }
     }
 
     /// Somebody waits: the next commit is due.
@@ -29,7 +36,7 @@ impl Committer {
 
     /// Whether a commit has no result yet.
     pub(super) fn is_busy(&self) -> bool {
-        self.sent.is_some_and(|sent| sent.elapsed() < GIVEN_UP)
+        self.sent.is_some_and(|sent| sent.elapsed() < self.given_up)
     }
 
     pub(super) fn is_due(&self) -> bool {

@@ -41,6 +41,8 @@ pub(crate) struct GroupContext {
     pub(super) errors: ErrorLog,
     /// Rebalances are answered in the callback: nobody reads what is recorded any more.
     pub(super) closing: AtomicBool,
+    /// The client is about to be told its partitions.
+    joining: AtomicBool,
     /// Leaders whose threads sleep after a rebalance.
     pub(super) sleepers: Sleepers,
     happened: Mutex<VecDeque<Happened>>,
@@ -54,6 +56,7 @@ impl GroupContext {
             group,
             errors: ErrorLog::new(who),
             closing: AtomicBool::new(false),
+            joining: AtomicBool::new(false),
             sleepers: Sleepers::default(),
             happened: Mutex::default(),
             statistics: Mutex::default(),
@@ -69,6 +72,11 @@ impl GroupContext {
         self.statistics().fetching.get(place).copied()
     }
 
+    /// Whether a request to join, or to be told the partitions, may be under way.
+    pub(super) fn is_joining(&self) -> bool {
+        self.joining.load(SeqCst)
+    }
+
     fn statistics(&self) -> MutexGuard<'_, Statistics> {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,8 +90,20 @@ fn place(topic: &str, partition: i32) -> Place {
     (topic.into(), partition)
 }
 
+/// What a line says that a client's state has become: `... changed join state init -> wait-join (state up)`.
+fn join_state(line: &str) -> Option<&str> {
+    let (_, state) = line.split_once(" changed join state ")?.1.split_once(" -> ")?;
+    state.split(' ').next()
+}
+
 impl ClientContext for GroupContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Nothing else says it in time: the statistics are 2 s old, and not every join begins with a revocation.
+        if facility == "CGRPJOINSTATE"
+            && let Some(state) = join_state(message)
+        {
+            self.joining.store(state != "steady", SeqCst);
+        }
         self.errors.client_log(level, facility, message);
     }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use faststream_core::broker::{Command, CommitReport, Epoch, Event, GroupRequest, RevocationId};
 use faststream_core::runtime::Member;
@@ -52,9 +52,13 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(client: Arc<Client>, request: Arc<GroupRequest>, member: Member) -> Self {
+    pub(super) fn new(
+        client: Arc<Client>,
+        request: Arc<GroupRequest>,
+        member: Member,
+        committer: Committer,
+    ) -> Self {
         let topics = topics::watch(&client, &request);
-        let committer = Committer::new(request.commit_interval);
         Self {
             client,
             request,
@@ -134,7 +138,7 @@ impl Control {
             if let Owed::Revoke { told: Some(told), answered, .. } = owed
                 && *told == id
             {
-                *answered = true;
+                *answered = Some(Instant::now());
             }
         }
     }
@@ -166,7 +170,7 @@ impl Control {
                 Happened::Assign(places) => self.owed.push_back(Owed::Assign { places, fetch: None }),
                 Happened::Revoke { places, lost } => {
                     let kind = if lost { Revoke::Lost } else { Revoke::Moved };
-                    self.owed.push_back(Owed::Revoke { places, kind, told: None, answered: false });
+                    self.owed.push_back(Owed::Revoke { places, kind, told: None, answered: None });
                 }
                 Happened::Committed(committed) => {
                     self.committer.answered();
@@ -213,9 +217,10 @@ impl Control {
         }
     }
 
-    /// Never while rebalancing.
+    /// Never while rebalancing: behind a request to join, a commit would wait as long as that one, and be refused.
     fn commit(&mut self) {
-        if !self.committer.is_due() || !self.owed.is_empty() || self.closing.is_some() {
+        let is_rebalancing = !self.owed.is_empty() || self.client.context().is_joining();
+        if !self.committer.is_due() || is_rebalancing || self.closing.is_some() {
             return;
         }
         self.committer.sent();

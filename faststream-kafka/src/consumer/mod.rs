@@ -23,6 +23,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub(crate) use self::client::Client;
+use self::committer::Committer;
 use self::context::GroupContext;
 use self::control::Control;
 
@@ -45,7 +46,8 @@ pub(crate) fn join(
     let names: Vec<&str> = request.topics.keys().map(String::as_str).collect();
     let subscribed = if names.is_empty() { Ok(()) } else { client.consumer().subscribe(&names) };
     subscribed.map_err(|error| failed("subscribing", &error))?;
-    let control = Control::new(client, Arc::new(request), member);
+    let committer = Committer::new(request.commit_interval, config);
+    let control = Control::new(client, Arc::new(request), member, committer);
     let thread = std::thread::Builder::new().name(format!("fs-{group}"));
     thread.spawn(move || control.run()).map(drop).map_err(|error| failed("starting its thread", &error))
 }

@@ -1,7 +1,7 @@
 //! Rebalances that wait for their answer, in their order.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use faststream_core::broker::{Epoch, Event, Lane, RevocationId};
 
@@ -16,10 +16,13 @@ use crate::native::PartitionQueue;
 /// What an assignment waits for its offsets; later its partitions are begun once they are known.
 const AWAITED: Duration = Duration::from_secs(1);
 
+/// What an answer waits for the result of a commit: until then all partitions of the client are paused.
+const ANSWERED: Duration = Duration::from_millis(100);
+
 /// A rebalance that was recorded and not answered.
 pub(super) enum Owed {
     Assign { places: Vec<Place>, fetch: Option<(OffsetFetch, Starts)> },
-    Revoke { places: Vec<Place>, kind: Revoke, told: Option<RevocationId>, answered: bool },
+    Revoke { places: Vec<Place>, kind: Revoke, told: Option<RevocationId>, answered: Option<Instant> },
 }
 
 /// Why lanes end.
@@ -171,7 +174,7 @@ impl Control {
         places: Vec<Place>,
         kind: Revoke,
         told: Option<RevocationId>,
-        answered: bool,
+        answered: Option<Instant>,
     ) -> Option<Owed> {
         let Some(id) = told else {
             if !matches!(kind, Revoke::Rewound(_)) {
@@ -182,16 +185,16 @@ impl Control {
             let lanes: Vec<Epoch> =
                 places.iter().filter_map(|place| self.lanes.get(place)).map(|lane| lane.epoch).collect();
             // Before the member hears of it: its answer may come at once.
-            self.owed.push_front(Owed::Revoke { places, kind, told: Some(id), answered: false });
+            self.owed.push_front(Owed::Revoke { places, kind, told: Some(id), answered: None });
             self.tell(Event::Revoked { id, lanes, lost: !matches!(kind, Revoke::Moved) });
             let owed = self.owed.pop_front()?;
-            let Owed::Revoke { answered: true, .. } = owed else { return Some(owed) };
+            let Owed::Revoke { answered: Some(_), .. } = owed else { return Some(owed) };
             let Owed::Revoke { places, kind, told, answered } = owed else { return None };
             return self.serve_revoke(places, kind, told, answered);
         };
-        // librdkafka would wait for the commit as well, and first send what may be overtaken by it.
-        let is_early = matches!(kind, Revoke::Moved) && self.committer.is_busy();
-        if !answered || is_early {
+        // librdkafka commits what is given back at once: behind a commit that may come again.
+        let waits = matches!(kind, Revoke::Moved) && self.committer.is_busy();
+        if answered.is_none_or(|since| waits && since.elapsed() < ANSWERED) {
             return Some(Owed::Revoke { places, kind, told: Some(id), answered });
         }
         self.give_back(&places);

@@ -27,7 +27,8 @@ impl Control {
             return;
         }
         self.watch.next = Some(now + EVERY);
-        if !self.owed.is_empty() {
+        // While a commit is in flight librdkafka begins nothing: that is no stall.
+        if !self.owed.is_empty() || self.committer.is_busy() {
             self.watch.since.clear();
             return;
         }
@@ -69,7 +70,7 @@ impl Control {
                 places: vec![place.clone()],
                 kind,
                 told: None,
-                answered: false,
+                answered: None,
             });
         }
     }
