@@ -23,13 +23,16 @@ impl Control {
     /// Once a second, and never while a rebalance waits for its answer.
     pub(super) fn watch(&mut self) {
         let now = Instant::now();
-        if self.watch.next.is_some_and(|next| now < next) {
+        if self.watch.next.is_some_and(|next| now < next) || self.committer.is_busy() {
             return;
         }
-        self.watch.next = Some(now + EVERY);
         // While a commit is in flight librdkafka begins nothing: that is no stall.
-        if !self.owed.is_empty() || self.committer.is_busy() {
+        let was_busy = self.watch.next.is_some_and(|next| now > next + EVERY);
+        self.watch.next = Some(now + EVERY);
+        if was_busy || !self.owed.is_empty() {
             self.watch.since.clear();
+        }
+        if !self.owed.is_empty() {
             return;
         }
         let mut stalled: Vec<Start> = Vec::new();
