@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// How long a kind of error stays quiet after it was told.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -43,7 +43,7 @@ impl ErrorLog {
     /// Tells an error that the client library reports for the client as a whole.
     pub(crate) fn client_error(&self, error: &KafkaError, reason: &str) {
         let kind = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code:?}"));
-        self.tell(&kind, format_args!("{kind}: {reason}"));
+        self.tell(&kind, format_args!("{kind}: {reason}{}", cure(error)));
     }
 
     /// Passes a log line of the client library on.
@@ -75,6 +75,17 @@ impl ErrorLog {
         }
         last.at = now;
         Some(std::mem::take(&mut last.repeats))
+    }
+}
+
+/// What to do about an error of a client as a whole, to be said behind its reason.
+pub(crate) fn cure(error: &KafkaError) -> &'static str {
+    use RDKafkaErrorCode::{Authentication, SaslAuthenticationFailed};
+    match error.rdkafka_error_code() {
+        Some(Authentication | SaslAuthenticationFailed) => {
+            "; set sasl.username and sasl.password to what the broker knows: it is tried until they are right"
+        }
+        _ => "",
     }
 }
 

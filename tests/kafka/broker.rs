@@ -26,6 +26,8 @@ struct Ports {
     controller: u16,
     /// What clients are told to connect to.
     advertised: u16,
+    /// Where clients have to say who they are.
+    guarded: Option<u16>,
 }
 
 impl Kafka {
@@ -46,18 +48,29 @@ impl Kafka {
     }
 
     fn start_with(name: &str, clients: u16, advertised: u16) -> Self {
-        let ports = Ports { clients, controller: free_port(), advertised };
+        let ports = Ports { clients, controller: free_port(), advertised, guarded: None };
         let mut kafka = Self::prepare(name, 1, &[ports]);
         kafka.run();
         kafka.answers();
         kafka
     }
 
+    /// A broker with a second address, where it lets in this user and nobody else.
+    pub(crate) fn start_guarded(name: &str, user: &str, password: &str) -> (Self, String) {
+        let (clients, guarded) = (free_port(), free_port());
+        let ports = Ports { clients, controller: free_port(), advertised: clients, guarded: Some(guarded) };
+        let mut kafka = Self::prepare(name, 1, &[ports]);
+        kafka.let_in(user, password);
+        kafka.run();
+        kafka.answers();
+        (kafka, format!("127.0.0.1:{guarded}"))
+    }
+
     /// A cluster of so many nodes; every topic is on all of them.
     pub(crate) fn start_cluster(name: &str, nodes: usize) -> Vec<Self> {
         let port = |_| {
             let (clients, controller) = (free_port(), free_port());
-            Ports { clients, controller, advertised: clients }
+            Ports { clients, controller, advertised: clients, guarded: None }
         };
         let ports: Vec<Ports> = (0..nodes).map(port).collect();
         let mut cluster: Vec<Self> = (1..=nodes).map(|node| Self::prepare(name, node, &ports)).collect();
@@ -113,6 +126,15 @@ impl Kafka {
         }
     }
 
+    /// From its next start on, a guarded one lets in this user and nobody else.
+    pub(crate) fn let_in(&self, user: &str, password: &str) {
+        let file = self.dir.join("server.properties");
+        let properties = fs::read_to_string(&file).expect("its settings");
+        let (kept, _) = properties.split_once(LOGIN).unwrap_or((&properties, ""));
+        let properties = format!("{kept}{LOGIN} required user_{user}=\"{password}\";\n");
+        fs::write(file, properties).expect("its settings");
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -153,8 +175,13 @@ impl Drop for Kafka {
     }
 }
 
+/// Who may come by the guarded port.
+const LOGIN: &str = "listener.name.sasl_plaintext.plain.sasl.jaas.config=\
+                     org.apache.kafka.common.security.plain.PlainLoginModule";
+
 fn properties(dir: &Path, node: usize, ports: &[Ports]) -> String {
-    let Ports { clients, controller, advertised } = ports[node - 1];
+    let Ports { clients, controller, advertised, guarded } = ports[node - 1];
+    let guarded = guarded.map_or_else(String::new, |port| format!(",SASL_PLAINTEXT://127.0.0.1:{port}"));
     let voter = |(number, ports): (usize, &Ports)| format!("{number}@127.0.0.1:{}", ports.controller);
     let voters: Vec<String> = (1..).zip(ports).map(voter).collect();
     let replicas = ports.len();
@@ -163,9 +190,11 @@ fn properties(dir: &Path, node: usize, ports: &[Ports]) -> String {
         "process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={}
-listeners=PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
+listeners=PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}{guarded}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}{guarded}
 controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
 log.dirs={}
 num.partitions=4
 default.replication.factor={replicas}

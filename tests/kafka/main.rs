@@ -9,6 +9,7 @@ mod brokers;
 mod chaos;
 mod client;
 mod commits;
+mod credentials;
 mod endurance;
 mod example;
 mod handlers;

@@ -8,7 +8,7 @@ use faststream_core::publish::Outgoing;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::deliveries::Ticket;
-use crate::errors::ErrorLog;
+use crate::errors::{ErrorLog, cure};
 
 /// What the producer's client reports.
 #[derive(Debug)]
@@ -47,7 +47,8 @@ impl State {
     pub(super) fn error(&self, error: &KafkaError, reason: &str) {
         // "1/1 brokers are down" follows the reason, and would hide it.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(format!("{reason}{}", cure(error)));
         }
         if !self.is_waiting.load(SeqCst) {
             self.errors.client_error(error, reason);
