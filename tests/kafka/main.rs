@@ -25,4 +25,5 @@ mod retry_topics;
 mod service;
 mod slow_commits;
 mod start;
+mod transactions;
 mod wait;

@@ -1,6 +1,6 @@
 //! One assigned partition: what its task reads, and what the control thread can take from it at any moment.
 
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -10,7 +10,7 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::client::Client;
 use super::context::Place;
-use crate::native::{Batch, PartitionQueue, store_offset};
+use crate::native::{self, Batch, PartitionQueue, store_offset};
 
 /// The control thread's side of a lane.
 pub(super) struct LaneHandle {
@@ -22,7 +22,7 @@ pub(super) struct LaneHandle {
     slot: Mutex<Option<PartitionQueue>>,
     /// Held while an offset is stored; true once the partition was given back.
     fenced: Mutex<bool>,
-    /// The next offset to be handed out.
+    /// The next offset to be read.
     position: AtomicI64,
     /// The next offset that is finished: stored, or about to be.
     stored: AtomicI64,
@@ -30,6 +30,8 @@ pub(super) struct LaneHandle {
     again: AtomicI64,
     /// Where the log began again by itself: it was made anew, or cut, and its offsets are others now.
     rewound: AtomicI64,
+    /// librdkafka counts an error that came last as a record: its own position is one too far.
+    skewed: AtomicBool,
 }
 
 /// No offset.
@@ -47,6 +49,7 @@ impl LaneHandle {
             stored: AtomicI64::new(start),
             again: AtomicI64::new(i64::MAX),
             rewound: AtomicI64::new(NONE),
+            skewed: AtomicBool::new(false),
         }
     }
 
@@ -88,6 +91,11 @@ impl LaneHandle {
         Some(self.rewound.load(SeqCst)).filter(|offset| *offset != NONE)
     }
 
+    /// Whether librdkafka's own position is one too far.
+    pub(super) fn is_skewed(&self) -> bool {
+        self.skewed.load(SeqCst)
+    }
+
     /// Where the log began again among these offsets, and how many come before.
     fn find_rewind(&self, offsets: impl Iterator<Item = i64>) -> Option<(usize, i64)> {
         find_rewind(self.position(), self.again.load(SeqCst), offsets)
@@ -119,6 +127,10 @@ pub(super) struct KafkaLane {
     handle: Arc<LaneHandle>,
     client: Arc<Client>,
     start: i64,
+    /// One past the last record that was handed out.
+    handed: i64,
+    /// librdkafka's position when the lane was made: of an earlier one, until it changes.
+    stale: Option<i64>,
     batch: Held,
     /// Where the log began again, behind the current batch.
     rewind: Option<i64>,
@@ -137,8 +149,51 @@ enum Held {
 
 impl KafkaLane {
     pub(super) fn new(handle: Arc<LaneHandle>, client: Arc<Client>) -> Self {
-        let start = handle.position();
-        Self { handle, client, start, batch: Held::Nothing, rewind: None }
+        let (start, (topic, partition)) = (handle.position(), &handle.place);
+        let stale = native::position(&client, topic, *partition);
+        Self { handle, client, start, handed: start, stale, batch: Held::Nothing, rewind: None }
+    }
+
+    /// Behind the last record there may be transactions' markers, and records of aborted ones before them. All of it is
+    /// read, and finished with the last record. To be called when nothing is left in the queue.
+    fn heed_markers(&self) {
+        let (topic, partition) = &self.handle.place;
+        let position = native::position(&self.client, topic, *partition);
+        if position == self.stale || self.handle.is_skewed() {
+            return;
+        }
+        let Some(next) = position.filter(|next| *next > self.handle.position()) else { return };
+        self.handle.position.store(next, SeqCst);
+        if self.handle.stored() >= self.handed {
+            // Stale: the lane is over, and its next owner reads that again.
+            let _ = self.hand_over(next);
+        }
+    }
+
+    /// Hands the next offset to the committer.
+    fn hand_over(&self, next: i64) -> Result<(), Stale> {
+        let fenced = lock(&self.handle.fenced);
+        if *fenced {
+            return Err(Stale);
+        }
+        let (topic, partition) = &self.handle.place;
+        // Before it is tried: if the partition is just beginning again, it is stored after that.
+        self.handle.stored.store(next, SeqCst);
+        match store_offset(&self.client, topic, *partition, next) {
+            Ok(()) => Ok(()),
+            // Lost, and not told yet; or beginning again.
+            Err(
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR__STATE
+                | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+            ) => Err(Stale),
+            Err(error) => {
+                let text = format_args!(
+                    "{topic}/{partition}: offset {next} was not stored ({error:?}); the next one will be"
+                );
+                self.client.context().errors.tell("store", text);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -177,6 +232,9 @@ impl Lane for KafkaLane {
                 let text = format_args!("{topic}/{partition}: {error:?} in place of a message");
                 self.client.context().errors.tell(&format!("{topic}/{partition} {error:?}"), text);
             }
+            if batch.len() > 0 || !batch.errors().is_empty() {
+                self.handle.skewed.store(!batch.errors().is_empty(), SeqCst);
+            }
             let rewind = self.handle.find_rewind(batch.offsets());
             if let Some((before, offset)) = rewind {
                 if before == 0 {
@@ -187,6 +245,7 @@ impl Lane for KafkaLane {
                 self.rewind = Some(offset);
             }
             if let Some(next) = batch.next_offset() {
+                self.handed = next;
                 self.handle.position.store(next, SeqCst);
                 let taken = batch.len();
                 drop(slot);
@@ -195,6 +254,7 @@ impl Lane for KafkaLane {
             }
             // Only errors: there may be messages behind them.
             if batch.errors().is_empty() {
+                self.heed_markers();
                 return Poll::Pending;
             }
         }
@@ -218,28 +278,8 @@ impl Lane for KafkaLane {
     }
 
     fn store(&mut self, next: i64) -> Result<(), Stale> {
-        let fenced = lock(&self.handle.fenced);
-        if *fenced {
-            return Err(Stale);
-        }
-        let (topic, partition) = &self.handle.place;
-        // Before it is tried: if the partition is just beginning again, it is stored after that.
-        self.handle.stored.store(next, SeqCst);
-        match store_offset(&self.client, topic, *partition, next) {
-            Ok(()) => Ok(()),
-            // Lost, and not told yet; or beginning again.
-            Err(
-                RDKafkaRespErr::RD_KAFKA_RESP_ERR__STATE
-                | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
-            ) => Err(Stale),
-            Err(error) => {
-                let text = format_args!(
-                    "{topic}/{partition}: offset {next} was not stored ({error:?}); the next one will be"
-                );
-                self.client.context().errors.tell("store", text);
-                Ok(())
-            }
-        }
+        // With the last record, what was read behind it.
+        self.hand_over(if next >= self.handed { next.max(self.handle.position()) } else { next })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::ffi::{CStr, c_char};
 
 use rdkafka::bindings::{
-    rd_kafka_commit_queue, rd_kafka_fatal_error, rd_kafka_offsets_store, rd_kafka_queue_destroy,
-    rd_kafka_queue_get_consumer,
+    rd_kafka_commit_queue, rd_kafka_fatal_error, rd_kafka_offsets_store, rd_kafka_position,
+    rd_kafka_queue_destroy, rd_kafka_queue_get_consumer,
 };
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
@@ -30,6 +30,20 @@ pub(crate) fn store_offset(
     // SAFETY: client and list are valid; the list is only written to.
     let result = unsafe { rd_kafka_offsets_store(client.native(), list.ptr()) };
     if result == NO_ERROR { Ok(()) } else { Err(result) }
+}
+
+/// The next offset of a partition, as librdkafka counts: behind the last message that was taken from its queue, and
+/// behind transactions' markers, which are taken and never returned. `None` before the first of them. An error in place
+/// of a message is counted as one, though its offset was not read.
+pub(crate) fn position(client: &Client, topic: &str, partition: i32) -> Option<i64> {
+    let mut list = TopicPartitionList::with_capacity(1);
+    list.add_partition(topic, partition);
+    // SAFETY: client and list are valid; the list is only written to.
+    let result = unsafe { rd_kafka_position(client.native(), list.ptr()) };
+    match list.elements().first()?.offset() {
+        Offset::Offset(next) if result == NO_ERROR => Some(next),
+        _ => None,
+    }
 }
 
 /// Commits what is stored; the result comes as an event of the consumer's queue.
