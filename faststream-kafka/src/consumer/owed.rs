@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use faststream_core::broker::{Epoch, Event, Lane, RevocationId};
+use rdkafka::consumer::Consumer;
+use rdkafka::topic_partition_list::Offset;
 
 use super::assignment::{self, Start};
 use super::context::Place;
@@ -37,6 +39,17 @@ pub(super) enum Revoke {
 }
 
 impl Control {
+    /// librdkafka pauses all partitions until a rebalance is answered, and lets them go on at its own position: where an
+    /// error came last, that is behind a record that was never read. To be called before the answer.
+    fn straighten(&self) {
+        let consumer = self.client.consumer();
+        for (place, lane) in self.lanes.iter().filter(|(_, lane)| lane.is_skewed()) {
+            let next = Offset::Offset(lane.position());
+            // Without waiting: it is done before the answer, on the same thread.
+            self.answered("seek", consumer.seek(&place.0, place.1, next, Duration::ZERO));
+        }
+    }
+
     /// Answers what can be answered, strictly in order.
     pub(super) fn serve_owed(&mut self) {
         if self.closing.is_some() {
@@ -58,6 +71,7 @@ impl Control {
 
     fn serve_assign(&mut self, places: Vec<Place>, fetch: Option<(OffsetFetch, Starts)>) -> Option<Owed> {
         if places.is_empty() {
+            self.straighten();
             self.answered("assign", assignment::assign(self.client.consumer(), &[]));
             self.tell(Event::Assigned(Vec::new()));
             wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
@@ -84,6 +98,7 @@ impl Control {
             (place, next)
         };
         let starts: Vec<Start> = places.into_iter().map(start).collect();
+        self.straighten();
         self.answered("assign", assignment::assign(self.client.consumer(), &starts));
         self.tell(Event::Assigned(lanes));
         wakeup::leaders(&self.client, kept);
@@ -202,6 +217,7 @@ impl Control {
             self.postponed.extend(places.into_iter().map(|place| (place, start)));
             return None;
         }
+        self.straighten();
         self.answered("revoke", assignment::unassign(self.client.consumer(), &places));
         wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
         None

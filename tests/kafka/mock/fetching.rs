@@ -143,6 +143,29 @@ fn an_offset_out_of_range_begins_at_the_earliest_record() {
     member.stop_cleanly("beyond");
 }
 
+/// librdkafka counts an error in place of a record as one, and lets a partition go on behind it after a rebalance.
+#[test]
+fn a_rebalance_after_an_error_skips_no_record_and_repeats_none() {
+    let cluster = Cluster::new(1);
+    cluster.session(Duration::from_secs(20));
+    let group = cluster.group("skewed");
+    write(&group, 0, 100);
+    let first = group.join();
+    wait_quickly("all are handled", || first.count() == 100);
+    group.all_is_committed("skewed");
+    cluster.refuse(RDKafkaApiKey::Fetch, Error::RD_KAFKA_RESP_ERR_UNKNOWN, 1);
+    thread::sleep(Duration::from_secs(1));
+    let second = group.join();
+    first.owns("skewed", 2);
+    second.owns("skewed", 2);
+    write(&group, 100, 4);
+    wait_quickly("one more of each partition is handled", || first.count() + second.count() >= 104);
+    group.all_is_committed("skewed");
+    let mut all = first.stop_cleanly("skewed");
+    all.extend(second.stop_cleanly("skewed"));
+    assert_eq!(none_is_lost("skewed", &all, 104), 0, "handled again");
+}
+
 /// As when a topic is made again, or its log was cut: what comes then are other records, with offsets that are known.
 #[test]
 fn a_log_that_begins_again_is_handled_again() {
