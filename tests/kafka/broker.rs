@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -133,6 +134,17 @@ impl Kafka {
         let (kept, _) = properties.split_once(LOGIN).unwrap_or((&properties, ""));
         let properties = format!("{kept}{LOGIN} required user_{user}=\"{password}\";\n");
         fs::write(file, properties).expect("its settings");
+    }
+
+    /// Writes over the first such bytes in the log of a partition; clients read them so at once.
+    pub(crate) fn overwrite(&self, topic: &str, partition: i32, there: &str, instead: &str) {
+        assert_eq!(there.len(), instead.len(), "a log's bytes do not move");
+        let log = self.dir.join(format!("data/{topic}-{partition}/{:020}.log", 0));
+        let bytes = fs::read(&log).expect("the partition's log");
+        let at = bytes.windows(there.len()).position(|bytes| bytes == there.as_bytes());
+        let at = u64::try_from(at.expect("it is there")).expect("a position");
+        let log = File::options().write(true).open(log).expect("the partition's log");
+        log.write_all_at(instead.as_bytes(), at).expect("it is written");
     }
 
     /// SIGKILL.

@@ -70,6 +70,24 @@ pub(crate) fn delete_topic(brokers: &str, topic: &str) {
     assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
 }
 
+/// Writes `count` records in one batch of one partition; `payload` is given its number, from `first` on.
+pub(crate) fn produce_batch(
+    brokers: &str,
+    topic: &str,
+    partition: i32,
+    first: u64,
+    count: u64,
+    payload: impl Fn(u64) -> String,
+) {
+    let producer: BaseProducer = config(brokers).set("linger.ms", "100").create().expect("a producer");
+    for number in first..first + count {
+        let text = payload(number);
+        let record = BaseRecord::<(), String>::to(topic).partition(partition).payload(&text);
+        producer.send(record).map_err(|(error, _)| error).expect("it is queued");
+    }
+    producer.flush(Duration::from_secs(60)).expect("all are written");
+}
+
 /// Writes `count` records, round robin over the partitions; `payload` is given its number, from `first` on.
 pub(crate) fn produce(
     brokers: &str,

@@ -29,7 +29,7 @@ fn waits_at_rest(service: &Service, what: &str) {
     thread::sleep(Duration::from_secs(5));
     let (took, used) = (began.elapsed(), service.cpu().saturating_sub(before));
     println!("{what}: {used:?} of CPU time in {took:?}");
-    assert!(used < took / 20, "{what}: no more than 5 %: {used:?} in {took:?}");
+    assert!(used < took / 10, "{what}: no more than 10 %: {used:?} in {took:?}");
 }
 
 #[cfg(target_os = "linux")]

@@ -10,6 +10,7 @@ mod chaos;
 mod client;
 mod commits;
 mod credentials;
+mod damaged;
 mod endurance;
 mod example;
 mod handlers;

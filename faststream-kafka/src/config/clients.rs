@@ -26,6 +26,7 @@ const CONSUMER: &[(&str, &str)] = &[
     ("fetch.queue.backoff.ms", "10"),
     ("queued.min.messages", "10000"),
     ("queued.max.messages.kbytes", "4096"),
+    ("check.crcs", "true"),
     ("statistics.interval.ms", "2000"),
 ];
 

@@ -18,6 +18,7 @@ use super::client::{Client, destroy};
 use super::closing::Closing;
 use super::committer::Committer;
 use super::context::{Committed, Happened, Place};
+use super::damaged::Damaged;
 use super::lane::LaneHandle;
 use super::offsets::{OffsetFetch, Starts};
 use super::owed::{Owed, Revoke};
@@ -43,6 +44,7 @@ pub(super) struct Control {
     pub(super) postponed: Starts,
     pub(super) revocations: u64,
     pub(super) watch: Watch,
+    pub(super) damaged: Damaged,
     /// The topics to subscribe to, whenever they change.
     topics: Receiver<BTreeSet<String>>,
     pub(super) committer: Committer,
@@ -71,6 +73,7 @@ impl Control {
             postponed: Starts::new(),
             revocations: 0,
             watch: Watch::default(),
+            damaged: Damaged::default(),
             topics,
             committer,
             closing: None,
@@ -110,6 +113,7 @@ impl Control {
             self.commit();
             if self.closing.is_none() {
                 self.heed_rewound();
+                self.heed_damaged();
                 self.watch();
             }
             self.heed_closed();

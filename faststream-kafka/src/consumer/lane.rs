@@ -10,7 +10,7 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::client::Client;
 use super::context::Place;
-use crate::native::{self, Batch, PartitionQueue, store_offset};
+use crate::native::{self, Batch, Damage, PartitionQueue, store_offset};
 
 /// The control thread's side of a lane.
 pub(super) struct LaneHandle {
@@ -32,6 +32,8 @@ pub(super) struct LaneHandle {
     rewound: AtomicI64,
     /// librdkafka counts an error that came last as a record: its own position is one too far.
     skewed: AtomicBool,
+    /// What cannot be read: nothing is handed out from there on until it is fetched again.
+    damage: Mutex<Option<Damage>>,
 }
 
 /// No offset.
@@ -50,6 +52,7 @@ impl LaneHandle {
             again: AtomicI64::new(i64::MAX),
             rewound: AtomicI64::new(NONE),
             skewed: AtomicBool::new(false),
+            damage: Mutex::default(),
         }
     }
 
@@ -94,6 +97,17 @@ impl LaneHandle {
     /// Whether librdkafka's own position is one too far.
     pub(super) fn is_skewed(&self) -> bool {
         self.skewed.load(SeqCst)
+    }
+
+    /// What cannot be read, until [`look_again`](Self::look_again).
+    pub(super) fn damage(&self) -> Option<Damage> {
+        lock(&self.damage).clone()
+    }
+
+    /// To be called when it is fetched again.
+    pub(super) fn look_again(&self) {
+        *lock(&self.damage) = None;
+        self.wake();
     }
 
     /// Where the log began again among these offsets, and how many come before.
@@ -225,16 +239,23 @@ impl Lane for KafkaLane {
             return Poll::Pending;
         }
         queue.register(cx.waker());
+        if self.handle.damage().is_some() {
+            return Poll::Pending;
+        }
         loop {
             let mut batch = queue.consume(max);
+            let damage = batch.cut_at_damage();
             for error in batch.errors() {
                 let (topic, partition) = &self.handle.place;
                 let text = format_args!("{topic}/{partition}: {error:?} in place of a message");
                 self.client.context().errors.tell(&format!("{topic}/{partition} {error:?}"), text);
             }
-            if batch.len() > 0 || !batch.errors().is_empty() {
-                self.handle.skewed.store(!batch.errors().is_empty(), SeqCst);
+            let is_skewed = damage.is_some() || !batch.errors().is_empty();
+            if batch.len() > 0 || is_skewed {
+                self.handle.skewed.store(is_skewed, SeqCst);
             }
+            let is_damaged = damage.is_some();
+            *lock(&self.handle.damage) = damage;
             let rewind = self.handle.find_rewind(batch.offsets());
             if let Some((before, offset)) = rewind {
                 if before == 0 {
@@ -251,6 +272,9 @@ impl Lane for KafkaLane {
                 drop(slot);
                 self.batch = Held::Native(batch);
                 return Poll::Ready(taken);
+            }
+            if is_damaged {
+                return Poll::Pending;
             }
             // Only errors: there may be messages behind them.
             if batch.errors().is_empty() {

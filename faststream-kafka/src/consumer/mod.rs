@@ -7,6 +7,7 @@ mod closing;
 mod committer;
 mod context;
 mod control;
+mod damaged;
 mod lane;
 mod offsets;
 mod owed;

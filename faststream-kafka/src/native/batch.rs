@@ -14,6 +14,11 @@ use rdkafka::types::RDKafkaRespErr;
 
 use crate::consumer::Client;
 
+use RDKafkaRespErr::{
+    RD_KAFKA_RESP_ERR__BAD_COMPRESSION as BAD_COMPRESSION, RD_KAFKA_RESP_ERR__BAD_MSG as BAD_MSG,
+    RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED as NOT_IMPLEMENTED,
+};
+
 const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
 /// Messages of one partition, in order. Holds the client: messages are gone before it is.
@@ -21,7 +26,17 @@ pub(crate) struct Batch {
     messages: Vec<Message>,
     /// Entries that were errors instead of messages.
     errors: Vec<RDKafkaRespErr>,
+    /// The first records that cannot be read, and how many messages came before.
+    damage: Option<(usize, Damage)>,
     _client: Arc<Client>,
+}
+
+/// Records that cannot be read: bytes of theirs were changed, or this library knows no such format.
+#[derive(Debug, Clone)]
+pub(crate) struct Damage {
+    /// The first of them.
+    pub(crate) offset: i64,
+    pub(crate) reason: String,
 }
 
 struct Message {
@@ -38,13 +53,16 @@ unsafe impl Sync for Message {}
 impl Batch {
     /// Takes over messages, error entries among them.
     pub(super) fn new(all: Vec<*mut rd_kafka_message_t>, client: Arc<Client>) -> Self {
-        let mut batch = Self { messages: Vec::with_capacity(all.len()), errors: Vec::new(), _client: client };
+        let messages = Vec::with_capacity(all.len());
+        let mut batch = Self { messages, errors: Vec::new(), damage: None, _client: client };
         for message in all.into_iter().filter_map(NonNull::new) {
             let message = Message { message, parsing: Mutex::new(()) };
-            if message.native().err == NO_ERROR {
-                batch.messages.push(message);
-            } else {
-                batch.errors.push(message.native().err);
+            match message.native().err {
+                NO_ERROR => batch.messages.push(message),
+                BAD_MSG | BAD_COMPRESSION | NOT_IMPLEMENTED => {
+                    batch.damage.get_or_insert_with(|| (batch.messages.len(), message.damage()));
+                }
+                error => batch.errors.push(error),
             }
         }
         batch
@@ -65,6 +83,13 @@ impl Batch {
     /// Keeps this many messages, the first ones.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.messages.truncate(len);
+    }
+
+    /// Drops what comes behind records that cannot be read, which librdkafka passes over.
+    pub(crate) fn cut_at_damage(&mut self) -> Option<Damage> {
+        let (before, damage) = self.damage.take()?;
+        self.messages.truncate(before);
+        Some(damage)
     }
 
     pub(crate) fn next_offset(&self) -> Option<i64> {
@@ -100,6 +125,13 @@ impl Message {
     fn native(&self) -> &rd_kafka_message_t {
         // SAFETY: the message is ours until `drop`.
         unsafe { self.message.as_ref() }
+    }
+
+    /// What is said of records that came as an error.
+    fn damage(&self) -> Damage {
+        let native = self.native();
+        let reason = bytes(native.payload, native.len).unwrap_or_default();
+        Damage { offset: native.offset, reason: String::from_utf8_lossy(reason).into_owned() }
     }
 
     fn timestamp(&self) -> Option<i64> {
