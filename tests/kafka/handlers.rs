@@ -10,7 +10,7 @@ use faststream::{FastStream, Metadata, State};
 use faststream_core::app::{Setting, StartOptions};
 
 use crate::broker;
-use crate::client::{Writer, committed, create_topic};
+use crate::client::{Writer, committed, create_topic, delete_topic, produce};
 use crate::service::Service;
 use crate::wait::wait_until;
 
@@ -180,5 +180,51 @@ fn held_and_stuck_records_cost_nothing_and_everything_else_goes_on() {
         let place = format!("topic={topic} partition=0 offset=1 ");
         let cut_off = |line: &str| line.contains("cut off") && line.contains(&place);
         assert!(service.log().lines().any(cut_off), "{topic} is not named in:\n{}", service.log());
+    }
+}
+
+/// What a service has resident whose four partitions stand still at their first record, with so much behind it.
+#[cfg(target_os = "linux")]
+fn fetched_ahead(brokers: &str, log: &str, records: u64, payload: &str) -> u64 {
+    const PARTITIONS: i32 = 4;
+    /// So many looks without growth.
+    const STEADY: u32 = 30;
+    for topic in TROUBLE {
+        create_topic(brokers, topic, PARTITIONS);
+    }
+    produce(brokers, "hangs", PARTITIONS, 0, records, |_| payload.to_owned());
+    let mut service = Service::start_example("trouble_service", brokers, log, &[], &[]);
+    for partition in 0..PARTITIONS {
+        service.logs(LIMIT, &["partition assigned", "hangs", &format!("partition={partition} ")]);
+    }
+    let (mut most, mut steady) = (0, 0);
+    wait_until("it grows no more", LIMIT, || {
+        let now = service.memory();
+        steady = if now > most { 0 } else { steady + 1 };
+        most = most.max(now);
+        steady > STEADY
+    });
+    assert_eq!(service.stop().code(), Some(2), "calls were cut off: {}", service.log());
+    for topic in TROUBLE {
+        delete_topic(brokers, topic);
+    }
+    most
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs Java and Maven"]
+fn what_is_fetched_ahead_of_a_slow_handler_is_bounded() {
+    // Of each partition no more than 4 MiB, 10,000 records, and what one fetch of 1 MiB brings beyond; librdkafka needs
+    // some 300 B for each record besides. Without these limits they are 180 and 640 MiB.
+    const LARGE: (&str, u64, usize, u64) = ("large", 16_000, 10_000, 80 << 20);
+    const SMALL: (&str, u64, usize, u64) = ("small", 2_000_000, 1, 240 << 20);
+    let kafka = broker::Kafka::start("ahead");
+    let brokers = kafka.address();
+    for (what, records, size, bound) in [LARGE, SMALL] {
+        let memory = fetched_ahead(&brokers, &format!("ahead-{what}"), records, &format!("{:size$}", 0));
+        println!("{records} {what} records behind calls that hang: {} MiB", memory >> 20);
+        // A service that reads nothing has 15 MiB.
+        assert!((24 << 20..bound).contains(&memory), "{what}: {memory} B");
     }
 }
