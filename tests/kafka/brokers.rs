@@ -1,13 +1,16 @@
 //! Brokers that die and come back, topics that grow and are made again.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use faststream::kafka::Protocol;
 
 use crate::broker::Kafka;
-use crate::client::{all_in_sync, create_topic, delete_topic, grow_topic, produce};
-use crate::members::{Feed, Group, Member, PROTOCOLS, SESSION, longest_gap, none_is_lost};
+use crate::client::{
+    all_in_sync, create_topic, create_unclean_topic, delete_topic, ends, grow_topic, produce,
+};
+use crate::members::{Feed, Group, Handled, Member, PROTOCOLS, SESSION, longest_gap, none_is_lost};
 use crate::wait::{PATIENCE, wait_quickly, wait_until};
 
 const PARTITIONS: i32 = 4;
@@ -94,6 +97,50 @@ fn nodes_restarted_in_turn_lose_nothing() {
     for ((group, feed), members) in groups.iter().zip(feeds).zip(members) {
         let (again, written) = end_well(group, feed, members);
         println!("{}: {again} again of {written}", group.name);
+    }
+}
+
+/// A replica that was away while records were written becomes the leader, because the others are gone.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_log_that_was_cut_is_read_on_where_it_was_cut() {
+    let mut cluster = Kafka::start_cluster("cut", 3);
+    let brokers = cluster.iter().map(Kafka::address).collect::<Vec<_>>().join(",");
+    let groups = PROTOCOLS.map(|protocol| {
+        let name = format!("cut-{protocol:?}");
+        create_unclean_topic(&brokers, &name, &[1, 2]);
+        let group = Group::new(&brokers, &name, protocol, 1);
+        write(&group, 1, 0, 100);
+        group
+    });
+    // Acknowledged by all that are in sync, and all of them are.
+    cluster[1].stop();
+    for group in &groups {
+        write(group, 1, 100, 100);
+    }
+    let members = groups.each_ref().map(Group::join);
+    for (group, member) in groups.iter().zip(&members) {
+        wait_quickly("all are handled", || member.count() == 200);
+        group.all_is_committed(&group.name);
+        member.forget();
+    }
+
+    cluster[0].kill();
+    cluster[1].run();
+    cluster[1].answers();
+    let cut = Instant::now();
+    for (group, member) in groups.iter().zip(members) {
+        // What was cut off is gone; new records take the offsets of old ones.
+        wait_until("the other replica leads", PATIENCE, || {
+            std::panic::catch_unwind(|| ends(&brokers, &group.name, 1)).is_ok_and(|ends| ends[&0] == 100)
+        });
+        write(group, 1, 200, 50);
+        let is_new = |handled: &&Handled| handled.id >= 200;
+        let new = || member.all().iter().filter(is_new).map(|handled| handled.id).collect::<BTreeSet<_>>();
+        wait_until(&format!("{}: the new records are handled", group.name), PATIENCE, || new().len() == 50);
+        let old = member.count() - new().len();
+        println!("{}: handled {:?} after the cut, {old} old ones again", group.name, cut.elapsed());
+        member.stop_cleanly(&group.name);
     }
 }
 

@@ -42,7 +42,21 @@ fn administer<R: Send>(
 /// Makes a topic, with as many replicas as the brokers make by default, and waits until all of its partitions are known:
 /// a producer gives up on records for one that is not.
 pub(crate) fn create_topic(brokers: &str, topic: &str, partitions: i32) {
-    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+    create(brokers, NewTopic::new(topic, partitions, TopicReplication::Fixed(-1)));
+}
+
+/// Makes a topic of one partition, on these nodes, the first of which leads, and which may lead though they have not all
+/// of it.
+pub(crate) fn create_unclean_topic(brokers: &str, topic: &str, nodes: &[i32]) {
+    let nodes = [nodes];
+    let new = NewTopic::new(topic, 1, TopicReplication::Variable(&nodes))
+        .set("min.insync.replicas", "1")
+        .set("unclean.leader.election.enable", "true");
+    create(brokers, new);
+}
+
+fn create(brokers: &str, new: NewTopic<'_>) {
+    let (topic, partitions) = (new.name, new.num_partitions);
     let made = administer(brokers, async |admin, options| admin.create_topics([&new], options).await);
     assert!(made.iter().all(Result::is_ok), "{made:?}");
     let consumer: BaseConsumer = config(brokers).set("group.id", "metadata").create().expect("a consumer");
