@@ -117,7 +117,7 @@ impl FastStream {
         self.state_entry::<T>(StateSource::Value(Arc::new(value)))
     }
 
-    /// Shares a value that is made at start, and only then: in `run`, `dev` and tests. If it fails, the app does not
+    /// Shares a value that is made at start, and only then: in `run`, `dev` and tests. If that fails or panics, the app does not
     /// start.
     pub fn state_with<M, T, E>(self, make: impl HookFn<M, Output = Result<T, E>>) -> Self
     where
@@ -145,7 +145,7 @@ impl FastStream {
         }
     }
 
-    /// Runs before anything else; an error stops the start.
+    /// Runs before anything else; an error or a panic stops the start.
     pub fn on_startup<M, H>(mut self, hook: H) -> Self
     where
         H: HookFn<M>,
@@ -155,7 +155,7 @@ impl FastStream {
         self
     }
 
-    /// Runs when the groups are joined; an error stops the app, which drains and exits with 1.
+    /// Runs when the groups are joined; an error or a panic stops the app, which drains and exits with 1.
     pub fn after_startup<M, H>(mut self, hook: H) -> Self
     where
         H: HookFn<M>,

@@ -4,9 +4,11 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use futures_util::FutureExt;
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
 use tracing::info;
@@ -78,7 +80,7 @@ impl Plan {
     /// Dropping the future leaves out the shutdown hooks; [`run_until`](Self::run_until) does not.
     ///
     /// # Errors
-    /// If a hook or a state fails, or waiting cannot cure what a broker says. The shutdown hooks have run then.
+    /// If a hook or a state fails or panics, or waiting cannot cure what a broker says. The shutdown hooks have run then.
     ///
     /// # Panics
     /// Never: a start that succeeds has a running app.
@@ -168,9 +170,9 @@ impl<'a> Launch<'a> {
 
     async fn run_hooks(&self, moment: &'static str, hooks: &[BoxHook]) -> Result<(), StartError> {
         for (index, hook) in hooks.iter().enumerate() {
-            hook(self.hook()).await.map_err(|error| StartError {
-                message: format!("hook {} of `{moment}` failed: {error}", index + 1),
-            })?;
+            let ended = outcome(async { hook(self.hook()).await }).await;
+            let failed = |how| StartError { message: format!("hook {} of `{moment}` {how}", index + 1) };
+            ended.map_err(failed)?;
         }
         Ok(())
     }
@@ -178,10 +180,11 @@ impl<'a> Launch<'a> {
     async fn make_states(&mut self) -> Result<(), StartError> {
         for entry in &self.plan.states {
             if let StateSource::Make(make) = &entry.source {
-                let value = make(self.hook()).await.map_err(|error| StartError {
-                    message: format!("the state of type `{}` could not be made: {error}", entry.type_name),
-                })?;
-                self.states.insert_shared(entry.type_id, value);
+                let made = outcome(async { make(self.hook()).await }).await;
+                let failed = |how| StartError {
+                    message: format!("making the state of type `{}` {how}", entry.type_name),
+                };
+                self.states.insert_shared(entry.type_id, made.map_err(failed)?);
             }
         }
         Ok(())
@@ -228,6 +231,19 @@ impl<'a> Launch<'a> {
         let mut exit = Exit::default();
         self.ending().run(Instant::now() + BEYOND_DRAIN, &mut exit).await;
         exit
+    }
+}
+
+/// What became of a user's function, or in words how it ended instead. A panic is a failure like any other: what was
+/// begun is ended in order.
+async fn outcome<T>(call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(ended) => ended.map_err(|error| format!("failed: {error}")),
+        Err(panic) => {
+            // Said by the panic hook; its payload may not panic in turn.
+            std::mem::forget(panic);
+            Err("panicked".to_owned())
+        }
     }
 }
 
