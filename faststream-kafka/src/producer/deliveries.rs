@@ -1,4 +1,7 @@
 //! What the client calls back: the end of each record, errors, log lines. It only records what happened.
+//!
+//! Whoever listens to log lines, or waits for a receipt, may panic in here: a call that unwound into the client would lose
+//! the answers that it has not told yet.
 
 use std::sync::Arc;
 
@@ -13,10 +16,10 @@ use rdkafka::statistics::Statistics;
 use rdkafka::{ClientConfig, error::KafkaResult};
 use tokio::sync::oneshot;
 
-use super::Client;
 use super::queued::Pass;
 use super::refusal::refused;
 use super::state::State;
+use super::{Client, contained};
 
 /// What travels with a record through the client.
 #[derive(Debug)]
@@ -61,7 +64,7 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.state.errors.client_log(level, facility, message);
+        contained::panics(|| self.state.errors.client_log(level, facility, message));
     }
 
     fn stats(&self, _: Statistics) {}
@@ -69,14 +72,23 @@ impl ClientContext for Deliveries {
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.state.error(&error, reason);
+        contained::panics(|| self.state.error(&error, reason));
     }
 }
 
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = Box<Ticket>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, mut ticket: Box<Ticket>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
+        // A ticket that is dropped on the way tells that its record may be sent again.
+        contained::panics(|| self.delivered(result, ticket));
+    }
+}
+
+impl Deliveries {
+    fn delivered(&self, result: &DeliveryResult<'_>, mut ticket: Box<Ticket>) {
+        #[cfg(test)]
+        self.state.bugs.strike(super::bugs::Place::Delivery);
         match result {
             Ok(message) => {
                 ticket.answer(Ok(Published { partition: message.partition(), offset: message.offset() }));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::producer::Producer as _;
 
 use super::deliveries::Deliveries;
-use super::{Client, Shared};
+use super::{Client, Shared, contained};
 
 /// How long one turn listens for reports; they are served as they come.
 const TURN: Duration = Duration::from_millis(50);
@@ -33,17 +33,30 @@ pub(super) fn start(shared: Arc<Shared>, client: Arc<Client>) -> io::Result<()> 
 impl Keeper {
     fn run(mut self) {
         while !self.shared.state.is_stopped() {
-            self.client.poll(TURN);
-            for (record, ticket) in self.shared.state.take_again() {
-                self.shared.send(&record, ticket);
-            }
-            if self.born.elapsed() >= self.pause
-                && let Some((code, reason)) = self.client.client().fatal_error()
-            {
-                self.replace(&format!("{code:?}: {reason}"));
+            if contained::panics(|| self.turn()) {
+                let errors = &self.shared.state.errors;
+                contained::panics(|| errors.tell("panic", "a panic on its thread, which goes on"));
+                thread::sleep(PAUSES.0);
             }
         }
         // Dropping the client answers what is still queued, and may take half a second.
+    }
+
+    fn turn(&mut self) {
+        self.client.poll(TURN);
+        #[cfg(test)]
+        self.shared.state.bugs.strike(super::bugs::Place::Turn);
+        // What is left of them after a panic is dropped, and told as what may be sent again.
+        for (record, ticket) in self.shared.state.take_again() {
+            #[cfg(test)]
+            self.shared.state.bugs.strike(super::bugs::Place::Again);
+            self.shared.send(&record, ticket);
+        }
+        if self.born.elapsed() >= self.pause
+            && let Some((code, reason)) = self.client.client().fatal_error()
+        {
+            self.replace(&format!("{code:?}: {reason}"));
+        }
     }
 
     fn replace(&mut self, reason: &str) {

@@ -3,6 +3,9 @@
 //! One client and one thread for the process. A client that became fatal is replaced; what it still held is told as
 //! refused, and may be tried again.
 
+#[cfg(test)]
+mod bugs;
+mod contained;
 mod deliveries;
 mod keeper;
 mod queued;
@@ -189,23 +192,4 @@ impl fmt::Debug for KafkaProducer {
 }
 
 #[cfg(test)]
-mod tests {
-    use faststream_core::broker::PublishErrorKind;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_record_that_is_not_delivered_is_told_whatever_its_headers_are_called() {
-        let mut config = ClientConfig::new();
-        // Nobody listens there.
-        config.set("bootstrap.servers", "127.0.0.1:1").set("message.timeout.ms", "300");
-        let producer = KafkaProducer::new(config, "test").expect("a producer");
-        for name in [&b"\xff\xfe"[..], b"", b"plain"] {
-            let mut record = Outgoing::new("anything", "x");
-            record.headers.push((Bytes::copy_from_slice(name), None));
-            let receipt = tokio::time::timeout(Duration::from_secs(20), producer.enqueue(record));
-            let error = receipt.await.expect("the thread lives").expect_err("nobody was there");
-            assert_eq!(error.kind, PublishErrorKind::Retriable, "{error}");
-        }
-    }
-}
+mod tests;

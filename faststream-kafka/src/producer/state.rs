@@ -22,6 +22,8 @@ pub(super) struct State {
     is_stopped: AtomicBool,
     /// Records whose wished partition does not exist: the thread sends them by key.
     again: Mutex<Vec<(Outgoing, Box<Ticket>)>>,
+    #[cfg(test)]
+    pub(super) bugs: super::bugs::Bugs,
 }
 
 /// Errors are kept instead of logged while this lives.
@@ -36,6 +38,8 @@ impl State {
             is_waiting: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
             again: Mutex::default(),
+            #[cfg(test)]
+            bugs: super::bugs::Bugs::default(),
         }
     }
 
