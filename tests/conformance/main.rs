@@ -65,4 +65,5 @@ conform! {
     retrying::retry_topics_keep_place_and_delay_and_end_in_the_dead_letters,
     publishing::key_headers_timestamp_and_partition_arrive_as_written,
     publishing::keys_choose_the_partitions_that_javas_client_chooses,
+    publishing::a_header_name_with_a_nul_byte_is_refused_and_nothing_is_written,
 }

@@ -84,3 +84,50 @@ pub(crate) mod keys_choose_the_partitions_that_javas_client_chooses {
         })
     }
 }
+
+pub(crate) mod a_header_name_with_a_nul_byte_is_refused_and_nothing_is_written {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use faststream::{Publish, Publisher, State, publisher, subscriber};
+
+    use crate::backend::Backend;
+    use crate::world::{Seen, World, number};
+
+    /// The third attempt returns what can be published.
+    #[subscriber(topic = "nul-in", retry(attempts = 3, backoff = "1ms"))]
+    #[publisher(topic = "nul-out")]
+    async fn writes(
+        value: i64,
+        metadata: faststream::Metadata,
+        out: Publisher,
+        State(seen): State<Seen>,
+    ) -> Publish<i64> {
+        let bad = Publish::new(value).header("fine", "1").header("a\0b", "2");
+        if metadata.attempt == 1 {
+            let refused = out.send("nul-out", bad.clone()).await.expect_err("refused");
+            seen.note(refused.to_string());
+        } else {
+            seen.note(format!("attempt {}", metadata.attempt));
+        }
+        if metadata.attempt < 3 { bad } else { Publish::new(value).header("a", "2") }
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async move {
+            backend.create_topic("nul-in", 1);
+            backend.create_topic("nul-out", 1);
+            backend.produce(number("nul-in", 7));
+            let world = World::start(backend.app(), module_path!()).await;
+            world.sees(3).await;
+            let seen = world.seen.sorted();
+            world.stop().await;
+            let refusal = "publishing to topic nul-out: the header name `a\\x00b` contains a NUL byte, and would be read up to \
+                           there: choose a name without";
+            assert_eq!(seen, ["attempt 2", "attempt 3", refusal]);
+            let records = backend.records("nul-out", 1);
+            assert_eq!(records.len(), 1);
+            assert_eq!(records[0].1.headers, [("a".into(), Some("2".into()))]);
+        })
+    }
+}

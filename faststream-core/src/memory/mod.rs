@@ -136,7 +136,7 @@ impl MemoryBroker {
     /// Appends a record at once, past faults.
     ///
     /// # Errors
-    /// If it names a partition that does not exist.
+    /// If it names a partition that does not exist, or a header with a NUL byte in its name.
     pub fn append(&self, record: Outgoing) -> Result<Published, PublishError> {
         let log = self.shared().log_for(&record)?;
         let published = self.shared().append_in(&log, record);

@@ -165,6 +165,7 @@ impl State {
 
     /// Where a record goes.
     pub(super) fn log_for(&mut self, record: &Outgoing) -> Result<Arc<PartitionLog>, PublishError> {
+        record.check()?;
         let logs = &self.topics[&record.topic];
         let exists = |partition: i32| usize::try_from(partition).ok().filter(|index| *index < logs.len());
         let by_key = |round_robin: &mut usize| {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::broker::{PublishError, PublishErrorKind};
+
 /// A record on its way to the broker. Cloning it shares the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
@@ -45,5 +47,21 @@ impl Outgoing {
             headers: Vec::new(),
             timestamp: None,
         }
+    }
+
+    /// Whether any backend can write it: a header's name that contains a NUL byte would be read up to there.
+    ///
+    /// # Errors
+    /// If none can, whatever the broker says.
+    pub fn check(&self) -> Result<(), PublishError> {
+        let Some((name, _)) = self.headers.iter().find(|(name, _)| name.contains(&0)) else { return Ok(()) };
+        Err(PublishError {
+            kind: PublishErrorKind::Permanent,
+            topic: self.topic.to_string(),
+            message: format!(
+                "the header name `{}` contains a NUL byte, and would be read up to there: choose a name without",
+                name.escape_ascii()
+            ),
+        })
     }
 }

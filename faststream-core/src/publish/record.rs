@@ -42,7 +42,8 @@ impl<T> Publish<T> {
         self
     }
 
-    /// Adds a header behind the others; `None` is a null value.
+    /// Adds a header behind the others; `None` is a null value. A name with a NUL byte in it is refused when it is
+    /// published.
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl IntoBytes) -> Self {
         self.headers.push((Bytes::copy_from_slice(name.as_ref()), value.into_bytes()));
         self

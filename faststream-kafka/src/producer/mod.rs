@@ -92,6 +92,9 @@ impl KafkaProducer {
 
 impl Producer for KafkaProducer {
     fn enqueue(&self, record: Outgoing) -> Receipt {
+        if let Err(error) = record.check() {
+            return Receipt::known(Err(error));
+        }
         let (answer, answered) = oneshot::channel();
         let topic = record.topic.to_string();
         self.shared.send(&record, Ticket::new(answer, size(&record), self.shared.queued.pass()));

@@ -8,7 +8,8 @@ use crate::delivery::{Delivery, HeaderList, Record, Rejection};
 /// All headers of a record: a multimap of bytes.
 ///
 /// Order, duplicates and nulls are kept, and nothing need be UTF-8: neither names nor values. Where a name occurs more
-/// than once, [`get`](Self::get) and [`text`](Self::text) answer with the last one, as Kafka's own `lastHeader`.
+/// than once, [`get`](Self::get) and [`text`](Self::text) answer with the last one, as Kafka's own `lastHeader`. A name that
+/// somebody wrote with a NUL byte in it is read up to there: librdkafka gives names as C strings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     list: Vec<(Bytes, Option<Bytes>)>,
