@@ -36,7 +36,6 @@ struct Reader<'a> {
 }
 
 impl Resolver<'_> {
-    /// The subscriber with everything decided; `None` if it is disabled, or if something is wrong with it.
     /// Whether the subscriber takes part: for checks of those in which something else is wrong, too. Faults are told by
     /// `resolve`.
     pub(super) fn is_enabled(&self, def: &'static SubscriberDef) -> bool {
@@ -50,6 +49,7 @@ impl Resolver<'_> {
         def.broker.and_then(|text| reader.text("broker", text))
     }
 
+    /// The subscriber with everything decided; `None` if it is disabled, or if something is wrong with it.
     pub(super) fn resolve(
         &self,
         def: &'static SubscriberDef,
