@@ -3,7 +3,7 @@
 #[path = "kafka/example.rs"]
 mod example;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -131,6 +131,40 @@ fn what_is_wrong_is_said_at_start_with_the_cure() {
         }
         let (code, _, err) = run(&mut command, "");
         assert!(code == 1 && err.contains(said), "{args:?} {brokers}: exit {code}: {err}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_service_as_sigterm_does() {
+    for signal in ["-INT", "-TERM"] {
+        let mut child = orders()
+            .arg("dev")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        // Open until the end: it is not the end of the input that ends it.
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(b"orders {\"id\":1,\"item\":\"pen\",\"quantity\":2}\n").expect("it reads");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let (told, handled) = channel();
+        let reader = thread::spawn(move || {
+            let mut line = String::new();
+            let read = stdout.read_line(&mut line);
+            told.send(read.map(|_| line)).expect("awaited");
+            stdout.read_to_end(&mut Vec::new())
+        });
+        let line = handled.recv_timeout(Duration::from_secs(20));
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+        let output = wait(child);
+        drop(stdin);
+        reader.join().expect("no panic").expect("read to its end");
+        let line = line.expect("in time").expect("text");
+        assert_eq!(line, "orders/0 offset 0  bill: handled, 1 to publish\n", "{signal}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(sent.success() && output.status.code() == Some(0), "{signal}: {:?}, {said}", output.status);
     }
 }
 

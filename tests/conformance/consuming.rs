@@ -189,3 +189,49 @@ pub(crate) mod latest_skips_what_is_there_and_an_existing_group_continues {
         })
     }
 }
+
+pub(crate) mod a_pattern_reads_what_matches_and_what_is_made_later_from_its_beginning {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use faststream::{Captures, Metadata, State, subscriber};
+
+    use crate::backend::Backend;
+    use crate::world::{Seen, World, number, until};
+
+    #[derive(serde::Deserialize)]
+    struct Kind {
+        level: String,
+    }
+
+    #[subscriber(pattern = r"^logs\.(?<level>[a-z]+)$")]
+    async fn logs(value: i64, Captures(kind): Captures<Kind>, metadata: Metadata, State(seen): State<Seen>) {
+        seen.note(format!("{} {value} of {}", kind.level, metadata.topic));
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async move {
+            for topic in ["logs.info", "logs.info.old", "other-logs.info"] {
+                backend.create_topic(topic, 1);
+                backend.produce(number(topic, 1));
+            }
+            let world = World::start(backend.app(), module_path!()).await;
+            until("it is assigned", || world.running.partitions() == 1).await;
+            world.sees(1).await;
+            for topic in ["logs.warn", "logs.warn-2"] {
+                backend.create_topic(topic, 1);
+                backend.produce(number(topic, 2));
+            }
+            world.sees(2).await;
+            backend.produce(number("logs.info", 3));
+            backend.produce(number("logs.warn", 4));
+            world.sees(4).await;
+            let seen = world.seen.sorted();
+            assert_eq!(world.stop().await.code, 0);
+            let expected =
+                ["info 1 of logs.info", "info 3 of logs.info", "warn 2 of logs.warn", "warn 4 of logs.warn"];
+            assert_eq!(seen, expected);
+            assert_eq!(backend.committed("conformance", "logs.warn", 1), [(0, 2)].into());
+        })
+    }
+}

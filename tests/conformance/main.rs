@@ -49,6 +49,7 @@ conform! {
     consuming::tombstones_and_strange_headers_are_readable,
     consuming::keys_keep_their_order_while_others_overtake,
     consuming::latest_skips_what_is_there_and_an_existing_group_continues,
+    consuming::a_pattern_reads_what_matches_and_what_is_made_later_from_its_beginning,
     acks::success_commits_one_past_the_record_under_every_policy,
     acks::a_failure_is_finished_or_retried_by_its_policy,
     acks::a_held_record_keeps_the_committed_offset_before_it,
@@ -65,5 +66,6 @@ conform! {
     retrying::retry_topics_keep_place_and_delay_and_end_in_the_dead_letters,
     publishing::key_headers_timestamp_and_partition_arrive_as_written,
     publishing::keys_choose_the_partitions_that_javas_client_chooses,
+    publishing::of_many_at_once_only_the_one_that_is_refused_is_missing_and_named,
     publishing::a_header_name_with_a_nul_byte_is_refused_and_nothing_is_written,
 }

@@ -131,3 +131,44 @@ pub(crate) mod a_header_name_with_a_nul_byte_is_refused_and_nothing_is_written {
         })
     }
 }
+
+pub(crate) mod of_many_at_once_only_the_one_that_is_refused_is_missing_and_named {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use faststream::{Publish, Publisher, State, subscriber};
+
+    use crate::backend::Backend;
+    use crate::world::{Seen, World, number};
+
+    /// Which one names a partition that does not exist.
+    const BAD: i64 = 437;
+
+    #[subscriber(topic = "many-in")]
+    async fn writes(_value: i64, out: Publisher, State(seen): State<Seen>) {
+        let value = |index: i64| Publish::new(index).partition(if index == BAD { 99 } else { 0 });
+        let results = out.send_all("many-out", (0..1_000).map(value)).await;
+        let errors: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+        let offsets = results.iter().filter_map(|result| Some(result.as_ref().ok()?.offset));
+        let (count, in_order) = (errors.len(), offsets.eq(0..999));
+        seen.note(format!("{count} refused, the others in order: {in_order}; {}", errors[0]));
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async move {
+            backend.create_topic("many-in", 1);
+            backend.create_topic("many-out", 1);
+            backend.produce(number("many-in", 7));
+            let world = World::start(backend.app(), module_path!()).await;
+            world.sees(1).await;
+            let seen = world.seen.all();
+            world.stop().await;
+            let expected = "1 refused, the others in order: true; publishing to topic many-out: record 437 of this batch: ";
+            assert!(seen[0].starts_with(expected), "{seen:?}");
+            let written = backend.records("many-out", 1);
+            let number = |payload: &[u8]| std::str::from_utf8(payload).ok()?.parse::<i64>().ok();
+            let written = written.iter().filter_map(|(_, record)| number(record.payload.as_deref()?));
+            assert!(written.eq((0..1_000).filter(|index| *index != BAD)), "each is there once, in order");
+        })
+    }
+}
