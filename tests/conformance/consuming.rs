@@ -190,6 +190,34 @@ pub(crate) mod latest_skips_what_is_there_and_an_existing_group_continues {
     }
 }
 
+pub(crate) mod latest_reads_a_topic_that_is_made_later_from_its_beginning {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use faststream::{State, subscriber};
+
+    use crate::backend::Backend;
+    use crate::world::{Seen, World, number};
+
+    #[subscriber(pattern = "^to-come$", group = "to-come", start = Latest)]
+    async fn latest(value: i64, State(seen): State<Seen>) {
+        seen.note(value.to_string());
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async move {
+            let world = World::start(backend.app(), module_path!()).await;
+            // Until it has joined.
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            backend.create_topic("to-come", 1);
+            backend.produce(number("to-come", 1));
+            world.sees(1).await;
+            assert_eq!(world.seen.all(), ["1"]);
+            world.stop().await;
+        })
+    }
+}
+
 pub(crate) mod a_pattern_reads_what_matches_and_what_is_made_later_from_its_beginning {
     use std::future::Future;
     use std::pin::Pin;

@@ -49,6 +49,7 @@ conform! {
     consuming::tombstones_and_strange_headers_are_readable,
     consuming::keys_keep_their_order_while_others_overtake,
     consuming::latest_skips_what_is_there_and_an_existing_group_continues,
+    consuming::latest_reads_a_topic_that_is_made_later_from_its_beginning,
     consuming::a_pattern_reads_what_matches_and_what_is_made_later_from_its_beginning,
     acks::success_commits_one_past_the_record_under_every_policy,
     acks::a_failure_is_finished_or_retried_by_its_policy,

@@ -168,6 +168,44 @@ fn partitions_that_are_added_are_read_from_their_beginning() {
     }
 }
 
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_group_that_begins_at_the_end_reads_what_is_added_from_its_beginning_and_nothing_of_what_was_there() {
+    let kafka = Kafka::start("from-the-end");
+    for group in groups(&kafka.address(), "from-the-end") {
+        let mut group = group.property("topic.metadata.refresh.interval.ms", "2000");
+        group.latest = true;
+        write(&group, 4, 0, 400);
+        // At the same time: neither may take the first commits of the other for those of an older group.
+        let members = [group.join(), group.join()];
+        for member in &members {
+            member.owns(&group.name, 2);
+        }
+        group.all_is_committed(&group.name);
+        write(&group, 4, 400, 400);
+        let count = || members.iter().map(crate::members::Member::count).sum::<usize>();
+        wait_quickly("what was written then is handled", || count() == 400);
+        grow_topic(&group.brokers, &group.name, 8);
+        // Before the members know of them.
+        write(&group, 8, 800, 800);
+        let began = Instant::now();
+        wait_until("what was added is handled", PATIENCE, || count() >= 1_200);
+        println!("{}: what was added is handled after {:?}", group.name, began.elapsed());
+        group.partitions = 8;
+        group.all_is_committed(&group.name);
+        let mut all: Vec<_> =
+            members.into_iter().flat_map(|member| member.stop_cleanly(&group.name)).collect();
+
+        grow_topic(&group.brokers, &group.name, 12);
+        write(&group, 12, 1_600, 1_200);
+        let member = group.join();
+        wait_until("what was added meanwhile is handled", PATIENCE, || member.count() >= 1_200);
+        all.extend(member.stop_cleanly(&group.name));
+        let ids: std::collections::BTreeSet<u64> = all.iter().map(|handled| handled.id).collect();
+        assert!(ids.into_iter().eq(400..2_800), "{}: all that came, and nothing else", group.name);
+    }
+}
+
 /// After a while: the member hears of it. At once: it does not, and goes on where the old topic ended.
 #[test]
 #[ignore = "needs Java and Maven"]

@@ -46,8 +46,17 @@ pub(crate) struct Handled {
 #[derive(Default)]
 struct Seen(Mutex<Vec<Handled>>, Duration);
 
-#[subscriber(topic = "${TOPIC}", group = "${GROUP}")]
-async fn tick(tick: Tick, metadata: Metadata, State(seen): State<Seen>) {
+#[subscriber(topic = "${TOPIC}", group = "${GROUP}", enabled = "${EARLIEST}")]
+async fn tick(tick: Tick, metadata: Metadata, seen: State<Seen>) {
+    note(tick, metadata, seen).await;
+}
+
+#[subscriber(topic = "${TOPIC}", group = "${GROUP}", enabled = "${LATEST}", start = Latest)]
+async fn tick_from_the_end(tick: Tick, metadata: Metadata, seen: State<Seen>) {
+    note(tick, metadata, seen).await;
+}
+
+async fn note(tick: Tick, metadata: Metadata, State(seen): State<Seen>) {
     let handled = Handled { at: Instant::now(), partition: metadata.partition, id: tick.id };
     seen.0.lock().expect("not poisoned").push(handled);
     if !seen.1.is_zero() {
@@ -66,6 +75,8 @@ pub(crate) struct Group {
     pub(crate) settings: GroupSettings,
     /// How long each call takes.
     pub(crate) slow: Duration,
+    /// Whether it begins at the end.
+    pub(crate) latest: bool,
     pub(crate) properties: Vec<(&'static str, String)>,
 }
 
@@ -83,6 +94,7 @@ impl Group {
             partitions,
             settings,
             slow: Duration::ZERO,
+            latest: false,
             properties,
         }
     }
@@ -104,7 +116,14 @@ impl Group {
             .module(module_path!())
             .group_settings(self.settings.clone())
             .state(Seen(Mutex::default(), self.slow));
-        let environment = Environment::only([("TOPIC", &self.name), ("GROUP", &self.name)]);
+        let (earliest, latest) = ((!self.latest).to_string(), self.latest.to_string());
+        let name = &self.name;
+        let environment = Environment::only([
+            ("TOPIC", name),
+            ("GROUP", name),
+            ("EARLIEST", &earliest),
+            ("LATEST", &latest),
+        ]);
         let plan = app.plan(Setting { environment, ..Setting::default() }).expect("a right app");
         let seen = plan.state().expect("given above");
         let running = RUNTIME.block_on(plan.start(StartOptions::default())).expect("it starts");

@@ -7,6 +7,7 @@
 //! by `Member::turn`, and both return commands, to be carried out in order. The member never blocks, never awaits and
 //! never panics on purpose.
 
+mod at_join;
 mod event;
 mod lane;
 mod producer;
@@ -18,6 +19,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use at_join::AtJoin;
 pub use event::{Command, CommitClass, CommitError, CommitReport, Epoch, Event, RevocationId, Stale};
 pub use lane::Lane;
 pub use producer::{Producer, PublishError, PublishErrorKind, Published, Receipt};

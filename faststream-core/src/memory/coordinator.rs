@@ -29,6 +29,7 @@ impl State {
     ) -> (MemberId, Arc<Inbox>) {
         let (name, inbox, id) =
             (Arc::clone(&request.group), Arc::new(Inbox::default()), MemberId(self.number()));
+        let at_join = self.at_join(&name);
         let mut made = false;
         for topic in request.topics.keys() {
             made |= self.create_topic(topic, self.default_partitions);
@@ -36,6 +37,7 @@ impl State {
         self.at(Instant::now() + request.commit_interval, Due::CommitTimer(Arc::clone(&name), id));
         let member = Member {
             request,
+            at_join,
             inbox: Arc::clone(&inbox),
             joined: true,
             alive: true,
@@ -147,13 +149,13 @@ impl State {
     fn start_of(&self, name: &Arc<str>, id: MemberId, place: &Place) -> i64 {
         let Some(log) = self.log(place) else { return 0 };
         let group = &self.groups[name];
-        match group.committed.get(place) {
-            Some(next) => (*next).max(log.start()),
-            None => match group.members[&id].request.start(&place.0) {
-                Some(Start::Latest) => log.end(),
-                Some(Start::Earliest) | None => log.start(),
-            },
+        if let Some(next) = group.committed.get(place) {
+            return (*next).max(log.start());
         }
+        let member = &group.members[&id];
+        let is_latest = member.request.start(&place.0) == Some(Start::Latest);
+        let begins = is_latest && member.at_join.begins_with(&place.0, place.1);
+        if begins { log.end() } else { log.start() }
     }
 
     fn open(

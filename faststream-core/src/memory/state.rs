@@ -12,7 +12,9 @@ use super::faults::Faults;
 use super::lane::Cell;
 use super::log::PartitionLog;
 use super::partitioner::partition_of;
-use crate::broker::{Epoch, Event, GroupRequest, PublishError, PublishErrorKind, Published, RevocationId};
+use crate::broker::{
+    AtJoin, Epoch, Event, GroupRequest, PublishError, PublishErrorKind, Published, RevocationId,
+};
 use crate::publish::{Outgoing, Partition};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +70,8 @@ pub(super) struct Owner {
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) request: GroupRequest,
+    /// What there was when it joined.
+    pub(super) at_join: AtJoin,
     pub(super) inbox: Arc<Inbox>,
     /// The coordinator counts it in.
     pub(super) joined: bool,
@@ -153,6 +157,19 @@ impl State {
         let any = !more.is_empty();
         self.topics.entry(name).or_default().extend(more);
         any
+    }
+
+    /// What there is for a member that joins now.
+    pub(super) fn at_join(&self, name: &Arc<str>) -> AtJoin {
+        let committed = |topic: &str| {
+            let known = self.groups.get(name).into_iter().flat_map(|group| group.committed.keys());
+            known.into_iter().any(|(known, _)| **known == *topic)
+        };
+        let mut at_join = AtJoin::default();
+        for (topic, logs) in &self.topics {
+            at_join.note(topic, i32::try_from(logs.len()).unwrap_or(i32::MAX), committed(topic));
+        }
+        at_join
     }
 
     /// Makes the topic of a record if there is none.

@@ -75,6 +75,7 @@ pub enum Start {
     /// At the oldest record.
     #[default]
     Earliest,
-    /// Behind the newest record.
+    /// Behind the newest record of what is there when it joins. A partition or topic that is added later, or was while
+    /// nobody of the group ran, is read from its beginning.
     Latest,
 }

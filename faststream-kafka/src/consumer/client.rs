@@ -1,10 +1,11 @@
 //! The client of one membership, shared with whatever still holds queues or messages of it.
 
 use std::mem::ManuallyDrop;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use faststream_core::broker::AtJoin;
 use rdkafka::bindings::rd_kafka_t;
 use rdkafka::client::Client as RdClient;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -18,11 +19,13 @@ const WAIT: Duration = Duration::from_secs(10);
 /// somebody uses it, and never on a thread that must not block.
 pub(crate) struct Client {
     consumer: ManuallyDrop<BaseConsumer<GroupContext>>,
+    /// What there was before it joined; empty if nobody has to know.
+    at_join: OnceLock<AtJoin>,
 }
 
 impl Client {
     pub(super) fn new(consumer: BaseConsumer<GroupContext>) -> Arc<Self> {
-        Arc::new(Self { consumer: ManuallyDrop::new(consumer) })
+        Arc::new(Self { consumer: ManuallyDrop::new(consumer), at_join: OnceLock::new() })
     }
 
     pub(super) fn consumer(&self) -> &BaseConsumer<GroupContext> {
@@ -31,6 +34,15 @@ impl Client {
 
     pub(super) fn context(&self) -> &GroupContext {
         self.consumer.context()
+    }
+
+    pub(super) fn at_join(&self) -> Option<&AtJoin> {
+        self.at_join.get()
+    }
+
+    /// The first one stays.
+    pub(super) fn set_at_join(&self, at_join: AtJoin) {
+        let _ = self.at_join.set(at_join);
     }
 
     pub(crate) fn native(&self) -> *mut rd_kafka_t {

@@ -1,6 +1,7 @@
 //! A membership of a group: one client, one control thread, one lane per assigned partition.
 
 mod assignment;
+mod at_join;
 mod classify;
 mod client;
 mod closing;
@@ -44,7 +45,9 @@ pub(crate) fn join(
         .create_with_context(context)
         .map_err(|error| failed("the client refuses its settings", &error))?;
     let client = Client::new(consumer);
-    let names: Vec<&str> = request.topics.keys().map(String::as_str).collect();
+    // What is left out is subscribed to when the topics were looked for.
+    let at_once = request.topics.keys().map(String::as_str).filter(|_| !at_join::is_needed(&request));
+    let names: Vec<&str> = at_once.collect();
     let subscribed = if names.is_empty() { Ok(()) } else { client.consumer().subscribe(&names) };
     subscribed.map_err(|error| failed("subscribing", &error))?;
     let committer = Committer::new(request.commit_interval, config);

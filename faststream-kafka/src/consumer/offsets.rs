@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use faststream_core::broker::GroupRequest;
+use faststream_core::broker::{AtJoin, GroupRequest};
 use faststream_core::policy;
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::Offset;
@@ -148,9 +148,11 @@ fn fetch(
         let next = match (element.error(), element.offset()) {
             (Err(error), _) => Err(error),
             (Ok(()), Offset::Offset(next)) => Ok(next),
-            // Nothing is committed: where the log begins or ends.
+            // Nothing is committed: where the log begins, or ends as far as the group found it.
             (Ok(()), _) => consumer.fetch_watermarks(topic, partition, TIMEOUT).map(|(low, high)| {
-                if request.start(topic) == Some(policy::Start::Latest) { high } else { low }
+                let is_latest = request.start(topic) == Some(policy::Start::Latest);
+                let begins_with = |known: &AtJoin| known.begins_with(topic, partition);
+                if is_latest && client.at_join().is_none_or(begins_with) { high } else { low }
             }),
         };
         match next {

@@ -4,7 +4,7 @@
 //! librdkafka says nothing of a missing topic to a group, and would find it half a minute after it was created. A list
 //! of all topics makes it look at once, and join again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use faststream_core::broker::GroupRequest;
 use rdkafka::consumer::Consumer;
-use rdkafka::metadata::MetadataTopic;
 
+use super::at_join;
 use super::client::Client;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,19 +24,24 @@ const SOON: Duration = Duration::from_secs(1);
 /// So many times; then they are not about to be created.
 const SOON_TIMES: u32 = 60;
 
-/// The topics to subscribe to, whenever they change. Ends when all names are there, and nothing is by pattern.
+/// The topics to subscribe to, whenever they change: also once at the start, if the group must not join before what there is
+/// was looked at. Ends when all names are there, and nothing is by pattern.
 pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiver<BTreeSet<String>> {
     let (sender, topics) = channel();
-    let (weak, request) = (Arc::downgrade(client), Arc::clone(request));
+    let (weak, request, unwatched) = (Arc::downgrade(client), Arc::clone(request), sender.clone());
+    let named: BTreeSet<String> = request.topics.keys().cloned().collect();
+    let all_named = named.clone();
     let run = move || {
-        let named: BTreeSet<String> = request.topics.keys().cloned().collect();
-        let (mut known, mut missing) = (named.clone(), BTreeSet::new());
+        let mut known = if at_join::is_needed(&request) { BTreeSet::new() } else { named.clone() };
+        let mut missing = BTreeSet::new();
         for look in 0_u32.. {
             // Not held while asleep: the client's end does not wait for this.
             let Some(client) = weak.upgrade() else { return };
             let there = list(&client);
             let mut pause = if look < SOON_TIMES { SOON } else { EVERY };
             if let Some(there) = there {
+                at_join::look(&client, &request, &there);
+                let there: BTreeSet<String> = there.into_keys().collect();
                 let absent: BTreeSet<String> = named.difference(&there).cloned().collect();
                 for topic in missing.difference(&absent) {
                     tracing::info!(group = %request.group, %topic, "the topic is there now");
@@ -64,15 +69,21 @@ pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiv
     };
     if let Err(error) = thread::Builder::new().name("fs-topics".into()).spawn(run) {
         tracing::error!("no thread to look for topics on: {error}");
+        // Better than not at all.
+        let _ = unwatched.send(all_named);
     }
     topics
 }
 
-/// The topics that the broker shows to this client.
-fn list(client: &Client) -> Option<BTreeSet<String>> {
+/// The topics that the broker shows to this client, with their number of partitions.
+fn list(client: &Client) -> Option<BTreeMap<String, i32>> {
     match client.consumer().fetch_metadata(None, TIMEOUT) {
         Ok(metadata) => {
-            Some(metadata.topics().iter().map(MetadataTopic::name).map(ToOwned::to_owned).collect())
+            let partitions = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+            let topics = metadata.topics().iter();
+            Some(
+                topics.map(|topic| (topic.name().to_owned(), partitions(topic.partitions().len()))).collect(),
+            )
         }
         Err(error) => {
             client.context().errors.tell("metadata", format_args!("looking for topics: {error}"));
