@@ -26,14 +26,23 @@ pub(super) struct LaneHandle {
     position: AtomicI64,
     /// The next offset that is finished: stored, or about to be.
     stored: AtomicI64,
-    /// From here on records may come again, because we made librdkafka begin again.
-    again: AtomicI64,
+    /// Until its first record afterwards, if we made librdkafka begin again.
+    again: Mutex<Option<Again>>,
     /// Where the log began again by itself: it was made anew, or cut, and its offsets are others now.
     rewound: AtomicI64,
     /// librdkafka counts an error that came last as a record: its own position is one too far.
     skewed: AtomicBool,
     /// What cannot be read: nothing is handed out from there on until it is fetched again.
     damage: Mutex<Option<Damage>>,
+}
+
+/// We make librdkafka begin again: what comes before the position then is no other log.
+#[derive(Clone, Copy)]
+struct Again {
+    /// From here on records may come again.
+    from: i64,
+    /// It was made to: the next record is the first of those.
+    has_begun: bool,
 }
 
 /// No offset.
@@ -49,7 +58,7 @@ impl LaneHandle {
             fenced: Mutex::new(false),
             position: AtomicI64::new(start),
             stored: AtomicI64::new(start),
-            again: AtomicI64::new(i64::MAX),
+            again: Mutex::default(),
             rewound: AtomicI64::new(NONE),
             skewed: AtomicBool::new(false),
             damage: Mutex::default(),
@@ -86,7 +95,18 @@ impl LaneHandle {
 
     /// To be called before librdkafka is made to begin again at this offset.
     pub(super) fn expect_again(&self, from: i64) {
-        self.again.fetch_min(from, SeqCst);
+        let mut again = lock(&self.again);
+        let from = again.map_or(from, |again| again.from.min(from));
+        *again = Some(Again { from, has_begun: false });
+    }
+
+    /// To be called when librdkafka was made to: it hands out nothing of what it had fetched before.
+    pub(super) fn has_begun_again(&self) {
+        // Not in the middle of a batch that was taken before.
+        let _slot = lock(&self.slot);
+        if let Some(again) = &mut *lock(&self.again) {
+            again.has_begun = true;
+        }
     }
 
     /// Where the log began again by itself. Nothing is handed out from there on: it belongs to a new lane.
@@ -112,7 +132,7 @@ impl LaneHandle {
 
     /// Where the log began again among these offsets, and how many come before.
     fn find_rewind(&self, offsets: impl Iterator<Item = i64>) -> Option<(usize, i64)> {
-        find_rewind(self.position(), self.again.load(SeqCst), offsets)
+        find_rewind(self.position(), &mut lock(&self.again), offsets)
     }
 
     pub(super) fn wake(&self) {
@@ -122,14 +142,22 @@ impl LaneHandle {
     }
 }
 
-/// The first offset below what was handed out before, and below where we made librdkafka begin again: what is left of the
-/// old log and the first of the new one may come in one batch.
-fn find_rewind(mut position: i64, again: i64, offsets: impl Iterator<Item = i64>) -> Option<(usize, i64)> {
-    offsets.enumerate().find(|(_, offset)| {
-        let is_rewind = *offset < position.min(again);
-        position = position.max(offset + 1);
-        is_rewind
-    })
+/// The first offset below what was handed out before, unless we made librdkafka begin again there: what is left of the old
+/// log and the first of the new one may come in one batch. It goes back once for us; whatever goes back later is another
+/// log.
+fn find_rewind(
+    mut position: i64,
+    again: &mut Option<Again>,
+    offsets: impl Iterator<Item = i64>,
+) -> Option<(usize, i64)> {
+    for (index, offset) in offsets.enumerate() {
+        if offset < position && again.is_none_or(|again| offset < again.from) {
+            return Some((index, offset));
+        }
+        *again = again.filter(|again| !again.has_begun);
+        position = offset + 1;
+    }
+    None
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -311,13 +339,30 @@ impl Lane for KafkaLane {
 mod tests {
     use super::*;
 
+    fn find(mut again: Option<Again>, offsets: &[i64]) -> Option<(usize, i64)> {
+        find_rewind(7, &mut again, offsets.iter().copied())
+    }
+
     #[test]
     fn a_log_that_began_again_is_found_wherever_it_is_in_a_batch() {
-        const NEVER: i64 = i64::MAX;
-        assert_eq!(find_rewind(7, NEVER, [7, 8, 12].into_iter()), None);
-        assert_eq!(find_rewind(7, NEVER, [0, 1].into_iter()), Some((0, 0)));
-        assert_eq!(find_rewind(7, NEVER, [7, 8, 2, 3].into_iter()), Some((2, 2)));
-        assert_eq!(find_rewind(7, 5, [7, 8, 5, 6, 7].into_iter()), None, "we made it begin again at 5");
-        assert_eq!(find_rewind(7, 5, [7, 8, 4, 5].into_iter()), Some((2, 4)));
+        assert_eq!(find(None, &[7, 8, 12]), None);
+        assert_eq!(find(None, &[0, 1]), Some((0, 0)));
+        assert_eq!(find(None, &[7, 8, 2, 3]), Some((2, 2)));
+        assert_eq!(find(None, &[7, 12, 8]), Some((2, 8)));
+    }
+
+    #[test]
+    fn what_we_made_to_begin_again_is_no_other_log_and_what_follows_is() {
+        let begins = Some(Again { from: 5, has_begun: false });
+        assert_eq!(find(begins, &[7, 8, 5, 6, 7]), None, "it may happen at any moment");
+        assert_eq!(find(begins, &[7, 8, 4, 5]), Some((2, 4)));
+        let begun = Some(Again { from: 5, has_begun: true });
+        assert_eq!(find(begun, &[5, 6, 7]), None);
+        assert_eq!(find(begun, &[4, 5]), Some((0, 4)));
+        assert_eq!(find(begun, &[5, 6, 5]), Some((2, 5)), "once");
+        assert_eq!(find(begun, &[7, 6]), Some((1, 6)), "nothing had been handed out twice");
+        let mut again = begun;
+        assert_eq!(find_rewind(7, &mut again, [7].into_iter()), None);
+        assert!(again.is_none(), "nor is it in the next batch");
     }
 }

@@ -168,6 +168,7 @@ impl Control {
         self.answered("restart", assignment::restart(consumer, &some, &all));
         let is_hit = |place: &Place| some.iter().any(|(hit, _)| hit == place);
         for (place, lane) in &self.lanes {
+            lane.has_begun_again();
             if is_hit(place) || !assignment::is_cooperative(consumer) {
                 lane.store_again(&self.client);
             }

@@ -183,6 +183,25 @@ fn a_log_that_begins_again_is_handled_again() {
     none_is_lost("again", &member.stop_cleanly("again"), 200);
 }
 
+/// In one assignment: the second time it is another lane that has to notice, one that was made to begin again itself.
+#[test]
+fn a_log_that_begins_again_twice_is_handled_again_twice() {
+    let cluster = Cluster::new(1);
+    let group = cluster.group("twice");
+    write(&group, 0, 100);
+    let member = group.join();
+    wait_quickly("all are handled", || member.count() == 100);
+    for times in 2..=4 {
+        group.all_is_committed("twice");
+        cluster.refuse(RDKafkaApiKey::Fetch, Error::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, 1);
+        wait_quickly(&format!("all are handled {times} times"), || member.count() == times * 100);
+    }
+    write(&group, 100, 100);
+    wait_quickly("the rest is handled", || member.count() == 500);
+    group.all_is_committed("twice");
+    none_is_lost("twice", &member.stop_cleanly("twice"), 200);
+}
+
 /// What is left of the old log and the first of the new one come in one batch.
 #[test]
 fn a_log_that_begins_again_behind_a_backlog_is_handled_again() {
