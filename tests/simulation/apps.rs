@@ -18,6 +18,15 @@ pub(crate) mod by_partition {
     }
 }
 
+pub(crate) mod by_half {
+    use super::*;
+
+    #[subscriber(topic = "in", retry(attempts = 1), on_error = DeadLetter)]
+    async fn handle(job: Job) -> Result<(), Planned> {
+        job.toil().await.map(drop)
+    }
+}
+
 pub(crate) mod by_key {
     use super::*;
 

@@ -20,7 +20,7 @@ use faststream::{DeadLetterGuard, GroupSettings, Publish};
 use self::behaviour::Job;
 
 /// How many simulations share the seeds.
-const SHARES: u64 = 12;
+const SHARES: u64 = 13;
 
 /// Runs one app's share of the seeds: no two apps get the same ones.
 fn share(number: u64, app: impl Fn() -> FastStream + Sync) -> Report {
@@ -57,6 +57,7 @@ fn app(module: &str) -> FastStream {
         .dead_letter_guard(*random.pick(&[
             None,
             Some(DeadLetterGuard::new(2, 90, 10)),
+            Some(DeadLetterGuard::new(50, 60, 5)),
             Some(DeadLetterGuard::default()),
         ]));
     FastStream::new(MemoryBroker::new()).name("simulated").module(module).group_settings(settings)
@@ -115,6 +116,11 @@ fn retry_topics_without_order_and_acks_by_hand() {
 #[test]
 fn durable_acks_inside_the_call() {
     share_of(10, || app("simulation::apps::durable"), witness::watched(scenario()));
+}
+
+#[test]
+fn half_of_all_become_dead_letters_if_the_guard_lets_them() {
+    share(12, || app("simulation::apps::by_half"));
 }
 
 #[test]

@@ -58,6 +58,15 @@ fn a_due_time_forgotten_when_a_partition_is_read_again_is_found() {
 }
 
 #[test]
+fn a_guard_that_does_not_look_at_the_share_is_found() {
+    let told = found(Planted::ForgetShare, "simulation::apps::by_half", scenario());
+    assert!(
+        told.contains("than the guard lets through") && told.contains("among the last 5 records"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_drain_without_end_is_found() {
     let told = found(Planted::DrainForEver, "simulation::apps::by_partition", scenario());
     assert!(told.contains("promise 4:") || told.contains("promise 6:"), "{told}");

@@ -29,6 +29,8 @@ pub enum Planted {
     ForgetDue,
     /// A drain has no end.
     DrainForEver,
+    /// The dead-letter guard does not look at the share.
+    ForgetShare,
     /// A kept record is read from a batch that was refilled.
     ReuseIndex,
 }

@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 
 use crate::policy::DeadLetterGuard;
+#[cfg(feature = "planted-bugs")]
+use crate::runtime::planted::{self, Planted};
 
 /// How many of the last records went to the dead letters.
 #[derive(Debug)]
@@ -47,6 +49,10 @@ impl Guard {
         let limit = self.limit?;
         if self.in_a_row >= limit.in_a_row() {
             return Some(format!("{} dead letters in a row", self.in_a_row));
+        }
+        #[cfg(feature = "planted-bugs")]
+        if planted::is_planted(Planted::ForgetShare) {
+            return None;
         }
         let (percent, of) = limit.share();
         while self.dead.front().is_some_and(|number| *number + u64::from(of) <= self.finished) {

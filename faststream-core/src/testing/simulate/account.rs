@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::evidence::{Evidence, Origin, Place};
+use super::guarded::DeadLetters;
 use super::record::{Copied, End, Left, RecordAccount};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order};
 use crate::subscriber::Subscriber;
@@ -50,8 +51,8 @@ pub(super) struct LaneAccount {
     pub(super) stuck: Option<(i64, Instant)>,
     /// Until then it may wait for the hooks of its assignment.
     pub(super) hooks_until: Instant,
-    /// Dead letters in a row, along the finished records: now, and at most.
-    pub(super) dead_in_a_row: (u32, u32),
+    /// Along the finished records.
+    pub(super) dead_letters: DeadLetters,
 }
 
 impl LaneAccount {
@@ -178,8 +179,7 @@ impl LaneAccount {
     /// Moves the prefix over what is finished, to `end` at most.
     pub(super) fn advance(&mut self, end: i64, evidence: &mut Evidence) {
         while self.prefix < end && self.is_finished(self.prefix, evidence) {
-            let ended_in = self.records.get(&self.prefix).and_then(|record| record.ended_in);
-            self.count_dead(ended_in);
+            self.count_dead(self.prefix);
             self.prefix += 1;
         }
     }

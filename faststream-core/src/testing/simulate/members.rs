@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::account::LaneAccount;
 use super::checker::{Account, Owed};
 use super::evidence::Place;
+use super::guarded::DeadLetters;
 use super::promise::Promise;
 use crate::broker::{Epoch, RevocationId};
 use crate::memory::SESSION;
@@ -50,7 +51,7 @@ impl Account {
             dirty: None,
             stuck: None,
             hooks_until: Instant::now() + self.hooks_take,
-            dead_in_a_row: (0, 0),
+            dead_letters: DeadLetters::default(),
         };
         self.lanes.insert(lane, account);
     }

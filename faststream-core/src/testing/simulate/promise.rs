@@ -51,7 +51,9 @@ impl Promise {
             Self::DelaysKept => {
                 "a record in a retry topic is a copy of one that failed, and is not handed out before it is due"
             }
-            Self::Guarded => "no more dead letters in a row than the guard lets through",
+            Self::Guarded => {
+                "no more dead letters, in a row or among the last records, than the guard lets through"
+            }
             Self::OwnCheck => "a check of the scenario",
         }
     }
