@@ -140,6 +140,8 @@ fn a_log_that_was_cut_is_read_on_where_it_was_cut() {
         wait_until(&format!("{}: the new records are handled", group.name), PATIENCE, || new().len() == 50);
         let old = member.count() - new().len();
         println!("{}: handled {:?} after the cut, {old} old ones again", group.name, cut.elapsed());
+        // Lower than before.
+        group.all_is_committed(&group.name);
         member.stop_cleanly(&group.name);
     }
 }
@@ -240,6 +242,7 @@ fn a_topic_that_is_made_again_is_read_from_its_beginning() {
                 new() >= 200
             });
             println!("{}: made again after {pause:?}, handled {:?} later", group.name, began.elapsed());
+            group.all_is_committed(&group.name);
             member.stop_cleanly(&group.name);
         }
     }

@@ -45,8 +45,13 @@ impl Committer {
 
     /// A commit is tried now.
     pub(super) fn sent(&mut self) {
-        let now = Instant::now();
-        (self.is_wanted, self.next, self.sent) = (false, now + self.interval, Some(now));
+        self.nothing();
+        self.sent = Some(Instant::now());
+    }
+
+    /// All is committed.
+    pub(super) fn nothing(&mut self) {
+        (self.is_wanted, self.next) = (false, Instant::now() + self.interval);
     }
 
     /// There is a result, or there will be none.

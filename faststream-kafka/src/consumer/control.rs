@@ -13,6 +13,7 @@ use faststream_core::runtime::Member;
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 
+use super::assignment::{self, Start};
 use super::classify::{classify, cure, is_permanent};
 use super::client::{Client, destroy};
 use super::closing::Closing;
@@ -24,7 +25,7 @@ use super::offsets::{OffsetFetch, Starts};
 use super::owed::{Owed, Revoke};
 use super::topics;
 use super::watch::Watch;
-use crate::native::{PartitionQueue, commit_now, fatal_error};
+use crate::native::{PartitionQueue, commit, fatal_error};
 
 /// How long a poll waits: what the member asks for is done after this at the latest.
 const POLL: Duration = Duration::from_millis(20);
@@ -42,6 +43,8 @@ pub(super) struct Control {
     pub(super) missed: Starts,
     /// To be begun again once no rebalance waits for its answer.
     pub(super) postponed: Starts,
+    /// Those of them whose start the group has yet to be told: their log began again, or their lane died before.
+    pub(super) untold: BTreeSet<Place>,
     pub(super) revocations: u64,
     pub(super) watch: Watch,
     pub(super) damaged: Damaged,
@@ -71,6 +74,7 @@ impl Control {
             late: Vec::new(),
             missed: Starts::new(),
             postponed: Starts::new(),
+            untold: BTreeSet::new(),
             revocations: 0,
             watch: Watch::default(),
             damaged: Damaged::default(),
@@ -163,6 +167,9 @@ impl Control {
             // It belongs to a lane, which has not seen it: the partition begins again there.
             let errors = &self.client.context().errors;
             errors.tell("main queue", format_args!("{}/{}: a message missed its lane", place.0, place.1));
+            if let Some(lane) = self.lanes.get(&place) {
+                lane.skew();
+            }
             let missed = self.missed.entry(place).or_insert(offset);
             *missed = offset.min(*missed);
         }
@@ -189,8 +196,13 @@ impl Control {
 
     fn reports(&self, committed: Vec<Committed>) -> Vec<CommitReport> {
         let report = |Committed { place, next, error }| {
-            let lane = self.lanes.get(&place)?.epoch;
-            Some(CommitReport { lane, next, result: error.map_or(Ok(()), |code| Err(classify(code))) })
+            // Higher ones are of a log that is no more.
+            let lane = self.lanes.get(&place).filter(|lane| next <= lane.stored())?;
+            let result = error.map_or(Ok(()), |code| Err(classify(code)));
+            if result.is_ok() {
+                lane.committed(next);
+            }
+            Some(CommitReport { lane: lane.epoch, next, result })
         };
         committed.into_iter().filter_map(report).collect()
     }
@@ -223,14 +235,28 @@ impl Control {
 
     /// Never while rebalancing: behind a request to join, a commit would wait as long as that one, and be refused.
     fn commit(&mut self) {
-        let is_rebalancing = !self.owed.is_empty() || self.client.context().is_joining();
-        if !self.committer.is_due() || is_rebalancing || self.closing.is_some() {
+        let is_rebalancing = || {
+            !self.owed.is_empty()
+                || self.client.context().is_joining()
+                || self.client.consumer().assignment_lost()
+        };
+        if !self.committer.is_due() || self.closing.is_some() || is_rebalancing() {
             return;
         }
+        // Not left to librdkafka, which commits no offset that is lower than one before.
+        let dirty =
+            self.lanes.values().filter_map(|lane| Some((lane.place.clone(), Some(lane.uncommitted()?))));
+        let dirty: Vec<Start> = dirty.collect();
+        if dirty.is_empty() {
+            return self.committer.nothing();
+        }
         self.committer.sent();
-        if let Err(error) = commit_now(&self.client) {
+        let list = assignment::list(&dirty).map_err(|error| error.to_string());
+        if let Err(error) =
+            list.and_then(|list| commit(&self.client, &list).map_err(|code| format!("{code:?}")))
+        {
             self.committer.answered();
-            self.client.context().errors.tell("commit", format_args!("committing: {error:?}"));
+            self.client.context().errors.tell("commit", format_args!("committing: {error}"));
         }
     }
 
@@ -239,6 +265,9 @@ impl Control {
         let Some(lane) = self.lanes.values().find(|lane| lane.epoch == epoch).cloned() else { return };
         drop(lane.fence());
         self.lanes.remove(&lane.place);
+        if lane.uncommitted().is_some() {
+            self.untold.insert(lane.place.clone());
+        }
         self.postponed.insert(lane.place.clone(), lane.stored());
         self.serve_postponed();
     }

@@ -16,8 +16,6 @@ use crate::native::{self, Batch, Damage, PartitionQueue, store_offset};
 pub(super) struct LaneHandle {
     pub(super) epoch: Epoch,
     pub(super) place: Place,
-    /// The next offset at which it was opened.
-    start: i64,
     /// Empty once the partition was given back: the lane never gets a message again.
     slot: Mutex<Option<PartitionQueue>>,
     /// Held while an offset is stored; true once the partition was given back.
@@ -26,6 +24,9 @@ pub(super) struct LaneHandle {
     position: AtomicI64,
     /// The next offset that is finished: stored, or about to be.
     stored: AtomicI64,
+    /// What is to be committed, and what was; `NONE` before the first.
+    to_commit: AtomicI64,
+    committed: AtomicI64,
     /// Until its first record afterwards, if we made librdkafka begin again.
     again: Mutex<Option<Again>>,
     /// Where the log began again by itself: it was made anew, or cut, and its offsets are others now.
@@ -49,15 +50,17 @@ struct Again {
 const NONE: i64 = -1;
 
 impl LaneHandle {
-    pub(super) fn new(place: Place, start: i64, queue: PartitionQueue) -> Self {
+    /// `is_untold` if `start` is not what the group has committed, and has to be.
+    pub(super) fn new(place: Place, start: i64, queue: PartitionQueue, is_untold: bool) -> Self {
         Self {
             epoch: Epoch::next(),
             place,
-            start,
             slot: Mutex::new(Some(queue)),
             fenced: Mutex::new(false),
             position: AtomicI64::new(start),
             stored: AtomicI64::new(start),
+            to_commit: AtomicI64::new(if is_untold { start } else { NONE }),
+            committed: AtomicI64::new(NONE),
             again: Mutex::default(),
             rewound: AtomicI64::new(NONE),
             skewed: AtomicBool::new(false),
@@ -79,13 +82,20 @@ impl LaneHandle {
         self.stored.load(SeqCst)
     }
 
+    /// What the group has yet to be told.
+    pub(super) fn uncommitted(&self) -> Option<i64> {
+        Some(self.to_commit.load(SeqCst)).filter(|next| *next != self.committed.load(SeqCst))
+    }
+
+    /// The group has this now.
+    pub(super) fn committed(&self, next: i64) {
+        self.committed.store(next, SeqCst);
+    }
+
     /// Stores again what was stored: librdkafka forgets it when a partition begins again.
     pub(super) fn store_again(&self, client: &Client) {
         let fenced = lock(&self.fenced);
-        let stored = self.stored();
-        if *fenced || stored == self.start {
-            return;
-        }
+        let Some(stored) = self.uncommitted().filter(|_| !*fenced) else { return };
         let (topic, partition) = &self.place;
         if let Err(error) = store_offset(client, topic, *partition, stored) {
             let text = format_args!("{topic}/{partition}: offset {stored} was not stored again: {error:?}");
@@ -114,7 +124,12 @@ impl LaneHandle {
         Some(self.rewound.load(SeqCst)).filter(|offset| *offset != NONE)
     }
 
-    /// Whether librdkafka's own position is one too far.
+    /// librdkafka's own position is behind something that was not handed out.
+    pub(super) fn skew(&self) {
+        self.skewed.store(true, SeqCst);
+    }
+
+    /// Whether librdkafka's own position is too far.
     pub(super) fn is_skewed(&self) -> bool {
         self.skewed.load(SeqCst)
     }
@@ -221,6 +236,7 @@ impl KafkaLane {
         let (topic, partition) = &self.handle.place;
         // Before it is tried: if the partition is just beginning again, it is stored after that.
         self.handle.stored.store(next, SeqCst);
+        self.handle.to_commit.store(next, SeqCst);
         match store_offset(&self.client, topic, *partition, next) {
             Ok(()) => Ok(()),
             // Lost, and not told yet; or beginning again.

@@ -13,7 +13,7 @@ use super::control::Control;
 use super::lane::{KafkaLane, LaneHandle};
 use super::offsets::{OffsetFetch, Starts};
 use super::wakeup;
-use crate::native::PartitionQueue;
+use crate::native::{PartitionQueue, store_offset};
 
 /// What an assignment waits for its offsets; later its partitions are begun once they are known.
 const AWAITED: Duration = Duration::from_secs(1);
@@ -215,7 +215,9 @@ impl Control {
         }
         self.give_back(&places);
         if let Revoke::Rewound(start) = kind {
-            self.postponed.extend(places.into_iter().map(|place| (place, start)));
+            for place in places {
+                self.set_back(place, start);
+            }
             return None;
         }
         self.straighten();
@@ -224,11 +226,23 @@ impl Control {
         None
     }
 
+    /// A log began again: what the group has committed is beyond records that were not handled.
+    fn set_back(&mut self, place: Place, start: i64) {
+        // librdkafka commits what is stored, whenever the partition is given back or begins again.
+        if let Err(error) = store_offset(&self.client, &place.0, place.1, start) {
+            let text = format_args!("{}/{}: offset {start} was not stored: {error:?}", place.0, place.1);
+            self.client.context().errors.tell("store", text);
+        }
+        self.untold.insert(place.clone());
+        self.postponed.insert(place, start);
+    }
+
     /// Fences the lanes of these partitions and drops their queues.
     fn give_back(&mut self, places: &[Place]) {
         for place in places {
             self.postponed.remove(place);
             self.missed.remove(place);
+            self.untold.remove(place);
             if let Some(lane) = self.lanes.remove(place) {
                 drop(lane.fence());
             }
@@ -245,7 +259,7 @@ impl Control {
                 drop(old.fence());
             }
             let Some(queue) = PartitionQueue::take(&self.client, &place.0, place.1) else { continue };
-            let lane = Arc::new(LaneHandle::new(place.clone(), *start, queue));
+            let lane = Arc::new(LaneHandle::new(place.clone(), *start, queue, self.untold.remove(place)));
             self.lanes.insert(place.clone(), Arc::clone(&lane));
             lanes.push(Box::new(KafkaLane::new(lane, Arc::clone(&self.client))));
         }

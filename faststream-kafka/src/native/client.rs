@@ -46,14 +46,13 @@ pub(crate) fn position(client: &Client, topic: &str, partition: i32) -> Option<i
     }
 }
 
-/// Commits what is stored; the result comes as an event of the consumer's queue.
-pub(crate) fn commit_now(client: &Client) -> Result<(), RDKafkaRespErr> {
-    // SAFETY: the client is valid; no list means what is stored; the queue is held for the call, and librdkafka takes a
+/// Commits these offsets; the result comes as an event of the consumer's queue, which that of the safe call does not.
+pub(crate) fn commit(client: &Client, offsets: &TopicPartitionList) -> Result<(), RDKafkaRespErr> {
+    // SAFETY: client and list are valid, the list is copied; the queue is held for the call, and librdkafka takes a
     // reference of its own.
     let result = unsafe {
         let queue = rd_kafka_queue_get_consumer(client.native());
-        let result =
-            rd_kafka_commit_queue(client.native(), std::ptr::null(), queue, None, std::ptr::null_mut());
+        let result = rd_kafka_commit_queue(client.native(), offsets.ptr(), queue, None, std::ptr::null_mut());
         if !queue.is_null() {
             rd_kafka_queue_destroy(queue);
         }

@@ -7,6 +7,6 @@ mod headers;
 mod queue;
 
 pub(crate) use batch::{Batch, Damage};
-pub(crate) use client::{commit_now, fatal_error, position, store_offset};
+pub(crate) use client::{commit, fatal_error, position, store_offset};
 pub(crate) use headers::add_header;
 pub(crate) use queue::PartitionQueue;
