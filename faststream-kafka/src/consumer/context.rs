@@ -77,6 +77,10 @@ impl GroupContext {
         self.joining.load(SeqCst)
     }
 
+    fn joins(&self, state: &str) {
+        self.joining.store(state != "steady", SeqCst);
+    }
+
     fn statistics(&self) -> MutexGuard<'_, Statistics> {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,11 +102,11 @@ fn join_state(line: &str) -> Option<&str> {
 
 impl ClientContext for GroupContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // Nothing else says it in time: the statistics are 2 s old, and not every join begins with a revocation.
+        // Nothing else says it in time: the statistics come every 2 s, and not every join begins with a revocation.
         if facility == "CGRPJOINSTATE"
             && let Some(state) = join_state(message)
         {
-            self.joining.store(state != "steady", SeqCst);
+            self.joins(state);
         }
         self.errors.client_log(level, facility, message);
     }
@@ -113,6 +117,9 @@ impl ClientContext for GroupContext {
 
     fn stats_raw(&self, statistics: &[u8]) {
         if let Some(statistics) = Statistics::parse(statistics) {
+            if let Some(state) = &statistics.join_state {
+                self.joins(state);
+            }
             *self.statistics() = statistics;
         }
     }
@@ -150,5 +157,20 @@ impl ConsumerContext for GroupContext {
         });
         let committed = committed.collect();
         self.happened().push_back(Happened::Committed(committed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_join_is_read_from_its_line() {
+        let line = r#"[thrd:main]: Group "billing" changed join state wait-assign-call -> steady (state up)"#;
+        assert_eq!(join_state(line), Some("steady"));
+        assert_eq!(
+            join_state(r#"Group "billing" changed state up -> query-coord (join-state steady)"#),
+            None
+        );
     }
 }

@@ -114,12 +114,13 @@ impl Control {
             self.carry_out(commands);
             self.serve_owed();
             self.heed_topics();
-            self.commit();
             if self.closing.is_none() {
                 self.heed_rewound();
                 self.heed_damaged();
+                // Before the next commit: while one is in flight it looks at nothing.
                 self.watch();
             }
+            self.commit();
             self.heed_closed();
         }
     }

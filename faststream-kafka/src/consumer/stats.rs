@@ -1,4 +1,4 @@
-//! The part of librdkafka's statistics that is read: which partitions fetch.
+//! The part of librdkafka's statistics that is read: which partitions fetch, whether the client has joined.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,14 @@ use super::context::Place;
 
 #[derive(Deserialize)]
 struct Document {
+    cgrp: Option<Group>,
     #[serde(default)]
     topics: BTreeMap<String, Topic>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    join_state: String,
 }
 
 #[derive(Deserialize)]
@@ -28,12 +34,14 @@ struct Partition {
 pub(super) struct Statistics {
     /// Whether each partition fetches.
     pub(super) fetching: BTreeMap<Place, bool>,
+    /// librdkafka's name of the state; `None` before it is a member.
+    pub(super) join_state: Option<String>,
 }
 
 impl Statistics {
     /// `None` if they cannot be read.
     pub(super) fn parse(statistics: &[u8]) -> Option<Self> {
-        let Document { topics } = serde_json::from_slice(statistics).ok()?;
+        let Document { cgrp, topics } = serde_json::from_slice(statistics).ok()?;
         let mut fetching = BTreeMap::new();
         for (topic, Topic { partitions }) in topics {
             for (partition, Partition { fetch_state }) in partitions {
@@ -43,7 +51,7 @@ impl Statistics {
                 }
             }
         }
-        Some(Self { fetching })
+        Some(Self { fetching, join_state: cgrp.map(|group| group.join_state) })
     }
 }
 
@@ -53,10 +61,12 @@ mod tests {
 
     #[test]
     fn only_active_partitions_fetch() {
-        let json = br#"{"name":"x","topics":{"a":{"partitions":{"0":{"fetch_state":"active","x":1},
+        let json = br#"{"name":"x","cgrp":{"join_state":"steady"},"topics":{"a":{"partitions":{"0":{"fetch_state":"active","x":1},
             "1":{"fetch_state":"none"},"-1":{"fetch_state":"none"}}}}}"#;
         let fetching = BTreeMap::from([(("a".into(), 0), true), (("a".into(), 1), false)]);
-        assert_eq!(Statistics::parse(json), Some(Statistics { fetching }));
+        let join_state = Some("steady".into());
+        assert_eq!(Statistics::parse(json), Some(Statistics { fetching, join_state }));
+        assert_eq!(Statistics::parse(b"{}"), Some(Statistics::default()));
         assert_eq!(Statistics::parse(b"{"), None);
     }
 }
