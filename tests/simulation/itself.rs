@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use faststream::testing::{Faults, Scenario, simulate};
 
 use crate::behaviour::Job;
-use crate::{app, scenario};
+use crate::{app, scenario, stages};
 
 const APP: &str = "simulation::apps::by_key";
 
@@ -40,6 +40,16 @@ fn a_broken_check_is_told_with_its_seed_and_what_had_happened() {
 fn without_faults_and_records_nothing_happens() {
     let report = simulate(0..3, || std::future::ready(app(APP)), Scenario::new().faults(Faults::none()));
     assert_eq!((report.seeds, report.records, report.calls, report.faults.len()), (3, 0, 0, 0));
+}
+
+#[test]
+fn copies_are_counted_for_nobody_while_another_record_may_have_left_them() {
+    // Dead letters of an earlier assignment: of a record that the guard keeps back by now, of one whose own is refused.
+    let by_half = || std::future::ready(app("simulation::apps::by_half"));
+    assert_eq!(simulate([12_018_298, 12_028_588], by_half, scenario()).seeds, 2);
+    // A record and its copy in a retry topic have the same result. A record that went on twice has two such copies.
+    let by_stages = || std::future::ready(app("simulation::apps::by_stages"));
+    assert_eq!(simulate([8_014_707, 8_022_836], by_stages, stages::accounted(scenario())).seeds, 2);
 }
 
 #[test]

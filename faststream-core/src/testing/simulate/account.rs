@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::evidence::{Evidence, Origin, Place};
+use super::evidence::{Claimant, Content, Evidence, Origin, Place, Proof};
 use super::guarded::DeadLetters;
 use super::record::{Copied, End, Left, RecordAccount};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order};
@@ -61,22 +61,42 @@ impl LaneAccount {
         Origin { group, handler, place: self.place.clone(), offset }
     }
 
-    /// What a record's dead letter says of it: where it was read first.
-    pub(super) fn letter(&self, offset: i64, evidence: &Evidence) -> Origin {
+    /// A record's dead letter, which says where it was read first.
+    pub(super) fn letter(&self, offset: i64, evidence: &Evidence) -> Content {
         let (place, offset) = evidence.original(&self.place, offset);
-        Origin { place, offset, ..self.origin(offset) }
+        Content::of_letter(&Origin { place, offset, ..self.origin(offset) })
+    }
+
+    /// A call ended: which copies may come of it from now on, if anything is left to do but another call.
+    pub(super) fn expect_copies(&mut self, offset: i64, evidence: &mut Evidence) {
+        if matches!(self.left(offset, evidence), Left::Nothing | Left::Attempt(_) | Left::Help) {
+            return;
+        }
+        let (claimant, letter) = (self.claimant(offset), self.letter(offset, evidence));
+        let Some(record) = self.records.get_mut(&offset) else { return };
+        if let Some(End::Published(copies, _)) = &record.last {
+            record.may_leave.extend(copies);
+        }
+        record.may_leave.extend(record.step.map(|(step, _)| step));
+        record.may_leave.push(letter);
+        evidence.expect(&record.may_leave, claimant);
+    }
+
+    fn claimant(&self, offset: i64) -> Claimant {
+        (self.number, offset)
     }
 
     /// Whether nothing is left to do for a record. What is in the logs for it is counted for it from then on.
-    pub(super) fn is_finished(&mut self, offset: i64, evidence: &mut Evidence) -> bool {
+    pub(super) fn is_finished(&mut self, offset: i64, evidence: &mut Evidence, proof: Proof) -> bool {
         if self.records.get(&offset).is_some_and(|record| record.finished) {
             return true;
         }
+        let claimant = self.claimant(offset);
         let record = self.records.get(&offset).filter(|record| !record.open);
         // A copy that is there counts, even if one of an earlier assignment was refused meanwhile.
         let is_published = match record.and_then(|record| record.last.as_ref()) {
             Some(End::Published(copies, before)) if !copies.is_empty() => {
-                evidence.claim(copies, before, &self.origin(offset))
+                evidence.claim(copies, before, claimant, proof)
             }
             _ => false,
         };
@@ -89,13 +109,14 @@ impl LaneAccount {
             match (self.left(offset, evidence), record) {
                 (Left::Nothing, _) => (true, None),
                 (Left::Letter(_), Some(record)) => {
-                    let came = evidence.came_letter(&self.letter(offset, evidence), &record.letters);
-                    (came, Some(Copied::Letter))
+                    let letter = self.letter(offset, evidence);
+                    let claimed = evidence.claim(&[letter], &record.letters, claimant, proof);
+                    (claimed, Some(Copied::Letter))
                 }
                 (Left::Stage(_), Some(record)) => {
                     let claimed = record
                         .step
-                        .is_some_and(|(step, before)| evidence.claim(&[step], &before, &self.origin(offset)));
+                        .is_some_and(|(step, before)| evidence.claim(&[step], &before, claimant, proof));
                     (claimed, Some(Copied::Stage))
                 }
                 _ => (false, None),
@@ -103,6 +124,7 @@ impl LaneAccount {
         };
         if finished && let Some(record) = self.records.get_mut(&offset) {
             (record.finished, record.ended_in) = (true, ended_in);
+            evidence.expect_no_more(&std::mem::take(&mut record.may_leave), claimant);
         }
         finished
     }
@@ -177,19 +199,19 @@ impl LaneAccount {
     }
 
     /// Moves the prefix over what is finished, to `end` at most.
-    pub(super) fn advance(&mut self, end: i64, evidence: &mut Evidence) {
-        while self.prefix < end && self.is_finished(self.prefix, evidence) {
+    pub(super) fn advance(&mut self, end: i64, evidence: &mut Evidence, proof: Proof) {
+        while self.prefix < end && self.is_finished(self.prefix, evidence, proof) {
             self.count_dead(self.prefix);
             self.prefix += 1;
         }
     }
 
-    /// Finds out about every record that was begun.
+    /// Finds out about every record that was begun, as far as one can be sure.
     pub(super) fn look_for_finished(&mut self, evidence: &mut Evidence) {
-        self.advance(self.highest + 1, evidence);
+        self.advance(self.highest + 1, evidence, Proof::Sure);
         let begun: Vec<i64> = self.records.range(self.prefix..).map(|(offset, _)| *offset).collect();
         for offset in begun {
-            self.is_finished(offset, evidence);
+            self.is_finished(offset, evidence, Proof::Sure);
         }
     }
 
@@ -226,9 +248,7 @@ impl LaneAccount {
                 _ => false,
             };
             let of_step = record.step.is_some_and(|(step, before)| evidence.was_refused(&[step], &before));
-            of_copies
-                || of_step
-                || evidence.was_letter_refused(&self.letter(*offset, evidence), &record.letters)
+            of_copies || of_step || evidence.was_refused(&[self.letter(*offset, evidence)], &record.letters)
         })
     }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::account::LaneAccount;
 use super::checker::Account;
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Proof};
 use super::promise::Promise;
 use super::record::RecordAccount;
 use crate::app::{CallBegin, CallReport};
@@ -24,7 +24,7 @@ impl Account {
         let place = account.name();
         let before = account.attempts_before(offset, &self.evidence);
         if account.open >= account.subscriber.concurrency {
-            account.look_for_finished(&mut self.evidence);
+            account.advance(offset, &mut self.evidence, Proof::Said);
         }
         let wrong = check_begin(account, &self.evidence, offset, attempt, self.began);
         let origin = account.origin(offset);
@@ -68,12 +68,13 @@ impl Account {
         let CallReport { handler, lane, topic, partition, offset, attempt, outcome, .. } = *report;
         let Some(account) = self.lanes.get_mut(&lane) else { return };
         let number = account.number;
-        let origin = account.letter(offset, &self.evidence);
+        let letter = account.letter(offset, &self.evidence);
         let step = account.next_step(offset, attempt, &self.evidence);
         let record = account.records.entry(offset).or_default();
         let known = record.open && record.attempts == attempt;
-        record.end(outcome, &self.evidence, &origin, step);
+        record.end(outcome, &self.evidence, letter, step);
         account.open = account.open.saturating_sub(1);
+        account.expect_copies(offset, &mut self.evidence);
         if let Some(step) = step {
             self.may_go_on(step);
         }
@@ -103,7 +104,7 @@ impl Account {
         let Some(account) = self.lanes.get_mut(&lane) else { return };
         let (number, over, place) = (account.number, account.over, account.name());
         let handler = Arc::clone(&account.subscriber.handler);
-        let letters = self.evidence.letters_now(&account.letter(offset, &self.evidence));
+        let letters = self.evidence.copies_now(&[account.letter(offset, &self.evidence)]);
         account.stuck = None;
         if accepted && let Some(record) = account.records.get_mut(&offset) {
             record.settle(attempt, verdict, letters);

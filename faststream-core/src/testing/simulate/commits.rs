@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::checker::Account;
+use super::evidence::Proof;
 use super::promise::Promise;
 use crate::broker::Epoch;
 
@@ -50,7 +51,7 @@ impl Account {
     /// Everything before `next` was finished in this assignment.
     pub(super) fn check_covers(&mut self, lane: Epoch, next: i64, what: &str) {
         let Some(account) = self.lanes.get_mut(&lane) else { return };
-        account.advance(next, &mut self.evidence);
+        account.advance(next, &mut self.evidence, Proof::Said);
         let offset = account.prefix;
         let guard = account.check_guard();
         for finished in account.records.range(..offset).rev().map(|(offset, _)| *offset) {

@@ -1,6 +1,6 @@
-//! What is in the broker's logs, as evidence: records by place, results by content, dead letters by their origin.
+//! What is in the broker's logs, as evidence: records by place, copies by content, and whose they may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -12,17 +12,29 @@ use crate::publish::Outgoing;
 /// A partition.
 pub(super) type Place = (Arc<str>, i32);
 
-/// A copy by its content: what topic, key, payload and headers it has.
+/// A copy by its content: what topic, key, payload and headers it has; a dead letter by its origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Content(u64);
 
 /// A dead letter by its origin: group, handler, topic, partition, offset.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Origin {
     pub(super) group: Arc<str>,
     pub(super) handler: Arc<str>,
     pub(super) place: Place,
     pub(super) offset: i64,
+}
+
+/// Who leaves copies, a record in one assignment: the lane's number, the offset. Handled again in another one, it leaves more.
+pub(super) type Claimant = (usize, i64);
+
+/// Why a copy that is there may be a record's own, where others leave the same: records that are handled again do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// The runtime goes on as if it were: enough to allow that.
+    Said,
+    /// Nobody else may have left it: needed to ask that the runtime goes on.
+    Sure,
 }
 
 /// What is in the logs, and who counted on it.
@@ -31,7 +43,6 @@ pub(super) struct Evidence {
     /// All records, by place and offset.
     logs: BTreeMap<Place, Vec<Logged>>,
     copies: BTreeMap<Content, Count>,
-    letters: BTreeMap<Origin, Count>,
 }
 
 /// A record in a log.
@@ -50,7 +61,9 @@ struct Count {
     there: u64,
     refused: u64,
     /// The finished records that count on some of them.
-    claimed: BTreeMap<Origin, u64>,
+    claimed: BTreeMap<Claimant, u64>,
+    /// The unfinished ones that may have left some, or may yet.
+    expected: BTreeSet<Claimant>,
 }
 
 /// What was known of copies when a call ended: only what came later is due to it.
@@ -76,6 +89,12 @@ impl Content {
         Self(hasher.finish())
     }
 
+    pub(super) fn of_letter(origin: &Origin) -> Self {
+        let mut hasher = DefaultHasher::new();
+        origin.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
     /// The copy of a record in a retry topic, whatever it says of times and errors.
     fn of_step(step: &Step, content: Self) -> Self {
         let mut hasher = DefaultHasher::new();
@@ -98,10 +117,8 @@ impl Evidence {
     }
 
     fn count(&mut self, record: &Outgoing) -> &mut Count {
-        if let Some(origin) = origin(record) {
-            return self.letters.entry(origin).or_default();
-        }
-        let content = Self::step_of(record).unwrap_or_else(|| Content::of(record));
+        let letter = origin(record).map(|origin| Content::of_letter(&origin));
+        let content = letter.or_else(|| Self::step_of(record)).unwrap_or_else(|| Content::of(record));
         self.copies.entry(content).or_default()
     }
 
@@ -160,12 +177,6 @@ impl Evidence {
         }
     }
 
-    /// What is known of this dead letter now.
-    pub(super) fn letters_now(&self, origin: &Origin) -> Before {
-        let known = |count: &Count| Before { there: count.there, refused: count.refused };
-        self.letters.get(origin).map(known).unwrap_or_default()
-    }
-
     /// Whether one of these copies was refused for good since.
     pub(super) fn was_refused(&self, copies: &[Content], before: &Before) -> bool {
         self.copies_now(copies).refused > before.refused
@@ -176,24 +187,41 @@ impl Evidence {
         self.copies_now(copies).there > before.there
     }
 
-    pub(super) fn was_letter_refused(&self, origin: &Origin, before: &Before) -> bool {
-        self.letters_now(origin).refused > before.refused
+    /// This record may leave these copies.
+    pub(super) fn expect(&mut self, copies: &[Content], record: Claimant) {
+        for copy in copies {
+            self.copies.entry(*copy).or_default().expected.insert(record);
+        }
     }
 
-    /// Whether a dead letter came since.
-    pub(super) fn came_letter(&self, origin: &Origin, before: &Before) -> bool {
-        self.letters_now(origin).there > before.there
+    /// It is finished: what may come of it has come.
+    pub(super) fn expect_no_more(&mut self, copies: &[Content], record: Claimant) {
+        for copy in copies {
+            self.copies.entry(*copy).or_default().expected.remove(&record);
+        }
     }
 
     /// Whether each of these copies came since, and no other record counts on it; this one does from then on.
-    pub(super) fn claim(&mut self, copies: &[Content], before: &Before, record: &Origin) -> bool {
+    pub(super) fn claim(
+        &mut self,
+        copies: &[Content],
+        before: &Before,
+        record: Claimant,
+        proof: Proof,
+    ) -> bool {
+        let may_be_of_another = |copy: &Content| {
+            self.copies.get(copy).is_some_and(|count| count.expected.iter().any(|other| *other != record))
+        };
+        if proof == Proof::Sure && copies.iter().any(may_be_of_another) {
+            return false;
+        }
         let mut needed = BTreeMap::<Content, u64>::new();
         for copy in copies {
             *needed.entry(*copy).or_default() += 1;
         }
         let free = |copy: &Content| {
             self.copies.get(copy).map_or(0, |count| {
-                let others = count.claimed.iter().filter(|(claimant, _)| *claimant != record);
+                let others = count.claimed.iter().filter(|(claimant, _)| **claimant != record);
                 count.there.saturating_sub(others.map(|(_, times)| times).sum())
             })
         };
@@ -201,7 +229,7 @@ impl Evidence {
             return false;
         }
         for (copy, times) in needed {
-            self.copies.entry(copy).or_default().claimed.insert(record.clone(), times);
+            self.copies.entry(copy).or_default().claimed.insert(record, times);
         }
         true
     }
@@ -219,4 +247,48 @@ fn origin(record: &Outgoing) -> Option<Origin> {
         place: (text("dlt-original-topic")?.into(), text("dlt-original-partition")?.parse().ok()?),
         offset: text("dlt-original-offset")?.parse().ok()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A result in the log, and what was known of it before.
+    fn append(evidence: &mut Evidence, offset: i64) -> ([Content; 1], Before) {
+        let result = Outgoing::new("out", "1");
+        let copies = [Content::of(&result)];
+        let before = evidence.copies_now(&copies);
+        evidence.appended(0, offset, &result);
+        (copies, before)
+    }
+
+    #[test]
+    fn a_record_that_is_handled_again_counts_on_what_it_left_before_as_well() {
+        let mut evidence = Evidence::default();
+        let (first, again, other) = ((1, 0), (2, 0), (3, 0));
+        let (copies, before) = append(&mut evidence, 0);
+        assert!(evidence.claim(&copies, &before, first, Proof::Said));
+        let (_, before) = append(&mut evidence, 1);
+        assert!(evidence.claim(&copies, &before, again, Proof::Said));
+        assert!(evidence.claim(&copies, &before, again, Proof::Said), "looked at again, it still does");
+        assert!(!evidence.claim(&copies, &before, other, Proof::Said), "both are the first record's");
+        append(&mut evidence, 2);
+        assert!(evidence.claim(&copies, &before, other, Proof::Said));
+    }
+
+    #[test]
+    fn a_copy_that_another_record_may_have_left_is_surely_nobodys_until_that_one_is_finished() {
+        let mut evidence = Evidence::default();
+        let (one, other) = ((1, 0), (2, 0));
+        let (copies, before) = append(&mut evidence, 0);
+        evidence.expect(&copies, one);
+        evidence.expect(&copies, other);
+        assert!(!evidence.claim(&copies, &before, one, Proof::Sure));
+        assert!(!evidence.claim(&copies, &before, other, Proof::Sure));
+        assert!(evidence.claim(&copies, &before, one, Proof::Said), "the runtime knows");
+        evidence.expect_no_more(&copies, one);
+        assert!(!evidence.claim(&copies, &before, other, Proof::Sure), "it is the first one's");
+        append(&mut evidence, 1);
+        assert!(evidence.claim(&copies, &before, other, Proof::Sure));
+    }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::account::LaneAccount;
 use super::checker::{Account, Owed};
-use super::evidence::Place;
+use super::evidence::{Place, Proof};
 use super::guarded::DeadLetters;
 use super::promise::Promise;
 use crate::broker::{Epoch, RevocationId};
@@ -122,7 +122,7 @@ impl Account {
             return;
         }
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
-        lane.advance(lane.highest + 1, &mut self.evidence);
+        lane.advance(lane.highest + 1, &mut self.evidence, Proof::Sure);
         // What ends in the very moment of its deadline was cut off.
         let in_time = since.elapsed() < lane.subscriber.drain;
         let is_sure = in_time && !lane.died && !lane.may_hold(&self.evidence);

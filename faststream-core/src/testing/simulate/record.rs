@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::evidence::{Before, Content, Evidence, Origin};
+use super::evidence::{Before, Content, Evidence};
 use crate::delivery::Outcome;
 use crate::verdict::Verdict;
 
@@ -22,6 +22,8 @@ pub(super) struct RecordAccount {
     pub(super) letters: Before,
     /// Its copy in the next retry topic, should it go on there, and what was known of it.
     pub(super) step: Option<(Content, Before)>,
+    /// Copies that may come of it while it is not finished.
+    pub(super) may_leave: Vec<Content>,
     pub(super) finished: bool,
     /// Finished by a copy that goes on: in a retry topic, or in the dead letters.
     pub(super) ended_in: Option<Copied>,
@@ -84,11 +86,11 @@ impl RecordAccount {
         &mut self,
         outcome: &Outcome,
         evidence: &Evidence,
-        letter: &Origin,
+        letter: Content,
         step: Option<Content>,
     ) {
         self.open = false;
-        self.letters = evidence.letters_now(letter);
+        self.letters = evidence.copies_now(&[letter]);
         self.step = step.map(|step| (step, evidence.copies_now(&[step])));
         self.last = Some(match outcome {
             Outcome::Verdict(verdict) => End::Decided(verdict.clone()),
