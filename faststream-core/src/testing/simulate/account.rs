@@ -92,18 +92,10 @@ impl LaneAccount {
             return true;
         }
         let claimant = self.claimant(offset);
-        let record = self.records.get(&offset).filter(|record| !record.open);
-        // A copy that is there counts, even if one of an earlier assignment was refused meanwhile.
-        let is_published = match record.and_then(|record| record.last.as_ref()) {
-            Some(End::Published(copies, before)) if !copies.is_empty() => {
-                evidence.claim(copies, before, claimant, proof)
-            }
-            _ => false,
-        };
         // An accepted `Ack` counts from then on, whatever becomes of the call.
         let record = self.records.get(&offset);
         let is_acked = self.subscriber.ack == AckPolicy::Manual && record.is_some_and(|record| record.acked);
-        let (finished, ended_in) = if is_published || is_acked {
+        let (mut finished, mut ended_in) = if is_acked {
             (true, None)
         } else {
             match (self.left(offset, evidence), record) {
@@ -122,6 +114,14 @@ impl LaneAccount {
                 _ => (false, None),
             }
         };
+        // Results that are there count, even if some of an earlier assignment were refused meanwhile: unless it went on.
+        let record = self.records.get(&offset).filter(|record| (is_acked || !finished) && !record.open);
+        if let Some(End::Published(copies, before)) = record.and_then(|record| record.last.as_ref())
+            && !copies.is_empty()
+            && evidence.claim(copies, before, claimant, proof)
+        {
+            (finished, ended_in) = (true, None);
+        }
         if finished && let Some(record) = self.records.get_mut(&offset) {
             (record.finished, record.ended_in) = (true, ended_in);
             evidence.expect_no_more(&std::mem::take(&mut record.may_leave), claimant);
