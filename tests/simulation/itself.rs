@@ -55,6 +55,12 @@ fn copies_are_counted_for_nobody_while_another_record_may_have_left_them() {
 }
 
 #[test]
+fn the_guard_counts_a_record_that_is_tried_again_after_later_ones_as_the_last() {
+    let by_half = || std::future::ready(app("simulation::apps::by_half"));
+    assert_eq!(simulate([12_040_484], by_half, scenario()).seeds, 1);
+}
+
+#[test]
 fn actions_are_taken_and_checks_at_the_end_see_all_that_came_of_them() {
     let scenario = scenario()
         .steps(60)

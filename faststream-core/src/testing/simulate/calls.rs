@@ -33,6 +33,9 @@ impl Account {
         let record = account.records.entry(offset).or_insert_with(|| RecordAccount::after(before));
         record.begin();
         account.open += 1;
+        if account.highest > offset && !is_new {
+            account.dead_letters.overtaken(account.highest);
+        }
         account.highest = account.highest.max(offset);
         account.stuck = None;
         if matches!(ack, AckPolicy::AckFirst | AckPolicy::Ack) {

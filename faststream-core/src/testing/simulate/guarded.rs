@@ -12,6 +12,8 @@ pub(super) struct DeadLetters {
     in_a_row: u32,
     /// Which of the last records were dead letters, the newest last.
     last: VecDeque<bool>,
+    /// Those before were not decided about in their order.
+    from: i64,
     /// The first dead letter that was not to be written, and why not.
     wrong: Option<String>,
 }
@@ -27,7 +29,15 @@ enum Ended {
 }
 
 impl DeadLetters {
+    /// A record is tried again behind later ones, as if it came after them: its dead letter was refused for good.
+    pub(super) fn overtaken(&mut self, highest: i64) {
+        (self.in_a_row, self.last, self.from) = (0, VecDeque::new(), highest + 1);
+    }
+
     fn count(&mut self, offset: i64, ended: Ended, limit: DeadLetterGuard) {
+        if offset < self.from {
+            return;
+        }
         if ended == Ended::AfterAll {
             (self.in_a_row, self.last) = (0, VecDeque::new());
             return;
