@@ -30,6 +30,47 @@ pub(crate) mod a_durable_ack_returns_once_the_broker_has_it {
     }
 }
 
+pub(crate) mod a_revocation_does_not_wait_for_calls_that_wait_for_their_commit {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::time::{Duration, Instant};
+
+    use faststream::{Ack, Cancellation, GroupSettings, Outgoing, Partition, State, subscriber};
+
+    use crate::backend::Backend;
+    use crate::world::{Seen, World, number};
+
+    #[subscriber(topic = "moving", ack = Manual, drain = "20s")]
+    async fn moving(value: i64, ack: Ack, cancellation: Cancellation, State(seen): State<Seen>) {
+        seen.note(format!("begins {value}"));
+        cancellation.cancelled().await;
+        ack.ack_durable().await.expect("not stale");
+        seen.note(format!("ends {value}"));
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async move {
+            backend.create_topic("moving", 2);
+            for partition in 0..2 {
+                let record = number("moving", i64::from(partition));
+                backend.produce(Outgoing { partition: Partition::Exactly(partition), ..record });
+            }
+            let settings = GroupSettings::new().commit_interval(Duration::from_secs(3600));
+            let member = || World::start(backend.app().group_settings(settings.clone()), module_path!());
+            let first = member().await;
+            first.sees(2).await;
+            let joined = Instant::now();
+            let second = member().await;
+            // One of the two moves.
+            first.sees(3).await;
+            assert!(joined.elapsed() < Duration::from_secs(15), "it ended after {:?}", joined.elapsed());
+            first.stop().await;
+            second.stop().await;
+            assert_eq!(backend.committed("conformance", "moving", 2), [(0, 1), (1, 1)].into());
+        })
+    }
+}
+
 pub(crate) mod hooks_frame_what_is_handled {
     use std::future::Future;
     use std::pin::Pin;

@@ -59,6 +59,7 @@ conform! {
     acks::unsettled_records_come_again_after_a_restart,
     acks::dead_letters_say_where_they_are_from,
     groups::a_durable_ack_returns_once_the_broker_has_it,
+    groups::a_revocation_does_not_wait_for_calls_that_wait_for_their_commit,
     groups::hooks_frame_what_is_handled,
     input::what_cannot_be_read_becomes_a_dead_letter_as_it_was,
     input::a_held_unreadable_record_is_named_and_survives_a_restart,

@@ -2,8 +2,7 @@
 //! the same time could not be told from those of an older group.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use faststream_core::broker::{AtJoin, GroupRequest};
 use faststream_core::policy::Start;
@@ -15,9 +14,6 @@ use super::client::Client;
 use super::context::Place;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(100);
-/// For so long a group whose commits cannot be read does not join. Then it begins as a new one.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether this group has to look first.
 pub(super) fn is_needed(request: &GroupRequest) -> bool {
@@ -25,10 +21,11 @@ pub(super) fn is_needed(request: &GroupRequest) -> bool {
     request.topics.values().copied().chain(by_pattern).any(|start| start == Start::Latest)
 }
 
-/// Looks, the first time that it is asked to. `there` are all topics, with their number of partitions.
-pub(super) fn look(client: &Client, request: &GroupRequest, there: &BTreeMap<String, i32>) {
+/// Looks, until it has seen everything once; false before: a group that cannot read its commits must not join as a new
+/// one. `there` are all topics, with their number of partitions.
+pub(super) fn look(client: &Client, request: &GroupRequest, there: &BTreeMap<String, i32>) -> bool {
     if !is_needed(request) || client.at_join().is_some() {
-        return;
+        return true;
     }
     let latest: BTreeMap<&String, i32> = there
         .iter()
@@ -39,36 +36,27 @@ pub(super) fn look(client: &Client, request: &GroupRequest, there: &BTreeMap<Str
         .iter()
         .flat_map(|(topic, partitions)| (0..*partitions).map(|partition| (topic.as_str().into(), partition)))
         .collect();
-    let known = with_commits(client, &places);
+    let known = match committed(client, &places) {
+        Ok(known) => known,
+        Err(error) => {
+            let text = format_args!("reading the group's commits before it joins: {error}");
+            client.context().errors.tell("commits at join", text);
+            return false;
+        }
+    };
     let mut at_join = AtJoin::default();
     for (topic, partitions) in latest {
         at_join.note(topic, partitions, known.contains(topic));
     }
     client.set_at_join(at_join);
+    true
 }
 
 /// The topics in which the group has committed.
-fn with_commits(client: &Client, places: &[Place]) -> BTreeSet<String> {
-    let began = Instant::now();
-    loop {
-        if places.is_empty() {
-            return BTreeSet::new();
-        }
-        match committed(client, places) {
-            Ok(known) => return known,
-            Err(error) => {
-                let text = format_args!("reading the group's commits before it joins: {error}");
-                client.context().errors.tell("commits at join", text);
-            }
-        }
-        if began.elapsed() > PATIENCE {
-            return BTreeSet::new();
-        }
-        thread::sleep(PAUSE);
-    }
-}
-
 fn committed(client: &Client, places: &[Place]) -> Result<BTreeSet<String>, String> {
+    if places.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let starts: Vec<_> = places.iter().map(|place| (place.clone(), None)).collect();
     let asked = assignment::list(&starts).map_err(|error| error.to_string())?;
     let committed = client.consumer().committed_offsets(asked, TIMEOUT).map_err(|error| error.to_string())?;

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 
+use super::assignment::Start;
+use super::context::Committed;
+
 /// How often librdkafka sends a commit at most.
 const TRIES: u32 = 3;
 /// What it waits between them, and for a coordinator: the default session of KIP-848.
@@ -18,8 +21,8 @@ pub(super) struct Committer {
     given_up: Duration,
     next: Instant,
     is_wanted: bool,
-    /// When the commit was sent that has no result yet.
-    sent: Option<Instant>,
+    /// The commit that has no result yet: when it was sent, and what.
+    sent: Option<(Instant, Vec<Start>)>,
 }
 
 impl Committer {
@@ -36,7 +39,11 @@ impl Committer {
 
     /// Whether a commit has no result yet.
     pub(super) fn is_busy(&self) -> bool {
-        self.sent.is_some_and(|sent| sent.elapsed() < self.given_up)
+        self.sent.as_ref().is_some_and(|(sent, _)| sent.elapsed() < self.given_up)
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.is_wanted
     }
 
     pub(super) fn is_due(&self) -> bool {
@@ -44,9 +51,9 @@ impl Committer {
     }
 
     /// A commit is tried now.
-    pub(super) fn sent(&mut self) {
+    pub(super) fn sent(&mut self, offsets: &[Start]) {
         self.nothing();
-        self.sent = Some(Instant::now());
+        self.sent = Some((Instant::now(), offsets.to_vec()));
     }
 
     /// All is committed.
@@ -54,8 +61,18 @@ impl Committer {
         (self.is_wanted, self.next) = (false, Instant::now() + self.interval);
     }
 
-    /// There is a result, or there will be none.
-    pub(super) fn answered(&mut self) {
+    /// There is a result: of this commit, or of one that librdkafka sent for partitions that were given back.
+    pub(super) fn answered(&mut self, result: &[Committed]) {
+        let is_ours = |offsets: &Vec<Start>| {
+            result.iter().any(|one| offsets.contains(&(one.place.clone(), Some(one.next))))
+        };
+        if result.is_empty() || self.sent.as_ref().is_some_and(|(_, offsets)| is_ours(offsets)) {
+            self.sent = None;
+        }
+    }
+
+    /// There will be none.
+    pub(super) fn failed(&mut self) {
         self.sent = None;
     }
 }

@@ -78,7 +78,8 @@ impl GroupContext {
     }
 
     fn joins(&self, state: &str) {
-        self.joining.store(state != "steady", SeqCst);
+        // In the second one librdkafka waits for us: it has not asked to join again.
+        self.joining.store(!matches!(state, "steady" | "wait-unassign-call"), SeqCst);
     }
 
     fn statistics(&self) -> MutexGuard<'_, Statistics> {

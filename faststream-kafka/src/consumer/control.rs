@@ -185,7 +185,7 @@ impl Control {
                     self.owed.push_back(Owed::Revoke { places, kind, told: None, answered: None });
                 }
                 Happened::Committed(committed) => {
-                    self.committer.answered();
+                    self.committer.answered(&committed);
                     let reports = self.reports(committed);
                     if !reports.is_empty() {
                         self.tell(Event::Committed(reports));
@@ -197,11 +197,14 @@ impl Control {
 
     fn reports(&self, committed: Vec<Committed>) -> Vec<CommitReport> {
         let report = |Committed { place, next, error }| {
-            // Higher ones are of a log that is no more.
-            let lane = self.lanes.get(&place).filter(|lane| next <= lane.stored())?;
+            let lane = self.lanes.get(&place)?;
             let result = error.map_or(Ok(()), |code| Err(classify(code)));
             if result.is_ok() {
                 lane.committed(next);
+            }
+            // Of a log that is no more.
+            if next > lane.stored() {
+                return None;
             }
             Some(CommitReport { lane: lane.epoch, next, result })
         };
@@ -234,14 +237,18 @@ impl Control {
         }
     }
 
-    /// Never while rebalancing: behind a request to join, a commit would wait as long as that one, and be refused.
+    /// Not while the client joins: behind that request, a commit would wait as long, and be refused. While a revocation waits
+    /// for calls that wait for their commit, it is sent.
     fn commit(&mut self) {
-        let is_rebalancing = || {
-            !self.owed.is_empty()
-                || self.client.context().is_joining()
-                || self.client.consumer().assignment_lost()
+        let may_commit = || match self.owed.front() {
+            None => true,
+            Some(Owed::Revoke { kind: Revoke::Moved, told: Some(_), answered: None, .. }) => {
+                self.committer.is_wanted()
+            }
+            Some(_) => false,
         };
-        if !self.committer.is_due() || self.closing.is_some() || is_rebalancing() {
+        let is_lost = || self.client.context().is_joining() || self.client.consumer().assignment_lost();
+        if !self.committer.is_due() || self.closing.is_some() || !may_commit() || is_lost() {
             return;
         }
         // Not left to librdkafka, which commits no offset that is lower than one before.
@@ -251,12 +258,12 @@ impl Control {
         if dirty.is_empty() {
             return self.committer.nothing();
         }
-        self.committer.sent();
+        self.committer.sent(&dirty);
         let list = assignment::list(&dirty).map_err(|error| error.to_string());
         if let Err(error) =
             list.and_then(|list| commit(&self.client, &list).map_err(|code| format!("{code:?}")))
         {
-            self.committer.answered();
+            self.committer.failed();
             self.client.context().errors.tell("commit", format_args!("committing: {error}"));
         }
     }

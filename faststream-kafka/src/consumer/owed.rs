@@ -44,7 +44,7 @@ impl Control {
     fn straighten(&self) {
         let consumer = self.client.consumer();
         for (place, lane) in self.lanes.iter().filter(|(_, lane)| lane.is_skewed()) {
-            let next = Offset::Offset(lane.position());
+            let next = Offset::Offset(lane.settled_position());
             // Without waiting: it is done before the answer, on the same thread.
             self.answered("seek", consumer.seek(&place.0, place.1, next, Duration::ZERO));
         }

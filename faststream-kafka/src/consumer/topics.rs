@@ -39,8 +39,7 @@ pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiv
             let Some(client) = weak.upgrade() else { return };
             let there = list(&client);
             let mut pause = if look < SOON_TIMES { SOON } else { EVERY };
-            if let Some(there) = there {
-                at_join::look(&client, &request, &there);
+            if let Some(there) = there.filter(|there| at_join::look(&client, &request, there)) {
                 let there: BTreeSet<String> = there.into_keys().collect();
                 let absent: BTreeSet<String> = named.difference(&there).cloned().collect();
                 for topic in missing.difference(&absent) {

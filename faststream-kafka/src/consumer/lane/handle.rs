@@ -1,0 +1,228 @@
+//! The control thread's side of a lane: what it can take from its task at any moment, and what the task tells it.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use faststream_core::broker::Epoch;
+
+use crate::consumer::client::Client;
+use crate::consumer::context::Place;
+use crate::native::{Damage, PartitionQueue, store_offset};
+
+/// The control thread's side of a lane.
+pub(in crate::consumer) struct LaneHandle {
+    pub(in crate::consumer) epoch: Epoch,
+    pub(in crate::consumer) place: Place,
+    /// Empty once the partition was given back: the lane never gets a message again.
+    pub(super) slot: Mutex<Option<PartitionQueue>>,
+    /// Held while an offset is stored; true once the partition was given back.
+    pub(super) fenced: Mutex<bool>,
+    /// The next offset to be read.
+    pub(super) position: AtomicI64,
+    /// The next offset that is finished: stored, or about to be.
+    pub(super) stored: AtomicI64,
+    /// What is to be committed, and what was; `NONE` before the first.
+    pub(super) to_commit: AtomicI64,
+    pub(super) committed: AtomicI64,
+    /// Until its first record afterwards, if we made librdkafka begin again.
+    pub(super) again: Mutex<Option<Again>>,
+    /// Where the log began again by itself: it was made anew, or cut, and its offsets are others now.
+    pub(super) rewound: AtomicI64,
+    /// librdkafka counts an error that came last as a record: its own position is one too far.
+    pub(super) skewed: AtomicBool,
+    /// What cannot be read: nothing is handed out from there on until it is fetched again.
+    pub(super) damage: Mutex<Option<Damage>>,
+}
+
+/// We make librdkafka begin again: what comes before the position then is no other log.
+#[derive(Clone, Copy)]
+pub(super) struct Again {
+    /// From here on records may come again.
+    from: i64,
+    /// It was made to: the next record is the first of those.
+    has_begun: bool,
+}
+
+/// No offset.
+const NONE: i64 = -1;
+
+impl LaneHandle {
+    /// `is_untold` if `start` is not what the group has committed, and has to be.
+    pub(in crate::consumer) fn new(place: Place, start: i64, queue: PartitionQueue, is_untold: bool) -> Self {
+        Self {
+            epoch: Epoch::next(),
+            place,
+            slot: Mutex::new(Some(queue)),
+            fenced: Mutex::new(false),
+            position: AtomicI64::new(start),
+            stored: AtomicI64::new(start),
+            to_commit: AtomicI64::new(if is_untold { start } else { NONE }),
+            committed: AtomicI64::new(NONE),
+            again: Mutex::default(),
+            rewound: AtomicI64::new(NONE),
+            skewed: AtomicBool::new(false),
+            damage: Mutex::default(),
+        }
+    }
+
+    /// From here on nothing is stored, and no message is handed out. Waits for no task.
+    pub(in crate::consumer) fn fence(&self) -> Option<PartitionQueue> {
+        *lock(&self.fenced) = true;
+        lock(&self.slot).take()
+    }
+
+    pub(in crate::consumer) fn position(&self) -> i64 {
+        self.position.load(SeqCst)
+    }
+
+    /// The position while the task is not about to change it.
+    pub(in crate::consumer) fn settled_position(&self) -> i64 {
+        let _slot = lock(&self.slot);
+        self.position()
+    }
+
+    pub(in crate::consumer) fn stored(&self) -> i64 {
+        self.stored.load(SeqCst)
+    }
+
+    /// What the group has yet to be told.
+    pub(in crate::consumer) fn uncommitted(&self) -> Option<i64> {
+        untold(self.to_commit.load(SeqCst), self.committed.load(SeqCst))
+    }
+
+    /// The group has this now.
+    pub(in crate::consumer) fn committed(&self, next: i64) {
+        self.committed.store(next, SeqCst);
+    }
+
+    /// Stores again what was stored: librdkafka forgets it when a partition begins again.
+    pub(in crate::consumer) fn store_again(&self, client: &Client) {
+        let fenced = lock(&self.fenced);
+        let Some(stored) = self.uncommitted().filter(|_| !*fenced) else { return };
+        let (topic, partition) = &self.place;
+        if let Err(error) = store_offset(client, topic, *partition, stored) {
+            let text = format_args!("{topic}/{partition}: offset {stored} was not stored again: {error:?}");
+            client.context().errors.tell("store", text);
+        }
+    }
+
+    /// To be called before librdkafka is made to begin again at this offset.
+    pub(in crate::consumer) fn expect_again(&self, from: i64) {
+        let mut again = lock(&self.again);
+        let from = again.map_or(from, |again| again.from.min(from));
+        *again = Some(Again { from, has_begun: false });
+    }
+
+    /// To be called when librdkafka was made to: it hands out nothing of what it had fetched before.
+    pub(in crate::consumer) fn has_begun_again(&self) {
+        // Not in the middle of a batch that was taken before.
+        let _slot = lock(&self.slot);
+        if let Some(again) = &mut *lock(&self.again) {
+            again.has_begun = true;
+        }
+    }
+
+    /// Where the log began again by itself. Nothing is handed out from there on: it belongs to a new lane.
+    pub(in crate::consumer) fn rewound(&self) -> Option<i64> {
+        Some(self.rewound.load(SeqCst)).filter(|offset| *offset != NONE)
+    }
+
+    /// librdkafka's own position is behind something that was not handed out.
+    pub(in crate::consumer) fn skew(&self) {
+        self.skewed.store(true, SeqCst);
+    }
+
+    /// Whether librdkafka's own position is too far.
+    pub(in crate::consumer) fn is_skewed(&self) -> bool {
+        self.skewed.load(SeqCst)
+    }
+
+    /// What cannot be read, until [`look_again`](Self::look_again).
+    pub(in crate::consumer) fn damage(&self) -> Option<Damage> {
+        lock(&self.damage).clone()
+    }
+
+    /// To be called when it is fetched again.
+    pub(in crate::consumer) fn look_again(&self) {
+        *lock(&self.damage) = None;
+        self.wake();
+    }
+
+    /// Where the log began again among these offsets, and how many come before.
+    pub(super) fn find_rewind(&self, offsets: impl Iterator<Item = i64>) -> Option<(usize, i64)> {
+        find_rewind(self.position(), &mut lock(&self.again), offsets)
+    }
+
+    pub(in crate::consumer) fn wake(&self) {
+        if let Some(queue) = &*lock(&self.slot) {
+            queue.wake();
+        }
+    }
+}
+
+/// The first offset below what was handed out before, unless we made librdkafka begin again there: what is left of the old
+/// log and the first of the new one may come in one batch. It goes back once for us; whatever goes back later is another
+/// log.
+fn find_rewind(
+    mut position: i64,
+    again: &mut Option<Again>,
+    offsets: impl Iterator<Item = i64>,
+) -> Option<(usize, i64)> {
+    for (index, offset) in offsets.enumerate() {
+        if offset < position && again.is_none_or(|again| offset < again.from) {
+            return Some((index, offset));
+        }
+        *again = again.filter(|again| !again.has_begun);
+        position = offset + 1;
+    }
+    None
+}
+
+/// What is to be committed, unless nothing is, or the group has it.
+fn untold(to_commit: i64, committed: i64) -> Option<i64> {
+    Some(to_commit).filter(|next| ![NONE, committed].contains(next))
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(mut again: Option<Again>, offsets: &[i64]) -> Option<(usize, i64)> {
+        find_rewind(7, &mut again, offsets.iter().copied())
+    }
+
+    #[test]
+    fn only_what_the_group_does_not_have_is_to_be_committed() {
+        assert_eq!(untold(NONE, NONE), None);
+        assert_eq!(untold(NONE, 7), None, "librdkafka committed what an earlier lane had stored");
+        assert_eq!([untold(7, NONE), untold(7, 5), untold(7, 9)], [Some(7); 3], "9 was of another log");
+        assert_eq!(untold(7, 7), None);
+    }
+
+    #[test]
+    fn a_log_that_began_again_is_found_wherever_it_is_in_a_batch() {
+        assert_eq!(find(None, &[7, 8, 12]), None);
+        assert_eq!(find(None, &[0, 1]), Some((0, 0)));
+        assert_eq!(find(None, &[7, 8, 2, 3]), Some((2, 2)));
+        assert_eq!(find(None, &[7, 12, 8]), Some((2, 8)));
+    }
+
+    #[test]
+    fn what_we_made_to_begin_again_is_no_other_log_and_what_follows_is() {
+        let begins = Some(Again { from: 5, has_begun: false });
+        assert_eq!(find(begins, &[7, 8, 5, 6, 7]), None, "it may happen at any moment");
+        assert_eq!(find(begins, &[7, 8, 4, 5]), Some((2, 4)));
+        let begun = Some(Again { from: 5, has_begun: true });
+        assert_eq!(find(begun, &[5, 6, 7]), None);
+        assert_eq!(find(begun, &[4, 5]), Some((0, 4)));
+        assert_eq!(find(begun, &[5, 6, 5]), Some((2, 5)), "once");
+        assert_eq!(find(begun, &[7, 6]), Some((1, 6)), "nothing had been handed out twice");
+        let mut again = begun;
+        assert_eq!(find_rewind(7, &mut again, [7].into_iter()), None);
+        assert!(again.is_none(), "nor is it in the next batch");
+    }
+}

@@ -1,0 +1,190 @@
+//! One assigned partition: what its task reads.
+
+mod handle;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::task::{Context, Poll};
+
+use faststream_core::broker::{Epoch, Lane, Stale};
+use faststream_core::delivery::{OwnedRecord, Record};
+use rdkafka::types::RDKafkaRespErr;
+
+pub(super) use self::handle::LaneHandle;
+use self::handle::lock;
+use super::client::Client;
+use crate::native::{self, Batch, store_offset};
+
+/// The task's side of a lane.
+pub(super) struct KafkaLane {
+    handle: Arc<LaneHandle>,
+    client: Arc<Client>,
+    start: i64,
+    /// One past the highest record that was handed out.
+    handed: i64,
+    /// librdkafka's position when the lane was made: of an earlier one, until it changes.
+    stale: Option<i64>,
+    batch: Held,
+    /// Where the log began again, behind the current batch.
+    rewind: Option<i64>,
+}
+
+/// The current batch.
+enum Held {
+    Nothing,
+    Native(Batch),
+    /// Copied from this index on.
+    Copied {
+        from: usize,
+        records: Vec<OwnedRecord>,
+    },
+}
+
+impl KafkaLane {
+    pub(super) fn new(handle: Arc<LaneHandle>, client: Arc<Client>) -> Self {
+        let (start, (topic, partition)) = (handle.position(), &handle.place);
+        let stale = native::position(&client, topic, *partition);
+        Self { handle, client, start, handed: start, stale, batch: Held::Nothing, rewind: None }
+    }
+
+    /// Behind the last record there may be transactions' markers, and records of aborted ones before them. All of it is
+    /// read, and finished with the last record. To be called when nothing is left in the queue.
+    fn heed_markers(&self) {
+        let (topic, partition) = &self.handle.place;
+        let position = native::position(&self.client, topic, *partition);
+        if position == self.stale || self.handle.is_skewed() {
+            return;
+        }
+        // Where it was made to begin again, it may be an earlier one: never less than was handed out before.
+        let known = self.handle.position().max(self.handed).max(self.handle.stored());
+        let Some(next) = position.filter(|next| *next > known) else { return };
+        self.handle.position.store(next, SeqCst);
+        if self.handle.stored() >= self.handed {
+            // Stale: the lane is over, and its next owner reads that again.
+            let _ = self.hand_over(next);
+        }
+    }
+
+    /// Hands the next offset to the committer.
+    fn hand_over(&self, next: i64) -> Result<(), Stale> {
+        let fenced = lock(&self.handle.fenced);
+        if *fenced {
+            return Err(Stale);
+        }
+        let (topic, partition) = &self.handle.place;
+        // Before it is tried: if the partition is just beginning again, it is stored after that.
+        self.handle.stored.store(next, SeqCst);
+        self.handle.to_commit.store(next, SeqCst);
+        match store_offset(&self.client, topic, *partition, next) {
+            Ok(()) => Ok(()),
+            // Lost, and not told yet; or beginning again.
+            Err(
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR__STATE
+                | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+            ) => Err(Stale),
+            Err(error) => {
+                let text = format_args!(
+                    "{topic}/{partition}: offset {next} was not stored ({error:?}); the next one will be"
+                );
+                self.client.context().errors.tell("store", text);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Lane for KafkaLane {
+    fn epoch(&self) -> Epoch {
+        self.handle.epoch
+    }
+
+    fn topic(&self) -> &str {
+        &self.handle.place.0
+    }
+
+    fn partition(&self) -> i32 {
+        self.handle.place.1
+    }
+
+    fn start(&self) -> i64 {
+        self.start
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<usize> {
+        self.batch = Held::Nothing;
+        let slot = lock(&self.handle.slot);
+        let Some(queue) = &*slot else { return Poll::Pending };
+        if let Some(offset) = self.rewind.take() {
+            self.handle.rewound.store(offset, SeqCst);
+        }
+        if self.handle.rewound().is_some() {
+            return Poll::Pending;
+        }
+        queue.register(cx.waker());
+        if self.handle.damage().is_some() {
+            return Poll::Pending;
+        }
+        loop {
+            let mut batch = queue.consume(max);
+            let damage = batch.cut_at_damage();
+            for error in batch.errors() {
+                let (topic, partition) = &self.handle.place;
+                let text = format_args!("{topic}/{partition}: {error:?} in place of a message");
+                self.client.context().errors.tell(&format!("{topic}/{partition} {error:?}"), text);
+            }
+            let is_skewed = damage.is_some() || !batch.errors().is_empty();
+            if batch.len() > 0 || is_skewed {
+                self.handle.skewed.store(is_skewed, SeqCst);
+            }
+            let is_damaged = damage.is_some();
+            *lock(&self.handle.damage) = damage;
+            let rewind = self.handle.find_rewind(batch.offsets());
+            if let Some((before, offset)) = rewind {
+                if before == 0 {
+                    self.handle.rewound.store(offset, SeqCst);
+                    return Poll::Pending;
+                }
+                batch.truncate(before);
+                self.rewind = Some(offset);
+            }
+            if let Some(next) = batch.next_offset() {
+                self.handed = self.handed.max(next);
+                self.handle.position.store(next, SeqCst);
+                let taken = batch.len();
+                drop(slot);
+                self.batch = Held::Native(batch);
+                return Poll::Ready(taken);
+            }
+            if is_damaged {
+                return Poll::Pending;
+            }
+            // Only errors: there may be messages behind them.
+            if batch.errors().is_empty() {
+                self.heed_markers();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn record(&self, index: usize) -> Record<'_> {
+        match &self.batch {
+            Held::Native(batch) => batch.record(index, &self.handle.place.0),
+            Held::Copied { from, records } => {
+                records[index - from].borrow(&self.handle.place.0, self.handle.place.1)
+            }
+            Held::Nothing => panic!("record {index} of no batch"),
+        }
+    }
+
+    fn detach(&mut self, from: usize) {
+        if let Held::Native(batch) = &self.batch {
+            let copy = |index| batch.record(index, &self.handle.place.0).to_owned_record();
+            self.batch = Held::Copied { from, records: (from..batch.len()).map(copy).collect() };
+        }
+    }
+
+    fn store(&mut self, next: i64) -> Result<(), Stale> {
+        // With the last record, what was read behind it.
+        self.hand_over(if next >= self.handed { next.max(self.handle.position()) } else { next })
+    }
+}
