@@ -207,7 +207,7 @@ pub(crate) mod latest_reads_a_topic_that_is_made_later_from_its_beginning {
     pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
         Box::pin(async move {
             let world = World::start(backend.app(), module_path!()).await;
-            // Until it has joined.
+            // Until it has joined, which nothing shows as long as it reads no topic; sooner, nothing comes later.
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             backend.create_topic("to-come", 1);
             backend.produce(number("to-come", 1));

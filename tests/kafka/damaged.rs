@@ -1,7 +1,7 @@
 //! Bytes that change in a broker's log: what cannot be read is neither handled nor passed over.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::broker::Kafka;
 use crate::client::{committed, create_topic, ends, produce_batch};
@@ -40,11 +40,7 @@ fn what_cannot_be_read_is_told_and_waited_for_and_costs_nothing() {
         service.logs(PATIENCE, &["WARN", partition, "at offset 10 cannot be read", "CRC32C", "mend the log"]);
     }
     wait_until("what comes before and beside it is committed", PATIENCE, || is_at([10, 10, 10]));
-    let (began, before) = (Instant::now(), service.cpu());
-    thread::sleep(Duration::from_secs(6));
-    let (took, used) = (began.elapsed(), service.cpu().saturating_sub(before));
-    println!("two partitions that cannot be read: {used:?} of CPU time in {took:?}");
-    assert!(used < took / 10, "no more than 10 %: {used:?} in {took:?}");
+    service.is_at_rest("two partitions that cannot be read", Duration::from_secs(6), 10);
     write(&kafka, "orders", 2, 160);
     wait_until("the sound one goes on", PATIENCE, || is_at([10, 10, 20]));
     let told = service.log().lines().filter(|line| line.contains("cannot be read")).count();

@@ -99,8 +99,18 @@ impl Service {
         memory_of(&self.child.id().to_string())
     }
 
+    /// It does not try again and again in a hot loop: of so much time it uses no more than this part.
+    pub(crate) fn is_at_rest(&self, what: &str, time: Duration, percent: u32) {
+        let (began, before) = (Instant::now(), self.cpu());
+        // Nothing to wait for: what is measured is that nothing happens.
+        thread::sleep(time);
+        let (took, used) = (began.elapsed(), self.cpu().saturating_sub(before));
+        println!("{what}: {used:?} of CPU time in {took:?}");
+        assert!(used < took * percent / 100, "{what}: no more than {percent} %: {used:?} in {took:?}");
+    }
+
     /// CPU time that it has used.
-    pub(crate) fn cpu(&self) -> Duration {
+    fn cpu(&self) -> Duration {
         cpu_of(&self.child.id().to_string())
     }
 

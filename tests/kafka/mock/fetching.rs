@@ -153,8 +153,11 @@ fn a_rebalance_after_an_error_skips_no_record_and_repeats_none() {
     let first = group.join();
     wait_quickly("all are handled", || first.count() == 100);
     group.all_is_committed("skewed");
+    cluster.track();
     cluster.refuse(RDKafkaApiKey::Fetch, Error::RD_KAFKA_RESP_ERR_UNKNOWN, 1);
-    thread::sleep(Duration::from_secs(1));
+    wait_quickly("the refusal is heard, and what comes after it", || {
+        cluster.tracked(RDKafkaApiKey::Fetch) > 8
+    });
     let second = group.join();
     first.owns("skewed", 2);
     second.owns("skewed", 2);
