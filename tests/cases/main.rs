@@ -1,0 +1,4 @@
+//! Faults that people met: found by attack, by public bug reports, by new users. Each test proves the right outcome.
+//!
+//! Here are the ones that need no Kafka; those against a real one stand in `tests/kafka`.
+#![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
