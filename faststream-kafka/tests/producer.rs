@@ -112,18 +112,19 @@ async fn a_record_that_is_too_large_is_refused_for_good_with_its_size() {
 }
 
 #[tokio::test]
-async fn what_the_broker_refuses_for_good_is_permanent() {
+async fn what_lies_in_the_record_is_permanent_and_what_lies_in_the_cluster_is_denied() {
     let cluster = Cluster::with_topic(TOPIC, 1);
     let producer = cluster.kafka().producer().unwrap();
-    for error in [
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD,
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_POLICY_VIOLATION,
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+    let (denied, permanent) = (PublishErrorKind::Denied, PublishErrorKind::Permanent);
+    for (error, kind) in [
+        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, permanent),
+        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD, permanent),
+        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_POLICY_VIOLATION, denied),
+        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, denied),
     ] {
         within(10, producer.enqueue(record("x"))).await.expect("published before and after");
         cluster.mock.request_errors(RDKafkaApiKey::Produce, &[error]);
-        assert_eq!(refused(&producer, record("x")).await.kind, PublishErrorKind::Permanent, "{error:?}");
+        assert_eq!(refused(&producer, record("x")).await.kind, kind, "{error:?}");
     }
 }
 
@@ -147,7 +148,7 @@ async fn a_topic_that_does_not_exist_is_named_with_the_cure() {
     let kafka = cluster.kafka().property("topic.metadata.propagation.max.ms", "200");
     let producer = kafka.producer().unwrap();
     let error = refused(&producer, Outgoing::new("missing", "x")).await;
-    assert_eq!(error.kind, PublishErrorKind::Permanent);
+    assert_eq!(error.kind, PublishErrorKind::Denied);
     assert!(error.to_string().contains("topic missing: UnknownTopic"), "{error}");
     assert!(error.message.contains("create it"), "{error}");
     let error = refused(&producer, Outgoing::new("no\0topic", "x")).await;

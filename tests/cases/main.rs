@@ -2,3 +2,5 @@
 //!
 //! Here are the ones that need no Kafka; those against a real one stand in `tests/kafka`.
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
+
+mod copies;

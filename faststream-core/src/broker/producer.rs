@@ -47,7 +47,10 @@ pub enum PublishErrorKind {
     QueueFull,
     /// The broker refused or did not answer: the same record may pass later.
     Retriable,
-    /// This record can never be published (too large, or not encodable).
+    /// Only the cluster can change it: a missing right or topic, a policy, a quota. The same record passes once somebody
+    /// mended that; calling its handler again changes nothing.
+    Denied,
+    /// The record itself can never be published: its size, encoding or headers. Only another call can help.
     Permanent,
 }
 

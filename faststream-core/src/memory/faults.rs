@@ -16,6 +16,8 @@ pub(super) struct Faults {
     pub(super) publishes_to: BTreeMap<String, u32>,
     /// Topics that are not made for an app, and why.
     pub(super) refused_topics: BTreeMap<String, String>,
+    /// Refused until somebody mends the cluster.
+    pub(super) denials_to: BTreeMap<String, u32>,
     /// Refused for good.
     pub(super) refusals_to: BTreeMap<String, u32>,
     /// Nothing that is published arrives before.
@@ -67,6 +69,8 @@ impl Faults {
         let hit = |faults: &mut BTreeMap<String, u32>| faults.get_mut(topic).is_some_and(use_up);
         let kind = if hit(&mut self.refusals_to) {
             PublishErrorKind::Permanent
+        } else if hit(&mut self.denials_to) {
+            PublishErrorKind::Denied
         } else if hit(&mut self.publishes_to) || use_up(&mut self.publishes) {
             PublishErrorKind::Retriable
         } else {

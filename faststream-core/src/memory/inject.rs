@@ -58,6 +58,12 @@ impl MemoryBroker {
         self.shared().change(|state, _| state.faults.refusals_to.insert(topic.to_owned(), times));
     }
 
+    /// The next `times` publishes by the app to this topic are refused, as without the right to write to it: they pass
+    /// once somebody mends that. 0 takes back what is left.
+    pub fn deny_publishes_to(&self, topic: &str, times: u32) {
+        self.shared().change(|state, _| state.faults.denials_to.insert(topic.to_owned(), times));
+    }
+
     /// What the app publishes from now on arrives only after this time, in its order.
     pub fn delay_publishes(&self, duration: Duration) {
         self.shared().change(|state, _| {

@@ -11,24 +11,28 @@ pub(super) fn refused(code: Code, topic: &str, size: usize) -> PublishError {
     PublishError { kind, topic: topic.to_owned(), message: format!("{code}{separator}{cure}") }
 }
 
-/// Permanent is what trying the same record again cannot change, unless somebody changes the cluster.
+/// Permanent is what lies in the record itself; Denied, what somebody has to mend in the cluster.
 fn kind(code: Code) -> PublishErrorKind {
     match code {
         Code::QueueFull => PublishErrorKind::QueueFull,
-        Code::MessageSizeTooLarge
-        | Code::MessageBatchTooLarge
-        | Code::InvalidMessageSize
-        | Code::UnknownTopic
+        Code::UnknownTopic
         | Code::UnknownTopicOrPartition
-        | Code::UnknownPartition
         | Code::InvalidTopic
         | Code::TopicAuthorizationFailed
         | Code::ClusterAuthorizationFailed
-        | Code::InvalidTimestamp
-        | Code::InvalidRecord
+        | Code::TransactionalIdAuthorizationFailed
+        | Code::SaslAuthenticationFailed
         | Code::UnsupportedForMessageFormat
         | Code::UnsupportedCompressionType
         | Code::PolicyViolation
+        | Code::InvalidRequiredAcks
+        | Code::ThrottlingQuotaExceeded => PublishErrorKind::Denied,
+        Code::MessageSizeTooLarge
+        | Code::MessageBatchTooLarge
+        | Code::InvalidMessageSize
+        | Code::UnknownPartition
+        | Code::InvalidTimestamp
+        | Code::InvalidRecord
         | Code::InvalidArgument => PublishErrorKind::Permanent,
         _ => PublishErrorKind::Retriable,
     }

@@ -20,6 +20,8 @@ use crate::verdict::Verdict;
 
 /// The copy is kept and published again without end.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// What somebody has to mend in the cluster is soon seen to be mended.
+const DENIED: Duration = Duration::from_secs(3);
 
 impl LaneTask {
     /// The copies first; the record is finished by their confirmation.
@@ -106,15 +108,16 @@ impl LaneTask {
                 self.hold(offset, attempt, &failure, true);
             }
             (PublishErrorKind::QueueFull | PublishErrorKind::Retriable, _) => {
-                self.try_later(offset, failures, &failure);
+                self.try_later(offset, failures, AGAIN.1, &failure);
             }
+            (PublishErrorKind::Denied, _) => self.try_later(offset, failures, DENIED, &failure),
         }
     }
 
     /// The encoded copies are kept and published again; the handler does not run for it.
-    fn try_later(&mut self, offset: i64, failures: u32, failure: &Failure) {
-        let backoff = Retry::attempts(u32::MAX).backoff(AGAIN.0, AGAIN.1);
-        let pause = backoff.pause_after(failures, self.context.random()).unwrap_or(AGAIN.1);
+    fn try_later(&mut self, offset: i64, failures: u32, longest: Duration, failure: &Failure) {
+        let backoff = Retry::attempts(u32::MAX).backoff(AGAIN.0, longest);
+        let pause = backoff.pause_after(failures, self.context.random()).unwrap_or(longest);
         if failures.is_power_of_two() {
             let next = format!("not published, tried again in {pause:?}; the record is not finished before");
             self.warn_failed(offset, failures, failure, &next);

@@ -145,6 +145,7 @@ impl Failure {
         let kind = match error.kind {
             PublishErrorKind::QueueFull => "publish queue full",
             PublishErrorKind::Retriable => "publish refused",
+            PublishErrorKind::Denied => "publish denied",
             PublishErrorKind::Permanent => "publish impossible",
         };
         Self { kind, message: error.to_string() }
