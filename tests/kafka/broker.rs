@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -69,12 +70,20 @@ impl Kafka {
 
     /// A cluster of so many nodes; every topic is on all of them.
     pub(crate) fn start_cluster(name: &str, nodes: usize) -> Vec<Self> {
+        Self::start_cluster_with(name, nodes, "")
+    }
+
+    /// One with more settings, a line each.
+    pub(crate) fn start_cluster_with(name: &str, nodes: usize, settings: &str) -> Vec<Self> {
         let port = |_| {
             let (clients, controller) = (free_port(), free_port());
             Ports { clients, controller, advertised: clients, guarded: None }
         };
         let ports: Vec<Ports> = (0..nodes).map(port).collect();
         let mut cluster: Vec<Self> = (1..=nodes).map(|node| Self::prepare(name, node, &ports)).collect();
+        for node in &cluster {
+            node.set(settings);
+        }
         cluster.iter_mut().for_each(Self::run);
         cluster.iter().for_each(Self::answers);
         cluster
@@ -125,6 +134,13 @@ impl Kafka {
             assert!(Instant::now() < until, "the broker does not answer; see {}", self.dir.display());
             thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// From its next start on, it has these settings, a line each.
+    pub(crate) fn set(&self, settings: &str) {
+        let file = self.dir.join("server.properties");
+        let mut properties = File::options().append(true).open(file).expect("its settings");
+        writeln!(properties, "{settings}").expect("its settings");
     }
 
     /// From its next start on, a guarded one lets in this user and nobody else.

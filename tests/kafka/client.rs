@@ -215,6 +215,14 @@ pub(crate) fn all_in_sync(brokers: &str, replicas: usize) -> bool {
     })
 }
 
+/// The node that leads each partition.
+pub(crate) fn leaders(brokers: &str, topic: &str) -> BTreeMap<i32, i32> {
+    let consumer: BaseConsumer = config(brokers).set("group.id", "leaders").create().expect("a consumer");
+    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("an answer");
+    let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+    partitions.map(|partition| (partition.id(), partition.leader())).collect()
+}
+
 pub(crate) fn ends(brokers: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
     let consumer: BaseConsumer = config(brokers).set("group.id", "ends").create().expect("a consumer");
     let end = |partition| consumer.fetch_watermarks(topic, partition, TIMEOUT).expect("watermarks").1;

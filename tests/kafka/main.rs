@@ -20,6 +20,7 @@ mod mock;
 mod offset_fetch;
 mod orders;
 mod origin;
+mod partitions;
 mod process;
 mod proxy;
 mod retry_topics;

@@ -1,7 +1,7 @@
 //! Where partitions begin: the group's committed offsets, fetched by us, because librdkafka gives up at some errors and
 //! leaves the partition deaf.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -12,15 +12,21 @@ use faststream_core::broker::{AtJoin, GroupRequest};
 use faststream_core::policy;
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::Offset;
+use rdkafka::types::RDKafkaErrorCode;
 
 use super::assignment;
 use super::client::Client;
 use super::context::Place;
+use crate::native::{AdminQueue, End};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
 /// After this long without an answer, it is asked once a second.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What an assignment waits for its offsets; later its partitions are begun once they are known.
+const AWAITED: Duration = Duration::from_secs(1);
+/// What it waits for the next of them when some are known.
+const GATHERED: Duration = Duration::from_millis(250);
 /// The pause before a fetch whose thread could not be started, or died, is begun again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -33,9 +39,11 @@ pub(super) struct OffsetFetch {
     request: Arc<GroupRequest>,
     /// Those whose offsets are not known yet.
     places: Vec<Place>,
-    pub(super) began: Instant,
+    began: Instant,
     /// When the thread was started.
     asked: Instant,
+    /// When something became known last.
+    last: Option<Instant>,
     answers: Receiver<Starts>,
     /// Nobody waits any more: the thread ends, though it has nothing to tell.
     over: Arc<AtomicBool>,
@@ -47,7 +55,7 @@ impl OffsetFetch {
         let over = Arc::default();
         let answers = ask(&client, &request, &places, &over);
         let now = Instant::now();
-        Self { client, request, places, began: now, asked: now, answers, over }
+        Self { client, request, places, began: now, asked: now, last: None, answers, over }
     }
 
     /// What has become known since the last call. One partition that cannot be asked about holds up no other.
@@ -67,8 +75,16 @@ impl OffsetFetch {
             }
         }
         known.retain(|place, _| self.places.contains(place));
-        self.places.retain(|place| !known.contains_key(place));
+        if !known.is_empty() {
+            self.places.retain(|place| !known.contains_key(place));
+            self.last = Some(Instant::now());
+        }
         known
+    }
+
+    /// Whether what is known has waited for the rest long enough: not all of it comes at once.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.began.elapsed() >= AWAITED || self.last.is_some_and(|last| last.elapsed() >= GATHERED)
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -105,62 +121,151 @@ fn ask(
 }
 
 fn run(
-    client: &Client,
+    client: &Arc<Client>,
     request: &GroupRequest,
-    mut places: Vec<Place>,
+    places: Vec<Place>,
     answers: &Sender<Starts>,
     over: &AtomicBool,
 ) {
-    let began = Instant::now();
-    while !places.is_empty() && !over.load(SeqCst) && !client.context().closing.load(SeqCst) {
-        let mut known = Starts::new();
-        let fetched = fetch(client, request, &places, &mut known);
-        places.retain(|place| !known.contains_key(place));
-        if !known.is_empty() && answers.send(known).is_err() {
+    let Some(queue) = AdminQueue::new(client) else { return };
+    let mut search = Search {
+        client,
+        request,
+        queue,
+        began: Instant::now(),
+        uncommitted: places,
+        next_fetch: None,
+        asked: BTreeMap::new(),
+        again: Vec::new(),
+        questions: 0,
+        refreshed: None,
+    };
+    while !search.is_done() && !over.load(SeqCst) && !client.context().closing.load(SeqCst) {
+        let found = search.turn();
+        if !found.is_empty() && answers.send(found).is_err() {
             // Nobody waits any more: the membership ended meanwhile.
             return;
         }
-        let Err(error) = fetched else { continue };
-        let text =
-            format_args!("fetching committed offsets of {} partitions, tried again: {error}", places.len());
-        client.context().errors.tell("offset fetch", text);
-        thread::sleep(if began.elapsed() < PATIENCE { PAUSE } else { PAUSE * 10 });
     }
 }
 
-/// Adds to `known` what could be fetched; the last error of what could not.
-fn fetch(
-    client: &Client,
-    request: &GroupRequest,
-    places: &[Place],
-    known: &mut Starts,
-) -> Result<(), String> {
-    let consumer = client.consumer();
-    let starts: Vec<_> = places.iter().map(|place| (place.clone(), None)).collect();
-    let asked = assignment::list(&starts).map_err(|error| error.to_string())?;
-    let committed = consumer.committed_offsets(asked, TIMEOUT).map_err(|error| error.to_string())?;
-    let mut result = Ok(());
-    for element in committed.elements() {
-        if client.context().closing.load(SeqCst) {
-            break;
+/// What is still looked for.
+struct Search<'a> {
+    client: &'a Arc<Client>,
+    request: &'a GroupRequest,
+    queue: AdminQueue,
+    began: Instant,
+    /// Those whose commits are not known.
+    uncommitted: Vec<Place>,
+    /// When these are fetched; at once if `None`.
+    next_fetch: Option<Instant>,
+    /// Those whose leader was asked where the log begins or ends, by the number of the question. Each waits for its own.
+    asked: BTreeMap<usize, Place>,
+    /// Those whose leader did not say, and when it is asked again.
+    again: Vec<(Instant, Place)>,
+    questions: usize,
+    /// When the leaders were last looked up because of an error.
+    refreshed: Option<Instant>,
+}
+
+impl Search<'_> {
+    fn is_done(&self) -> bool {
+        self.uncommitted.is_empty() && self.asked.is_empty() && self.again.is_empty()
+    }
+
+    /// Asks what is due, and waits a moment for answers.
+    fn turn(&mut self) -> Starts {
+        let mut found = Starts::new();
+        let now = Instant::now();
+        if !self.uncommitted.is_empty() && self.next_fetch.is_none_or(|next| next <= now) {
+            self.fetch_commits(&mut found);
+            self.next_fetch = Some(Instant::now() + self.pause());
         }
-        let (topic, partition) = (element.topic(), element.partition());
-        let next = match (element.error(), element.offset()) {
-            (Err(error), _) => Err(error),
-            (Ok(()), Offset::Offset(next)) => Ok(next),
-            // Nothing is committed: where the log begins, or ends as far as the group found it.
-            (Ok(()), _) => consumer.fetch_watermarks(topic, partition, TIMEOUT).map(|(low, high)| {
-                let is_latest = request.start(topic) == Some(policy::Start::Latest);
-                let begins_with = |known: &AtJoin| known.begins_with(topic, partition);
-                if is_latest && client.at_join().is_none_or(begins_with) { high } else { low }
-            }),
+        let (due, later) = std::mem::take(&mut self.again).into_iter().partition(|(at, _)| *at <= now);
+        self.again = later;
+        let due: Vec<(Instant, Place)> = due;
+        for (_, place) in due {
+            self.ask(place);
+        }
+        let mut wait = if found.is_empty() { PAUSE / 2 } else { Duration::ZERO };
+        while let Some((number, answer)) = self.queue.next_offset(wait) {
+            wait = Duration::ZERO;
+            let Some(place) = self.asked.remove(&number) else { continue };
+            match answer {
+                Ok(next) => drop(found.insert(place, next)),
+                Err(code) => self.failed(place, code),
+            }
+        }
+        found
+    }
+
+    fn pause(&self) -> Duration {
+        if self.began.elapsed() < PATIENCE { PAUSE } else { PAUSE * 10 }
+    }
+
+    /// Adds to `found` what is committed, and asks about what is not.
+    fn fetch_commits(&mut self, found: &mut Starts) {
+        let consumer = self.client.consumer();
+        let starts: Vec<_> = self.uncommitted.iter().map(|place| (place.clone(), None)).collect();
+        let asked = assignment::list(&starts).map_err(|error| error.to_string());
+        let fetch = |list| consumer.committed_offsets(list, TIMEOUT).map_err(|error| error.to_string());
+        let committed = match asked.and_then(fetch) {
+            Ok(committed) => committed,
+            Err(error) => return self.tell(&error),
         };
-        match next {
-            Ok(next) => drop(known.insert((topic.into(), partition), next)),
-            Err(error) => result = Err(format!("{topic}/{partition}: {error}")),
+        let (mut refused, mut settled) = (None, BTreeSet::new());
+        for element in committed.elements() {
+            let place: Place = (element.topic().into(), element.partition());
+            match (element.error(), element.offset()) {
+                (Err(error), _) => {
+                    refused = Some(format!("{}/{}: {error}", place.0, place.1));
+                    continue;
+                }
+                (Ok(()), Offset::Offset(next)) => drop(found.insert(place.clone(), next)),
+                (Ok(()), _) => self.ask(place.clone()),
+            }
+            settled.insert(place);
+        }
+        self.uncommitted.retain(|place| !settled.contains(place));
+        if let Some(refused) = refused {
+            self.tell(&refused);
         }
     }
-    result
+
+    /// Asks where a partition without a commit begins: where its log does, or ends as far as the group found it.
+    fn ask(&mut self, place: Place) {
+        let (topic, partition) = (&*place.0, place.1);
+        let is_latest = self.request.start(topic) == Some(policy::Start::Latest);
+        let begins_with = |known: &AtJoin| known.begins_with(topic, partition);
+        let end = if is_latest && self.client.at_join().is_none_or(begins_with) {
+            End::End
+        } else {
+            End::Beginning
+        };
+        self.questions += 1;
+        match self.queue.ask_offset(self.questions, (topic, partition), end, TIMEOUT) {
+            Ok(()) => drop(self.asked.insert(self.questions, place)),
+            Err(code) => self.failed(place, code),
+        }
+    }
+
+    /// One that has no answer holds up no other.
+    fn failed(&mut self, place: Place, code: RDKafkaErrorCode) {
+        let text = format_args!("where {}/{} begins, asked again: {code}", place.0, place.1);
+        self.client.context().errors.tell("offset query", text);
+        // Its leader may be another one by now: what is known of it is as old as that of the first question.
+        if self.refreshed.is_none_or(|at| at.elapsed() > AGAIN) {
+            let _ = self.client.consumer().fetch_metadata(Some(&place.0), AGAIN);
+            self.refreshed = Some(Instant::now());
+        }
+        self.again.push((Instant::now() + self.pause(), place));
+    }
+
+    fn tell(&self, error: &str) {
+        let count = self.uncommitted.len();
+        let text = format_args!("fetching committed offsets of {count} partitions, tried again: {error}");
+        self.client.context().errors.tell("offset fetch", text);
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -15,9 +15,6 @@ use super::offsets::{OffsetFetch, Starts};
 use super::wakeup;
 use crate::native::{PartitionQueue, store_offset};
 
-/// What an assignment waits for its offsets; later its partitions are begun once they are known.
-const AWAITED: Duration = Duration::from_secs(1);
-
 /// What an answer waits for the result of a commit: until then all partitions of the client are paused.
 const ANSWERED: Duration = Duration::from_millis(100);
 
@@ -81,7 +78,7 @@ impl Control {
             (OffsetFetch::begin(&self.client, &self.request, places.clone()), Starts::new())
         });
         known.extend(fetch.news());
-        if !fetch.is_done() && fetch.began.elapsed() < AWAITED {
+        if !fetch.is_done() && !fetch.is_held_up() {
             return Some(Owed::Assign { places, fetch: Some((fetch, known)) });
         }
         let kept = self.lanes.keys().cloned().collect();
