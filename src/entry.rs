@@ -58,7 +58,7 @@ where
         Command::Run { skips, properties } => {
             for (key, value) in properties {
                 if let Err(error) = app.override_property(&key, &value) {
-                    return Exit::not_started(format!("-X {key}={value}: {error}"));
+                    return Exit::not_started(format!("-X {key}: {error}"));
                 }
             }
             match app.plan(Setting { skips, ..setting }) {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::config::Secrets;
+
 /// How long a kind of error stays quiet after it was told.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -17,6 +19,8 @@ pub(crate) struct ErrorLog {
     /// What the lines begin with: the client and the address.
     who: String,
     told: Mutex<BTreeMap<String, Told>>,
+    /// What is left out of the lines.
+    secrets: Secrets,
 }
 
 #[derive(Debug)]
@@ -28,16 +32,26 @@ struct Told {
 impl ErrorLog {
     /// A log whose lines begin with `who`.
     pub(crate) fn new(who: impl Into<String>) -> Self {
-        Self { who: who.into(), told: Mutex::default() }
+        Self { who: who.into(), told: Mutex::default(), secrets: Secrets::default() }
+    }
+
+    /// The same log without what must not be printed of a client's settings.
+    pub(crate) fn without(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// A text of the library, without secrets.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        self.secrets.hide(text).into_owned()
     }
 
     /// Tells an error of a kind, unless that kind was told within the last minute.
     pub(crate) fn tell(&self, kind: &str, message: impl fmt::Display) {
-        match self.admit(kind, Instant::now()) {
-            None => {}
-            Some(0) => tracing::warn!("{}: {message}", self.who),
-            Some(repeats) => tracing::warn!("{}: {message} ({repeats} more like this before)", self.who),
-        }
+        let Some(repeats) = self.admit(kind, Instant::now()) else { return };
+        let message = self.clean(&message.to_string());
+        let repeats =
+            if repeats == 0 { String::new() } else { format!(" ({repeats} more like this before)") };
+        tracing::warn!("{}: {message}{repeats}", self.who);
     }
 
     /// Tells an error that the client library reports for the client as a whole.
@@ -50,15 +64,19 @@ impl ErrorLog {
     pub(crate) fn client_log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             // These come as errors, too, with the same text.
-            _ if matches!(facility, "FAIL" | "ERROR" | "FATAL") => {
-                tracing::debug!(target: "librdkafka", "{}: {facility}: {message}", self.who);
-            }
+            _ if matches!(facility, "FAIL" | "ERROR" | "FATAL") => self.debug(facility, message),
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error
             | RDKafkaLogLevel::Warning => self.tell(facility, format_args!("{facility}: {message}")),
-            _ => tracing::debug!(target: "librdkafka", "{}: {facility}: {message}", self.who),
+            _ => self.debug(facility, message),
+        }
+    }
+
+    fn debug(&self, facility: &str, message: &str) {
+        if tracing::enabled!(target: "librdkafka", tracing::Level::DEBUG) {
+            tracing::debug!(target: "librdkafka", "{}: {facility}: {}", self.who, self.secrets.hide(message));
         }
     }
 

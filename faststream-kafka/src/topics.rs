@@ -19,6 +19,7 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use tokio::runtime::Handle;
 
+use crate::config::Secrets;
 use crate::connect::on_a_thread;
 use crate::errors::ErrorLog;
 use crate::producer::KafkaProducer;
@@ -105,7 +106,7 @@ impl Asking {
         let mut config = self.config.clone();
         // It publishes nothing.
         config.set("enable.idempotence", "false");
-        let admin = AdminClient::from_config_and_context(&config, Quiet::new(&self.who))?;
+        let admin = AdminClient::from_config_and_context(&config, Quiet::new(&self.who, &config))?;
         let topics: Vec<_> = wanted
             .iter()
             .map(|request| {
@@ -153,7 +154,8 @@ impl Asking {
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> BrokerError {
-        BrokerError::new(format!("{}: {reason}", self.who))
+        let reason = reason.to_string();
+        BrokerError::new(format!("{}: {}", self.who, Secrets::of(&self.config).hide(&reason)))
     }
 }
 
@@ -165,11 +167,13 @@ pub(crate) async fn backlog(
 ) -> Result<Vec<(String, u64)>, BrokerError> {
     let name = who.to_owned();
     let ask = move |is_wanted: &dyn Fn() -> bool| {
-        let failed = |error: KafkaError| BrokerError::new(format!("{name}: {error}"));
+        let secrets = Secrets::of(&config);
+        let failed =
+            |error: KafkaError| BrokerError::new(format!("{name}: {}", secrets.hide(&error.to_string())));
         let mut config = config;
         config.set("enable.auto.commit", "false").set("statistics.interval.ms", "0");
         let consumer: BaseConsumer<Quiet> =
-            BaseConsumer::from_config_and_context(&config, Quiet::new(&name)).map_err(failed)?;
+            BaseConsumer::from_config_and_context(&config, Quiet::new(&name, &config)).map_err(failed)?;
         let waiting = |topic: String| {
             // The coordinator may be starting, or moving.
             let until = Instant::now() + COORDINATOR;
@@ -234,8 +238,8 @@ fn is_final(code: Code) -> bool {
 struct Quiet(ErrorLog);
 
 impl Quiet {
-    fn new(who: &str) -> Self {
-        Self(ErrorLog::new(format!("{who}: looking after topics")))
+    fn new(who: &str, config: &ClientConfig) -> Self {
+        Self(ErrorLog::new(format!("{who}: looking after topics")).without(Secrets::of(config)))
     }
 }
 

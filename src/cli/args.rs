@@ -1,10 +1,13 @@
 //! What was asked for.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
+
+use super::hidden::without_values;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -19,10 +22,15 @@ pub(crate) fn parse(package: &'static str, version: &'static str) -> Result<Comm
     let command = definition(package, version);
     match command.try_get_matches() {
         Ok(matches) => Ok(read(&matches)),
-        Err(error) => {
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = error.print();
-            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            Err(ExitCode::from(u8::from(!asked)))
+            Err(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            let args: Vec<_> =
+                std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+            let _ = write!(io::stderr(), "{}", without_values(error.render().to_string(), &args));
+            Err(ExitCode::FAILURE)
         }
     }
 }
@@ -131,6 +139,28 @@ mod tests {
         };
         assert_eq!(skips, [("a:b".to_owned(), 0, 17)].into());
         assert_eq!(properties, [("a".to_owned(), "b=c".to_owned())]);
+    }
+
+    #[test]
+    fn no_value_of_a_property_is_shown_when_the_command_line_is_wrong() {
+        for args in [
+            &["-X", "hunter2"][..],
+            &["-X", "sasl.password:hunter2"],
+            &["-Xhunter2"],
+            &["sasl.password=hunter2"],
+            &["-X", "client.id=a", "sasl.password=hunter2"],
+            &["-X", "sasl.password=", "hunter2"],
+            &["-X", "sasl.password", "=", "hunter2"],
+            &["--sasl.password=hunter2"],
+            &["run", "-X", "sasl.password hunter2"],
+        ] {
+            let error = command(args).expect_err("it is wrong");
+            let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
+            let shown = without_values(error, &args);
+            assert!(!shown.contains("hunter2"), "{args:?}: {shown}");
+        }
+        let error = command(&["lst"]).expect_err("it is wrong");
+        assert!(without_values(error, &["lst".to_owned()]).contains("'lst'"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod args;
 mod dev;
+mod hidden;
 mod list;
 mod output;
 

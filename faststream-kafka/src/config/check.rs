@@ -2,14 +2,15 @@
 
 use faststream_core::broker::GroupRequest;
 use rdkafka::ClientConfig;
-use rdkafka::client::{Client as NativeClient, DefaultClientContext};
+use rdkafka::client::{Client as NativeClient, ClientContext};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::types::{RDKafkaConfRes, RDKafkaType};
 
 use super::names::{is_mentioned, similar};
 use super::refused::reason;
-use super::settings::Setting;
-use super::{Client, KafkaConfig, addresses};
+use super::settings::{Setting, shown_name};
+use super::{Client, KafkaConfig, Secrets, addresses, java};
 
 /// What KIP-848 keeps at the broker, and what to do instead.
 const AT_THE_BROKER: &[(&str, &str)] = &[
@@ -42,15 +43,10 @@ impl KafkaConfig {
     /// Everything that is wrong, one sentence each: the setting, where it was set, the reason, the cure.
     pub(crate) fn check(&self, groups: &[GroupRequest]) -> Vec<String> {
         let mut faults = self.unreadable.clone();
-        let (brokers, source) = self.brokers();
-        faults.extend(
-            addresses::faults(brokers)
-                .into_iter()
-                .map(|fault| format!("the brokers' addresses ({source}): {fault}")),
-        );
+        faults.extend(self.address_faults());
         for (key, name, setting) in self.settings.all() {
             if let Some(fault) = self.fault(name, setting) {
-                faults.push(format!("{key} ({}): {fault}", setting.source));
+                faults.push(format!("{} ({}): {fault}", shown_name(key, name), setting.source));
             }
         }
         for request in groups {
@@ -61,6 +57,24 @@ impl KafkaConfig {
             faults.extend(self.contradictions(groups.first()));
         }
         faults
+    }
+
+    fn address_faults(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for client in [Client::Producer, Client::Consumer] {
+            let (brokers, source) = self.addresses(client);
+            let security = self.settings.get(client, "security.protocol");
+            let security = security.map_or(("plaintext".into(), "nobody set it".into()), |setting| {
+                (setting.shown("security.protocol"), setting.source.to_string())
+            });
+            for fault in addresses::faults(brokers, (&security.0, &security.1)) {
+                let fault = format!("the brokers' addresses ({source}): {fault}");
+                if !found.contains(&fault) {
+                    found.push(fault);
+                }
+            }
+        }
+        found
     }
 
     fn fault(&self, name: &str, setting: &Setting) -> Option<String> {
@@ -74,7 +88,7 @@ impl KafkaConfig {
             return Some(format!(
                 "the value {:?} is refused: partitions that are assigned and not fetched are found by the statistics; 100 to \
                  {MOST_STATISTICS}, and 2000 is the default",
-                setting.value
+                setting.shown(name)
             ));
         }
         let at_the_broker = AT_THE_BROKER.iter().find(|(refused, _)| *refused == name);
@@ -82,9 +96,19 @@ impl KafkaConfig {
         if let (Some((_, reason)), Some(protocol)) = (at_the_broker, kip848) {
             return Some(format!("with group.protocol=consumer ({}) {reason}", protocol.source));
         }
+        let shown = setting.shown(name);
+        if let Some(cure) = java::cure(name) {
+            return Some(format!("the value {shown:?} is refused: {cure}"));
+        }
         match ClientConfig::new().set(name, &setting.value).create_native_config() {
             Ok(_) => None,
             Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
+                if shown_name(name, name) != name {
+                    return Some(
+                        "expected key=value, with the name of a property: a value may have come apart here"
+                            .into(),
+                    );
+                }
                 let meant = similar(name).map_or_else(
                     || "see librdkafka's CONFIGURATION.md for the names".to_owned(),
                     |meant| format!("did you mean {meant}?"),
@@ -92,8 +116,7 @@ impl KafkaConfig {
                 Some(format!("no such property; {meant}"))
             }
             Err(KafkaError::ClientConfig(_, text, ..)) => {
-                let shown = setting.shown(name);
-                let text = if shown == setting.value { text } else { text.replace(&setting.value, shown) };
+                let text = setting.hidden(name).hide(&text).into_owned();
                 Some(format!("the value {shown:?} is refused: {text}{}", missing_feature(&text)))
             }
             Err(_) => Some("the value holds a zero byte: remove it".to_owned()),
@@ -120,6 +143,9 @@ impl KafkaConfig {
 
     /// Names where the settings were set that the library's text mentions, and what it lacks.
     fn explain(&self, client: Client, text: &str) -> String {
+        let mut secrets = Secrets::default();
+        self.settings.of(client).into_iter().for_each(|(name, setting)| secrets.extend(setting.hidden(name)));
+        let shown = secrets.hide(text);
         let of_login = |name: &str| name == "sasl.mechanisms" && text.contains("SASL mechanism");
         let mentioned: Vec<_> = self
             .settings
@@ -130,16 +156,24 @@ impl KafkaConfig {
             .collect();
         let places =
             if mentioned.is_empty() { String::new() } else { format!(" ({})", mentioned.join(", ")) };
-        format!("do not go together: {text}{places}{}", missing_feature(text))
+        format!("do not go together: {shown}{places}{}", missing_feature(text))
     }
+}
+
+/// A client that is only made to be refused: what it logs would be logged once more by the real one, secrets left out.
+struct Unheard;
+
+impl ClientContext for Unheard {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+
+    fn error(&self, _: KafkaError, _: &str) {}
 }
 
 /// Makes a client that knows no broker, and so connects to nothing; what the library says against it.
 fn trial(kind: RDKafkaType, mut config: ClientConfig) -> Option<String> {
     config.remove("bootstrap.servers");
-    let made = config
-        .create_native_config()
-        .and_then(|native| NativeClient::new(&config, native, kind, DefaultClientContext));
+    let made =
+        config.create_native_config().and_then(|native| NativeClient::new(&config, native, kind, Unheard));
     match made {
         Ok(_) => None,
         Err(KafkaError::ClientCreation(text)) => Some(text),

@@ -6,7 +6,7 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use super::refused::reason;
 use super::settings::Setting;
-use super::{Client, DEFAULT_BROKERS, KafkaConfig};
+use super::{Client, DEFAULT_BROKERS, KafkaConfig, addresses};
 
 /// Defaults of both clients. A broker that comes back is found again within 2 s.
 const SHARED: &[(&str, &str)] = &[
@@ -89,7 +89,9 @@ impl KafkaConfig {
     fn apply(&self, config: &mut ClientConfig, client: Client) {
         for (name, setting) in self.settings.of(client) {
             let gives_way = setting.implied && self.kip848().is_some();
-            if !gives_way && reason(name).is_none() {
+            if name == "bootstrap.servers" {
+                config.set(name, addresses::plain(&setting.value));
+            } else if !gives_way && reason(name).is_none() {
                 config.set(name, &setting.value);
             }
         }

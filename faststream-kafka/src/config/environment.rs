@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _};
 
 use super::names::is_path;
-use super::properties::parse;
+use super::properties::{decode, parse};
 use super::{KafkaConfig, Source};
 
 /// The brokers' addresses.
@@ -16,6 +17,8 @@ const CONFIG: &str = "KAFKA_CONFIG";
 const PREFIX: &str = "KAFKA__";
 /// Behind it: the value is the path of a file that holds the value.
 const FILE: &str = "_FILE";
+/// No file of settings is larger, in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// Takes over what concerns Kafka. Other variables, also `KAFKA_...` ones, are left alone: container platforms make
 /// such names out of their services'.
@@ -45,14 +48,16 @@ fn read_property(config: &mut KafkaConfig, variable: String, value: String) {
     let dotted = |name: &str| name[PREFIX.len()..].to_lowercase().replace('_', ".");
     match variable.strip_suffix(FILE).filter(|_| !is_path(&dotted(&variable))) {
         None => config.settings.set(&dotted(&variable), value, Source::Variable(variable)),
-        Some(name) => match fs::read_to_string(&value) {
+        Some(name) => match read_bytes(&value).and_then(utf8) {
             Ok(secret) => {
                 let key = dotted(name);
                 let secret = secret.trim_end_matches(['\r', '\n']);
                 config.settings.set(&key, secret, Source::SecretFile { variable, path: value });
             }
             Err(error) => config.unreadable.push(format!(
-                "{variable}: the file {value:?} cannot be read ({error}); mount it or unset the variable"
+                // Not the path: the variable may hold the secret itself.
+                "{variable}: the file that it names cannot be read ({error}): give it the path of a file that holds the value, \
+                 mount that file, or unset the variable"
             )),
         },
     }
@@ -62,11 +67,16 @@ fn read_file(config: &mut KafkaConfig, path: &str) {
     if path.is_empty() {
         return;
     }
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+    let text = match read_bytes(path) {
+        Ok(bytes) => decode(&bytes),
         Err(error) => {
+            let file = if is_clearly_a_path(path) {
+                format!("the file {path:?}")
+            } else {
+                "the file that it names".into()
+            };
             config.unreadable.push(format!(
-                "{CONFIG}: the file {path:?} cannot be read ({error}); mount it or unset the variable"
+                "{CONFIG}: {file} cannot be read ({error}); it takes the path of a properties file: mount it or unset the variable"
             ));
             return;
         }
@@ -80,8 +90,29 @@ fn read_file(config: &mut KafkaConfig, path: &str) {
     config.unreadable.extend(faults);
 }
 
+/// What a file holds: neither a device nor a dump is read to its end.
+fn read_bytes(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("it is larger than {LARGEST} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn utf8(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
+}
+
+/// Whether the text may be printed: some give the settings themselves where a path is asked for.
+fn is_clearly_a_path(text: &str) -> bool {
+    let is_of_path = |letter: char| letter.is_alphanumeric() || "/._-".contains(letter);
+    text.contains('/') && text.chars().all(is_of_path)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::PathBuf;
 
     use super::*;
@@ -142,7 +173,8 @@ mod tests {
         let config = from(&[("KAFKA__SASL_PASSWORD_FILE", "/no/secret"), ("KAFKA_CONFIG", "/no/config")]);
         assert_eq!(config.unreadable.len(), 2);
         assert!(config.unreadable[0].contains("KAFKA_CONFIG: the file \"/no/config\" cannot be read"));
-        assert!(config.unreadable[1].contains("KAFKA__SASL_PASSWORD_FILE: the file \"/no/secret\""));
+        assert!(config.unreadable[1].contains("KAFKA__SASL_PASSWORD_FILE: the file that it names cannot"));
+        assert!(!config.unreadable[1].contains("/no/secret"), "the variable may hold the secret itself");
     }
 
     #[test]

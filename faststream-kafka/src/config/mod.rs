@@ -7,9 +7,13 @@ mod check;
 mod choices;
 mod clients;
 mod environment;
+mod java;
+#[cfg(test)]
+mod leaks;
 mod names;
 mod properties;
 mod refused;
+mod secrets;
 mod settings;
 mod source;
 
@@ -18,6 +22,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 pub use choices::{Acks, Compression, Protocol, Security};
+pub(crate) use secrets::Secrets;
 pub(crate) use settings::{Client, Settings};
 pub(crate) use source::Source;
 
@@ -158,9 +163,15 @@ impl KafkaConfig {
         self.property("producer.max.in.flight.requests.per.connection", requests.to_string())
     }
 
-    /// The brokers' addresses, and where they were set.
-    pub(crate) fn brokers(&self) -> (&str, Source) {
-        match self.settings.shared("bootstrap.servers") {
+    /// The brokers' addresses as they may be printed, and where they were set.
+    pub(crate) fn brokers(&self) -> (String, Source) {
+        let (brokers, source) = self.addresses(Client::Producer);
+        (addresses::shown(brokers).into_owned(), source)
+    }
+
+    /// The brokers' addresses for a client as they were given, and where.
+    fn addresses(&self, client: Client) -> (&str, Source) {
+        match self.settings.get(client, "bootstrap.servers") {
             Some(setting) => (&setting.value, setting.source.clone()),
             None => (DEFAULT_BROKERS, Source::Default("the default, as KAFKA_BROKERS is not set")),
         }

@@ -60,7 +60,7 @@ const PRODUCER: &[&str] = &[
     "transactional.id",
 ];
 
-/// Properties of both.
+/// Properties of both whose values may be shown.
 const SHARED: &[&str] = &[
     "allow.auto.create.topics",
     "api.version.fallback.ms",
@@ -70,16 +70,24 @@ const SHARED: &[&str] = &[
     "broker.address.family",
     "broker.address.ttl",
     "broker.version.fallback",
+    "builtin.features",
     "client.dns.lookup",
     "client.id",
     "client.rack",
+    "client.software.name",
     "connections.max.idle.ms",
     "debug",
     "enable.metrics.push",
     "enable.random.seed",
     "enable.sasl.oauthbearer.unsecure.jwt",
+    "enable.sparse.connections",
     "enable.ssl.certificate.verification",
+    "enabled_events",
+    "https.ca.location",
+    "internal.termination.signal",
     "log.connection.close",
+    "log.queue",
+    "log.thread.name",
     "log_level",
     "max.in.flight.requests.per.connection",
     "message.copy.max.bytes",
@@ -87,27 +95,21 @@ const SHARED: &[&str] = &[
     "metadata.max.age.ms",
     "metadata.recovery.rebootstrap.trigger.ms",
     "metadata.recovery.strategy",
+    "metadata.request.timeout.ms",
     "receive.message.max.bytes",
+    "reconnect.backoff.jitter.ms",
     "reconnect.backoff.max.ms",
     "reconnect.backoff.ms",
     "retry.backoff.max.ms",
     "retry.backoff.ms",
     "sasl.kerberos.keytab",
-    "sasl.kerberos.kinit.cmd",
     "sasl.kerberos.min.time.before.relogin",
     "sasl.kerberos.principal",
     "sasl.kerberos.service.name",
     "sasl.mechanisms",
-    "sasl.oauthbearer.client.id",
-    "sasl.oauthbearer.client.secret",
-    "sasl.oauthbearer.config",
-    "sasl.oauthbearer.extensions",
-    "sasl.oauthbearer.method",
-    "sasl.oauthbearer.scope",
-    "sasl.oauthbearer.token.endpoint.url",
-    "sasl.password",
     "sasl.username",
     "security.protocol",
+    "socket.blocking.max.ms",
     "socket.connection.setup.timeout.ms",
     "socket.keepalive.enable",
     "socket.max.fails",
@@ -115,26 +117,63 @@ const SHARED: &[&str] = &[
     "socket.receive.buffer.bytes",
     "socket.send.buffer.bytes",
     "socket.timeout.ms",
+    "ssl.ca.certificate.stores",
     "ssl.ca.location",
-    "ssl.ca.pem",
     "ssl.certificate.location",
-    "ssl.certificate.pem",
     "ssl.cipher.suites",
     "ssl.crl.location",
     "ssl.curves.list",
     "ssl.endpoint.identification.algorithm",
-    "ssl.key.location",
-    "ssl.key.password",
-    "ssl.key.pem",
     "ssl.keystore.location",
-    "ssl.keystore.password",
     "ssl.providers",
     "ssl.sigalgs.list",
     "statistics.interval.ms",
+    "test.mock.broker.rtt",
+    "test.mock.num.brokers",
+    "topic.blacklist",
     "topic.metadata.propagation.max.ms",
+    "topic.metadata.refresh.fast.cnt",
     "topic.metadata.refresh.fast.interval.ms",
     "topic.metadata.refresh.interval.ms",
     "topic.metadata.refresh.sparse",
+];
+
+/// Properties of both whose values are never shown: they hold secrets, lead to one, or are a text of any kind. A property
+/// that is on no list is not shown either.
+const GUARDED: &[&str] = &[
+    "https.ca.pem",
+    "plugin.library.paths",
+    "sasl.kerberos.kinit.cmd",
+    "sasl.oauthbearer.assertion.algorithm",
+    "sasl.oauthbearer.assertion.claim.aud",
+    "sasl.oauthbearer.assertion.claim.exp.seconds",
+    "sasl.oauthbearer.assertion.claim.iss",
+    "sasl.oauthbearer.assertion.claim.jti.include",
+    "sasl.oauthbearer.assertion.claim.nbf.seconds",
+    "sasl.oauthbearer.assertion.claim.sub",
+    "sasl.oauthbearer.assertion.file",
+    "sasl.oauthbearer.assertion.jwt.template.file",
+    "sasl.oauthbearer.assertion.private.key.file",
+    "sasl.oauthbearer.assertion.private.key.passphrase",
+    "sasl.oauthbearer.assertion.private.key.pem",
+    "sasl.oauthbearer.client.id",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.config",
+    "sasl.oauthbearer.extensions",
+    "sasl.oauthbearer.grant.type",
+    "sasl.oauthbearer.metadata.authentication.type",
+    "sasl.oauthbearer.method",
+    "sasl.oauthbearer.scope",
+    "sasl.oauthbearer.token.endpoint.url",
+    "sasl.password",
+    "ssl.ca.pem",
+    "ssl.certificate.pem",
+    "ssl.engine.id",
+    "ssl.engine.location",
+    "ssl.key.location",
+    "ssl.key.password",
+    "ssl.key.pem",
+    "ssl.keystore.password",
 ];
 
 /// Second names, and the one under which we keep the setting: given under both, the higher source has to win.
@@ -186,18 +225,39 @@ pub(super) fn is_path(name: &str) -> bool {
     PATHS.contains(&name)
 }
 
-/// Whether its value must never be printed.
-pub(super) fn is_secret(name: &str) -> bool {
-    ["password", "passphrase", "secret", "private.key", "key.pem", "oauthbearer.config"]
-        .iter()
-        .any(|part| name.contains(part))
+/// Whether its value may be printed. What is not on these lists is not: it may be a misspelt `sasl.password`.
+pub(super) fn is_harmless(name: &str) -> bool {
+    [CONSUMER, PRODUCER, SHARED].iter().any(|list| list.contains(&canonical(name)))
+}
+
+/// Whether the library has such a property.
+pub(super) fn is_known(name: &str) -> bool {
+    is_harmless(name) || GUARDED.contains(&canonical(name))
+}
+
+/// Whether a name that nobody knows is certainly a name, and no line of a secret that was read as one.
+pub(super) fn is_name(name: &str) -> bool {
+    let is_word = |word: &str| {
+        word.len() <= 20
+            && word.starts_with(|letter: char| letter.is_ascii_lowercase())
+            && word.chars().all(|letter| letter.is_ascii_lowercase() || "_-".contains(letter))
+    };
+    let mut words = name.split('.');
+    (name.contains('.') && words.all(is_word)) || similar(name).is_some()
+}
+
+/// Every name of these lists.
+#[cfg(test)]
+pub(super) fn all_names() -> impl Iterator<Item = &'static str> {
+    let aliases = ALIASES.iter().flat_map(|(alias, name)| [*alias, *name]);
+    [CONSUMER, PRODUCER, SHARED, GUARDED, PATHS].into_iter().flatten().copied().chain(aliases)
 }
 
 /// The property that `name` may have meant.
 pub(super) fn similar(name: &str) -> Option<&'static str> {
     let wanted: String = name.to_lowercase().replace(['_', '-'], ".");
     let begun = format!("{wanted}.");
-    let known = CONSUMER.iter().chain(PRODUCER).chain(SHARED).copied();
+    let known = CONSUMER.iter().chain(PRODUCER).chain(SHARED).chain(GUARDED).copied();
     let aliases = ALIASES.iter().map(|(alias, _)| *alias);
     known
         .chain(aliases)
@@ -234,23 +294,23 @@ mod tests {
     use super::*;
 
     /// Asks the library for a value that no property takes: only the unknown ones are refused as unknown.
-    fn is_known(name: &str) -> bool {
+    fn is_taken(name: &str) -> bool {
         let answer = ClientConfig::new().set(name, "no-such-value").create_native_config();
         !matches!(answer, Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)))
     }
 
     #[test]
     fn the_library_knows_every_name_of_the_list() {
-        for name in CONSUMER.iter().chain(PRODUCER).chain(SHARED).copied() {
-            assert!(is_known(name), "{name}");
+        for name in CONSUMER.iter().chain(PRODUCER).chain(SHARED).chain(GUARDED).copied() {
+            assert!(is_taken(name), "{name}");
         }
         for path in PATHS {
-            assert!(is_known(path), "{path}");
+            assert!(is_taken(path), "{path}");
         }
         for (alias, kept) in ALIASES {
-            assert!(is_known(alias) && is_known(kept), "{alias} {kept}");
+            assert!(is_taken(alias) && is_taken(kept), "{alias} {kept}");
         }
-        assert!(!is_known("sesion.timeout.ms"));
+        assert!(!is_taken("sesion.timeout.ms"));
     }
 
     #[test]
@@ -264,12 +324,36 @@ mod tests {
     }
 
     #[test]
-    fn what_protects_a_login_is_a_secret() {
-        for name in ["sasl.password", "ssl.key.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"] {
-            assert!(is_secret(name), "{name}");
+    fn what_protects_a_login_is_not_shown() {
+        for name in [
+            "sasl.password",
+            "ssl.key.password",
+            "ssl.key.pem",
+            "sasl.oauthbearer.client.secret",
+            "sasl.pasword",
+        ] {
+            assert!(!is_harmless(name), "{name}");
         }
-        for name in ["sasl.username", "ssl.ca.pem", "ssl.key.location", "client.id"] {
-            assert!(!is_secret(name), "{name}");
+        for name in ["sasl.username", "sasl.mechanism", "ssl.ca.location", "client.id"] {
+            assert!(is_harmless(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_secret_is_not_taken_for_a_name() {
+        for name in ["wrong.property.name", "sasl.pasword", "linger", "SASL_PASSWORD"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in [
+            "hunter2",
+            "MIIEvQIBADANBgkqhkiG9w0BAQ",
+            "-----BEGIN",
+            "a.b2.c",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi",
+            "a..b",
+            "",
+        ] {
+            assert!(!is_name(name), "{name}");
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The properties that were set, by name: who set them, and which client gets them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Source;
-use super::names::{canonical, is_for_consumers, is_for_producers, is_secret};
+use super::java::cure;
+use super::names::{canonical, is_for_consumers, is_for_producers, is_known, is_name};
+use super::secrets::{STARS, Secrets, shown};
 
 /// One property that was set.
 #[derive(Clone)]
@@ -65,11 +68,6 @@ impl Settings {
         self.0.get(&format!("{}{name}", client.prefix())).or_else(|| self.0.get(name))
     }
 
-    /// What both clients get for a property, unless they have settings of their own.
-    pub(super) fn shared(&self, name: &str) -> Option<&Setting> {
-        self.0.get(name)
-    }
-
     /// What `client` is given, without what is only for the other one.
     pub(super) fn of(&self, client: Client) -> BTreeMap<&str, &Setting> {
         let fits = |name: &str| match client {
@@ -99,15 +97,36 @@ fn split(key: &str) -> (&str, &str) {
     key.split_at(end)
 }
 
+/// The key as it may be printed, of which `name` is the property: a line of a secret may have been read as one.
+pub(super) fn shown_name<'a>(key: &'a str, name: &str) -> &'a str {
+    let is_clear = is_known(name) || cure(name).is_some() || is_name(name);
+    if is_clear { key } else { STARS }
+}
+
 impl Setting {
     /// The value, or stars if it must not be shown.
-    pub(crate) fn shown(&self, name: &str) -> &str {
-        if is_secret(name) || matches!(self.source, Source::SecretFile { .. }) { "***" } else { &self.value }
+    pub(super) fn shown(&self, name: &str) -> Cow<'_, str> {
+        if matches!(self.source, Source::SecretFile { .. }) {
+            Cow::Borrowed(STARS)
+        } else {
+            shown(name, &self.value)
+        }
+    }
+
+    /// What must be kept out of texts about it: its value, if that must not be shown.
+    pub(super) fn hidden(&self, name: &str) -> Secrets {
+        let mut secrets = Secrets::default();
+        if self.shown(name) != self.value {
+            secrets.add(&self.value);
+        }
+        secrets
     }
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.all().map(|(key, name, setting)| (key, setting.shown(name)))).finish()
+        f.debug_map()
+            .entries(self.all().map(|(key, name, setting)| (shown_name(key, name), setting.shown(name))))
+            .finish()
     }
 }

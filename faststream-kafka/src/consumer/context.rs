@@ -51,10 +51,10 @@ pub(crate) struct GroupContext {
 }
 
 impl GroupContext {
-    pub(super) fn new(group: Arc<str>, who: String) -> Self {
+    pub(super) fn new(group: Arc<str>, errors: ErrorLog) -> Self {
         Self {
             group,
-            errors: ErrorLog::new(who),
+            errors,
             closing: AtomicBool::new(false),
             joining: AtomicBool::new(false),
             sleepers: Sleepers::default(),

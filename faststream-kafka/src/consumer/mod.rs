@@ -28,6 +28,8 @@ pub(crate) use self::client::Client;
 use self::committer::Committer;
 use self::context::GroupContext;
 use self::control::Control;
+use crate::config::Secrets;
+use crate::errors::ErrorLog;
 
 /// Joins a group and returns at once: `member` is driven by a thread of its own until it is finished.
 pub(crate) fn join(
@@ -37,10 +39,13 @@ pub(crate) fn join(
     member: Member,
 ) -> Result<(), BrokerError> {
     let group = Arc::clone(&request.group);
+    let secrets = Secrets::of(config);
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        BrokerError::new(format!("{who}, group {group}: {what}: {error}"))
+        let error = error.to_string();
+        BrokerError::new(format!("{who}, group {group}: {what}: {}", secrets.hide(&error)))
     };
-    let context = GroupContext::new(Arc::clone(&request.group), format!("{who}, group {group}"));
+    let errors = ErrorLog::new(format!("{who}, group {group}")).without(secrets.clone());
+    let context = GroupContext::new(Arc::clone(&request.group), errors);
     let consumer: BaseConsumer<GroupContext> = config
         .create_with_context(context)
         .map_err(|error| failed("the client refuses its settings", &error))?;
@@ -54,4 +59,10 @@ pub(crate) fn join(
     let control = Control::new(client, Arc::new(request), member, committer);
     let thread = std::thread::Builder::new().name(format!("fs-{group}"));
     thread.spawn(move || control.run()).map(drop).map_err(|error| failed("starting its thread", &error))
+}
+
+/// What a client of a group is made with, for tests that make one.
+#[cfg(test)]
+pub(crate) fn test_context(errors: ErrorLog) -> GroupContext {
+    GroupContext::new("test".into(), errors)
 }

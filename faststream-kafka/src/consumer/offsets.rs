@@ -277,6 +277,7 @@ mod tests {
 
     use super::super::context::GroupContext;
     use super::*;
+    use crate::errors::ErrorLog;
 
     /// How many threads fetch offsets.
     fn fetching() -> usize {
@@ -299,7 +300,7 @@ mod tests {
             // Nobody listens there.
             .set("bootstrap.servers", "127.0.0.1:1")
             .set("group.id", "nobody")
-            .create_with_context(GroupContext::new("nobody".into(), "test".into()))
+            .create_with_context(GroupContext::new("nobody".into(), ErrorLog::new("test")))
             .expect("a client");
         let client = Client::new(consumer);
         let request = Arc::new(GroupRequest {

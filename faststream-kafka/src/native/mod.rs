@@ -5,10 +5,14 @@ mod admin;
 mod batch;
 mod client;
 mod headers;
+#[cfg(test)]
+mod properties;
 mod queue;
 
 pub(crate) use admin::{AdminQueue, End};
 pub(crate) use batch::{Batch, Damage};
 pub(crate) use client::{commit, fatal_error, position, store_offset};
 pub(crate) use headers::add_header;
+#[cfg(test)]
+pub(crate) use properties::property_names;
 pub(crate) use queue::PartitionQueue;

@@ -32,6 +32,8 @@ use refusal::refused;
 use state::State;
 pub(crate) use state::Waiting;
 
+use crate::config::Secrets;
+use crate::errors::ErrorLog;
 use crate::native::add_header;
 
 /// The client, and the records that were handed to it.
@@ -57,9 +59,13 @@ impl KafkaProducer {
     /// # Errors
     /// What the client library refuses in the settings.
     pub(crate) fn new(config: ClientConfig, who: &str) -> Result<Self, BrokerError> {
-        let failed =
-            |reason: &dyn fmt::Display| BrokerError::new(format!("{who}: no producer can be made: {reason}"));
-        let state = Arc::new(State::new(format!("{who}: the producer")));
+        let secrets = Secrets::of(&config);
+        let failed = |reason: &dyn fmt::Display| {
+            let reason = reason.to_string();
+            BrokerError::new(format!("{who}: no producer can be made: {}", secrets.hide(&reason)))
+        };
+        let errors = ErrorLog::new(format!("{who}: the producer")).without(secrets.clone());
+        let state = Arc::new(State::new(errors));
         let client = Arc::new(Deliveries::client(&config, &state).map_err(|error| failed(&error))?);
         let shared = Shared {
             config,

@@ -31,9 +31,9 @@ pub(super) struct State {
 pub(crate) struct Waiting(Arc<State>);
 
 impl State {
-    pub(super) fn new(who: String) -> Self {
+    pub(super) fn new(errors: ErrorLog) -> Self {
         Self {
-            errors: ErrorLog::new(who),
+            errors,
             trouble: Mutex::default(),
             is_waiting: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
@@ -52,7 +52,7 @@ impl State {
         // "1/1 brokers are down" follows the reason, and would hide it.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(format!("{reason}{}", cure(error)));
+                Some(format!("{}{}", self.errors.clean(reason), cure(error)));
         }
         if !self.is_waiting.load(SeqCst) {
             self.errors.client_error(error, reason);

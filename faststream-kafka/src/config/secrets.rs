@@ -1,0 +1,151 @@
+//! What must not be printed: values by their property's name, and the library's texts, which may hold pieces of them.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use rdkafka::ClientConfig;
+
+use super::addresses;
+use super::names::{canonical, is_harmless};
+
+/// Stands for what is not shown.
+pub(super) const STARS: &str = "***";
+/// A harmless value is no longer than this.
+const LONGEST: usize = 200;
+/// So many letters of a secret in a row are not shown.
+const PIECE: usize = 6;
+
+/// A value as it may be printed: only if its name is known as harmless, and it looks like a value of such a name.
+pub(crate) fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
+    if canonical(name) == "bootstrap.servers" {
+        return addresses::shown(value);
+    }
+    let is_text = value.chars().any(char::is_control) || value.contains("-----") || value.len() > LONGEST;
+    if is_harmless(name) && !is_text { Cow::Borrowed(value) } else { Cow::Borrowed(STARS) }
+}
+
+/// The values of a client that must not be printed, to be kept out of the library's texts.
+///
+/// The library quotes also parts of a value, so any six letters in a row that are in a secret are left out.
+#[derive(Clone, Default)]
+pub(crate) struct Secrets {
+    /// Shorter ones: hidden where they stand alone.
+    short: Vec<String>,
+    pieces: BTreeSet<[u8; PIECE]>,
+}
+
+impl Secrets {
+    /// Those of a client that is made with `config`.
+    pub(crate) fn of(config: &ClientConfig) -> Self {
+        let mut secrets = Self::default();
+        // The map does not hold the values that rdkafka takes for secret, the getter does.
+        for name in config.config_map().into_keys() {
+            if let Some(value) = config.get(name)
+                && shown(name, value) != value
+            {
+                secrets.add(value);
+            }
+        }
+        secrets
+    }
+
+    /// One more.
+    pub(super) fn add(&mut self, value: &str) {
+        let value = value.trim();
+        if value.len() < PIECE {
+            self.short.extend((!value.is_empty()).then(|| value.to_owned()));
+        } else {
+            self.pieces.extend(
+                value.as_bytes().windows(PIECE).filter_map(|piece| <[u8; PIECE]>::try_from(piece).ok()),
+            );
+        }
+    }
+
+    /// Those of another client, too.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.short.extend(other.short);
+        self.pieces.extend(other.pieces);
+    }
+
+    /// The text without them.
+    pub(crate) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut hidden = vec![false; text.len()];
+        for (at, piece) in text.as_bytes().windows(PIECE).enumerate() {
+            if self.pieces.contains(piece) {
+                hidden[at..at + PIECE].fill(true);
+            }
+        }
+        let is_letter = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+        for short in &self.short {
+            for (at, _) in text.match_indices(short.as_str()) {
+                let end = at + short.len();
+                if !is_letter(text[..at].chars().next_back()) && !is_letter(text[end..].chars().next()) {
+                    hidden[at..end].fill(true);
+                }
+            }
+        }
+        if !hidden.contains(&true) {
+            return Cow::Borrowed(text);
+        }
+        let mut left = String::new();
+        let mut was_hidden = false;
+        for (at, letter) in text.char_indices() {
+            let is_hidden = hidden[at..at + letter.len_utf8()].contains(&true);
+            if !is_hidden {
+                left.push(letter);
+            } else if !was_hidden {
+                left.push_str(STARS);
+            }
+            was_hidden = is_hidden;
+        }
+        Cow::Owned(left)
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hide(secrets: &[&str], text: &str) -> String {
+        let mut all = Secrets::default();
+        for secret in secrets {
+            all.add(secret);
+        }
+        all.hide(text).into_owned()
+    }
+
+    #[test]
+    fn secrets_and_parts_of_them_are_left_out_of_texts() {
+        assert_eq!(
+            hide(&["hunter2hunter2"], "bad \"hunter2hunter2\" (hunter2h) hunt"),
+            "bad \"***\" (***) hunt"
+        );
+        assert_eq!(hide(&["pw"], "pw=pw, spwn 'pw'"), "***=***, spwn '***'");
+        assert_eq!(hide(&["schlüssel"], "der schlüssel, schlü"), "der ***, ***");
+        assert_eq!(hide(&["", " "], "nothing to hide"), "nothing to hide");
+        assert_eq!(hide(&["pässword", "ä"], "ä-pässword"), "***-***");
+    }
+
+    #[test]
+    fn a_value_is_shown_only_if_its_name_is_harmless_and_it_is_one_short_line() {
+        assert_eq!(shown("client.id", "billing"), "billing");
+        assert_eq!(shown("request.required.acks", "all"), "all");
+        for (name, value) in [
+            ("sasl.password", "hunter2"),
+            ("sasl.pasword", "hunter2"),
+            ("sasl.jaas.config", "required password=\"hunter2\";"),
+            ("client.id", "-----BEGIN PRIVATE KEY-----"),
+            ("client.id", "a\nhunter2"),
+            ("ssl.ca.location", &"x".repeat(300)),
+        ] {
+            assert_eq!(shown(name, value), STARS, "{name}");
+        }
+        assert_eq!(shown("metadata.broker.list", "u:hunter2@kafka:9092"), "***@kafka:9092");
+    }
+}
