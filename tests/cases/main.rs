@@ -4,3 +4,4 @@
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
 
 mod copies;
+mod plain;

@@ -211,3 +211,49 @@ pub(crate) mod hooked {
         job.toil().await.map(drop)
     }
 }
+
+/// Plain functions, whose threads nobody can stop: they outlive timeouts, assignments and the app.
+pub(crate) mod plain {
+    use super::*;
+
+    #[subscriber(
+        topic = "in",
+        order = Key,
+        concurrency = 4,
+        timeout = "2s",
+        drain = "1s",
+        retry(attempts = 3, backoff = "100ms..1s"),
+        on_error = DeadLetter,
+    )]
+    #[publisher(topic = "out")]
+    fn handle(job: Job) -> Result<Job, Planned> {
+        job.block()
+    }
+}
+
+/// The same, settled by hand and gone on in a retry topic.
+pub(crate) mod plain_stages {
+    use super::*;
+
+    #[subscriber(
+        topic = "in",
+        order = None,
+        concurrency = 3,
+        ack = Manual,
+        timeout = "1s",
+        drain = "500ms",
+        retry(topics = ["2s"]),
+        on_error = DeadLetter,
+    )]
+    fn handle(job: Job, ack: Ack) -> Result<(), Planned> {
+        let mut random = faststream::testing::random();
+        if random.chance(0.3) {
+            // What it says when it is too late is for the checker.
+            let _ = ack.ack();
+            return job.block().map(drop);
+        }
+        job.block()?;
+        let _ = ack.ack();
+        Ok(())
+    }
+}

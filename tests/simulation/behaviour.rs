@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use faststream::testing::{Random, random};
+use faststream::testing::{Random, block_for, random};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -45,6 +45,16 @@ impl Job {
         self.fail_by(0.5).await
     }
 
+    /// Blocks its thread, then maybe fails or panics.
+    pub(crate) fn block(self) -> Result<Self, Planned> {
+        let mut random = random();
+        if let Some(time) = some_time(&mut random) {
+            block_for(time);
+        }
+        assert!(!random.fails(0.02), "planned");
+        if random.fails(0.12) { Err(Planned) } else { Ok(self) }
+    }
+
     async fn fail_by(self, probability: f64) -> Result<Self, Planned> {
         let mut random = random();
         take_time(&mut random).await;
@@ -55,11 +65,17 @@ impl Job {
 
 /// Mostly none, rarely more than any drain time.
 pub(crate) async fn take_time(random: &mut Random) {
+    if let Some(time) = some_time(random) {
+        sleep(time).await;
+    }
+}
+
+fn some_time(random: &mut Random) -> Option<Duration> {
     let most = match random.below(100) {
-        0..55 => return,
+        0..55 => return None,
         55..85 => Duration::from_millis(60),
         85..97 => Duration::from_secs(3),
         _ => Duration::from_secs(20),
     };
-    sleep(random.duration(most)).await;
+    Some(random.duration(most))
 }

@@ -19,6 +19,14 @@ fn the_same_seeds_give_the_same_run() {
 }
 
 #[test]
+fn the_same_seeds_give_the_same_run_with_plain_functions() {
+    let factory = || std::future::ready(app("simulation::apps::plain"));
+    let run = || simulate(0..8, factory, scenario());
+    let (one, other) = (run(), run());
+    assert_eq!((one.hash, one.records, one.calls), (other.hash, other.records, other.calls));
+}
+
+#[test]
 fn a_broken_check_is_told_with_its_seed_and_what_had_happened() {
     let scenario = scenario().faults(Faults::none()).check(|world| {
         let all = world.published::<Job>("out").len();

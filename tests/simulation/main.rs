@@ -20,7 +20,7 @@ use faststream::{DeadLetterGuard, GroupSettings, Publish};
 use self::behaviour::Job;
 
 /// How many simulations share the seeds.
-const SHARES: u64 = 13;
+const SHARES: u64 = 15;
 
 /// Runs one app's share of the seeds: no two apps get the same ones.
 fn share(number: u64, app: impl Fn() -> FastStream + Sync) -> Report {
@@ -121,6 +121,16 @@ fn durable_acks_inside_the_call() {
 #[test]
 fn half_of_all_become_dead_letters_if_the_guard_lets_them() {
     share(12, || app("simulation::apps::by_half"));
+}
+
+#[test]
+fn plain_functions_that_outlive_their_timeout_and_their_assignment() {
+    share(13, || app("simulation::apps::plain"));
+}
+
+#[test]
+fn plain_functions_settled_by_hand_and_gone_on_in_a_retry_topic() {
+    share(14, || app("simulation::apps::plain_stages"));
 }
 
 #[test]

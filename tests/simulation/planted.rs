@@ -80,3 +80,9 @@ fn a_record_read_from_a_batch_that_was_refilled_is_found() {
     // Another record is read, or none is there at its index.
     assert!(told.contains("promise 8:") || told.contains("promise 10:"), "{told}");
 }
+
+#[test]
+fn a_plain_function_beside_its_next_attempt_is_found() {
+    let told = found(Planted::CancelPlain, "simulation::apps::plain", scenario());
+    assert!(told.contains("promise 8:") && told.contains("its function still runs"), "{told}");
+}

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{States, StopRequest};
 use crate::broker::{Epoch, Producer};
 use crate::delivery::Outcome;
-use crate::runtime::Quiet;
+use crate::runtime::{PlainCalls, Quiet};
 use crate::verdict::Verdict;
 
 /// What the app shares with its handlers, for one broker. Made when the app starts.
@@ -24,8 +24,8 @@ pub struct Context {
     pub observer: Option<Arc<dyn Observer>>,
     /// Counts what is under way, for tests that wait until all has settled.
     pub quiet: Arc<Quiet>,
-    /// Plain `fn`s run in place instead of on the blocking pool: tests, where virtual time must not run ahead.
-    pub inline_blocking: bool,
+    /// Calls of plain `fn`s: where they run, and those that outlived their assignment.
+    pub plain: PlainCalls,
     /// Held records to let go of: (topic, partition, offset), from `run --skip`.
     pub skips: BTreeSet<(String, i32, i64)>,
     /// Asks the whole app to stop; shared by the contexts of all its brokers.
@@ -40,6 +40,12 @@ pub struct Context {
 pub trait Observer: Send + Sync {
     /// A call is about to begin.
     fn begins(&self, _begin: &CallBegin<'_>) {}
+
+    /// A plain function begins, on its own thread. It was told to [`begins`](Self::begins) when it was queued.
+    fn plain_begins(&self, _begin: &CallBegin<'_>) {}
+
+    /// A plain function ended, on its own thread; whether anybody waits for it or not.
+    fn plain_ended(&self, _begin: &CallBegin<'_>) {}
 
     /// An `Ack` was settled by hand; `accepted` is false if it was too late.
     fn settled_by_hand(

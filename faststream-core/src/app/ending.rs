@@ -1,11 +1,9 @@
 //! The end of an app, once its handlers have ended: hooks, the last confirmations.
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::error;
@@ -13,6 +11,7 @@ use tracing::error;
 use super::builder::Hooks;
 use super::hook::{BoxHook, Hook};
 use super::{Context, Exit};
+use crate::runtime::panics::catch_in;
 
 /// What a stop may take beyond the drain time, when brokers do not answer.
 pub(super) const BEYOND_DRAIN: Duration = Duration::from_secs(10);
@@ -60,7 +59,7 @@ impl Ending {
         for (number, hook) in (1..).zip(hooks) {
             // All of it inside: the call itself may panic, and the drop of a hook that is left.
             let call = async { timeout(HOOK, async { hook(self.hook.clone()).await }).await };
-            let sentence = match AssertUnwindSafe(call).catch_unwind().await {
+            let sentence = match catch_in(call).await {
                 Ok(Ok(Ok(()))) => continue,
                 Ok(Ok(Err(error))) => format!("hook {number} of `{moment}` failed: {error}"),
                 Ok(Err(_)) => {

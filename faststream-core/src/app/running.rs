@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::ending::{BEYOND_DRAIN, Contexts, Ending};
 use super::membership::{End, Membership};
@@ -168,7 +168,15 @@ async fn lead(
         }
     }
     let drain = memberships.iter().map(|membership| membership.plan.settings.drain).max();
+    let contexts = ending.contexts.clone();
     ending.run(began + drain.unwrap_or_default() + BEYOND_DRAIN, &mut exit).await;
+    let running: usize = contexts.values().map(|context| context.plain.left()).sum();
+    if running > 0 {
+        warn!(
+            running,
+            "the app ends while calls of plain `fn`s still run: nothing can cancel them, they end with the process"
+        );
+    }
     exit
 }
 

@@ -4,11 +4,9 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use futures_util::FutureExt;
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
 use tracing::info;
@@ -18,7 +16,8 @@ use super::ending::{BEYOND_DRAIN, Contexts, Ending};
 use super::hook::{BoxHook, Hook};
 use super::{Context, Exit, FastStream, Observer, Plan, Running, Setting, States, StopRequest, provision};
 use crate::broker::{Broker, BrokerError};
-use crate::runtime::Quiet;
+use crate::runtime::panics::catch_in;
+use crate::runtime::{PlainCalls, Quiet, Threads};
 
 /// How an app is started, beyond what it is.
 #[derive(Clone, Default)]
@@ -27,8 +26,8 @@ pub struct StartOptions {
     pub observer: Option<Arc<dyn Observer>>,
     /// Counts what is under way.
     pub quiet: Arc<Quiet>,
-    /// Plain `fn`s run in place instead of on the blocking pool: where virtual time must not run ahead.
-    pub inline_blocking: bool,
+    /// Where plain `fn`s run.
+    pub threads: Threads,
     /// Makes jitter repeat; by default it is different in every run.
     pub seed: Option<u64>,
     /// Unix time in milliseconds at start; by default the system's.
@@ -207,7 +206,7 @@ impl<'a> Launch<'a> {
                 producer: broker.producer()?,
                 observer: self.options.observer.clone(),
                 quiet: Arc::clone(&self.options.quiet),
-                inline_blocking: self.options.inline_blocking,
+                plain: PlainCalls::new(self.options.threads.clone()),
                 skips: self.plan.skips.clone(),
                 stop: Arc::clone(stop),
                 started,
@@ -237,13 +236,10 @@ impl<'a> Launch<'a> {
 /// What became of a user's function, or in words how it ended instead. A panic is a failure like any other: what was
 /// begun is ended in order.
 async fn outcome<T>(call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    match AssertUnwindSafe(call).catch_unwind().await {
+    match catch_in(call).await {
         Ok(ended) => ended.map_err(|error| format!("failed: {error}")),
-        Err(panic) => {
-            // Said by the panic hook; its payload may not panic in turn.
-            std::mem::forget(panic);
-            Err("panicked".to_owned())
-        }
+        // Its text was reported by the panic hook.
+        Err(_) => Err("panicked".to_owned()),
     }
 }
 
@@ -256,7 +252,6 @@ pub(crate) fn unix_time() -> i64 {
 impl fmt::Debug for StartOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartOptions")
-            .field("inline_blocking", &self.inline_blocking)
             .field("seed", &self.seed)
             .field("started", &self.started)
             .finish_non_exhaustive()

@@ -5,9 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Outcome;
+use crate::runtime::PlainCall;
 
 /// A call of a handler: a future that owns its arguments and may outlive the batch.
-pub struct Call(Inner);
+pub struct Call {
+    inner: Inner,
+    /// It runs a plain function.
+    plain: Option<PlainCall>,
+}
 
 enum Inner {
     /// Ended before it began.
@@ -18,13 +23,23 @@ enum Inner {
 impl Call {
     /// A call that runs `future`.
     pub fn new(future: impl Future<Output = Outcome> + Send + 'static) -> Self {
-        Self(Inner::Running(Box::pin(future)))
+        Self { inner: Inner::Running(Box::pin(future)), plain: None }
+    }
+
+    /// A call that runs a plain function on another thread, by `future`.
+    pub fn plain(plain: PlainCall, future: impl Future<Output = Outcome> + Send + 'static) -> Self {
+        Self { inner: Inner::Running(Box::pin(future)), plain: Some(plain) }
     }
 
     /// A call that ended before it began.
     #[must_use]
     pub fn known(outcome: Outcome) -> Self {
-        Self(Inner::Known(ready(outcome)))
+        Self { inner: Inner::Known(ready(outcome)), plain: None }
+    }
+
+    /// The plain function that it runs.
+    pub(crate) fn as_plain(&self) -> Option<&PlainCall> {
+        self.plain.as_ref()
     }
 }
 
@@ -32,7 +47,7 @@ impl Future for Call {
     type Output = Outcome;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        match &mut self.get_mut().0 {
+        match &mut self.get_mut().inner {
             Inner::Known(known) => Pin::new(known).poll(cx),
             Inner::Running(future) => future.as_mut().poll(cx),
         }

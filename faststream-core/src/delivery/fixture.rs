@@ -240,7 +240,7 @@ fn context(producer: Arc<dyn Producer>) -> Context {
         producer,
         observer: None,
         quiet: Arc::new(Quiet::default()),
-        inline_blocking: true,
+        plain: crate::runtime::PlainCalls::default(),
         skips: BTreeSet::new(),
         stop: Arc::new(StopRequest::default()),
         started: (0, Instant::now()),

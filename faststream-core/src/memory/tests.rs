@@ -99,7 +99,7 @@ impl World {
             producer: self.broker.producer().expect("always there"),
             observer: None,
             quiet: self.broker.quiet(),
-            inline_blocking: true,
+            plain: crate::runtime::PlainCalls::default(),
             skips: std::collections::BTreeSet::new(),
             stop: Arc::new(StopRequest::default()),
             started: (0, Instant::now()),

@@ -25,6 +25,7 @@ pub use crate::testing::run as test;
 
 use crate::delivery::Outcome;
 use crate::result::IntoOutcome;
+use crate::runtime::PlainCall;
 
 /// A call that ended because an argument could not be read.
 #[must_use]
@@ -42,23 +43,18 @@ pub const fn require_send<F: Future + Send>(future: F) -> F {
     future
 }
 
-/// Whether plain functions run in place.
+/// One call of a plain function, which has not begun.
 #[must_use]
-pub fn runs_inline(delivery: &Delivery<'_>) -> bool {
-    delivery.context.inline_blocking
+pub fn plain(delivery: &Delivery<'_>) -> PlainCall {
+    PlainCall::new(delivery)
 }
 
-/// Runs a plain function on the blocking pool, or in place.
-pub async fn blocking<R: Send + 'static>(inline: bool, call: impl FnOnce() -> R + Send + 'static) -> R {
-    if inline {
-        return call();
-    }
-    match tokio::task::spawn_blocking(call).await {
-        Ok(returned) => returned,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down: the call never began, and nobody waits for it.
-            Err(_) => std::future::pending().await,
-        },
-    }
+/// Runs a plain function on a thread that may block. The error is the outcome of a call that failed by its `timeout`
+/// or by a panic.
+#[allow(clippy::result_large_err)]
+pub async fn blocking<R: Send + 'static>(
+    call: PlainCall,
+    function: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Outcome> {
+    call.run(function).await
 }

@@ -1,5 +1,6 @@
 //! What others may do to a running lane: stop it, fence it, tell it of commits, settle by hand.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -21,6 +22,8 @@ const NOTHING: i64 = i64::MIN;
 /// staleness is identity, no number is compared.
 pub struct LaneControl {
     pub(crate) epoch: Epoch,
+    topic: Arc<str>,
+    partition: i32,
     /// Revoked or shutting down.
     pub(crate) cancelled: CancellationToken,
     /// The same, to be asked for each record: a token takes a lock.
@@ -35,6 +38,8 @@ pub struct LaneControl {
     begun: AtomicI64,
     /// How often a turn of the task has begun or ended: odd while one goes on.
     turns: AtomicU64,
+    /// The records whose plain functions run now.
+    plain: Mutex<BTreeSet<i64>>,
     /// A call that takes long without blocking.
     slow: Mutex<Option<(i64, Instant)>>,
     /// Commits fail: no more than the limit is delivered beyond the last accepted one.
@@ -84,6 +89,8 @@ impl LaneControl {
     pub(crate) fn new(epoch: Epoch, start: i64) -> Self {
         Self {
             epoch,
+            topic: "".into(),
+            partition: 0,
             cancelled: CancellationToken::new(),
             stopping: AtomicBool::new(false),
             committed: AtomicI64::new(start),
@@ -91,6 +98,7 @@ impl LaneControl {
             oldest: AtomicI64::new(NOTHING),
             begun: AtomicI64::new(NOTHING),
             turns: AtomicU64::new(0),
+            plain: Mutex::default(),
             slow: Mutex::new(None),
             braked: AtomicBool::new(false),
             gated: AtomicBool::new(false),
@@ -105,6 +113,12 @@ impl LaneControl {
     /// Tells what is settled by hand to `observer`.
     pub(super) fn observed(mut self, observer: Option<Arc<dyn Observer>>) -> Self {
         self.observer = observer;
+        self
+    }
+
+    /// Which partition it is.
+    pub(super) fn of(mut self, topic: Arc<str>, partition: i32) -> Self {
+        (self.topic, self.partition) = (topic, partition);
         self
     }
 
@@ -212,6 +226,25 @@ impl LaneControl {
     /// is decided by it.
     pub(super) fn begins(&self, offset: Option<i64>) {
         self.begun.store(offset.unwrap_or(NOTHING), Relaxed);
+    }
+
+    /// Whether the other one is another assignment of the same partition.
+    pub(super) fn is_of_partition_of(&self, other: &Self) -> bool {
+        self.partition == other.partition && self.topic == other.topic
+    }
+
+    /// A plain function begins or ends, on its own thread.
+    pub(super) fn plain_begins(&self, offset: i64) {
+        self.plain.lock().unwrap_or_else(PoisonError::into_inner).insert(offset);
+    }
+
+    pub(super) fn plain_ended(&self, offset: i64) {
+        self.plain.lock().unwrap_or_else(PoisonError::into_inner).remove(&offset);
+    }
+
+    /// The records whose plain functions run now, in order.
+    pub(super) fn plain_running(&self) -> Vec<i64> {
+        self.plain.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
     pub(super) fn turns(&self) -> u64 {

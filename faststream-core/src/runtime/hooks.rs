@@ -3,16 +3,15 @@
 //! Each has a deadline, a panic is an error, an error is said. At most one call of `on_commit_error` runs at a time:
 //! what fails meanwhile is told by the next.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tracing::error;
 
 use super::LaneControl;
+use super::panics::catch_in;
 use super::quiet::Vote;
 use super::running::Place;
 use super::status::{News, Shared};
@@ -160,7 +159,7 @@ async fn run<T: Clone + Send + Sync + 'static>(
         for (number, call) in (1..).zip(hooks) {
             let (hook, event) = (hook.clone(), event.clone());
             // The call itself runs inside: an `async` block is not the only thing that can panic.
-            let ended = AssertUnwindSafe(async move { call(hook, event).await }).catch_unwind().await;
+            let ended = catch_in(async move { call(hook, event).await }).await;
             match ended {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => error!(%group, "hook {number} of `{moment}` failed: {error}"),
@@ -169,7 +168,7 @@ async fn run<T: Clone + Send + Sync + 'static>(
         }
     };
     // A hook that is cut off may panic even in its drop.
-    let ended = AssertUnwindSafe(async move { timeout(deadline, all).await }).catch_unwind().await;
+    let ended = catch_in(async move { timeout(deadline, all).await }).await;
     match ended {
         Ok(Ok(())) => {}
         Ok(Err(_)) => error!(%group,

@@ -11,6 +11,8 @@ mod lane;
 mod member;
 mod metrics;
 mod offsets;
+pub(crate) mod panics;
+mod plain;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod progress;
@@ -22,5 +24,6 @@ mod status;
 pub use ack::Ack;
 pub use control::LaneControl;
 pub use member::Member;
+pub use plain::{PlainCall, PlainCalls, RunPlain, Threads};
 pub use quiet::{Quiet, Vote};
 pub use status::{Ended, HeldRecord, MemberHandle, MemberStatus, StuckCall};

@@ -31,6 +31,8 @@ pub enum Planted {
     DrainForEver,
     /// The dead-letter guard does not look at the share.
     ForgetShare,
+    /// A plain function that takes longer than its `timeout` goes on beside the next attempt.
+    CancelPlain,
     /// A kept record is read from a batch that was refilled.
     ReuseIndex,
 }

@@ -1,13 +1,12 @@
 //! The lanes of a membership: started as tasks, cut off when they are out of time.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
 use super::lane::LaneTask;
+use super::panics::catch_in;
 use super::quiet::Vote;
 use super::status::{Ended, News, Shared};
 use super::{LaneControl, Member, metrics};
@@ -28,6 +27,30 @@ impl Running {
     pub(super) fn share(&self) -> (Place, Arc<LaneControl>) {
         (self.place.clone(), Arc::clone(&self.control))
     }
+}
+
+impl Running {
+    /// Plain functions that run on although their lane is over: nothing can cancel them.
+    fn warn_plain(&self) {
+        let running = self.control.plain_running();
+        let Some(offset) = running.first() else { return };
+        let Place { topic, partition } = &self.place;
+        let Subscriber { group, handler, .. } = &*self.subscriber;
+        warn!(%group, %topic, partition, offset, %handler, running = running.len(),
+            "{} still running after the end of the assignment, and nothing can cancel that: the result counts no more, \
+             the record is handled again", plain_calls(&running));
+    }
+}
+
+/// `2 calls of a plain `fn` (offsets 4, 7) are`.
+fn plain_calls(running: &[i64]) -> String {
+    const SHOWN: usize = 8;
+    if let [offset] = running {
+        return format!("1 call of a plain `fn` (offset {offset}) is");
+    }
+    let offsets: Vec<_> = running.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = if running.len() > SHOWN { ", ..." } else { "" };
+    format!("{} calls of a plain `fn` (offsets {}{more}) are", running.len(), offsets.join(", "))
 }
 
 /// Tells that a lane's task is gone, also if the drop of what it held panics: the partition would stand still for ever.
@@ -55,6 +78,7 @@ impl Drop for Running {
         // First the fence, which acts at once; the abort takes until the task's next turn.
         self.control.fence();
         self.task.abort();
+        self.warn_plain();
     }
 }
 
@@ -70,8 +94,8 @@ impl Member {
             self.shared.tell(News::WantsCommit);
         }
         let (observer, quiet) = (self.context.observer.clone(), Arc::clone(&self.context.quiet));
-        let control =
-            Arc::new(LaneControl::new(epoch, lane.start()).observed(observer).voting(Vote::new(quiet)));
+        let control = LaneControl::new(epoch, lane.start()).of(Arc::clone(&place.topic), place.partition);
+        let control = Arc::new(control.observed(observer).voting(Vote::new(quiet)));
         #[cfg(feature = "planted-bugs")]
         super::planted::note_lane(
             (Arc::clone(&self.name), Arc::clone(&place.topic), place.partition),
@@ -93,8 +117,7 @@ impl Member {
         let task = self.runtime.spawn(async move {
             let mut farewell = farewell;
             // The task is dropped inside, before the news: when the group hears of it, all is gone.
-            let run = AssertUnwindSafe(async move { std::future::poll_fn(|cx| task.poll(cx)).await })
-                .catch_unwind();
+            let run = catch_in(async move { std::future::poll_fn(|cx| task.poll(cx)).await });
             farewell.died = run.await.is_err();
         });
         Running { place, subscriber, control, task: task.abort_handle() }
@@ -112,9 +135,12 @@ impl Member {
         warn!(group = %self.name, %topic, partition, offset, %handler, ?drain,
             "a call was still running, or its `Ack` was not settled, when its drain time was over: cut off, the record is \
              handled again");
+        let plain = cut.control.plain_running();
+        let plain =
+            if plain.is_empty() { String::new() } else { format!("; {} still running", plain_calls(&plain)) };
         let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
         let sentence = format!(
-            "{topic}/{partition}{at}: {handler} was still running, or its `Ack` not settled, after its drain time of {drain:?}"
+            "{topic}/{partition}{at}: {handler} was still running, or its `Ack` not settled, after its drain time of {drain:?}{plain}"
         );
         match &mut self.ending {
             Ended::Clean => self.ending = Ended::DrainExceeded { left: vec![sentence] },

@@ -1,5 +1,6 @@
 //! Tests of an app on the in-memory broker, in virtual time.
 
+mod blocking;
 mod calls;
 mod dead_letters;
 mod publish;
@@ -11,6 +12,7 @@ mod test_app;
 mod tests;
 mod views;
 
+pub use blocking::block_for;
 pub use calls::TestCall;
 pub use dead_letters::DeadLetter;
 pub use published::Published;

@@ -6,6 +6,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::blocking::VirtualTime;
+
 /// No test takes longer, by the wall clock: hangs are the typical failure.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -36,8 +38,9 @@ pub(super) fn run_within<F: Future>(limit: Duration, real_time: bool, body: impl
     thread::Builder::new().name("watchdog".into()).spawn(watch).expect("a thread for the watchdog");
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(!real_time).build().expect("a runtime for the test");
+    let virtual_time = (!real_time).then(VirtualTime::enter);
     let output = runtime.block_on(async { body().await });
-    drop(done);
+    drop((virtual_time, done));
     runtime.shutdown_background();
     output
 }

@@ -160,7 +160,7 @@ impl TestApp {
         let options = StartOptions {
             observer: Some(calls),
             quiet: Arc::clone(&self.quiet),
-            inline_blocking: true,
+            threads: super::blocking::threads(),
             seed: Some(SEED),
             started: Some(STARTED.saturating_add(passed)),
         };

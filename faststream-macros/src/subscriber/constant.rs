@@ -104,7 +104,7 @@ fn source(settings: &Settings, private: &Tokens) -> Tokens {
 fn call(private: &Tokens, function: &Function, types: &[&Type], publishers: &[Publisher]) -> Tokens {
     let name = &function.sig.ident;
     let (delivery, slot, returned) = (hidden("delivery"), hidden("slot"), hidden("returned"));
-    let (inline, topics) = (hidden("inline"), hidden("topics"));
+    let (plain, topics) = (hidden("plain"), hidden("topics"));
     let arguments: Vec<_> =
         (0..types.len()).map(|index| format_ident!("argument{index}", span = Span::mixed_site())).collect();
     let extract = types.iter().zip(&arguments).map(|(ty, argument)| {
@@ -122,10 +122,19 @@ fn call(private: &Tokens, function: &Function, types: &[&Type], publishers: &[Pu
     let calling = if function.sig.asyncness.is_some() {
         quote_spanned!(name.span()=> #private::require_send(#calling).await)
     } else {
-        quote_spanned!(name.span()=> #private::blocking(#inline, move || #calling).await)
+        quote_spanned! {name.span()=>
+            match #private::blocking(#plain, move || #calling).await {
+                #private::Ok(#returned) => #returned,
+                #private::Err(outcome) => return outcome,
+            }
+        }
     };
-    let inline =
-        function.sig.asyncness.is_none().then(|| quote!(let #inline = #private::runs_inline(#delivery);));
+    let (hand, new, given) = if function.sig.asyncness.is_some() {
+        (None, quote!(new), None)
+    } else {
+        let hand = quote!(let #plain = #private::plain(#delivery););
+        (Some(hand), quote!(plain), Some(quote!(#plain.clone(),)))
+    };
     let at = match &function.sig.output {
         ReturnType::Default => name.span(),
         ReturnType::Type(_, ty) => span(ty),
@@ -146,9 +155,9 @@ fn call(private: &Tokens, function: &Function, types: &[&Type], publishers: &[Pu
             let #slot = #private::Free;
             #(#extract)*
             let _ = #slot;
-            #inline
+            #hand
             #topics
-            #private::Call::new(async move {
+            #private::Call::#new(#given async move {
                 let #returned = #calling;
                 #settle
             })

@@ -2,13 +2,13 @@
 
 use std::task::{Context as TaskContext, Poll};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::keys::KeyHash;
 use super::report::Fate;
 use super::slots::{Slot, Source, State};
 use super::stage::Due;
-use super::step::{Step, Wait, begin};
+use super::step::{Step, Timeout, Wait, begin, drop_call, timed_out};
 use super::{BATCH, LaneTask};
 use crate::delivery::{Call, Delivery, Outcome, Record};
 use crate::policy::{AckPolicy, Commit, Order};
@@ -121,8 +121,9 @@ impl LaneTask {
             }
         }
         let attempt = self.attempts_before(&record) + 1;
+        let since = self.begins_now();
         let begun = begin(&self.delivery(record, attempt), cx);
-        match begun {
+        match self.returned_in_time(since, begun) {
             Ok(outcome) => {
                 self.report(offset, attempt, &outcome);
                 if let Outcome::Verdict(Verdict::Ack) = outcome
@@ -140,7 +141,7 @@ impl LaneTask {
             Err(call) => {
                 self.occupy(&mut key, index);
                 self.keep(offset, index, key, State::Running);
-                self.suspend(offset, call);
+                self.suspend(offset, call, since);
             }
         }
     }
@@ -211,21 +212,48 @@ impl LaneTask {
             }
             self.slots.set(offset, State::Running);
             let Some(slot) = self.slots.get(offset) else { continue };
+            let since = self.begins_now();
             let begun = begin(&self.delivery(self.kept(slot), attempt), cx);
-            match begun {
+            match self.returned_in_time(since, begun) {
                 Ok(outcome) => {
                     self.report(offset, attempt, &outcome);
                     self.outcome(offset, outcome, cx);
                 }
-                Err(call) => self.suspend(offset, call),
+                Err(call) => self.suspend(offset, call, since),
             }
         }
         moved
     }
 
+    /// The moment of a call's begin, for its `timeout`: the last call's end, if that was in this turn. Without a `timeout`,
+    /// no clock is read.
+    fn begins_now(&self) -> Option<Instant> {
+        self.subscriber.timeout.map(|_| self.returned.unwrap_or_else(Instant::now))
+    }
+
+    /// A call that blocked its thread beyond its `timeout` failed when it returned, if only to wait.
+    fn returned_in_time(
+        &mut self,
+        began: Option<Instant>,
+        ended: Result<Outcome, Call>,
+    ) -> Result<Outcome, Call> {
+        self.returned = began.map(|_| Instant::now());
+        let took = self.returned.zip(began).map(|(returned, began)| returned - began);
+        match ended {
+            Err(call) if call.as_plain().is_some() => Err(call),
+            ended if took <= self.subscriber.timeout => ended,
+            Ok(_) => Ok(timed_out()),
+            Err(mut call) => {
+                drop_call(&mut call);
+                Ok(timed_out())
+            }
+        }
+    }
+
     /// The call goes on in the set, which polls it again.
-    fn suspend(&mut self, offset: i64, call: Call) {
-        let timeout = self.subscriber.timeout.map(|timeout| Box::pin(sleep(timeout)));
+    fn suspend(&mut self, offset: i64, call: Call, began: Option<Instant>) {
+        let timeout = self.subscriber.timeout.zip(began);
+        let timeout = timeout.and_then(|(timeout, began)| Timeout::of(&call, began, timeout));
         self.timers.watch(Instant::now(), self.look_after());
         self.running.push(Step { offset, wait: Wait::Call { call, timeout } });
     }

@@ -25,18 +25,19 @@ use std::task::{Context as TaskContext, Poll};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::time::Instant;
 
 use self::guard::Guard;
 use self::keys::Keys;
 use self::slots::{Slots, State};
 use self::stage::Due;
-use self::step::Step;
+use self::step::{Step, Wait, drop_call};
 use self::timers::Timers;
-use super::LaneControl;
 use super::metrics::LaneMetrics;
 use super::offsets::Offsets;
 use super::quiet::Vote;
 use super::status::{News, Shared};
+use super::{LaneControl, PlainCall};
 use crate::app::Context;
 use crate::broker::Lane;
 use crate::policy::{Commit, GroupSettings, Order};
@@ -75,6 +76,10 @@ pub(super) struct LaneTask {
     timers: Timers,
     guard: Guard,
     metrics: LaneMetrics,
+    /// When the last call of this turn returned; read only for handlers with a `timeout`.
+    returned: Option<Instant>,
+    /// It stops, and what had not begun was given back.
+    gave_back: bool,
     stored: Option<i64>,
     asked_commit: bool,
     /// The last record that somebody waits for to be durable, until its commit was asked for.
@@ -125,6 +130,8 @@ impl LaneTask {
             ready: VecDeque::new(),
             running: FuturesUnordered::new(),
             timers: Timers::default(),
+            returned: None,
+            gave_back: false,
             stored: None,
             asked_commit: false,
             durable: None,
@@ -138,6 +145,7 @@ impl LaneTask {
         self.control.register(cx.waker());
         self.control.turn();
         let mut budget = BATCH;
+        self.returned = None;
         loop {
             let mut moved = self.take_mail();
             while let Poll::Ready(Some((offset, ended))) = self.running.poll_next_unpin(cx) {
@@ -145,6 +153,7 @@ impl LaneTask {
                 moved = true;
             }
             if self.control.is_stopping() {
+                moved |= self.give_back();
                 if self.slots.under_way() == 0 {
                     self.end();
                     self.control.turn();
@@ -196,6 +205,31 @@ impl LaneTask {
     fn is_jammed(&self) -> bool {
         let full = self.is_full();
         full || (self.subscriber.order == Order::Partition && self.slots.blocking() > 0)
+    }
+
+    /// Calls of plain functions that wait for a thread have not begun: their records are handled again elsewhere. True
+    /// if running calls are to be polled once more.
+    fn give_back(&mut self) -> bool {
+        let is_plain =
+            |step: &Step| matches!(&step.wait, Wait::Call { call, .. } if call.as_plain().is_some());
+        if std::mem::replace(&mut self.gave_back, true) || !self.running.iter().any(is_plain) {
+            return false;
+        }
+        for mut step in std::mem::take(&mut self.running) {
+            let not_begun = match &mut step.wait {
+                Wait::Call { call, .. } if call.as_plain().is_some_and(PlainCall::abandon) => Some(call),
+                _ => None,
+            };
+            match not_begun {
+                // Without its slot, whatever its `Ack` says when it is dropped is of no matter.
+                Some(call) => {
+                    self.slots.remove(step.offset);
+                    drop_call(call);
+                }
+                None => self.running.push(step),
+            }
+        }
+        true
     }
 
     /// Closed and emptied in one step under the mail's lock: an ack is either in or `Stale`.

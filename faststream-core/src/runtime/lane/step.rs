@@ -1,16 +1,18 @@
 //! Something a record waits for that is polled: its handler, or its copies' confirmation.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::slots::Failure;
 use crate::app::CallBegin;
 use crate::broker::{PublishError, PublishErrorKind, Receipt};
 use crate::delivery::{Call, Delivery, HandlerError, Outcome};
+use crate::runtime::panics::{Panicked, catch, drop_safely};
+#[cfg(feature = "planted-bugs")]
+use crate::runtime::planted::{self, Planted};
 use crate::verdict::Verdict;
 
 pub(super) struct Step {
@@ -19,9 +21,12 @@ pub(super) struct Step {
 }
 
 pub(super) enum Wait {
-    Call { call: Call, timeout: Option<Pin<Box<Sleep>>> },
+    Call { call: Call, timeout: Option<Timeout> },
     Confirm(Vec<Waiting>),
 }
+
+/// When a call has failed by its handler's `timeout`, which counts from the call's begin.
+pub(super) struct Timeout(Pin<Box<Sleep>>);
 
 /// One copy's receipt, and what came of it.
 pub(super) enum Waiting {
@@ -42,14 +47,11 @@ impl Future for Step {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let ended = match &mut self.wait {
             Wait::Call { call, timeout } => {
-                let outcome = poll_call(call, cx);
-                let mut late =
-                    || timeout.as_mut().is_some_and(|timeout| timeout.as_mut().poll(cx).is_ready());
-                let outcome = match outcome {
-                    Poll::Ready(outcome) => outcome,
-                    Poll::Pending if late() => timed_out(),
-                    Poll::Pending => return Poll::Pending,
+                let outcome = match timeout {
+                    None => poll_call(call, cx),
+                    Some(timeout) => timeout.poll(call, cx),
                 };
+                let Poll::Ready(outcome) = outcome else { return Poll::Pending };
                 drop_call(call);
                 Ended::Called(outcome)
             }
@@ -76,41 +78,57 @@ pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Out
             attempt: delivery.attempt,
         });
     }
-    let begun = catch_unwind(AssertUnwindSafe(|| {
+    let begun = catch(|| {
         let mut call = (delivery.subscriber.def.call)(delivery);
         match Pin::new(&mut call).poll(cx) {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => Err(call),
         }
-    }));
+    });
     delivery.control.begins(None);
-    begun.unwrap_or_else(|panic| Ok(panicked(&*panic)))
+    begun.unwrap_or_else(|panic| Ok(panic.into_outcome()))
 }
 
-fn poll_call(call: &mut Call, cx: &mut Context<'_>) -> Poll<Outcome> {
-    catch_unwind(AssertUnwindSafe(|| Pin::new(call).poll(cx)))
-        .unwrap_or_else(|panic| Poll::Ready(panicked(&*panic)))
-}
+impl Timeout {
+    /// Until `timeout` has passed since the call's begin. A plain function tells by itself what it took: it cannot be
+    /// cancelled.
+    pub(super) fn of(call: &Call, began: Instant, timeout: Duration) -> Option<Self> {
+        let is_plain = call.as_plain().is_some();
+        #[cfg(feature = "planted-bugs")]
+        let is_plain = is_plain && !planted::is_planted(Planted::CancelPlain);
+        // Beyond the clock's range, it never passes.
+        let until = began.checked_add(timeout).filter(|_| !is_plain)?;
+        Some(Self(Box::pin(sleep_until(until))))
+    }
 
-/// What a cancelled call held is dropped here: a panic in that must not end the lane, at each attempt anew.
-fn drop_call(call: &mut Call) {
-    let ended = std::mem::replace(call, Call::known(Outcome::Verdict(Verdict::Ack)));
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(ended))) {
-        // Said by the panic hook; its payload may not panic in turn.
-        std::mem::forget(panic);
+    /// Polls the call. It failed if the time is over when it next returns, or if it blocks until then; what had ended in
+    /// time and is only polled late did not.
+    fn poll(&mut self, call: &mut Call, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let was_in_time = Instant::now() < self.0.deadline();
+        let outcome = poll_call(call, cx);
+        if outcome.is_ready() && was_in_time && Instant::now() > self.0.deadline() {
+            return Poll::Ready(timed_out());
+        }
+        if outcome.is_pending() && self.0.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(timed_out());
+        }
+        outcome
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Outcome {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    Outcome::Failed(HandlerError::new("panic", text.unwrap_or_else(|| "the handler panicked".into())))
+fn poll_call(call: &mut Call, cx: &mut Context<'_>) -> Poll<Outcome> {
+    catch(|| Pin::new(call).poll(cx)).unwrap_or_else(|panic| Poll::Ready(Panicked::into_outcome(panic)))
 }
 
-fn timed_out() -> Outcome {
+/// What a call held is dropped here: a panic in that must not end the lane, at each attempt anew.
+pub(super) fn drop_call(call: &mut Call) {
+    drop_safely(std::mem::replace(call, Call::known(Outcome::Verdict(Verdict::Ack))));
+}
+
+pub(super) fn timed_out() -> Outcome {
     Outcome::Failed(HandlerError::new(
         "timeout",
-        "the call took longer than the handler's `timeout` and was cancelled",
+        "the call took longer than the handler's `timeout`, and was cancelled",
     ))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One timer a lane, set to the earliest moment: a suspended call arms none of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tracing::warn;
 use super::LaneTask;
 use super::slots::State;
 use super::stage::Due;
+use super::step::Wait;
 
 /// A call without `timeout` that takes longer is warned about, once.
 const SLOW: Duration = Duration::from_secs(10);
@@ -41,6 +42,17 @@ pub(super) enum Kind {
     Acking,
     /// A look at calls that take long.
     Slow,
+}
+
+/// What a call that takes long does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slow {
+    /// Waits, as an async call does.
+    Waits,
+    /// Waits for a thread to begin on.
+    Queued,
+    /// Runs on its own thread, since then.
+    Blocks(Instant),
 }
 
 impl Timers {
@@ -143,28 +155,53 @@ impl LaneTask {
         let (mut running, mut slowest) = (false, None);
         let after = self.look_after();
         let has_timeout = self.subscriber.timeout.is_some();
+        let plain = self.plain_calls();
         let mut told = Vec::new();
         for (offset, slot) in self.slots.iter_mut().filter(|(_, slot)| slot.state() == State::Running) {
             running = true;
-            if now - slot.since < after {
+            let kind = plain.get(&offset).copied().unwrap_or(Slow::Waits);
+            let since = if let Slow::Blocks(since) = kind { since } else { slot.since };
+            if now - since < after {
                 continue;
             }
-            if slowest.is_none_or(|(_, since)| slot.since < since) {
-                slowest = Some((offset, slot.since));
+            // What waits for a thread is not a call that takes long: those that have the threads are.
+            if kind != Slow::Queued && slowest.is_none_or(|(_, slow)| since < slow) {
+                slowest = Some((offset, since));
             }
-            if now - slot.since >= SLOW && !has_timeout && !std::mem::replace(&mut slot.is_slow, true) {
-                told.push((offset, slot.attempt));
+            let is_told = has_timeout && kind == Slow::Waits;
+            if now - since >= SLOW && !is_told && !std::mem::replace(&mut slot.is_slow, true) {
+                told.push((offset, slot.attempt, kind));
             }
         }
-        for (offset, attempt) in told {
+        for (offset, attempt, kind) in told {
+            let what = match kind {
+                Slow::Waits => {
+                    "a call takes longer than 10 s; it goes on (set `timeout` to have such calls cancelled)"
+                }
+                Slow::Blocks(_) => {
+                    "a call takes longer than 10 s; it is a plain `fn`, which nothing can cancel, so it is waited for"
+                }
+                Slow::Queued => {
+                    "a call waits longer than 10 s for a thread: all threads of the blocking pool are busy (plain \
+                     `fn` handlers and whatever else blocks share them)"
+                }
+            };
             warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
-                handler = %self.subscriber.handler, attempt,
-                "a call takes longer than {SLOW:?}; it goes on (set `timeout` to have such calls cancelled)");
+                handler = %self.subscriber.handler, attempt, "{what}");
         }
         self.note_slow(slowest);
         if running {
             self.timers.watch(now, after);
         }
+    }
+
+    /// The calls of plain functions, by offset.
+    fn plain_calls(&self) -> BTreeMap<i64, Slow> {
+        let calls = self.running.iter().filter_map(|step| match &step.wait {
+            Wait::Call { call, .. } => Some((step.offset, call.as_plain()?)),
+            Wait::Confirm(_) => None,
+        });
+        calls.map(|(offset, plain)| (offset, plain.begun().map_or(Slow::Queued, Slow::Blocks))).collect()
     }
 
     fn note_slow(&mut self, slowest: Option<(i64, Instant)>) {

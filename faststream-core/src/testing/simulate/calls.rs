@@ -87,6 +87,12 @@ impl Account {
             let what = describe(outcome);
             format!("{handler} ends {topic}/{partition} offset {offset}, attempt {attempt}: {what} (lane {number})")
         });
+        if self.plain.keys().any(|(_, of, at)| (*of, *at) == (lane, offset)) {
+            let sentence = format!(
+                "{topic}/{partition}, offset {offset}, handler {handler}: attempt {attempt} ended, and its function still runs"
+            );
+            self.violated(Promise::Order, sentence);
+        }
         if !known {
             let sentence = format!(
                 "{topic}/{partition}, offset {offset}, handler {handler}: attempt {attempt} ended, and was never given \
@@ -94,6 +100,39 @@ impl Account {
             );
             self.violated(Promise::Order, sentence);
         }
+    }
+
+    /// A plain function begins: only now, however long it waited for a thread.
+    pub(super) fn plain_begins(&mut self, instance: u64, begin: &CallBegin<'_>) {
+        let CallBegin { handler, lane, offset, attempt } = *begin;
+        let Some(account) = self.lanes.get(&lane) else { return };
+        let (number, over, place, origin) =
+            (account.number, account.over, account.name(), account.origin(offset));
+        self.note(("plain begins", number, offset, attempt), || {
+            format!("{handler} has a thread for {place} offset {offset}, attempt {attempt} (lane {number})")
+        });
+        let running = self.plain.iter().find(|((of, ..), other)| *of == instance && **other == origin);
+        let sentence = format!("{place}, offset {offset}, handler {handler}, attempt {attempt}:");
+        if over {
+            let sentence = format!("{sentence} its function begins after the end of its assignment");
+            self.violated(Promise::StaleHasNoEffect, sentence);
+        } else if running.is_some() {
+            self.violated(Promise::Order, format!("{sentence} the function of its last attempt still runs"));
+        }
+        self.plain.insert((instance, lane, offset), origin);
+    }
+
+    /// A plain function ended, whether its assignment is over or not.
+    pub(super) fn plain_ended(&mut self, instance: u64, begin: &CallBegin<'_>) {
+        let CallBegin { handler, lane, offset, attempt } = *begin;
+        self.plain.remove(&(instance, lane, offset));
+        let Some(account) = self.lanes.get(&lane) else { return };
+        let (number, place) = (account.number, account.name());
+        self.note(("plain ends", number, offset, attempt), || {
+            format!(
+                "{handler} leaves its thread at {place} offset {offset}, attempt {attempt} (lane {number})"
+            )
+        });
     }
 
     pub(super) fn settled_by_hand(

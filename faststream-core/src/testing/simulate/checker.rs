@@ -49,6 +49,8 @@ pub(super) struct Account {
     pub(super) reads_broken: bool,
     /// Until when nobody needs to read a partition.
     pub(super) unsettled_until: Instant,
+    /// Plain functions that run, by instance, assignment and offset.
+    pub(super) plain: BTreeMap<(u64, Epoch, i64), Origin>,
     pub(super) violation: Option<Violation>,
     pub(super) calls: u64,
     pub(super) records: u64,
@@ -83,6 +85,7 @@ impl Checker {
             disturbed_until: now,
             reads_broken: false,
             unsettled_until: now,
+            plain: BTreeMap::new(),
             violation: None,
             calls: 0,
             records: 0,
@@ -158,21 +161,35 @@ impl Watch for Checker {
     }
 }
 
-impl Observer for Checker {
+/// One instance of the app, as its observer.
+pub(super) struct Instance {
+    pub(super) number: u64,
+    pub(super) checker: Arc<Checker>,
+}
+
+impl Observer for Instance {
     fn begins(&self, begin: &CallBegin<'_>) {
-        self.account().begins(begin);
+        self.checker.account().begins(begin);
+    }
+
+    fn plain_begins(&self, begin: &CallBegin<'_>) {
+        self.checker.account().plain_begins(self.number, begin);
+    }
+
+    fn plain_ended(&self, begin: &CallBegin<'_>) {
+        self.checker.account().plain_ended(self.number, begin);
     }
 
     fn called(&self, report: &CallReport<'_>) {
-        self.account().called(report);
+        self.checker.account().called(report);
     }
 
     fn settled_by_hand(&self, lane: Epoch, offset: i64, attempt: u32, verdict: &Verdict, accepted: bool) {
-        self.account().settled_by_hand(lane, offset, attempt, verdict, accepted);
+        self.checker.account().settled_by_hand(lane, offset, attempt, verdict, accepted);
     }
 
     fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, fate: &'static str) {
-        self.account().note((fate, topic, partition, offset), || {
+        self.checker.account().note((fate, topic, partition, offset), || {
             format!("{topic}/{partition} offset {offset} of {handler}: {fate}")
         });
     }

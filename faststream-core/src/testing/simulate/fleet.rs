@@ -10,13 +10,14 @@ use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::checker::Checker;
+use super::checker::{self, Checker};
 use super::promise::Promise;
+use super::turns::Turns;
 use super::world::Named;
 use crate::app::{Brokers, Environment, Exit, FastStream, Plan, Running, Setting, StartOptions};
 use crate::broker::Broker;
 use crate::memory::{MemoryBroker, STARTED};
-use crate::runtime::{HeldRecord, Quiet};
+use crate::runtime::{HeldRecord, Quiet, Threads};
 
 /// What a stop may take beyond the drain time, and when the broker is away.
 const STOP: Duration = Duration::from_secs(2);
@@ -44,6 +45,8 @@ pub(super) struct Fleet<'f> {
     pub(super) offline_until: Instant,
     began: Instant,
     numbers: u64,
+    /// Where plain functions run.
+    turns: Arc<Turns>,
 }
 
 pub(super) struct Instance {
@@ -73,6 +76,7 @@ impl<'f> Fleet<'f> {
             offline_until: now,
             began: now,
             numbers: 0,
+            turns: Arc::new(Turns::new()),
         }
     }
 
@@ -109,9 +113,9 @@ impl<'f> Fleet<'f> {
         let number = self.numbers;
         let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
         let options = StartOptions {
-            observer: Some(Arc::clone(&self.checker) as _),
+            observer: Some(Arc::new(checker::Instance { number, checker: Arc::clone(&self.checker) })),
             quiet: Arc::clone(&self.quiet),
-            inline_blocking: true,
+            threads: Threads::Given(Arc::clone(&self.turns) as _),
             seed: Some(self.seed.wrapping_add(number)),
             started: Some(STARTED.saturating_add(passed)),
         };
@@ -127,6 +131,8 @@ impl<'f> Fleet<'f> {
         let Instance { number, running } = self.running.remove(index);
         self.checker.account().note(("crash", number), || format!("instance {number} crashes"));
         drop(running);
+        // Its threads are no more, whatever they do.
+        self.checker.account().plain.retain(|(instance, ..), _| *instance != number);
     }
 
     /// Asks an instance to drain and to end.

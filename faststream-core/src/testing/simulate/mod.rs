@@ -24,6 +24,7 @@ mod scenario;
 mod schedule;
 mod threads;
 mod timeline;
+mod turns;
 mod world;
 
 use std::future::Future;
@@ -33,6 +34,7 @@ pub use faults::{Fault, Faults};
 pub use random::{Random, random, random_of_run};
 pub use report::Report;
 pub use scenario::Scenario;
+pub(super) use turns::block_for;
 pub use world::World;
 
 use self::fleet::Factory;

@@ -2,11 +2,16 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Shared>> = const { RefCell::new(None) };
 }
+
+/// A simulation's randomness, for those of its threads that take turns.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Current>>);
 
 /// The simulation that runs on this thread.
 struct Current {
@@ -82,7 +87,12 @@ pub(super) struct Scope(());
 impl Scope {
     pub(super) fn enter(seed: u64) -> Self {
         let rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17));
-        CURRENT.set(Some(Current { seed, rng, calm: false }));
+        Self::join(Shared(Arc::new(Mutex::new(Current { seed, rng, calm: false }))))
+    }
+
+    /// As another thread of a simulation.
+    pub(super) fn join(shared: Shared) -> Self {
+        CURRENT.set(Some(shared));
         Self(())
     }
 }
@@ -103,6 +113,13 @@ pub(super) fn is_running() -> bool {
     with(|_| ()).is_some()
 }
 
+/// What the threads of the simulation that runs on this thread share.
+pub(super) fn shared() -> Option<Shared> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
 fn with<R>(look: impl FnOnce(&mut Current) -> R) -> Option<R> {
-    CURRENT.try_with(|current| current.try_borrow_mut().ok()?.as_mut().map(look)).ok().flatten()
+    let Shared(current) = shared()?;
+    let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+    Some(look(&mut current))
 }

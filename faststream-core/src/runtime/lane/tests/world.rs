@@ -175,7 +175,7 @@ impl World {
             producer: Arc::new(ScriptedProducer(script.clone())),
             observer: None,
             quiet: Arc::new(Quiet::default()),
-            inline_blocking: true,
+            plain: crate::runtime::PlainCalls::default(),
             skips,
             stop: Arc::new(StopRequest::default()),
             started: (0, Instant::now()),

@@ -1,0 +1,299 @@
+//! Calls of plain `fn` handlers: they run on a thread that may block, and nothing can cancel them.
+//!
+//! A call goes through four moments. It is *queued* for a thread; it has *begun* there; it has *ended*; or it was
+//! *abandoned* before it began. Three rules follow from that no thread can be stopped:
+//!
+//! 1. A queued call whose lane stops, or whose call is dropped, never begins: whoever comes first under the call's lock,
+//!    the thread or the lane, decides. The thread asks the lane as its first act, so not even a lane whose task has no
+//!    thread to be dropped on lets one begin after its fence.
+//! 2. A call that has begun is waited for: the lane learns of its end from the thread, never from a timer. `timeout` is
+//!    compared with what the call took, from its begin, once it has ended.
+//! 3. A lane that is cut off leaves its running calls behind. They are remembered by their record until they end: the
+//!    next assignment in this process waits for them before it begins the same record.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use super::LaneControl;
+use super::panics::{catch, drop_safely};
+use crate::app::{CallBegin, Context};
+use crate::delivery::{Delivery, HandlerError, Outcome};
+use crate::subscriber::Subscriber;
+
+/// Where plain functions run.
+#[derive(Clone, Default)]
+pub enum Threads {
+    /// On the blocking pool of the tokio runtime.
+    #[default]
+    Pool,
+    /// On the threads of a test or a simulation.
+    Given(Arc<dyn RunPlain>),
+}
+
+/// Runs plain functions, each on a thread that may block.
+pub trait RunPlain: Send + Sync {
+    /// Runs it on another thread, now or later, at most once. Returns at once, or when it has ended.
+    fn run(&self, call: Box<dyn FnOnce() + Send>);
+}
+
+/// Plain calls of an app: where they run, and those that outlived their assignment.
+#[derive(Default)]
+pub struct PlainCalls {
+    threads: Threads,
+    left: Mutex<Vec<PlainCall>>,
+}
+
+/// One call of a plain function. Cloning it shares it.
+#[derive(Clone)]
+pub struct PlainCall(Arc<Inner>);
+
+struct Inner {
+    subscriber: Arc<Subscriber>,
+    context: Arc<Context>,
+    control: Arc<LaneControl>,
+    offset: i64,
+    attempt: u32,
+    moment: Mutex<Moment>,
+    /// It ended, or was abandoned.
+    over: Notify,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Queued,
+    Begun {
+        since: Instant,
+        /// Its lane is over; the call is remembered until it ends.
+        left: bool,
+    },
+    Ended,
+    Abandoned,
+}
+
+impl PlainCalls {
+    /// Plain calls that run there.
+    #[must_use]
+    pub fn new(threads: Threads) -> Self {
+        Self { threads, left: Mutex::default() }
+    }
+
+    /// How many calls still run although their assignment is over.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        lock(&self.left).len()
+    }
+
+    fn run(&self, call: impl FnOnce() + Send + 'static) {
+        match &self.threads {
+            Threads::Pool => drop(tokio::task::spawn_blocking(call)),
+            Threads::Given(threads) => threads.run(Box::new(call)),
+        }
+    }
+
+    /// A call of the same record that an earlier assignment left behind.
+    fn earlier(&self, call: &PlainCall) -> Option<PlainCall> {
+        lock(&self.left).iter().find(|left| left.is_for_record_of(call)).cloned()
+    }
+}
+
+impl PlainCall {
+    pub(crate) fn new(delivery: &Delivery<'_>) -> Self {
+        Self(Arc::new(Inner {
+            subscriber: Arc::clone(delivery.subscriber),
+            context: Arc::clone(delivery.context),
+            control: Arc::clone(delivery.control),
+            offset: delivery.offset,
+            attempt: delivery.attempt,
+            moment: Mutex::new(Moment::Queued),
+            over: Notify::new(),
+        }))
+    }
+
+    /// Runs the function on a thread that may block. The error is the outcome of a call that took longer than its
+    /// handler's `timeout`.
+    pub(crate) async fn run<R: Send + 'static>(
+        self,
+        function: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, Outcome> {
+        self.earlier_ended().await;
+        let function = Arc::new(Mutex::new(Some(function)));
+        // Dropped with this future: a function that has not begun is dropped with it, a running one is remembered.
+        let _watch = Watch { call: &self, function: &function };
+        let (tell, told) = oneshot::channel();
+        let (call, given) = (self.clone(), Arc::clone(&function));
+        self.0.context.plain.run(move || {
+            if !call.begin() {
+                return;
+            }
+            let Some(function) = lock(&given).take() else { return };
+            let returned = catch(function);
+            let took = call.end();
+            // If nobody waits for it any more, what it returned is dropped here.
+            drop_safely(tell.send((returned, took)));
+        });
+        let Ok((returned, took)) = told.await else {
+            // Abandoned, or the runtime is shutting down: it never begins, and nobody waits for it.
+            return std::future::pending().await;
+        };
+        match returned {
+            Err(panic) => Err(panic.into_outcome()),
+            Ok(_) if self.0.subscriber.timeout.is_some_and(|timeout| took > timeout) => {
+                Err(self.too_long(took))
+            }
+            Ok(returned) => Ok(returned),
+        }
+    }
+
+    /// Takes back a call that has not begun: from now on it never begins. False if it has.
+    pub(crate) fn abandon(&self) -> bool {
+        let mut moment = self.moment();
+        if *moment == Moment::Queued {
+            *moment = Moment::Abandoned;
+        }
+        *moment == Moment::Abandoned
+    }
+
+    /// Since when it runs; `None` while it is queued.
+    pub(crate) fn begun(&self) -> Option<Instant> {
+        if let Moment::Begun { since, .. } = *self.moment() { Some(since) } else { None }
+    }
+
+    /// The thread's first act.
+    fn begin(&self) -> bool {
+        let Inner { subscriber, context, control, offset, attempt, .. } = &*self.0;
+        let mut moment = self.moment();
+        if *moment != Moment::Queued {
+            return false;
+        }
+        // Counted before the lane is asked: whoever fences it sees this call, or this call sees the fence.
+        control.plain_begins(*offset);
+        if control.is_stopping() {
+            control.plain_ended(*offset);
+            *moment = Moment::Abandoned;
+            return false;
+        }
+        *moment = Moment::Begun { since: Instant::now(), left: false };
+        drop(moment);
+        if let Some(observer) = &context.observer {
+            let handler = &subscriber.handler;
+            observer.plain_begins(&CallBegin {
+                handler,
+                lane: control.epoch,
+                offset: *offset,
+                attempt: *attempt,
+            });
+        }
+        true
+    }
+
+    /// The thread's last act before it tells what was returned. Returns how long it took.
+    fn end(&self) -> Duration {
+        let Inner { subscriber, context, control, offset, attempt, over, .. } = &*self.0;
+        if let Some(observer) = &context.observer {
+            let handler = &subscriber.handler;
+            observer.plain_ended(&CallBegin {
+                handler,
+                lane: control.epoch,
+                offset: *offset,
+                attempt: *attempt,
+            });
+        }
+        let before = std::mem::replace(&mut *self.moment(), Moment::Ended);
+        control.plain_ended(*offset);
+        let Moment::Begun { since, left } = before else { return Duration::ZERO };
+        if left {
+            lock(&context.plain.left).retain(|other| !Arc::ptr_eq(&other.0, &self.0));
+        }
+        over.notify_waiters();
+        since.elapsed()
+    }
+
+    /// Its lane waits for it no more.
+    fn leave(&self) {
+        if let Moment::Begun { left, .. } = &mut *self.moment() {
+            *left = true;
+            lock(&self.0.context.plain.left).push(self.clone());
+        }
+    }
+
+    /// Waits until no earlier assignment's call of this record runs any more.
+    async fn earlier_ended(&self) {
+        #[cfg(feature = "planted-bugs")]
+        if super::planted::is_planted(super::planted::Planted::CancelPlain) {
+            return;
+        }
+        while let Some(earlier) = self.0.context.plain.earlier(self) {
+            let over = earlier.0.over.notified();
+            tokio::pin!(over);
+            // Registered before the look, or an end in between would be missed.
+            over.as_mut().enable();
+            if earlier.begun().is_some() {
+                over.await;
+            }
+        }
+    }
+
+    fn is_for_record_of(&self, other: &Self) -> bool {
+        let (one, other) = (&*self.0, &*other.0);
+        one.offset == other.offset
+            && one.subscriber.handler == other.subscriber.handler
+            && one.subscriber.group == other.subscriber.group
+            && one.control.is_of_partition_of(&other.control)
+    }
+
+    fn too_long(&self, took: Duration) -> Outcome {
+        let timeout = self.0.subscriber.timeout.unwrap_or_default();
+        let message = format!(
+            "the call took {took:.1?}, longer than the handler's `timeout` of {timeout:?}; a plain `fn` cannot be \
+             cancelled, so it was waited for"
+        );
+        Outcome::Failed(HandlerError::new("timeout", message))
+    }
+
+    fn moment(&self) -> MutexGuard<'_, Moment> {
+        lock(&self.0.moment)
+    }
+}
+
+/// Ends with the lane's call.
+struct Watch<'a, F> {
+    call: &'a PlainCall,
+    function: &'a Mutex<Option<F>>,
+}
+
+impl<F> Drop for Watch<'_, F> {
+    fn drop(&mut self) {
+        if self.call.abandon() {
+            // It never begins: what it owns is dropped now, not when a thread has time for it.
+            let function = lock(self.function).take();
+            drop(function);
+        } else {
+            self.call.leave();
+        }
+    }
+}
+
+impl std::fmt::Debug for Threads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Self::Pool) { "Pool" } else { "Given" })
+    }
+}
+
+impl std::fmt::Debug for PlainCalls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlainCalls").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for PlainCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlainCall").field("offset", &self.0.offset).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

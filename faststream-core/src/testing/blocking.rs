@@ -1,0 +1,169 @@
+//! Plain `fn`s in tests: on the blocking pool as in production, and what that means for virtual time.
+//!
+//! The clock stands still while one runs: tokio holds it as long as a blocking task runs. What a function waits for by
+//! the clock (`Handle::block_on` of a timer) would never come then, so after a moment of real time the clock goes on, at
+//! the pace of real time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, advance};
+
+use super::simulate;
+use crate::runtime::{RunPlain, Threads};
+
+/// The clock stands still for calls that take no longer, in real time.
+const STILL: Duration = Duration::from_millis(100);
+/// The steps of its pace.
+const STEP: Duration = Duration::from_millis(5);
+
+thread_local! {
+    /// A test in virtual time runs on this thread.
+    static VIRTUAL: Cell<bool> = const { Cell::new(false) };
+    /// A plain function of such a test runs on this thread, for this runtime.
+    static CALLED_BY: RefCell<Option<Handle>> = const { RefCell::new(None) };
+}
+
+/// Blocks the thread of a plain `fn` for a while: of virtual time in a test or a simulation, of real time elsewhere.
+///
+/// What stands for slow work in handlers under test. In a simulation nothing else lets a plain `fn` take (virtual) time
+/// so that the seed replays.
+///
+/// # Panics
+/// On the thread of the test itself, in virtual time: `tokio::time::sleep` is for that.
+pub fn block_for(duration: Duration) {
+    assert!(!VIRTUAL.get(), "`block_for` is for plain functions: use `tokio::time::sleep` here");
+    if simulate::block_for(duration) {
+        return;
+    }
+    match CALLED_BY.with_borrow(Clone::clone) {
+        None => std::thread::sleep(duration),
+        Some(handle) => {
+            let until = Instant::now() + duration;
+            // In steps: what is due in between comes in its order.
+            let step = (duration / 100).max(STEP);
+            while Instant::now() < until && move_clock(&handle, step.min(until - Instant::now())) {}
+        }
+    }
+}
+
+/// Moves a paused clock; false if its runtime is gone.
+fn move_clock(handle: &Handle, by: Duration) -> bool {
+    let (done, moved) = channel();
+    handle.spawn(async move {
+        advance(by).await;
+        let _ = done.send(());
+    });
+    moved.recv().is_ok()
+}
+
+/// A test in virtual time runs on this thread until this is dropped.
+pub(super) struct VirtualTime(());
+
+impl VirtualTime {
+    pub(super) fn enter() -> Self {
+        VIRTUAL.set(true);
+        Self(())
+    }
+}
+
+impl Drop for VirtualTime {
+    fn drop(&mut self) {
+        VIRTUAL.set(false);
+    }
+}
+
+/// Where the plain functions of an app under test run.
+pub(super) fn threads() -> Threads {
+    if VIRTUAL.get() { Threads::Given(Arc::new(Paced::default())) } else { Threads::Pool }
+}
+
+/// The blocking pool, and the clock's pace while it is busy.
+#[derive(Default)]
+struct Paced(Arc<Calls>);
+
+#[derive(Default)]
+struct Calls {
+    known: Mutex<Known>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Known {
+    made: u64,
+    /// Those that run or wait for a thread, and since when in real time.
+    open: BTreeMap<u64, std::time::Instant>,
+    /// Somebody keeps the pace.
+    is_paced: bool,
+}
+
+/// Until it is dropped, a call is open.
+struct Open {
+    calls: Arc<Calls>,
+    number: u64,
+}
+
+impl RunPlain for Paced {
+    fn run(&self, call: Box<dyn FnOnce() + Send>) {
+        let handle = Handle::current();
+        let mut known = self.0.known();
+        known.made += 1;
+        let number = known.made;
+        known.open.insert(number, std::time::Instant::now());
+        let is_paced = std::mem::replace(&mut known.is_paced, true);
+        drop(known);
+        let open = Open { calls: Arc::clone(&self.0), number };
+        if !is_paced {
+            let (calls, handle) = (Arc::clone(&self.0), handle.clone());
+            tokio::task::spawn_blocking(move || calls.keep_pace(&handle));
+        }
+        tokio::task::spawn_blocking(move || {
+            let _open = open;
+            CALLED_BY.set(Some(handle));
+            call();
+            CALLED_BY.set(None);
+        });
+    }
+}
+
+impl Calls {
+    /// Lets time pass as it really does, while a call is open for long.
+    fn keep_pace(&self, handle: &Handle) {
+        let mut last = std::time::Instant::now();
+        let mut known = self.known();
+        loop {
+            if known.open.is_empty() {
+                known.is_paced = false;
+                return;
+            }
+            let waited = self.changed.wait_timeout(known, STEP);
+            known = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let passed = last.elapsed();
+            let is_long = known.open.values().any(|since| since.elapsed() > STILL);
+            if passed < STEP {
+                continue;
+            }
+            last = std::time::Instant::now();
+            if is_long {
+                drop(known);
+                move_clock(handle, passed);
+                known = self.known();
+            }
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.calls.known().open.remove(&self.number);
+        self.calls.changed.notify_all();
+    }
+}
