@@ -1,7 +1,8 @@
 //! The Kafka broker as an app sees it: its settings, one producer, a membership per group.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use faststream_core::broker::{
     BoxFuture, Broker, BrokerError, GroupRequest, MissingTopic, Producer, TopicRequest,
@@ -10,7 +11,7 @@ use faststream_core::runtime::Member;
 
 use crate::config::KafkaConfig;
 use crate::connect;
-use crate::consumer;
+use crate::consumer::{self, CommitPause};
 use crate::producer::KafkaProducer;
 use crate::topics;
 
@@ -27,6 +28,8 @@ pub struct Kafka {
     config: KafkaConfig,
     /// Made at the first call; the settings do not change, so neither does a refusal.
     producer: OnceLock<Result<Arc<KafkaProducer>, BrokerError>>,
+    /// By group: what its next client has to know of the one before.
+    commit_pauses: Mutex<BTreeMap<Arc<str>, Arc<CommitPause>>>,
 }
 
 impl Kafka {
@@ -46,7 +49,7 @@ impl Kafka {
     /// The cluster with these settings.
     #[must_use]
     pub fn with(config: KafkaConfig) -> Self {
-        Self { config, producer: OnceLock::new() }
+        Self { config, producer: OnceLock::new(), commit_pauses: Mutex::default() }
     }
 
     /// Sets any property of librdkafka; see [`KafkaConfig::property`].
@@ -89,7 +92,10 @@ impl Broker for Kafka {
     }
 
     fn join(&self, request: GroupRequest, member: Member) -> Result<(), BrokerError> {
-        consumer::join(&self.config.consumer_config(&request), &self.describe(), request, member)
+        let mut pauses = self.commit_pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = Arc::clone(pauses.entry(Arc::clone(&request.group)).or_default());
+        drop(pauses);
+        consumer::join(&self.config.consumer_config(&request), &self.describe(), request, member, pause)
     }
 
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>> {

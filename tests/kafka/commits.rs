@@ -228,3 +228,45 @@ fn a_commit_that_is_refused_for_one_partition_is_told_of_that_one_until_it_is_ac
     group.all_is_committed(what);
     assert_eq!(none_is_lost(what, &member.stop_cleanly(what), written), 0, "handled again");
 }
+
+/// 22 is an illegal generation: each such answer costs the membership, and all that was handled since the last commit is
+/// handled again.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_membership_that_is_lost_by_each_commit_is_not_lost_every_second() {
+    const ILLEGAL_GENERATION: i16 = 22;
+    let world = BehindProxy::shared();
+    let outages: &[u64] = if in_full() { &[3, 8, 20] } else { &[8] };
+    let cells: Vec<(Protocol, u64)> =
+        outages.iter().flat_map(|seconds| PROTOCOLS.map(|protocol| (protocol, *seconds))).collect();
+    play_all(&cells, |(protocol, seconds)| {
+        let what = format!("{protocol:?}, refused for {seconds} s");
+        let group = world.group("costly", *protocol, PARTITIONS);
+        let feed = Feed::start(&group, RATE);
+        let member = group.join();
+        member.first_since(&what, Instant::now());
+        wait_quickly(&what, || group.committed().len() == 4);
+        let outage = Duration::from_secs(*seconds);
+        let rule = Rule::new(Api::OffsetCommit, Fault::Refuse(ILLEGAL_GENERATION)).group(&group.name);
+        let refusing = world.proxy.hurt(rule.lasting(outage));
+        let ended = Instant::now() + outage;
+        thread::sleep(outage);
+        let written = feed.finish();
+        group.all_is_committed(&what);
+        let late = ended.elapsed();
+        let all = member.stop_cleanly(&what);
+        let again = none_is_lost(&what, &all, written);
+        let mut times: BTreeMap<u64, u32> = BTreeMap::new();
+        all.iter().for_each(|handled| *times.entry(handled.id).or_default() += 1);
+        let most = times.values().copied().max().unwrap_or_default();
+        let hits = refusing.hits();
+        let line = format!(
+            "{what}: {hits} refused, a record handled {most} times at most, {again} again of {written}, all committed \
+             {late:?} after the end"
+        );
+        // The first one, and what pauses that double allow.
+        let allowed = 2 + (seconds / 2 + 1).ilog2();
+        let is_late = late > outage + SESSION + Duration::from_secs(4);
+        if most > allowed || is_late { Err(format!("{line}; {allowed} times allowed")) } else { Ok(line) }
+    });
+}

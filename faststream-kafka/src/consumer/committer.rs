@@ -3,11 +3,15 @@
 //! librdkafka sends a commit that was not answered once more, with the offsets it had: behind a newer one, it would set the
 //! group back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use faststream_core::broker::CommitClass;
 use rdkafka::ClientConfig;
 
 use super::assignment::Start;
+use super::classify::classify;
+use super::commit_pause::CommitPause;
 use super::context::Committed;
 
 /// How often librdkafka sends a commit at most.
@@ -23,13 +27,30 @@ pub(super) struct Committer {
     is_wanted: bool,
     /// The commit that has no result yet: when it was sent, and what.
     sent: Option<(Instant, Vec<Start>)>,
+    /// Grows while commits cost the membership.
+    pause: Arc<CommitPause>,
+    /// The last commit was refused in a way that costs the membership.
+    is_refused: bool,
+    gate: Gate,
+}
+
+/// Whether a commit may be sent, after one has cost the membership.
+enum Gate {
+    Open,
+    /// Not before partitions are assigned again.
+    Lost,
+    /// They are: not before then.
+    Until(Instant),
 }
 
 impl Committer {
-    pub(super) fn new(interval: Duration, config: &ClientConfig) -> Self {
+    /// `pause` is the group's: a client may be replaced because of such a commit.
+    pub(super) fn new(interval: Duration, config: &ClientConfig, pause: Arc<CommitPause>) -> Self {
         let timeout = config.get("socket.timeout.ms").and_then(|text| text.parse().ok()).unwrap_or(60_000);
         let given_up = Duration::from_millis(timeout) * TRIES + BETWEEN;
-        Self { interval, given_up, next: Instant::now() + interval, is_wanted: false, sent: None }
+        let gate = if pause.get().is_zero() { Gate::Open } else { Gate::Lost };
+        let next = Instant::now() + interval;
+        Self { interval, given_up, next, is_wanted: false, sent: None, pause, is_refused: false, gate }
     }
 
     /// Somebody waits: the next commit is due.
@@ -47,7 +68,28 @@ impl Committer {
     }
 
     pub(super) fn is_due(&self) -> bool {
-        !self.is_busy() && (self.is_wanted || Instant::now() >= self.next)
+        let now = Instant::now();
+        let may_be_sent = match self.gate {
+            Gate::Open => true,
+            Gate::Lost => false,
+            Gate::Until(until) => now >= until,
+        };
+        may_be_sent && !self.is_busy() && (self.is_wanted || now >= self.next)
+    }
+
+    /// The membership was lost, or the client is beyond repair.
+    pub(super) fn lost(&mut self) {
+        if std::mem::take(&mut self.is_refused) {
+            self.pause.lengthen();
+            self.gate = Gate::Lost;
+        }
+    }
+
+    /// Partitions are assigned.
+    pub(super) fn assigned(&mut self) {
+        if matches!(self.gate, Gate::Lost) {
+            self.gate = Gate::Until(Instant::now() + self.pause.get());
+        }
     }
 
     /// A commit is tried now.
@@ -68,6 +110,14 @@ impl Committer {
         };
         if result.is_empty() || self.sent.as_ref().is_some_and(|(_, offsets)| is_ours(offsets)) {
             self.sent = None;
+        }
+        for one in result {
+            let class = one.error.map(|code| classify(code).class);
+            self.is_refused = matches!(class, Some(CommitClass::Stale | CommitClass::Fatal));
+            if class.is_none() {
+                self.pause.end();
+                self.gate = Gate::Open;
+            }
         }
     }
 

@@ -182,6 +182,9 @@ impl Control {
                 Happened::Assign(places) => self.owed.push_back(Owed::Assign { places, fetch: None }),
                 Happened::Revoke { places, lost } => {
                     let kind = if lost { Revoke::Lost } else { Revoke::Moved };
+                    if lost {
+                        self.committer.lost();
+                    }
                     self.owed.push_back(Owed::Revoke { places, kind, told: None, answered: None });
                 }
                 Happened::Committed(committed) => {
@@ -218,6 +221,7 @@ impl Control {
         }
         let Some((code, reason)) = fatal_error(&self.client) else { return };
         self.broken = true;
+        self.committer.lost();
         self.fence_all();
         let code: rdkafka::types::RDKafkaErrorCode = code.into();
         let message = format!("{code:?}: {reason}{}", cure(code));

@@ -5,6 +5,7 @@ mod at_join;
 mod classify;
 mod client;
 mod closing;
+mod commit_pause;
 mod committer;
 mod context;
 mod control;
@@ -25,6 +26,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub(crate) use self::client::Client;
+pub(crate) use self::commit_pause::CommitPause;
 use self::committer::Committer;
 use self::context::GroupContext;
 use self::control::Control;
@@ -37,6 +39,7 @@ pub(crate) fn join(
     who: &str,
     request: GroupRequest,
     member: Member,
+    pause: Arc<CommitPause>,
 ) -> Result<(), BrokerError> {
     let group = Arc::clone(&request.group);
     let secrets = Secrets::of(config);
@@ -55,7 +58,7 @@ pub(crate) fn join(
     let names: Vec<&str> = at_once.collect();
     let subscribed = if names.is_empty() { Ok(()) } else { client.consumer().subscribe(&names) };
     subscribed.map_err(|error| failed("subscribing", &error))?;
-    let committer = Committer::new(request.commit_interval, config);
+    let committer = Committer::new(request.commit_interval, config, pause);
     let control = Control::new(client, Arc::new(request), member, committer);
     let thread = std::thread::Builder::new().name(format!("fs-{group}"));
     thread.spawn(move || control.run()).map(drop).map_err(|error| failed("starting its thread", &error))

@@ -97,6 +97,7 @@ impl Control {
         let starts: Vec<Start> = places.into_iter().map(start).collect();
         self.straighten();
         self.answered("assign", assignment::assign(self.client.consumer(), &starts));
+        self.committer.assigned();
         self.tell(Event::Assigned(lanes));
         wakeup::leaders(&self.client, kept);
         if !fetch.is_done() {
