@@ -150,3 +150,20 @@ fn a_call_that_blocks_its_thread_is_named() {
     drop(running);
     runtime.shutdown_background();
 }
+
+#[faststream::test]
+async fn a_membership_that_is_lost_and_does_not_come_back_is_not_ready_until_it_does() {
+    let app = TestApp::start(app("sleeps")).await;
+    app.publish("slow", &0_u64).await;
+    // Each is asked again after a tenth of a second: nothing is assigned for 30 s.
+    app.broker().fail_offset_fetch(300);
+    app.broker().lose("health");
+    tokio::time::sleep(SECOND).await;
+    let health = app.health();
+    assert!(health.ready && health.degraded && said(&health, "its assignment was lost"), "{health:?}");
+    tokio::time::sleep(SECOND * 11).await;
+    let health = app.health();
+    assert!(health.live && !health.ready && said(&health, "there is no new one yet"), "{health:?}");
+    tokio::time::sleep(SECOND * 30).await;
+    assert!(app.health().ready && !app.health().degraded, "{:?}", app.health());
+}

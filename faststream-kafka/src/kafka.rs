@@ -11,7 +11,7 @@ use faststream_core::runtime::Member;
 
 use crate::config::KafkaConfig;
 use crate::connect;
-use crate::consumer::{self, CommitPause};
+use crate::consumer::{self, Kept};
 use crate::producer::KafkaProducer;
 use crate::topics;
 
@@ -29,7 +29,7 @@ pub struct Kafka {
     /// Made at the first call; the settings do not change, so neither does a refusal.
     producer: OnceLock<Result<Arc<KafkaProducer>, BrokerError>>,
     /// By group: what its next client has to know of the one before.
-    commit_pauses: Mutex<BTreeMap<Arc<str>, Arc<CommitPause>>>,
+    kept: Mutex<BTreeMap<Arc<str>, Kept>>,
 }
 
 impl Kafka {
@@ -49,7 +49,7 @@ impl Kafka {
     /// The cluster with these settings.
     #[must_use]
     pub fn with(config: KafkaConfig) -> Self {
-        Self { config, producer: OnceLock::new(), commit_pauses: Mutex::default() }
+        Self { config, producer: OnceLock::new(), kept: Mutex::default() }
     }
 
     /// Sets any property of librdkafka; see [`KafkaConfig::property`].
@@ -92,10 +92,14 @@ impl Broker for Kafka {
     }
 
     fn join(&self, request: GroupRequest, member: Member) -> Result<(), BrokerError> {
-        let mut pauses = self.commit_pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        let pause = Arc::clone(pauses.entry(Arc::clone(&request.group)).or_default());
-        drop(pauses);
-        consumer::join(&self.config.consumer_config(&request), &self.describe(), request, member, pause)
+        let who = self.describe();
+        let config = self.config.consumer_config(&request);
+        let kept = {
+            let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let group = Arc::clone(&request.group);
+            all.entry(group).or_insert_with_key(|group| Kept::new(&who, group, &config)).clone()
+        };
+        consumer::join(&config, self.config.producer_config(), &who, request, member, kept)
     }
 
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>> {

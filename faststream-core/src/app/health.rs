@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use super::membership::Membership;
+use crate::policy::GroupSettings;
 use crate::runtime::{MemberStatus, StuckCall};
 
 /// For how long commits may fail before the app is not ready.
 const COMMITS_FAIL: Duration = Duration::from_secs(60);
+/// What a membership that was lost may take to be assigned something again, beyond the drain time: others give back first.
+const REBALANCE: Duration = Duration::from_secs(5);
 /// A client that nobody polls for so long is dead: it is polled 50 times a second.
 const SILENT: Duration = Duration::from_secs(30);
 
@@ -28,8 +31,9 @@ const SILENT: Duration = Duration::from_secs(30);
 pub struct Health {
     /// False if only a restart can help.
     pub live: bool,
-    /// False while starting and shutting down, until every group had its first assignment, while all partitions of a
-    /// group are held, and while commits fail for over a minute.
+    /// False while starting and shutting down, until every group had its first assignment, while a group's assignment
+    /// was lost and none came within its rebalance time (`drain` and 5 s), while all partitions of a group are held, and
+    /// while commits fail for over a minute.
     pub ready: bool,
     /// Works, but something needs a look.
     pub degraded: bool,
@@ -46,18 +50,35 @@ impl Health {
         }
         for membership in memberships {
             let group = &membership.plan.request.group;
-            let restarts = membership.restarts();
+            let (restarts, why) = membership.restarts();
             if restarts > 0 {
-                health.reasons.push(format!("group {group}: its client was replaced {restarts} times"));
+                let last =
+                    format!("its client was replaced {restarts} times, the last time because of {why}");
+                health.reasons.push(format!("group {group}: {last}"));
             }
-            health.add(group, &membership.status(), membership.plan.settings.handler_ttl);
+            health.add(group, &membership.status(), &membership.plan.settings);
         }
         health
     }
 
-    fn add(&mut self, group: &str, status: &MemberStatus, ttl: Option<Duration>) {
+    fn add(&mut self, group: &str, status: &MemberStatus, settings: &GroupSettings) {
         if !status.assigned {
             self.not_ready(format!("group {group}: no assignment yet"));
+        } else if let Some(lost_for) = status.lost_for {
+            self.degraded = true;
+            let seconds = lost_for.as_secs();
+            let reason = format!(
+                "group {group}: its assignment was lost {seconds} s ago, and there is no new one yet"
+            );
+            if lost_for > settings.drain + REBALANCE {
+                self.not_ready(reason)
+            } else {
+                self.reasons.push(reason)
+            }
+        }
+        for problem in &status.problems {
+            self.degraded = true;
+            self.reasons.push(format!("group {group}: {problem}"));
         }
         for held in &status.held {
             self.degraded = true;
@@ -76,7 +97,7 @@ impl Health {
         }
         self.add_commits(group, status);
         for stuck in &status.stuck {
-            self.add_stuck(group, stuck, ttl);
+            self.add_stuck(group, stuck, settings.handler_ttl);
         }
         if let Some(silent) = status.silent_for.filter(|silent| *silent > SILENT) {
             self.live = false;

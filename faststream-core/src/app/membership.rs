@@ -5,19 +5,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, warn};
 
 use super::Context;
 use super::ending::BEYOND_DRAIN;
 use super::groups::GroupPlan;
-use crate::broker::{Broker, BrokerError};
+use super::replacement::Replacement;
+use crate::broker::{Broker, BrokerError, Remedy};
 use crate::runtime::{Ended, Member, MemberHandle, MemberStatus};
-
-/// The pause before the first replacement; doubled by each further one.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A client that worked for this long is replaced as the first one would be.
-const SOUND: Duration = Duration::from_secs(60);
 
 /// One membership: what it takes to join, and its present client.
 pub(super) struct Membership {
@@ -33,6 +28,8 @@ struct Present {
     broken: bool,
     /// How often the client was replaced.
     restarts: u64,
+    /// Why it was the last time; empty before.
+    why: String,
 }
 
 /// How a membership ended for good.
@@ -56,33 +53,28 @@ impl Membership {
         context: Arc<Context>,
     ) -> Result<Self, BrokerError> {
         let handle = new_member(&plan, &*broker, &context)?;
-        let present = Mutex::new(Present { handle, broken: false, restarts: 0 });
+        let present = Mutex::new(Present { handle, broken: false, restarts: 0, why: String::new() });
         Ok(Self { plan, broker, context, present })
     }
 
     /// Keeps the membership alive until `shutdown`, then drains and leaves.
     pub(super) async fn supervise(&self, shutdown: &CancellationToken) -> End {
-        let mut pause = FIRST_PAUSE;
+        let mut replacement = Replacement::new();
+        let mut was_assigned = false;
         loop {
             let joined = Instant::now();
-            let why = match self.ended(shutdown).await {
+            let (why, remedy) = match self.ended(shutdown).await {
                 Ended::Clean if shutdown.is_cancelled() => return End::Clean,
                 Ended::DrainExceeded { left } if shutdown.is_cancelled() => return End::DrainExceeded(left),
-                Ended::Fatal { message, permanent } if permanent || shutdown.is_cancelled() => {
-                    return End::Fatal(message);
-                }
-                Ended::Fatal { message, .. } => message,
+                Ended::Fatal { message, remedy } => (message, remedy),
                 Ended::Clean | Ended::DrainExceeded { .. } | Ended::Crashed => {
-                    "the membership ended by itself".to_owned()
+                    ("the membership ended by itself".to_owned(), Remedy::NewClient)
                 }
             };
-            if shutdown.is_cancelled() {
-                return End::Fatal(why);
-            }
-            if joined.elapsed() >= SOUND {
-                pause = FIRST_PAUSE;
-            }
-            if !self.replace(&why, &mut pause, shutdown).await {
+            was_assigned |= self.handle().status().assigned;
+            let pause = replacement.after(Instant::now(), joined.elapsed(), was_assigned, remedy);
+            let Some(pause) = pause.filter(|_| !shutdown.is_cancelled()) else { return End::Fatal(why) };
+            if !self.replace(why, pause, &mut replacement, shutdown).await {
                 return End::Clean;
             }
         }
@@ -108,29 +100,39 @@ impl Membership {
     }
 
     /// Joins with a new client, as often as it takes; false if the app shuts down meanwhile.
-    async fn replace(&self, why: &str, pause: &mut Duration, shutdown: &CancellationToken) -> bool {
+    async fn replace(
+        &self,
+        mut why: String,
+        mut pause: Duration,
+        replacement: &mut Replacement,
+        shutdown: &CancellationToken,
+    ) -> bool {
         let group = &self.plan.request.group;
-        let mut why = why.to_owned();
-        self.present().broken = true;
+        {
+            let mut present = self.present();
+            (present.broken, present.why) = (true, why.clone());
+        }
         loop {
-            warn!(%group, broker = %self.broker.describe(), pause = ?*pause, "joins again after a pause: {why}");
+            if replacement.is_logged(Instant::now(), &why) {
+                let broker = self.broker.describe();
+                warn!(%group, %broker, ?pause, "the client is beyond repair, a new one joins after a pause: {why}");
+            }
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return false,
-                () = sleep(*pause) => {}
+                () = sleep(pause) => {}
             }
-            *pause = (*pause * 2).min(LONGEST_PAUSE);
             match new_member(&self.plan, &*self.broker, &self.context) {
                 Ok(handle) => {
                     let mut present = self.present();
                     let restarts = present.restarts + 1;
-                    *present = Present { handle, broken: false, restarts };
-                    info!(%group, restarts, "joins again");
+                    *present = Present { handle, broken: false, restarts, why };
+                    debug!(%group, restarts, "joins again");
                     return true;
                 }
                 Err(error) => {
-                    error!(%group, "could not join again: {error}");
-                    why = error.to_string();
+                    why = format!("no new client: {error}");
+                    pause = replacement.longer();
                 }
             }
         }
@@ -152,9 +154,10 @@ impl Membership {
         if present.broken { MemberStatus::default() } else { present.handle.status() }
     }
 
-    /// How often the client was replaced.
-    pub(super) fn restarts(&self) -> u64 {
-        self.present().restarts
+    /// How often the client was replaced, and why the last time.
+    pub(super) fn restarts(&self) -> (u64, String) {
+        let present = self.present();
+        (present.restarts, present.why.clone())
     }
 
     fn handle(&self) -> MemberHandle {

@@ -14,6 +14,7 @@ mod hook;
 mod membership;
 mod plan;
 mod provision;
+mod replacement;
 mod resolve;
 mod rules;
 mod running;

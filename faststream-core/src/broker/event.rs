@@ -1,6 +1,7 @@
 //! What a backend tells a member of a group, and what the member asks of the backend.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::Lane;
 
@@ -50,11 +51,30 @@ pub enum Event {
     Fatal {
         /// What the client said, with its code.
         message: String,
-        /// A new client would fail in the same way (another owner has our static id): do not restart.
-        permanent: bool,
+        /// What could help.
+        remedy: Remedy,
     },
     /// The membership is over; the backend forgets the member after this.
     Closed,
+}
+
+/// What could help when a client is beyond repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// A new client, after a pause that grows while new clients fail.
+    NewClient,
+    /// Somebody has to change something outside of this program (a permission, a place in the group), and may at any
+    /// moment: a new client tries every few seconds.
+    Somebody,
+    /// Time: the place of this process in the group is still taken, perhaps by itself before it crashed. A member that
+    /// never had an assignment tries every second, for `longest` at most; else as `Nothing`.
+    Time {
+        /// When it is taken by somebody else for sure.
+        longest: Duration,
+    },
+    /// A new client would fail in the same way (another owner has our static id): do not restart.
+    Nothing,
 }
 
 /// What the member asks of its backend, to be carried out in order.
@@ -143,8 +163,8 @@ impl fmt::Debug for Event {
                 f.debug_struct("Revoked").field("id", id).field("lanes", lanes).field("lost", lost).finish()
             }
             Self::Committed(reports) => f.debug_tuple("Committed").field(reports).finish(),
-            Self::Fatal { message, permanent } => {
-                f.debug_struct("Fatal").field("message", message).field("permanent", permanent).finish()
+            Self::Fatal { message, remedy } => {
+                f.debug_struct("Fatal").field("message", message).field("remedy", remedy).finish()
             }
             Self::Closed => f.write_str("Closed"),
         }

@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use at_join::AtJoin;
-pub use event::{Command, CommitClass, CommitError, CommitReport, Epoch, Event, RevocationId, Stale};
+pub use event::{Command, CommitClass, CommitError, CommitReport, Epoch, Event, Remedy, RevocationId, Stale};
 pub use lane::Lane;
 pub use producer::{Producer, PublishError, PublishErrorKind, Published, Receipt};
 pub(crate) use request::selects;

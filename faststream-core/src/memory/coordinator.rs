@@ -11,7 +11,7 @@ use super::committer;
 use super::lane::{Cell, MemoryLane};
 use super::state::{Due, Inbox, Member, MemberId, MemberLane, Owner, Place, State};
 use super::watch::Happening;
-use crate::broker::{Epoch, Event, GroupRequest, Lane, RevocationId};
+use crate::broker::{Epoch, Event, GroupRequest, Lane, Remedy, RevocationId};
 use crate::policy::Start;
 
 /// Until a member that crashed is thrown out.
@@ -300,7 +300,7 @@ impl State {
     pub(super) fn break_client(&mut self, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId) {
         self.crashed(shared, name, id);
         if let Some(member) = self.member(name, id) {
-            member.inbox.push(Event::Fatal { message: "broken by script".into(), permanent: false });
+            member.inbox.push(Event::Fatal { message: "broken by script".into(), remedy: Remedy::NewClient });
             member.inbox.push(Event::Closed);
         }
     }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::MemoryBroker;
 use crate::app::{Context, States, StopRequest};
-use crate::broker::{Broker, CommitClass, GroupRequest};
+use crate::broker::{Broker, CommitClass, GroupRequest, Remedy};
 use crate::delivery::{Call, Delivery, Outcome};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
 use crate::publish::Outgoing;
@@ -330,7 +330,7 @@ async fn a_stale_commit_costs_the_membership_and_a_fatal_one_the_client() {
     assert_eq!((world.seen(), world.committed()), (4, 2), "handled again, as its owner was in doubt");
     world.broker.fail_commits(CommitClass::Fatal, 1);
     world.publish(1, "x");
-    assert!(matches!(ended(&member).await, Ended::Fatal { permanent: false, .. }));
+    assert!(matches!(ended(&member).await, Ended::Fatal { remedy: Remedy::NewClient, .. }));
     assert_eq!(world.committed(), 2);
 }
 

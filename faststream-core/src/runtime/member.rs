@@ -109,6 +109,9 @@ impl Member {
             Event::Revoked { id, lanes, lost } => {
                 metrics::rebalance(&self.name, if lost { "lost" } else { "revoked" });
                 info!(group = %self.name, lanes = lanes.len(), lost, "partitions revoked");
+                if lost && self.running.keys().all(|lane| lanes.contains(lane)) {
+                    self.shared.status().lost_since.get_or_insert_with(Instant::now);
+                }
                 let leaving: Vec<_> =
                     lanes.iter().filter_map(|lane| self.running.get(lane)).map(Running::share).collect();
                 self.forget_leaving(&leaving);
@@ -120,10 +123,9 @@ impl Member {
                 self.advance(Input::Revoked { id, lanes, lost }, &mut commands);
             }
             Event::Committed(reports) => self.committed(&reports),
-            Event::Fatal { message, permanent } => {
-                error!(group = %self.name, permanent, "the client is beyond repair: {message}");
+            Event::Fatal { message, remedy } => {
                 self.hooks.lost(self.running.values().map(Running::share).collect());
-                self.ending = Ended::Fatal { message, permanent };
+                self.ending = Ended::Fatal { message, remedy };
                 self.advance(Input::Fatal, &mut commands);
             }
             Event::Closed => self.advance(Input::Closed, &mut commands),
@@ -171,6 +173,11 @@ impl Member {
         // News of a commit wish may have come many times: one is enough.
         commands.dedup_by(|one, other| one == other && *one == Command::CommitNow);
         commands
+    }
+
+    /// What the backend finds wrong now, one sentence each: health is degraded by it until the next call.
+    pub fn set_problems(&mut self, problems: Vec<String>) {
+        self.shared.status().known.problems = problems;
     }
 
     /// Notified (`notify_one`) when `turn` has something to do before the deadline.
@@ -221,7 +228,10 @@ impl Member {
             self.arrived.insert(lane.epoch(), lane);
         }
         metrics::rebalance(&self.name, "assigned");
-        self.shared.status().known.assigned = true;
+        {
+            let mut status = self.shared.status();
+            (status.known.assigned, status.lost_since) = (true, None);
+        }
         let lanes: Vec<Epoch> = known.iter().map(|(lane, _)| *lane).collect();
         self.advance(Input::Assigned(known), commands);
         self.hooks

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Epoch, RevocationId};
+use crate::broker::{Epoch, Remedy, RevocationId};
 
 /// How a membership ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub enum Ended {
     Fatal {
         /// What the client said.
         message: String,
-        /// A new client would fail in the same way.
-        permanent: bool,
+        /// What could help.
+        remedy: Remedy,
     },
     /// The member was dropped without an end.
     Crashed,
@@ -37,6 +37,10 @@ pub enum Ended {
 pub struct MemberStatus {
     /// It had its first assignment (an empty one counts).
     pub assigned: bool,
+    /// For how long it has had no assignment, since it was lost; `None` if it has one, or never had.
+    pub lost_for: Option<Duration>,
+    /// What the backend finds wrong with it now: one sentence each.
+    pub problems: Vec<String>,
     /// How many partitions it reads.
     pub lanes: usize,
     /// Calls that take long or block their thread; at most one of a partition.
@@ -124,6 +128,8 @@ pub(super) struct Status {
     pub(super) held: BTreeMap<(Epoch, i64), HeldRecord>,
     /// Lanes in which nothing moves any more.
     pub(super) standing: BTreeSet<Epoch>,
+    /// Since when its assignment is lost.
+    pub(super) lost_since: Option<Instant>,
 }
 
 impl Status {
@@ -212,6 +218,7 @@ impl MemberHandle {
         let silent_for = self.shared.ended.borrow().is_none().then(|| turned.elapsed());
         let status = self.shared.status();
         let held = status.held.values().cloned().collect();
-        MemberStatus { held, silent_for, standing: status.standing.len(), ..status.known.clone() }
+        let lost_for = status.lost_since.map(|since| since.elapsed());
+        MemberStatus { held, silent_for, lost_for, standing: status.standing.len(), ..status.known.clone() }
     }
 }

@@ -1,7 +1,12 @@
 //! What a failed commit means.
 
-use faststream_core::broker::{CommitClass, CommitError};
+use std::time::Duration;
+
+use faststream_core::broker::{CommitClass, CommitError, Remedy};
 use rdkafka::types::RDKafkaErrorCode as Code;
+
+/// What a place in the group may stay taken beyond the session of a member that crashed.
+const BEYOND_SESSION: Duration = Duration::from_secs(15);
 
 pub(super) fn classify(code: Code) -> CommitError {
     let class = match code {
@@ -23,24 +28,31 @@ pub(super) fn classify(code: Code) -> CommitError {
     CommitError { class, message: format!("{code:?}: {code}") }
 }
 
-/// Whether a new client would fail in the same way until this program is changed: another one has our static id, or
-/// settings are refused. A permission may be given, and a place in the group become free, while we wait.
-pub(super) fn is_permanent(code: Code) -> bool {
-    matches!(
-        code,
+/// What could help a client that is beyond repair with this error.
+/// `session` asks how long the broker waits for a silent member.
+pub(super) fn remedy(code: Code, session: &dyn Fn() -> Duration) -> Remedy {
+    match code {
+        // Another process has our static id, or settings are refused.
         Code::FencedInstanceId
-            | Code::UnreleasedInstanceId
-            | Code::UnsupportedAssignor
-            | Code::UnsupportedVersion
-            | Code::InvalidConfig
-    )
+        | Code::UnsupportedAssignor
+        | Code::UnsupportedVersion
+        | Code::InvalidConfig => Remedy::Nothing,
+        Code::UnreleasedInstanceId => Remedy::Time { longest: session() + BEYOND_SESSION },
+        Code::GroupAuthorizationFailed
+        | Code::TopicAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::GroupMaxSizeReached => Remedy::Somebody,
+        _ => Remedy::NewClient,
+    }
 }
 
 /// What to do about a fatal error, to be said behind its reason.
 pub(super) fn cure(code: Code) -> &'static str {
     match code {
-        Code::FencedInstanceId | Code::UnreleasedInstanceId => {
-            "; two members have one group.instance.id: give each process its own"
+        Code::FencedInstanceId => "; two members have one group.instance.id: give each process its own",
+        Code::UnreleasedInstanceId => {
+            "; two members have one group.instance.id: give each process its own. If it is this process that crashed, it joins \
+             when the session of its former self is over"
         }
         Code::GroupAuthorizationFailed => "; let this user read in the group",
         Code::GroupMaxSizeReached => "; the group has as many members as the broker allows (group.max.size)",

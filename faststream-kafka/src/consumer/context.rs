@@ -38,7 +38,7 @@ pub(super) struct Committed {
 /// What the callbacks write to.
 pub(crate) struct GroupContext {
     pub(super) group: Arc<str>,
-    pub(super) errors: ErrorLog,
+    pub(super) errors: Arc<ErrorLog>,
     /// Rebalances are answered in the callback: nobody reads what is recorded any more.
     pub(super) closing: AtomicBool,
     /// The client is about to be told its partitions.
@@ -51,7 +51,7 @@ pub(crate) struct GroupContext {
 }
 
 impl GroupContext {
-    pub(super) fn new(group: Arc<str>, errors: ErrorLog) -> Self {
+    pub(super) fn new(group: Arc<str>, errors: Arc<ErrorLog>) -> Self {
         Self {
             group,
             errors,

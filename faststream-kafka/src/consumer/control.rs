@@ -14,7 +14,7 @@ use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 
 use super::assignment::{self, Start};
-use super::classify::{classify, cure, is_permanent};
+use super::classify::{classify, cure, remedy};
 use super::client::{Client, destroy};
 use super::closing::Closing;
 use super::committer::Committer;
@@ -54,6 +54,8 @@ pub(super) struct Control {
     pub(super) closing: Option<Closing>,
     /// The client is beyond repair.
     broken: bool,
+    /// Asks how long the broker waits for a silent member.
+    session: Box<dyn Fn() -> Duration + Send>,
 }
 
 impl Control {
@@ -62,6 +64,7 @@ impl Control {
         request: Arc<GroupRequest>,
         member: Member,
         committer: Committer,
+        session: Box<dyn Fn() -> Duration + Send>,
     ) -> Self {
         let topics = topics::watch(&client, &request);
         Self {
@@ -82,6 +85,7 @@ impl Control {
             committer,
             closing: None,
             broken: false,
+            session,
         }
     }
 
@@ -225,7 +229,7 @@ impl Control {
         self.fence_all();
         let code: rdkafka::types::RDKafkaErrorCode = code.into();
         let message = format!("{code:?}: {reason}{}", cure(code));
-        self.tell(Event::Fatal { message, permanent: is_permanent(code) });
+        self.tell(Event::Fatal { message, remedy: remedy(code, &*self.session) });
         self.tell(Event::Closed);
     }
 

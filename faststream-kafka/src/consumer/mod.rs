@@ -10,9 +10,11 @@ mod committer;
 mod context;
 mod control;
 mod damaged;
+mod kept;
 mod lane;
 mod offsets;
 mod owed;
+mod session;
 mod stats;
 mod topics;
 mod wakeup;
@@ -26,20 +28,21 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub(crate) use self::client::Client;
-pub(crate) use self::commit_pause::CommitPause;
 use self::committer::Committer;
 use self::context::GroupContext;
 use self::control::Control;
+pub(crate) use self::kept::Kept;
 use crate::config::Secrets;
-use crate::errors::ErrorLog;
 
-/// Joins a group and returns at once: `member` is driven by a thread of its own until it is finished.
+/// Joins a group and returns at once: `member` is driven by a thread of its own until it is finished. `asking` is for
+/// clients that ask the broker about its settings.
 pub(crate) fn join(
     config: &ClientConfig,
+    asking: ClientConfig,
     who: &str,
     request: GroupRequest,
     member: Member,
-    pause: Arc<CommitPause>,
+    kept: Kept,
 ) -> Result<(), BrokerError> {
     let group = Arc::clone(&request.group);
     let secrets = Secrets::of(config);
@@ -47,8 +50,7 @@ pub(crate) fn join(
         let error = error.to_string();
         BrokerError::new(format!("{who}, group {group}: {what}: {}", secrets.hide(&error)))
     };
-    let errors = ErrorLog::new(format!("{who}, group {group}")).without(secrets.clone());
-    let context = GroupContext::new(Arc::clone(&request.group), errors);
+    let context = GroupContext::new(Arc::clone(&request.group), Arc::clone(&kept.errors));
     let consumer: BaseConsumer<GroupContext> = config
         .create_with_context(context)
         .map_err(|error| failed("the client refuses its settings", &error))?;
@@ -58,8 +60,12 @@ pub(crate) fn join(
     let names: Vec<&str> = at_once.collect();
     let subscribed = if names.is_empty() { Ok(()) } else { client.consumer().subscribe(&names) };
     subscribed.map_err(|error| failed("subscribing", &error))?;
-    let committer = Committer::new(request.commit_interval, config, pause);
-    let control = Control::new(client, Arc::new(request), member, committer);
+    let committer = Committer::new(request.commit_interval, config, Arc::clone(&kept.pause));
+    let session = {
+        let (group, kept) = (Arc::clone(&group), kept);
+        Box::new(move || session::session(&asking, &group, &kept))
+    };
+    let control = Control::new(client, Arc::new(request), member, committer, session);
     let thread = std::thread::Builder::new().name(format!("fs-{group}"));
     thread.spawn(move || control.run()).map(drop).map_err(|error| failed("starting its thread", &error))
 }

@@ -300,7 +300,7 @@ mod tests {
             // Nobody listens there.
             .set("bootstrap.servers", "127.0.0.1:1")
             .set("group.id", "nobody")
-            .create_with_context(GroupContext::new("nobody".into(), ErrorLog::new("test")))
+            .create_with_context(GroupContext::new("nobody".into(), Arc::new(ErrorLog::new("test"))))
             .expect("a client");
         let client = Client::new(consumer);
         let request = Arc::new(GroupRequest {

@@ -1,0 +1,56 @@
+//! How long the broker waits for a silent member of a group (KIP-848): the broker's or the group's setting, not the client's.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
+
+use super::kept::Kept;
+
+/// What asking may take.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// Kafka's default, if the broker does not say.
+const DEFAULT: Duration = Duration::from_secs(45);
+const SETTING: &str = "consumer.session.timeout.ms";
+
+/// Asks once; blocks for some seconds at most. `config` is the one of a client that publishes.
+pub(super) fn session(config: &ClientConfig, group: &str, kept: &Kept) -> Duration {
+    if let Some(known) = kept.session.get() {
+        return *known;
+    }
+    match ask(config, group) {
+        Ok(session) => *kept.session.get_or_init(|| session),
+        Err(reason) => {
+            tracing::debug!(%group, "the broker does not tell {SETTING}, {DEFAULT:?} is assumed: {reason}");
+            DEFAULT
+        }
+    }
+}
+
+/// What is wrong with the cluster is said by others.
+struct Mute;
+
+impl ClientContext for Mute {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+fn ask(config: &ClientConfig, group: &str) -> Result<Duration, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let admin: AdminClient<Mute> =
+        AdminClient::from_config_and_context(config, Mute).map_err(|error| error.to_string())?;
+    let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
+    let asked = [ResourceSpecifier::Group(group)];
+    let answers = runtime.block_on(admin.describe_configs(&asked, &options));
+    let answers = answers.map_err(|error| error.to_string())?;
+    let answer = answers.into_iter().next().ok_or("no answer")?.map_err(|code| code.to_string())?;
+    let value = answer.get(SETTING).and_then(|entry| entry.value.as_deref()).ok_or("it is not there")?;
+    value.parse().map(Duration::from_millis).map_err(|_| format!("it is {value}"))
+}
