@@ -68,6 +68,20 @@ impl Kafka {
         (kafka, format!("127.0.0.1:{guarded}"))
     }
 
+    /// The same, and this user may do only what it is allowed to. Who comes by the first address may do everything.
+    pub(crate) fn start_authorizing(name: &str, user: &str, password: &str) -> (Self, String) {
+        let (clients, guarded) = (free_port(), free_port());
+        let ports = Ports { clients, controller: free_port(), advertised: clients, guarded: Some(guarded) };
+        let mut kafka = Self::prepare(name, 1, &[ports]);
+        let file = kafka.dir.join("server.properties");
+        let properties = fs::read_to_string(&file).expect("its settings");
+        fs::write(file, properties + AUTHORIZER).expect("its settings");
+        kafka.let_in(user, password);
+        kafka.run();
+        kafka.answers();
+        (kafka, format!("127.0.0.1:{guarded}"))
+    }
+
     /// A cluster of so many nodes; every topic is on all of them.
     pub(crate) fn start_cluster(name: &str, nodes: usize) -> Vec<Self> {
         Self::start_cluster_with(name, nodes, "")
@@ -206,6 +220,12 @@ impl Drop for Kafka {
 /// Who may come by the guarded port.
 const LOGIN: &str = "listener.name.sasl_plaintext.plain.sasl.jaas.config=\
                      org.apache.kafka.common.security.plain.PlainLoginModule";
+
+/// Who has no name may do everything: the broker itself, and the tests.
+const AUTHORIZER: &str = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+allow.everyone.if.no.acl.found=false
+";
 
 fn properties(dir: &Path, node: usize, ports: &[Ports]) -> String {
     let Ports { clients, controller, advertised, guarded } = ports[node - 1];

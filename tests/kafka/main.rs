@@ -3,6 +3,7 @@
 //! Ignored by a plain `cargo test`, because they need Java and Maven: `cargo test --test kafka -- --ignored`.
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
 
+mod acls;
 mod behind_proxy;
 mod broker;
 mod brokers;
@@ -24,6 +25,7 @@ mod partitions;
 mod process;
 mod proxy;
 mod retry_topics;
+mod rights;
 mod service;
 mod slow_commits;
 mod start;
