@@ -257,15 +257,17 @@ fn a_membership_that_is_lost_by_each_commit_is_not_lost_every_second() {
         let all = member.stop_cleanly(&what);
         let again = none_is_lost(&what, &all, written);
         let mut times: BTreeMap<u64, u32> = BTreeMap::new();
-        all.iter().for_each(|handled| *times.entry(handled.id).or_default() += 1);
+        for handled in &all {
+            *times.entry(handled.id).or_default() += 1;
+        }
         let most = times.values().copied().max().unwrap_or_default();
         let hits = refusing.hits();
         let line = format!(
             "{what}: {hits} refused, a record handled {most} times at most, {again} again of {written}, all committed \
              {late:?} after the end"
         );
-        // The first one, and what pauses that double allow.
-        let allowed = 2 + (seconds / 2 + 1).ilog2();
+        // The first one, what pauses that double allow, and one by chance.
+        let allowed = 3 + (seconds / 2 + 1).ilog2();
         let is_late = late > outage + SESSION + Duration::from_secs(4);
         if most > allowed || is_late { Err(format!("{line}; {allowed} times allowed")) } else { Ok(line) }
     });

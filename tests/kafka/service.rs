@@ -82,6 +82,11 @@ impl Service {
         self.ends()
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("it can be waited for").is_none()
+    }
+
     /// Waits until it has ended.
     pub(crate) fn ends(&mut self) -> ExitStatus {
         let until = Instant::now() + Duration::from_secs(30);

@@ -71,9 +71,9 @@ impl Health {
                 "group {group}: its assignment was lost {seconds} s ago, and there is no new one yet"
             );
             if lost_for > settings.drain + REBALANCE {
-                self.not_ready(reason)
+                self.not_ready(reason);
             } else {
-                self.reasons.push(reason)
+                self.reasons.push(reason);
             }
         }
         for problem in &status.problems {
