@@ -63,6 +63,11 @@ impl Committer {
         self.sent.as_ref().is_some_and(|(sent, _)| sent.elapsed() < self.given_up)
     }
 
+    /// The pause before a commit that may cost the membership once more; zero if the last one did not.
+    pub(super) fn pause(&self) -> Duration {
+        self.pause.get()
+    }
+
     pub(super) fn is_wanted(&self) -> bool {
         self.is_wanted
     }

@@ -12,6 +12,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::assignment;
+use super::freeze::Pulse;
+use super::joining::Joining;
 use super::stats::Statistics;
 use super::wakeup::Sleepers;
 use crate::errors::ErrorLog;
@@ -42,9 +44,13 @@ pub(crate) struct GroupContext {
     /// Rebalances are answered in the callback: nobody reads what is recorded any more.
     pub(super) closing: AtomicBool,
     /// The client is about to be told its partitions.
-    joining: AtomicBool,
+    joins: AtomicBool,
     /// Leaders whose threads sleep after a rebalance.
     pub(super) sleepers: Sleepers,
+    /// Whether it is in its group.
+    pub(super) joining: Joining,
+    /// Whether its control thread turns.
+    pub(super) pulse: Pulse,
     happened: Mutex<VecDeque<Happened>>,
     /// The last statistics.
     statistics: Mutex<Statistics>,
@@ -56,7 +62,9 @@ impl GroupContext {
             group,
             errors,
             closing: AtomicBool::new(false),
-            joining: AtomicBool::new(false),
+            joins: AtomicBool::new(false),
+            joining: Joining::default(),
+            pulse: Pulse::default(),
             sleepers: Sleepers::default(),
             happened: Mutex::default(),
             statistics: Mutex::default(),
@@ -72,14 +80,21 @@ impl GroupContext {
         self.statistics().fetching.get(place).copied()
     }
 
-    /// Whether a request to join, or to be told the partitions, may be under way.
-    pub(super) fn is_joining(&self) -> bool {
-        self.joining.load(SeqCst)
+    /// Whether the last request for a partition's records was answered with some or none, not with an error; `None` if the
+    /// statistics do not know it.
+    pub(super) fn is_answered(&self, place: &Place) -> Option<bool> {
+        self.statistics().answered.get(place).copied()
     }
 
-    fn joins(&self, state: &str) {
+    /// Whether a request to join, or to be told the partitions, may be under way.
+    pub(super) fn is_joining(&self) -> bool {
+        self.joins.load(SeqCst)
+    }
+
+    fn note_state(&self, state: &str) {
         // In the second one librdkafka waits for us: it has not asked to join again.
-        self.joining.store(!matches!(state, "steady" | "wait-unassign-call"), SeqCst);
+        self.joins.store(!matches!(state, "steady" | "wait-unassign-call"), SeqCst);
+        self.joining.is_now(state);
     }
 
     fn statistics(&self) -> MutexGuard<'_, Statistics> {
@@ -107,7 +122,10 @@ impl ClientContext for GroupContext {
         if facility == "CGRPJOINSTATE"
             && let Some(state) = join_state(message)
         {
-            self.joins(state);
+            self.note_state(state);
+        }
+        if facility == "HEARTBEAT" && message.contains("response received for member") {
+            self.joining.answered();
         }
         self.errors.client_log(level, facility, message);
     }
@@ -119,7 +137,7 @@ impl ClientContext for GroupContext {
     fn stats_raw(&self, statistics: &[u8]) {
         if let Some(statistics) = Statistics::parse(statistics) {
             if let Some(state) = &statistics.join_state {
-                self.joins(state);
+                self.note_state(state);
             }
             *self.statistics() = statistics;
         }

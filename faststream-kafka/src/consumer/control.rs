@@ -23,6 +23,7 @@ use super::damaged::Damaged;
 use super::lane::LaneHandle;
 use super::offsets::{OffsetFetch, Starts};
 use super::owed::{Owed, Revoke};
+use super::problems::Problems;
 use super::topics;
 use super::watch::Watch;
 use crate::native::{PartitionQueue, commit, fatal_error};
@@ -54,6 +55,9 @@ pub(super) struct Control {
     pub(super) closing: Option<Closing>,
     /// The client is beyond repair.
     broken: bool,
+    pub(super) problems: Problems,
+    /// Since when it is not known, after a freeze, which partitions are still its own.
+    pub(super) thawed: Option<Instant>,
     /// Asks how long the broker waits for a silent member.
     session: Box<dyn Fn() -> Duration + Send>,
 }
@@ -65,6 +69,7 @@ impl Control {
         member: Member,
         committer: Committer,
         session: Box<dyn Fn() -> Duration + Send>,
+        problems: Problems,
     ) -> Self {
         let topics = topics::watch(&client, &request);
         Self {
@@ -86,6 +91,8 @@ impl Control {
             closing: None,
             broken: false,
             session,
+            problems,
+            thawed: None,
         }
     }
 
@@ -106,6 +113,7 @@ impl Control {
     fn drive(&mut self) {
         let crash = self.member.crash_token();
         while !self.member.is_finished() && !crash.is_cancelled() {
+            self.heed_freeze();
             self.poll();
             self.heed_callbacks();
             self.heed_fatal();
@@ -125,6 +133,7 @@ impl Control {
                 self.watch();
             }
             self.commit();
+            self.heed_problems();
             self.heed_closed();
         }
     }
@@ -165,6 +174,8 @@ impl Control {
                 let kind =
                     error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code:?}"));
                 self.client.context().errors.tell(&kind, &error);
+                // Errors of partitions come to their lanes: these are the group's.
+                self.client.context().joining.refused(format!("{kind}: {error}"));
                 None
             }
         };

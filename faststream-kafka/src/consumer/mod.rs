@@ -10,10 +10,13 @@ mod committer;
 mod context;
 mod control;
 mod damaged;
+mod freeze;
+mod joining;
 mod kept;
 mod lane;
 mod offsets;
 mod owed;
+mod problems;
 mod session;
 mod stats;
 mod topics;
@@ -21,6 +24,7 @@ mod wakeup;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use faststream_core::broker::{BrokerError, GroupRequest};
 use faststream_core::runtime::Member;
@@ -31,8 +35,13 @@ pub(crate) use self::client::Client;
 use self::committer::Committer;
 use self::context::GroupContext;
 use self::control::Control;
+use self::joining::Wanted;
 pub(crate) use self::kept::Kept;
+use self::problems::Problems;
 use crate::config::Secrets;
+
+/// librdkafka's default of `session.timeout.ms`.
+const DEFAULT_SESSION: Duration = Duration::from_secs(45);
 
 /// Joins a group and returns at once: `member` is driven by a thread of its own until it is finished. `asking` is for
 /// clients that ask the broker about its settings.
@@ -65,13 +74,20 @@ pub(crate) fn join(
         let (group, kept) = (Arc::clone(&group), kept);
         Box::new(move || session::session(&asking, &group, &kept))
     };
-    let control = Control::new(client, Arc::new(request), member, committer, session);
+    let text = |name: &str| config.get(name).unwrap_or_default();
+    let wanted = match text("group.protocol") {
+        "consumer" => Wanted::Broker,
+        _ => Wanted::Assignors(text("partition.assignment.strategy").to_owned()),
+    };
+    let control = Control::new(client, Arc::new(request), member, committer, session, Problems::new(wanted));
+    control
+        .watch_for_freezes(text("session.timeout.ms").parse().map_or(DEFAULT_SESSION, Duration::from_millis));
     let thread = std::thread::Builder::new().name(format!("fs-{group}"));
     thread.spawn(move || control.run()).map(drop).map_err(|error| failed("starting its thread", &error))
 }
 
 /// What a client of a group is made with, for tests that make one.
 #[cfg(test)]
-pub(crate) fn test_context(errors: ErrorLog) -> GroupContext {
-    GroupContext::new("test".into(), errors)
+pub(crate) fn test_context(errors: crate::errors::ErrorLog) -> GroupContext {
+    GroupContext::new("test".into(), Arc::new(errors))
 }

@@ -27,6 +27,9 @@ struct Topic {
 #[derive(Deserialize)]
 struct Partition {
     fetch_state: String,
+    /// Below zero if the last answer was an error, or there was none.
+    #[serde(default)]
+    hi_offset: i64,
 }
 
 /// What the statistics said last.
@@ -34,6 +37,8 @@ struct Partition {
 pub(super) struct Statistics {
     /// Whether each partition fetches.
     pub(super) fetching: BTreeMap<Place, bool>,
+    /// Whether the last fetch of each partition was answered without an error.
+    pub(super) answered: BTreeMap<Place, bool>,
     /// librdkafka's name of the state; `None` before it is a member.
     pub(super) join_state: Option<String>,
 }
@@ -42,16 +47,17 @@ impl Statistics {
     /// `None` if they cannot be read.
     pub(super) fn parse(statistics: &[u8]) -> Option<Self> {
         let Document { cgrp, topics } = serde_json::from_slice(statistics).ok()?;
-        let mut fetching = BTreeMap::new();
+        let (mut fetching, mut answered) = (BTreeMap::new(), BTreeMap::new());
         for (topic, Topic { partitions }) in topics {
-            for (partition, Partition { fetch_state }) in partitions {
+            for (partition, Partition { fetch_state, hi_offset }) in partitions {
                 // -1 is librdkafka's own, for messages without a partition.
                 if let Some(partition) = partition.parse().ok().filter(|partition| *partition >= 0) {
+                    answered.insert((topic.as_str().into(), partition), hi_offset >= 0);
                     fetching.insert((topic.as_str().into(), partition), fetch_state == "active");
                 }
             }
         }
-        Some(Self { fetching, join_state: cgrp.map(|group| group.join_state) })
+        Some(Self { fetching, answered, join_state: cgrp.map(|group| group.join_state) })
     }
 }
 
@@ -61,11 +67,12 @@ mod tests {
 
     #[test]
     fn only_active_partitions_fetch() {
-        let json = br#"{"name":"x","cgrp":{"join_state":"steady"},"topics":{"a":{"partitions":{"0":{"fetch_state":"active","x":1},
-            "1":{"fetch_state":"none"},"-1":{"fetch_state":"none"}}}}}"#;
+        let json = br#"{"name":"x","cgrp":{"join_state":"steady"},"topics":{"a":{"partitions":{"0":{"fetch_state":"active","hi_offset":7},
+            "1":{"fetch_state":"none","hi_offset":-1},"-1":{"fetch_state":"none"}}}}}"#;
         let fetching = BTreeMap::from([(("a".into(), 0), true), (("a".into(), 1), false)]);
         let join_state = Some("steady".into());
-        assert_eq!(Statistics::parse(json), Some(Statistics { fetching, join_state }));
+        let answered = fetching.clone();
+        assert_eq!(Statistics::parse(json), Some(Statistics { fetching, answered, join_state }));
         assert_eq!(Statistics::parse(b"{}"), Some(Statistics::default()));
         assert_eq!(Statistics::parse(b"{"), None);
     }

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use faststream_core::broker::Epoch;
+use rdkafka::types::RDKafkaRespErr;
 
 use crate::consumer::client::Client;
 use crate::consumer::context::Place;
@@ -32,6 +34,16 @@ pub(in crate::consumer) struct LaneHandle {
     pub(super) skewed: AtomicBool,
     /// What cannot be read: nothing is handed out from there on until it is fetched again.
     pub(super) damage: Mutex<Option<Damage>>,
+    /// The last error in place of records.
+    pub(super) refusal: Mutex<Option<Refusal>>,
+}
+
+/// An error in place of records, until there are some.
+#[derive(Clone, Copy)]
+pub(super) struct Refusal {
+    error: RDKafkaRespErr,
+    at: Instant,
+    position: i64,
 }
 
 /// We make librdkafka begin again: what comes before the position then is no other log.
@@ -62,6 +74,7 @@ impl LaneHandle {
             rewound: AtomicI64::new(NONE),
             skewed: AtomicBool::new(false),
             damage: Mutex::default(),
+            refusal: Mutex::default(),
         }
     }
 
@@ -140,6 +153,22 @@ impl LaneHandle {
     /// What cannot be read, until [`look_again`](Self::look_again).
     pub(in crate::consumer) fn damage(&self) -> Option<Damage> {
         lock(&self.damage).clone()
+    }
+
+    /// An error came in place of records.
+    pub(super) fn refuse(&self, error: RDKafkaRespErr) {
+        *lock(&self.refusal) = Some(Refusal { error, at: Instant::now(), position: self.position() });
+    }
+
+    /// The last error in place of records, if none came since, and its age.
+    pub(in crate::consumer) fn refusal(&self) -> Option<(RDKafkaRespErr, Duration)> {
+        let Refusal { error, at, position } = (*lock(&self.refusal))?;
+        (self.position() <= position).then(|| (error, at.elapsed()))
+    }
+
+    /// Records could be fetched since, though there may be none.
+    pub(in crate::consumer) fn relent(&self) {
+        *lock(&self.refusal) = None;
     }
 
     /// To be called when it is fetched again.

@@ -121,7 +121,7 @@ impl Lane for KafkaLane {
             return Poll::Pending;
         }
         queue.register(cx.waker());
-        if self.handle.damage().is_some() {
+        if self.handle.damage().is_some() || self.client.context().pulse.is_suspended() {
             return Poll::Pending;
         }
         loop {
@@ -131,6 +131,7 @@ impl Lane for KafkaLane {
                 let (topic, partition) = &self.handle.place;
                 let text = format_args!("{topic}/{partition}: {error:?} in place of a message");
                 self.client.context().errors.tell(&format!("{topic}/{partition} {error:?}"), text);
+                self.handle.refuse(*error);
             }
             let is_skewed = damage.is_some() || !batch.errors().is_empty();
             if batch.len() > 0 || is_skewed {

@@ -1,0 +1,187 @@
+//! Whether a client is in its group, as its log tells, and what can be said while it is not.
+//!
+//! Brokers refuse members whose protocol does not fit the others', and librdkafka tries again for ever without a word.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Not in the group for this long is said.
+pub(super) const SAID: Duration = Duration::from_secs(10);
+/// An answer that came within this after a freeze may be from before.
+const BEFORE: Duration = Duration::from_millis(100);
+
+/// What the log of a client said of its place in the group.
+pub(super) struct Joining(Mutex<State>);
+
+struct State {
+    /// Since when it asks to be let in; `None` while it is in the group.
+    outside_since: Option<Instant>,
+    /// Why it was refused the last time.
+    refusal: Option<String>,
+    /// When heartbeats were answered, the last two.
+    answered: [Option<Instant>; 2],
+}
+
+impl Default for Joining {
+    fn default() -> Self {
+        Self(Mutex::new(State { outside_since: Some(Instant::now()), refusal: None, answered: [None; 2] }))
+    }
+}
+
+impl Joining {
+    /// librdkafka's name of the state.
+    pub(super) fn is_now(&self, state: &str) {
+        let mut known = self.state();
+        if matches!(state, "init" | "wait-join" | "wait-metadata" | "wait-sync") {
+            known.outside_since.get_or_insert_with(Instant::now);
+        } else {
+            (known.outside_since, known.refusal) = (None, None);
+        }
+    }
+
+    pub(super) fn refused(&self, reason: String) {
+        self.state().refusal = Some(reason);
+    }
+
+    /// A heartbeat of the KIP-848 kind was answered: it is a member.
+    pub(super) fn answered(&self) {
+        let mut known = self.state();
+        known.answered = [known.answered[1], Some(Instant::now())];
+    }
+
+    /// Whether the broker has said since then, for sure, that it is a member.
+    pub(super) fn is_confirmed_since(&self, since: Instant) -> bool {
+        let [before, last] = self.state().answered;
+        before.is_some_and(|at| at > since) || last.is_some_and(|at| at > since + BEFORE)
+    }
+
+    /// For how long it has been outside, and why it was refused the last time.
+    pub(super) fn outside(&self) -> Option<(Duration, Option<String>)> {
+        let known = self.state();
+        Some((known.outside_since?.elapsed(), known.refusal.clone()))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a member wants partitions to be shared out, in librdkafka's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// KIP-848.
+    Broker,
+    /// The assignors of the classic protocol.
+    Assignors(String),
+}
+
+/// What the group is made of, as its coordinator says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Others {
+    pub(super) members: usize,
+    /// The assignor; empty if none was agreed on, and in KIP-848 groups.
+    pub(super) assignor: String,
+}
+
+/// What is known of a member that is not in its group, and the way in.
+pub(super) fn sentence(
+    outside: Duration,
+    wanted: &Wanted,
+    refusal: Option<&str>,
+    others: Result<&Others, &str>,
+) -> String {
+    let seconds = outside.as_secs();
+    let mine = match wanted {
+        Wanted::Broker => "group.protocol=consumer (KIP-848)".to_owned(),
+        Wanted::Assignors(names) => format!("partition.assignment.strategy={names}"),
+    };
+    let refused = refusal.map_or_else(String::new, |reason| format!(", refused: {reason}"));
+    let head = format!("not in the group for {seconds} s{refused}; it comes with {mine}");
+    let others = match others {
+        Ok(others) => others,
+        Err(why) => return format!("{head}; the group's coordinator says nothing of the others: {why}"),
+    };
+    let Others { members, assignor } = others;
+    if *members > 0 && !assignor.is_empty() && !fits(wanted, assignor) {
+        return format!(
+            "{head}, and the group has {members} members with {assignor}: these do not mix. Stop all members with {assignor}, and \
+             it joins (guide: changing the protocol)"
+        );
+    }
+    if refusal.is_some_and(|reason| reason.contains("InconsistentGroupProtocol")) {
+        return format!(
+            "{head}, which does not mix with what the members in the group have. Stop all of those, and it joins (guide: \
+             changing the protocol)"
+        );
+    }
+    format!(
+        "{head}; the group has {members} members of the classic kind. It joins when they have given back what they have to, when the \
+         session of one that crashed is over, or when a topic that it reads is there"
+    )
+}
+
+/// Whether a member can join others with this assignor.
+fn fits(wanted: &Wanted, assignor: &str) -> bool {
+    match wanted {
+        // Brokers convert groups online whose members keep no data of their own in their subscription.
+        Wanted::Broker => !assignor.contains("sticky"),
+        Wanted::Assignors(names) => names.split(',').any(|name| name.trim() == assignor),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: Duration = Duration::from_secs(14);
+
+    fn others(members: usize, assignor: &str) -> Others {
+        Others { members, assignor: assignor.to_owned() }
+    }
+
+    #[test]
+    fn members_whose_protocols_do_not_mix_are_told_which_to_stop() {
+        let range = Wanted::Assignors("range".into());
+        let cases = [
+            (&Wanted::Broker, "cooperative-sticky", true),
+            (&Wanted::Broker, "range", false),
+            (&range, "cooperative-sticky", true),
+            (&range, "range", false),
+            (&range, "", false),
+        ];
+        for (wanted, assignor, is_told) in cases {
+            let said = sentence(TIME, wanted, None, Ok(&others(2, assignor)));
+            assert!(said.starts_with("not in the group for 14 s"), "{said}");
+            assert_eq!(said.contains("Stop all members with"), is_told, "{said}");
+        }
+        let said = sentence(TIME, &range, Some("InconsistentGroupProtocol: .."), Ok(&others(0, "")));
+        assert!(said.contains("does not mix with what the members in the group have"), "{said}");
+        let said = sentence(TIME, &Wanted::Broker, None, Err("timed out"));
+        assert!(said.ends_with("says nothing of the others: timed out"), "{said}");
+    }
+
+    #[test]
+    fn an_answer_right_after_a_freeze_is_no_proof_and_two_are() {
+        let joining = Joining::default();
+        let thawed = Instant::now();
+        assert!(!joining.is_confirmed_since(thawed));
+        joining.answered();
+        assert!(!joining.is_confirmed_since(thawed), "it may be from before");
+        joining.answered();
+        assert!(joining.is_confirmed_since(thawed));
+    }
+
+    #[test]
+    fn a_member_is_outside_until_it_is_in_the_group() {
+        let joining = Joining::default();
+        joining.refused("denied".into());
+        joining.is_now("wait-join");
+        assert_eq!(joining.outside().and_then(|(_, why)| why), Some("denied".into()));
+        joining.is_now("steady");
+        assert_eq!(joining.outside(), None);
+        joining.is_now("wait-unassign-call");
+        assert_eq!(joining.outside(), None, "that waits for us");
+        joining.is_now("init");
+        assert!(joining.outside().is_some());
+    }
+}
