@@ -4,6 +4,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use faststream_core::app::{Exit, FastStream, Setting, StartOptions};
+use faststream_core::log::bounded;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{self, Command};
@@ -27,6 +28,7 @@ where
         Err(code) => return code,
     };
     cli::init_logs(&command);
+    bound_panics();
     let runtime = match threads().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(&Exit::not_started(format!("no threads to run on: {error}"))),
@@ -82,6 +84,22 @@ fn threads() -> Builder {
         builder.worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)));
     }
     builder
+}
+
+/// A panic's text may be of any length: what is too long for a log is cut.
+fn bound_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or_default();
+        let cut = bounded(text.to_owned());
+        if cut == text {
+            return usual(panic);
+        }
+        let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
+        cli::tell_end(&[format!("thread panicked{place}: {cut}")]);
+    }));
 }
 
 /// A handler that is stuck in blocking code must not keep the process.

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use faststream_core::app::Plan;
+use faststream_core::log;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -44,10 +45,10 @@ pub(crate) fn first(workers: Handle, limits: Limits) -> impl Future<Output = ()>
     let (told, signal) = oneshot::channel();
     let listen = move || match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(listen(told, &workers, &limits)),
-        Err(error) => tracing::error!("signals are not heard: {error}"),
+        Err(error) => log::error!("signals are not heard: {error}"),
     };
     if let Err(error) = thread::Builder::new().name("fs-signals".into()).spawn(listen) {
-        tracing::error!("no thread to hear signals on: {error}");
+        log::error!("no thread to hear signals on: {error}");
     }
     async {
         if signal.await.is_err() {
@@ -63,7 +64,7 @@ async fn listen(told: oneshot::Sender<()>, workers: &Handle, limits: &Limits) {
     tokio::select! {
         biased;
         () = async { sleep(SAME).await; next().await } => {
-            tracing::warn!("a second signal: ended at once");
+            cli::last_words(|| log::warn!("a second signal: ended at once"));
             process::exit(SECOND_SIGNAL);
         }
         () = late(limits, || alive.is_finished()) => {}
@@ -81,9 +82,11 @@ async fn late(limits: &Limits, is_alive: impl Fn() -> bool) {
     give_up("the stop takes longer than drain times, brokers and hooks may take");
 }
 
-fn give_up(why: &str) -> ! {
-    tracing::error!("{why}: ended all the same, without what is left to do");
-    cli::tell_end(&[format!("{why}: what was not finished is handled again")]);
+fn give_up(why: &'static str) -> ! {
+    cli::last_words(move || {
+        log::error!("{why}: ended all the same, without what is left to do");
+        cli::tell_end(&[format!("{why}: what was not finished is handled again")]);
+    });
     process::exit(DRAIN_EXCEEDED)
 }
 

@@ -123,8 +123,8 @@ mod draining {
             exit.sentences.sort();
             let cut = |topic: &str, seconds: u64| {
                 format!(
-                    "{topic}/0 at offset 0: slow_{topic} was still running, or its `Ack` not settled, after its drain time of \
-                     {seconds}s"
+                    "{topic}/0 at offset 0: slow_{topic} was still running after its drain time of {seconds} s, and is \
+                     handled again"
                 )
             };
             assert_eq!((exit.code, exit.sentences), (2, vec![cut("own", 20), cut("plain", of_plain)]));

@@ -22,6 +22,28 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// A panic of whoever writes the log would end the task that logs, or the process through a callback of the client library.
+#[test]
+fn every_log_line_goes_through_the_guard_of_core() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for part in ["src", "faststream-core/src", "faststream-macros/src", "faststream-kafka/src"] {
+        sources(&root.join(part), &mut found);
+    }
+    found.retain(|path| !path.ends_with("faststream-core/src/log/mod.rs"));
+    let bare = |path: &PathBuf| {
+        let text = fs::read_to_string(path).expect("a source file");
+        let product = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        let code = product.map(str::trim_start).filter(|line| !line.starts_with("//"));
+        let bare = |line: &str| ["tracing::", "println!(", "eprint!("].iter().any(|word| line.contains(word));
+        // `tracing_subscriber` has no colon behind `tracing`.
+        code.map(ToOwned::to_owned).filter(|line| bare(line)).collect::<Vec<_>>()
+    };
+    let bare: Vec<_> =
+        found.iter().flat_map(|path| bare(path).into_iter().map(move |line| (path, line))).collect();
+    assert!(bare.is_empty(), "write `faststream_core::log::warn!`: {bare:?}");
+}
+
 #[test]
 fn no_source_file_is_longer_than_400_lines_without_its_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

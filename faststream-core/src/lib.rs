@@ -9,6 +9,8 @@ pub mod __private;
 pub mod app;
 pub mod broker;
 pub mod delivery;
+#[doc(hidden)]
+pub mod log;
 pub mod memory;
 pub mod policy;
 pub mod publish;

@@ -44,7 +44,7 @@ pub(crate) async fn wait(
             _ = &mut answered => return Ok(()),
             () = sleep_until(next) => {
                 let reason = producer.trouble().unwrap_or_else(|| "no error so far".into());
-                tracing::warn!("{who} ({source}) does not answer, waiting for it: {reason}");
+                faststream_core::log::warn!("{who} ({source}) does not answer, waiting for it: {reason}");
                 next += REMINDER;
             }
         }

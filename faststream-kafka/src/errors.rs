@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use faststream_core::log;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -48,10 +49,10 @@ impl ErrorLog {
     /// Tells an error of a kind, unless that kind was told within the last minute.
     pub(crate) fn tell(&self, kind: &str, message: impl fmt::Display) {
         let Some(repeats) = self.admit(kind, Instant::now()) else { return };
-        let message = self.clean(&message.to_string());
+        let message = log::bounded(self.clean(&message.to_string()));
         let repeats =
             if repeats == 0 { String::new() } else { format!(" ({repeats} more like this before)") };
-        tracing::warn!("{}: {message}{repeats}", self.who);
+        log::warn!("{}: {message}{repeats}", self.who);
     }
 
     /// Tells an error that the client library reports for the client as a whole.
@@ -75,9 +76,7 @@ impl ErrorLog {
     }
 
     fn debug(&self, facility: &str, message: &str) {
-        if tracing::enabled!(target: "librdkafka", tracing::Level::DEBUG) {
-            tracing::debug!(target: "librdkafka", "{}: {facility}: {}", self.who, self.secrets.hide(message));
-        }
+        log::debug!(target: "librdkafka", "{}: {facility}: {}", self.who, self.secrets.hide(message));
     }
 
     /// How often the kind was kept quiet since it was told; `None` if it has to stay quiet.
@@ -131,5 +130,35 @@ mod tests {
         assert_eq!(log.admit("Transport", now), Some(0));
         assert_eq!(log.admit("AllBrokersDown", now), Some(0));
         assert_eq!(log.admit("Transport", now), None);
+    }
+
+    /// A subscriber that cannot write.
+    struct Panics;
+
+    impl tracing::Subscriber for Panics {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            panic!("no line can be written");
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn no_panic_of_a_log_line_passes_through_librdkafkas_callbacks() {
+        let _panics = tracing::subscriber::set_default(Panics);
+        let log = ErrorLog::new("test");
+        let error = KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure);
+        log.client_error(&error, "connection refused");
+        log.client_log(RDKafkaLogLevel::Warning, "CONFWARN", "a warning");
+        log.client_log(RDKafkaLogLevel::Debug, "FETCH", "a detail");
+        assert_eq!(log.admit("BrokerTransportFailure", Instant::now()), None, "it was told");
     }
 }

@@ -70,7 +70,7 @@ impl Asking {
         let made = |request: &&&TopicRequest| !refused.iter().any(|refused| refused.topic == request.topic);
         let made: Vec<&str> = to_make.iter().filter(made).map(|request| &*request.topic).collect();
         for topic in &made {
-            tracing::info!("{}: topic {topic} was made", self.who);
+            faststream_core::log::info!("{}: topic {topic} was made", self.who);
         }
         self.wait_for(&made)?;
         missing.extend(refused);

@@ -3,5 +3,9 @@
 //! Here are the ones that need no Kafka; those against a real one stand in `tests/kafka`.
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
 
+mod captured;
 mod copies;
+mod log_lines;
+mod logs;
 mod plain;
+mod stops;

@@ -202,6 +202,22 @@ impl Kafka {
         }
     }
 
+    /// SIGSTOP: it answers nothing, and its connections stay open.
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let Some(child) = &self.child else { return };
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
     /// What clients connect to.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)

@@ -16,6 +16,7 @@ mod endurance;
 mod example;
 mod handlers;
 mod input;
+mod logs;
 mod members;
 mod mock;
 mod offset_fetch;

@@ -249,7 +249,7 @@ fn no_kill_loses_a_record_or_shortens_a_delay() {
 fn is_assigned(service: &Service, limit: Duration) -> bool {
     let until = Instant::now() + limit;
     while Instant::now() < until {
-        if service.log().contains("partition assigned") {
+        if service.log().contains(" assigned: ") {
             return true;
         }
         thread::sleep(Duration::from_millis(20));

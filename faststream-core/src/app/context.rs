@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{States, StopRequest};
+use super::{States, StopRequest, Tally};
 use crate::broker::{Epoch, Producer};
 use crate::delivery::Outcome;
 use crate::runtime::{PlainCalls, Quiet};
@@ -28,6 +28,8 @@ pub struct Context {
     pub plain: PlainCalls,
     /// Held records to let go of: (topic, partition, offset), from `run --skip`.
     pub skips: BTreeSet<(String, i32, i64)>,
+    /// Counts finished records; shared by the contexts of all its brokers.
+    pub tally: Arc<Tally>,
     /// Asks the whole app to stop; shared by the contexts of all its brokers.
     pub stop: Arc<StopRequest>,
     /// When the app started: Unix time in milliseconds, and the same moment on tokio's clock. A fixed time in tests.

@@ -1,12 +1,12 @@
 //! The end of an app, once its handlers have ended: hooks, the last confirmations.
 
+use crate::log::{Time, bounded, error};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::error;
 
 use super::builder::Hooks;
 use super::hook::{BoxHook, Hook};
@@ -17,6 +17,10 @@ use crate::runtime::panics::catch_in;
 pub(super) const BEYOND_DRAIN: Duration = Duration::from_secs(10);
 /// What the confirmation of everything published may take, however late it is.
 pub(super) const FLUSH: Duration = Duration::from_secs(1);
+/// What a stop may take beyond the drain time once calls were cut off: whatever is confirmed then counts for none of them.
+const CUT_OFF: Duration = Duration::from_millis(1_750);
+/// What a confirmation is waited for all the same: of what a hook has just published.
+const CUT_OFF_FLUSH: Duration = Duration::from_millis(100);
 /// What one hook may take: a stop never hangs.
 pub(super) const HOOK: Duration = Duration::from_secs(10);
 
@@ -32,11 +36,12 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// Runs the hooks, in between waits for confirmations, and notes what goes wrong. `deadline` is for the
-    /// confirmations; the hooks have a time of their own.
-    pub(super) async fn run(self, deadline: Instant, exit: &mut Exit) {
+    /// Runs the hooks, in between waits for confirmations, and notes what goes wrong. The confirmations have until a while
+    /// after `drained`, which is short if calls were `cut_off` then; the hooks have a time of their own.
+    pub(super) async fn run(&self, drained: Instant, cut_off: bool, exit: &mut Exit) {
         self.run_hooks("on_shutdown", &self.hooks.on_shutdown, exit).await;
-        let deadline = deadline.max(Instant::now() + FLUSH);
+        let (beyond, least) = if cut_off { (CUT_OFF, CUT_OFF_FLUSH) } else { (BEYOND_DRAIN, FLUSH) };
+        let deadline = (drained + beyond).max(Instant::now() + least);
         let flushes = self.contexts.iter().map(|(name, context)| async move {
             (name, timeout_at(deadline, context.producer.flush()).await)
         });
@@ -61,9 +66,12 @@ impl Ending {
             let call = async { timeout(HOOK, async { hook(self.hook.clone()).await }).await };
             let sentence = match catch_in(call).await {
                 Ok(Ok(Ok(()))) => continue,
-                Ok(Ok(Err(error))) => format!("hook {number} of `{moment}` failed: {error}"),
+                Ok(Ok(Err(error))) => bounded(format!("hook {number} of `{moment}` failed: {error}")),
                 Ok(Err(_)) => {
-                    format!("hook {number} of `{moment}` was still running after {HOOK:?}, and was left")
+                    format!(
+                        "hook {number} of `{moment}` was still running after {}, and was left",
+                        Time(HOOK)
+                    )
                 }
                 Err(_) => format!("hook {number} of `{moment}` panicked"),
             };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::membership::Membership;
+use crate::log::attempts;
 use crate::policy::GroupSettings;
 use crate::runtime::{MemberStatus, StuckCall};
 
@@ -83,8 +84,13 @@ impl Health {
         for held in &status.held {
             self.degraded = true;
             self.reasons.push(format!(
-                "group {group}: {} holds {}/{} at offset {} after {} attempts: {}",
-                held.handler, held.topic, held.partition, held.offset, held.attempts, held.error
+                "group {group}: {} holds {}/{} at offset {} after {}: {}",
+                held.handler,
+                held.topic,
+                held.partition,
+                held.offset,
+                attempts(held.attempts),
+                held.error
             ));
         }
         // One that keeps back only its key, or nothing, lets its partition go on until too much is behind it.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
 
 use super::Context;
 use super::ending::BEYOND_DRAIN;
 use super::groups::GroupPlan;
 use super::replacement::Replacement;
 use crate::broker::{Broker, BrokerError, Remedy};
+use crate::log::{debug, warn};
 use crate::runtime::{Ended, Member, MemberHandle, MemberStatus};
 
 /// One membership: what it takes to join, and its present client.

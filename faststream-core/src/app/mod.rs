@@ -21,6 +21,7 @@ mod running;
 mod start;
 mod states;
 mod stop;
+mod tally;
 
 pub use builder::FastStream;
 pub use context::{CallBegin, CallReport, Context, Observer};
@@ -37,3 +38,4 @@ pub(crate) use start::unix_time;
 pub use start::{StartError, StartOptions};
 pub use states::States;
 pub use stop::StopRequest;
+pub use tally::Tally;

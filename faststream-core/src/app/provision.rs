@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{info, warn};
 
 use super::StartError;
 use super::groups::GroupPlan;
 use crate::broker::{Broker, BrokerError, MissingTopic, TopicRequest};
+use crate::log::{info, warn};
 use crate::policy::{GroupSettings, Provision};
 use crate::subscriber::{Source, Subscriber, retry_source};
 

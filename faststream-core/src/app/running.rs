@@ -10,13 +10,16 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
 
-use super::ending::{BEYOND_DRAIN, Contexts, Ending};
+use super::ending::{Contexts, Ending};
 use super::membership::{End, Membership};
 use super::{Exit, Health, Plan, States, StopRequest};
 use crate::broker::BrokerError;
-use crate::runtime::HeldRecord;
+use crate::log::{Time, count, error, info, warn};
+use crate::runtime::{HeldRecord, Uncommitted};
+
+/// A line names no more partitions than this.
+const NAMED: usize = 5;
 
 /// A running app. Dropping it is a crash: nothing is drained, no hook runs.
 pub struct Running {
@@ -162,22 +165,44 @@ async fn lead(
     if let Some(reason) = stop.requested().now_or_never() {
         exit.say(3, [reason]);
     }
+    let mut cut_off = false;
     for end in ends {
         if let End::DrainExceeded(left) = end {
+            cut_off = true;
             exit.say(2, left);
         }
     }
     let drain = memberships.iter().map(|membership| membership.plan.settings.drain).max();
-    let contexts = ending.contexts.clone();
-    ending.run(began + drain.unwrap_or_default() + BEYOND_DRAIN, &mut exit).await;
-    let running: usize = contexts.values().map(|context| context.plain.left()).sum();
+    ending.run(began + drain.unwrap_or_default(), cut_off, &mut exit).await;
+    let running: usize = ending.contexts.values().map(|context| context.plain.left()).sum();
     if running > 0 {
         warn!(
             running,
             "the app ends while calls of plain `fn`s still run: nothing can cancel them, they end with the process"
         );
     }
+    log_end(began, &memberships, &ending);
     exit
+}
+
+/// The last line: how long the stop took, what was done, what was left.
+fn log_end(began: Instant, memberships: &[Membership], ending: &Ending) {
+    let took = Time::about(began.elapsed());
+    let tally = ending.contexts.values().next().map(|context| context.tally.sentence()).unwrap_or_default();
+    let uncommitted: Vec<_> =
+        memberships.iter().flat_map(|membership| membership.status().uncommitted).collect();
+    if uncommitted.is_empty() {
+        return info!("stopped after {took}, {tally}, all committed");
+    }
+    let left = |left: &Uncommitted| format!("{}/{} by {}", left.topic, left.partition, count(left.offsets));
+    let mut places: Vec<String> = uncommitted.iter().take(NAMED).map(left).collect();
+    if uncommitted.len() > NAMED {
+        places.push(format!("{} more", uncommitted.len() - NAMED));
+    }
+    warn!(
+        "stopped after {took}, {tally}, the committed offset is behind in {}: these records are handled again",
+        places.join(", ")
+    );
 }
 
 impl fmt::Debug for Running {

@@ -9,13 +9,15 @@ use std::time::SystemTime;
 
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
-use tracing::info;
 
 use super::builder::StateSource;
-use super::ending::{BEYOND_DRAIN, Contexts, Ending};
+use super::ending::{Contexts, Ending};
 use super::hook::{BoxHook, Hook};
-use super::{Context, Exit, FastStream, Observer, Plan, Running, Setting, States, StopRequest, provision};
+use super::{
+    Context, Exit, FastStream, Observer, Plan, Running, Setting, States, StopRequest, Tally, provision,
+};
 use crate::broker::{Broker, BrokerError};
+use crate::log::{bounded, info};
 use crate::runtime::panics::catch_in;
 use crate::runtime::{PlainCalls, Quiet, Threads};
 
@@ -57,6 +59,7 @@ struct Launch<'a> {
     /// The moment that `options.started` is the time of: hooks, states and brokers take their time.
     began: Instant,
     states: States,
+    tally: Arc<Tally>,
     /// Empty until the producers are there.
     contexts: Contexts,
     running: Option<Running>,
@@ -135,7 +138,15 @@ impl<'a> Launch<'a> {
                 states.insert_shared(entry.type_id, Arc::clone(value));
             }
         }
-        Self { plan, options, began: Instant::now(), states, contexts: Contexts::new(), running: None }
+        Self {
+            plan,
+            options,
+            began: Instant::now(),
+            states,
+            tally: Arc::default(),
+            contexts: Contexts::new(),
+            running: None,
+        }
     }
 
     async fn go(&mut self) -> Result<(), StartError> {
@@ -208,6 +219,7 @@ impl<'a> Launch<'a> {
                 quiet: Arc::clone(&self.options.quiet),
                 plain: PlainCalls::new(self.options.threads.clone()),
                 skips: self.plan.skips.clone(),
+                tally: Arc::clone(&self.tally),
                 stop: Arc::clone(stop),
                 started,
                 random: Mutex::new(fastrand::Rng::with_seed(seed.wrapping_add(index))),
@@ -228,7 +240,8 @@ impl<'a> Launch<'a> {
             return running.ended().await;
         }
         let mut exit = Exit::default();
-        self.ending().run(Instant::now() + BEYOND_DRAIN, &mut exit).await;
+        self.ending().run(Instant::now(), false, &mut exit).await;
+        info!(app = %self.plan.name, "stopped before it had started");
         exit
     }
 }
@@ -237,7 +250,7 @@ impl<'a> Launch<'a> {
 /// begun is ended in order.
 async fn outcome<T>(call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     match catch_in(call).await {
-        Ok(ended) => ended.map_err(|error| format!("failed: {error}")),
+        Ok(ended) => ended.map_err(|error| bounded(format!("failed: {error}"))),
         // Its text was reported by the panic hook.
         Err(_) => Err("panicked".to_owned()),
     }

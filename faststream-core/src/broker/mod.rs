@@ -27,6 +27,7 @@ pub(crate) use request::selects;
 pub use request::{GroupRequest, PatternRequest};
 pub use topics::{MissingTopic, TopicRequest};
 
+use crate::log::bounded;
 use crate::runtime::Member;
 
 /// A boxed future that can be sent to another thread.
@@ -102,6 +103,6 @@ pub struct BrokerError {
 impl BrokerError {
     /// An error that says `message`.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: bounded(message.into()) }
     }
 }

@@ -242,6 +242,7 @@ fn context(producer: Arc<dyn Producer>) -> Context {
         quiet: Arc::new(Quiet::default()),
         plain: crate::runtime::PlainCalls::default(),
         skips: BTreeSet::new(),
+        tally: Arc::default(),
         stop: Arc::new(StopRequest::default()),
         started: (0, Instant::now()),
         random: Mutex::new(fastrand::Rng::with_seed(0)),

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::Rejection;
+use crate::log::bounded;
 use crate::publish::Outgoing;
 use crate::verdict::Verdict;
 
@@ -31,12 +32,13 @@ pub struct HandlerError {
 }
 
 impl HandlerError {
-    /// An error of the named kind.
+    /// An error of the named kind. A message beyond 4 KiB is cut, with a mark.
     pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: bounded(message.into()) }
     }
 
-    /// Joins the error and its causes by `: `, leaving out what a message repeats of its cause.
+    /// Joins the error and its causes by `: `, leaving out what a message repeats of its cause. Beyond 4 KiB it is cut, with a
+    /// mark.
     #[must_use]
     pub fn from_chain(kind: &'static str, error: &(dyn Error + 'static)) -> Self {
         let mut message = error.to_string();
@@ -49,7 +51,7 @@ impl HandlerError {
             }
             cause = error.source();
         }
-        Self { kind, message }
+        Self::new(kind, message)
     }
 }
 

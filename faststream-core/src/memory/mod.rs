@@ -281,6 +281,7 @@ impl Shared {
         for (record, answer) in std::mem::take(&mut state.delayed) {
             let _ = answer.send(self.append_to(state, record));
         }
+        state.flushes.clear();
     }
 
     /// Whether the read that is about to happen is to panic.
@@ -377,7 +378,18 @@ impl Producer for MemoryBroker {
     }
 
     fn flush(&self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
+        let waits = self.shared().change_by_clock(|state, _| {
+            let (answer, arrived) = oneshot::channel();
+            (!state.delayed.is_empty()).then(|| {
+                state.flushes.push(answer);
+                arrived
+            })
+        });
+        Box::pin(async {
+            if let Some(arrived) = waits {
+                let _ = arrived.await;
+            }
+        })
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) faults: Faults,
     /// Published, and on its way for longer than a moment.
     pub(super) delayed: Vec<(Outgoing, oneshot::Sender<Result<Published, PublishError>>)>,
+    /// Those who wait until all of it has arrived: dropped then.
+    pub(super) flushes: Vec<oneshot::Sender<()>>,
     /// Partitions of a topic that is made by being used.
     pub(super) default_partitions: i32,
     numbers: u64,
@@ -124,6 +126,7 @@ impl State {
             agenda: BTreeMap::new(),
             faults: Faults::default(),
             delayed: Vec::new(),
+            flushes: Vec::new(),
             default_partitions: 1,
             numbers: 0,
             round_robin: 0,

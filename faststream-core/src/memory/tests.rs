@@ -101,6 +101,7 @@ impl World {
             quiet: self.broker.quiet(),
             plain: crate::runtime::PlainCalls::default(),
             skips: std::collections::BTreeSet::new(),
+            tally: Arc::default(),
             stop: Arc::new(StopRequest::default()),
             started: (0, Instant::now()),
             random: Mutex::new(fastrand::Rng::with_seed(1)),

@@ -46,6 +46,8 @@ pub struct LaneControl {
     braked: AtomicBool,
     /// Nothing begins before `on_assigned` has ended.
     gated: AtomicBool,
+    /// What a drain waits for, since the last turn of the task.
+    left: Mutex<Option<Left>>,
     has_mail: AtomicBool,
     mail: Mutex<Mail>,
     waker: AtomicWaker,
@@ -53,6 +55,41 @@ pub struct LaneControl {
     moved: Notify,
     /// Told of what is settled by hand.
     observer: Option<Arc<dyn Observer>>,
+}
+
+/// What a lane leaves unfinished when it is cut off: a record, and how many others there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) offset: i64,
+    pub(super) why: WhyLeft,
+    pub(super) others: usize,
+}
+
+/// What a record still waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhyLeft {
+    Call,
+    Ack,
+    /// The broker's confirmation of these.
+    Results,
+    Retry,
+    DeadLetter,
+}
+
+impl Left {
+    /// What `handler` had left to do.
+    pub(super) fn sentence(self, handler: &str) -> String {
+        let what = match self.why {
+            WhyLeft::Call => format!("{handler} was still running"),
+            WhyLeft::Ack => format!("the `Ack` of {handler} was not settled"),
+            WhyLeft::Results => format!("the results of {handler} were not confirmed by the broker"),
+            WhyLeft::Retry => {
+                format!("the copy of {handler} for its retry topic was not confirmed by the broker")
+            }
+            WhyLeft::DeadLetter => format!("the dead letter of {handler} was not confirmed by the broker"),
+        };
+        if self.others > 0 { format!("{what} (and {} more records)", self.others) } else { what }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +139,7 @@ impl LaneControl {
             slow: Mutex::new(None),
             braked: AtomicBool::new(false),
             gated: AtomicBool::new(false),
+            left: Mutex::new(None),
             has_mail: AtomicBool::new(false),
             mail: Mutex::default(),
             waker: AtomicWaker::new(),
@@ -163,6 +201,16 @@ impl LaneControl {
     /// Something is stored that the broker does not have.
     pub(super) fn is_dirty(&self) -> bool {
         self.stored.load(SeqCst) > self.committed_offset()
+    }
+
+    /// How many offsets are stored that the broker does not have.
+    pub(super) fn uncommitted(&self) -> u64 {
+        let stored = self.stored.load(SeqCst);
+        if stored == NOTHING {
+            0
+        } else {
+            u64::try_from(stored.saturating_sub(self.committed_offset())).unwrap_or(0)
+        }
     }
 
     /// Up to where everything is finished.
@@ -264,6 +312,21 @@ impl LaneControl {
 
     pub(super) fn note_slow(&self, slow: Option<(i64, Instant)>) {
         *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = slow;
+    }
+
+    /// What the drain waits for.
+    pub(super) fn note_left(&self, left: Option<Left>) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
+    }
+
+    /// What a lane that is cut off leaves unfinished. A handler that blocks its thread notes nothing: its call still runs.
+    pub(super) fn left(&self) -> Option<Left> {
+        let begun = self.begun.load(Relaxed);
+        if begun != NOTHING {
+            return Some(Left { offset: begun, why: WhyLeft::Call, others: 0 });
+        }
+        let noted = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.or_else(|| Some(Left { offset: self.at_work()?, why: WhyLeft::Call, others: 0 }))
     }
 
     pub(super) fn wake(&self) {

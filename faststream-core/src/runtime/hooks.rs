@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tracing::error;
 
 use super::LaneControl;
 use super::panics::catch_in;
@@ -17,6 +16,7 @@ use super::running::Place;
 use super::status::{News, Shared};
 use crate::app::{BoxGroupHook, CommitFailure, Context, GroupHooks, GroupPartition, Hook, Rebalance};
 use crate::broker::RevocationId;
+use crate::log::{Time, bounded, error};
 
 pub(super) struct Hooks {
     group: Arc<str>,
@@ -162,7 +162,7 @@ async fn run<T: Clone + Send + Sync + 'static>(
             let ended = catch_in(async move { call(hook, event).await }).await;
             match ended {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => error!(%group, "hook {number} of `{moment}` failed: {error}"),
+                Ok(Err(error)) => error!(%group, "hook {number} of `{moment}` failed: {}", bounded(error)),
                 Err(_) => error!(%group, "hook {number} of `{moment}` panicked"),
             }
         }
@@ -172,7 +172,7 @@ async fn run<T: Clone + Send + Sync + 'static>(
     match ended {
         Ok(Ok(())) => {}
         Ok(Err(_)) => error!(%group,
-            "the hooks of `{moment}` were still running after {deadline:?}: cut off, the group goes on"),
+            "the hooks of `{moment}` were still running after {}: cut off, the group goes on", Time::about(deadline)),
         Err(_) => error!(%group, "a hook of `{moment}` panicked when it was dropped: the group goes on"),
     }
 }

@@ -10,18 +10,19 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
 
 use super::LaneControl;
 use super::commits::Commits;
 use super::group::{Group, Input, Output};
 use super::hooks::Hooks;
+use super::listed::{listed, partitions};
 use super::metrics;
 use super::progress::Progress;
 use super::running::{Place, Running};
 use super::status::{Ended, MemberHandle, News, Shared};
 use crate::app::{Context, GroupHooks};
 use crate::broker::{Command, Epoch, Event, Lane, RevocationId};
+use crate::log::{bounded, debug, error, info, warn};
 use crate::policy::GroupSettings;
 use crate::subscriber::Subscriber;
 
@@ -45,10 +46,12 @@ pub struct Member {
     pub(super) hooks: Hooks,
     /// For `on_revoked`, once the calls have ended: what is given back by a revocation, or at a stop (`None`).
     leaving: BTreeMap<Option<RevocationId>, Vec<(Place, Arc<LaneControl>)>>,
+    /// What was left by the stop, until its last commit is known.
+    pub(super) parting: Vec<(Place, Arc<LaneControl>)>,
     /// What the end of the membership will be, if nothing worse happens.
     pub(super) ending: Ended,
     /// Since when the app has been shutting down.
-    shutdown: Option<Instant>,
+    pub(super) shutdown: Option<Instant>,
 }
 
 impl Member {
@@ -86,6 +89,7 @@ impl Member {
             arrived: BTreeMap::new(),
             running: BTreeMap::new(),
             shared,
+            parting: Vec::new(),
             ending: Ended::Clean,
             shutdown: None,
         };
@@ -108,7 +112,10 @@ impl Member {
             Event::Assigned(lanes) => self.assigned(lanes, &mut commands),
             Event::Revoked { id, lanes, lost } => {
                 metrics::rebalance(&self.name, if lost { "lost" } else { "revoked" });
-                info!(group = %self.name, lanes = lanes.len(), lost, "partitions revoked");
+                let event = if lost { "lost" } else { "revoked" };
+                let places = lanes.iter().filter_map(|lane| self.running.get(lane)).map(|lane| &lane.place);
+                let places = listed(places.map(|place| (&*place.topic, place.partition)));
+                info!(group = %self.name, "{} {event}: {places}", partitions(lanes.len()));
                 if lost && self.running.keys().all(|lane| lanes.contains(lane)) {
                     self.shared.status().lost_since.get_or_insert_with(Instant::now);
                 }
@@ -116,6 +123,9 @@ impl Member {
                     lanes.iter().filter_map(|lane| self.running.get(lane)).map(Running::share).collect();
                 self.forget_leaving(&leaving);
                 if lost {
+                    for lane in &lanes {
+                        self.running.entry(*lane).and_modify(|lane| lane.is_lost = true);
+                    }
                     self.hooks.lost(leaving);
                 } else {
                     self.leaving.insert(Some(id), leaving);
@@ -124,6 +134,7 @@ impl Member {
             }
             Event::Committed(reports) => self.committed(&reports),
             Event::Fatal { message, remedy } => {
+                let message = bounded(message);
                 self.hooks.lost(self.running.values().map(Running::share).collect());
                 self.ending = Ended::Fatal { message, remedy };
                 self.advance(Input::Fatal, &mut commands);
@@ -223,9 +234,16 @@ impl Member {
                 continue;
             };
             known.push((lane.epoch(), subscriber.drain));
-            info!(group = %self.name, topic = lane.topic(), partition = lane.partition(), offset = lane.start(),
+            debug!(group = %self.name, topic = lane.topic(), partition = lane.partition(), offset = lane.start(),
                 handler = %subscriber.handler, "partition assigned");
             self.arrived.insert(lane.epoch(), lane);
+        }
+        let places = known.iter().filter_map(|(lane, _)| self.arrived.get(lane));
+        let places = listed(places.map(|lane| (lane.topic(), lane.partition())));
+        if known.is_empty() {
+            info!(group = %self.name, "no partitions assigned");
+        } else {
+            info!(group = %self.name, "{} assigned: {places}", partitions(known.len()));
         }
         metrics::rebalance(&self.name, "assigned");
         {
@@ -246,7 +264,8 @@ impl Member {
         let revoked: BTreeSet<Epoch> =
             self.leaving.values().flatten().map(|(_, control)| control.epoch).collect();
         let kept = self.running.iter().filter(|(epoch, _)| !revoked.contains(epoch));
-        let kept = kept.map(|(_, lane)| lane.share()).collect();
+        let kept: Vec<_> = kept.map(|(_, lane)| lane.share()).collect();
+        self.parting.clone_from(&kept);
         self.leaving.insert(None, kept);
     }
 
@@ -301,6 +320,7 @@ impl Member {
                 if !closed {
                     warn!(group = %self.name, "leaving the group took too long: left without the broker's answer");
                 }
+                self.shared.status().known.uncommitted = self.uncommitted();
                 self.shared.end(self.ending.clone());
             }
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, gauge};
 
+use crate::app::{Context, Tally};
 use crate::subscriber::Subscriber;
 
 /// The series of one lane's handler.
@@ -16,6 +17,7 @@ pub(super) struct LaneMetrics {
     received: Counter,
     acked: Counter,
     held: Gauge,
+    tally: Arc<Tally>,
     /// Since the last turn.
     received_now: u64,
     acked_now: u64,
@@ -44,9 +46,10 @@ impl Labels {
 }
 
 impl LaneMetrics {
-    pub(super) fn new(app: &Arc<str>, subscriber: &Subscriber) -> Self {
+    pub(super) fn new(context: &Context, subscriber: &Subscriber) -> Self {
         let broker = subscriber.broker.clone().unwrap_or_else(|| "default".into());
-        let labels = Labels { app: Arc::clone(app), broker, handler: Arc::clone(&subscriber.handler) };
+        let labels =
+            Labels { app: Arc::clone(&context.app), broker, handler: Arc::clone(&subscriber.handler) };
         let status = Some(("status", "acked".to_owned()));
         Self {
             received: labels.counter("faststream_received_messages_total", None),
@@ -54,6 +57,7 @@ impl LaneMetrics {
             held: gauge!("faststream_partitions_held", "group" => subscriber.group.to_string(),
                 "handler" => subscriber.handler.to_string()),
             labels,
+            tally: Arc::clone(&context.tally),
             received_now: 0,
             acked_now: 0,
             held_now: 0,
@@ -74,12 +78,18 @@ impl LaneMetrics {
             self.received.increment(std::mem::take(&mut self.received_now));
         }
         if self.acked_now > 0 {
+            self.tally.handled(self.acked_now);
             self.acked.increment(std::mem::take(&mut self.acked_now));
         }
     }
 
     /// Anything but success: `nacked`, `rejected`, `skipped`, `error`.
     pub(super) fn settled(&self, status: &'static str) {
+        match status {
+            "rejected" => self.tally.dead_lettered(),
+            "skipped" => self.tally.skipped(),
+            _ => {}
+        }
         let name = "faststream_received_processed_messages_total";
         self.labels.counter(name, Some(("status", status.to_owned()))).increment(1);
     }

@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
 
 use super::progress::How;
 use super::running::Place;
-use super::status::StuckCall;
+use super::status::{StuckCall, Uncommitted};
 use super::{Member, metrics};
 use crate::app::CommitFailure;
 use crate::broker::CommitReport;
+use crate::log::{Time, debug, info, warn};
 
 impl Member {
     pub(super) fn committed(&mut self, reports: &[CommitReport]) {
         let now = Instant::now();
         let mut failures = Vec::new();
         for report in reports {
-            let Some(lane) = self.running.get(&report.lane) else { continue };
+            let Some(lane) = self.running.get(&report.lane) else {
+                self.parted(report);
+                continue;
+            };
             let Place { topic, partition } = &lane.place;
             match &report.result {
                 Ok(()) => {
@@ -58,6 +61,23 @@ impl Member {
         self.hooks.commits_failed(failures);
     }
 
+    /// The last commit of a lane that has ended by the stop.
+    fn parted(&self, report: &CommitReport) {
+        let lane = self.parting.iter().find(|(_, control)| control.epoch == report.lane);
+        if let (Some((_, control)), Ok(())) = (lane, &report.result) {
+            control.committed(report.next);
+        }
+    }
+
+    /// What the stop leaves finished and not committed.
+    pub(super) fn uncommitted(&self) -> Vec<Uncommitted> {
+        let left = self.parting.iter().filter_map(|(Place { topic, partition }, control)| {
+            let offsets = control.uncommitted();
+            (offsets > 0).then(|| Uncommitted { topic: Arc::clone(topic), partition: *partition, offsets })
+        });
+        left.collect()
+    }
+
     pub(super) fn look_for_stuck(&mut self, now: Instant) {
         let found = self.progress.check(now, self.running.values().map(|lane| &lane.control));
         let mut calls = Vec::new();
@@ -67,12 +87,12 @@ impl Member {
             match stuck.how {
                 How::Blocks if stuck.is_new => {
                     warn!(group = %self.name, %topic, partition, offset = stuck.offset, %handler,
-                        "a handler blocks its thread for more than {:?}, and no `timeout` can cancel it: make it a plain \
-                         `fn`, or let `spawn_blocking` do what blocks", stuck.age);
+                        "a handler blocks its thread for more than {}, and no `timeout` can cancel it: make it a plain \
+                         `fn`, or let `spawn_blocking` do what blocks", Time::about(stuck.age));
                 }
                 How::Starved if stuck.is_new => {
                     warn!(group = %self.name, %topic, partition, %handler,
-                        "no thread has come to this partition for {:?}: handlers block them all", stuck.age);
+                        "no thread has come to this partition for {}: handlers block them all", Time::about(stuck.age));
                 }
                 How::Runs | How::Blocks | How::Starved => {}
             }

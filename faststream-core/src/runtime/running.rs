@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::task::AbortHandle;
-use tracing::warn;
 
 use super::lane::LaneTask;
 use super::panics::catch_in;
@@ -11,6 +10,7 @@ use super::quiet::Vote;
 use super::status::{Ended, News, Shared};
 use super::{LaneControl, Member, metrics};
 use crate::broker::{Epoch, Lane};
+use crate::log::{Time, warn};
 use crate::policy::Start;
 use crate::subscriber::Subscriber;
 
@@ -19,6 +19,8 @@ pub(super) struct Running {
     pub(super) place: Place,
     pub(super) subscriber: Arc<Subscriber>,
     pub(super) control: Arc<LaneControl>,
+    /// Somebody else may own the partition already.
+    pub(super) is_lost: bool,
     task: AbortHandle,
 }
 
@@ -120,7 +122,7 @@ impl Member {
             let run = catch_in(async move { std::future::poll_fn(|cx| task.poll(cx)).await });
             farewell.died = run.await.is_err();
         });
-        Running { place, subscriber, control, task: task.abort_handle() }
+        Running { place, subscriber, control, is_lost: false, task: task.abort_handle() }
     }
 
     pub(super) fn cut_off(&mut self, epoch: Epoch, late: bool) {
@@ -128,20 +130,28 @@ impl Member {
         if !late {
             return;
         }
-        metrics::drain_timeout(&self.name);
         let Place { topic, partition } = &cut.place;
-        let (handler, drain) = (&cut.subscriber.handler, cut.subscriber.drain);
-        let offset = cut.control.at_work();
-        warn!(group = %self.name, %topic, partition, offset, %handler, ?drain,
-            "a call was still running, or its `Ack` was not settled, when its drain time was over: cut off, the record is \
-             handled again");
+        let (handler, drain) = (&*cut.subscriber.handler, Time(cut.subscriber.drain));
+        let left = cut.control.left();
+        let offset = left.map(|left| left.offset);
+        let what = left.map_or_else(|| format!("{handler} was not done"), |left| left.sentence(handler));
+        let when = if cut.is_lost {
+            "when the partition was lost".to_owned()
+        } else {
+            metrics::drain_timeout(&self.name);
+            format!("after its drain time of {drain}")
+        };
+        warn!(group = %self.name, %topic, partition, offset, %handler,
+            "{what} {when}: cut off, the record is handled again");
+        // What happened before the stop is not the stop's.
+        if self.shutdown.is_none() {
+            return;
+        }
         let plain = cut.control.plain_running();
         let plain =
             if plain.is_empty() { String::new() } else { format!("; {} still running", plain_calls(&plain)) };
         let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
-        let sentence = format!(
-            "{topic}/{partition}{at}: {handler} was still running, or its `Ack` not settled, after its drain time of {drain:?}{plain}"
-        );
+        let sentence = format!("{topic}/{partition}{at}: {what} {when}, and is handled again{plain}");
         match &mut self.ending {
             Ended::Clean => self.ending = Ended::DrainExceeded { left: vec![sentence] },
             Ended::DrainExceeded { left } => left.push(sentence),

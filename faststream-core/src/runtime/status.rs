@@ -55,8 +55,22 @@ pub struct MemberStatus {
     pub commit_failures: u64,
     /// For how long something finished has not become durable, in the worst partition.
     pub dirty_for: Duration,
+    /// Once it has left: partitions with finished records that were not committed, which are handled again.
+    pub uncommitted: Vec<Uncommitted>,
     /// For how long nobody has polled its client; `None` while there is none.
     pub silent_for: Option<Duration>,
+}
+
+/// A partition that was left with finished records that were not committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Uncommitted {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// By how much the committed offset is behind.
+    pub offsets: u64,
 }
 
 /// A call that does not end.

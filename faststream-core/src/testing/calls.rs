@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::app::{CallReport, Observer};
 use crate::delivery::Outcome;
+use crate::log::print;
 use crate::verdict::Verdict;
 
 /// One call of a handler, and what came of it.
@@ -63,7 +64,7 @@ impl Observer for Calls {
         };
         let CallReport { handler, topic, partition, offset, attempt, .. } = *report;
         if let Some(error) = &error {
-            eprintln!("{handler} failed at {topic}/{partition}, offset {offset}, attempt {attempt}: {error}");
+            print!("{handler} failed at {topic}/{partition}, offset {offset}, attempt {attempt}: {error}");
         }
         let (handler, topic) = (handler.to_owned(), topic.to_owned());
         let call = TestCall { handler, topic, partition, offset, attempt, outcome, error };

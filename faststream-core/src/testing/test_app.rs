@@ -10,6 +10,7 @@ use super::TestCall;
 use super::calls::Calls;
 use crate::app::{Brokers, Environment, Exit, FastStream, Plan, Running, Setting, StartOptions};
 use crate::broker::Broker;
+use crate::log::print;
 use crate::memory::{MemoryBroker, SESSION, STARTED};
 use crate::runtime::{HeldRecord, Quiet};
 
@@ -215,13 +216,13 @@ impl Drop for TestApp {
             self.calls.last_failures(LAST)
         {
             let error = error.unwrap_or_default();
-            eprintln!(
+            print!(
                 "{handler} had failed at {topic}/{partition}, offset {offset}, attempt {attempt}: {error}"
             );
         }
         for held in self.held() {
             let HeldRecord { handler, topic, partition, offset, error, .. } = held;
-            eprintln!("held by {handler} at {topic}/{partition}, offset {offset}: {error}");
+            print!("held by {handler} at {topic}/{partition}, offset {offset}: {error}");
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn destroy(mut client: Arc<Client>) {
                 Err(used) if Instant::now() < until => client = used,
                 Err(used) => {
                     let group = &used.context().group;
-                    tracing::warn!(%group, "a call still holds records of a client that is gone: the client is leaked");
+                    faststream_core::log::warn!(%group, "a call still holds records of a client that is gone: the client is leaked");
                     return;
                 }
             }
@@ -71,7 +71,7 @@ pub(super) fn destroy(mut client: Arc<Client>) {
         }
     };
     if let Err(error) = thread::Builder::new().name("fs-destroy".into()).spawn(destroy) {
-        tracing::warn!("no thread to destroy a client on, it is leaked: {error}");
+        faststream_core::log::warn!("no thread to destroy a client on, it is leaked: {error}");
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) struct Closing {
 
 impl Control {
     pub(super) fn close(&mut self) {
+        self.parted.clone_from(&self.lanes);
         self.fence_all();
         let (now, spare) = (Instant::now(), self.member.spare_drain().min(SPARE));
         self.closing =
@@ -80,10 +81,15 @@ impl Control {
         }
         let Some(Closing { until, .. }) = self.closing else { return };
         // After a fatal error it would never be closed.
-        if self.client.consumer().closed() || fatal_error(&self.client).is_some() {
+        if self.client.consumer().closed() {
+            // The answer to the last commit came before, and may not have been read.
+            while self.client.consumer().poll(Duration::ZERO).is_some() {}
+            self.heed_callbacks();
+            self.tell(Event::Closed);
+        } else if fatal_error(&self.client).is_some() {
             self.tell(Event::Closed);
         } else if now > until {
-            tracing::warn!(group = %self.request.group, "the group was not left in time: the broker will notice");
+            faststream_core::log::warn!(group = %self.request.group, "the group was not left in time: the broker will notice");
             self.tell(Event::Closed);
         }
     }

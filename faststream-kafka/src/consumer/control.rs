@@ -37,6 +37,8 @@ pub(super) struct Control {
     pub(super) member: Member,
     pub(super) owed: VecDeque<Owed>,
     pub(super) lanes: BTreeMap<Place, Arc<LaneHandle>>,
+    /// Those of a group that is being left: their last commit is still reported.
+    pub(super) parted: BTreeMap<Place, Arc<LaneHandle>>,
     /// Assigned, and without a lane until their offsets are known.
     pub(super) unopened: BTreeMap<Place, PartitionQueue>,
     pub(super) late: Vec<OffsetFetch>,
@@ -78,6 +80,7 @@ impl Control {
             member,
             owed: VecDeque::new(),
             lanes: BTreeMap::new(),
+            parted: BTreeMap::new(),
             unopened: BTreeMap::new(),
             late: Vec::new(),
             missed: Starts::new(),
@@ -101,7 +104,7 @@ impl Control {
     pub(super) fn run(mut self) {
         let driven = catch_unwind(AssertUnwindSafe(|| self.drive()));
         if driven.is_err() {
-            tracing::error!(group = %self.request.group, "the control thread panicked: the client is replaced");
+            faststream_core::log::error!(group = %self.request.group, "the control thread panicked: the client is replaced");
         }
         self.fence_all();
         self.answer_all();
@@ -191,7 +194,7 @@ impl Control {
         }
     }
 
-    fn heed_callbacks(&mut self) {
+    pub(super) fn heed_callbacks(&mut self) {
         while let Some(happened) = self.client.context().take() {
             match happened {
                 Happened::Assign(places) => self.owed.push_back(Owed::Assign { places, fetch: None }),
@@ -215,7 +218,7 @@ impl Control {
 
     fn reports(&self, committed: Vec<Committed>) -> Vec<CommitReport> {
         let report = |Committed { place, next, error }| {
-            let lane = self.lanes.get(&place)?;
+            let lane = self.lanes.get(&place).or_else(|| self.parted.get(&place))?;
             let result = error.map_or(Ok(()), |code| Err(classify(code)));
             if result.is_ok() {
                 lane.committed(next);
@@ -250,7 +253,7 @@ impl Control {
             return;
         }
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        tracing::info!(group = %self.request.group, topics = names.len(), "the topics that match have changed");
+        faststream_core::log::info!(group = %self.request.group, topics = names.len(), "the topics that match have changed");
         if let Err(error) = self.client.consumer().subscribe(&names) {
             self.client.context().errors.tell("subscribe", format_args!("subscribing to {names:?}: {error}"));
         }

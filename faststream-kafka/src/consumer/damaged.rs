@@ -56,7 +56,7 @@ impl Control {
                 (None, Some(wait)) => {
                     if lane.position() > wait.next {
                         let ((topic, partition), group) = (place, &self.request.group);
-                        tracing::info!(%group, %topic, partition, "what was damaged can be read now");
+                        faststream_core::log::info!(%group, %topic, partition, "what was damaged can be read now");
                         self.damaged.0.remove(place);
                     }
                 }

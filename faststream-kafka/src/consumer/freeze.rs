@@ -75,7 +75,7 @@ impl Control {
     pub(super) fn heed_freeze(&mut self) {
         let context = self.client.context();
         if context.pulse.turn() {
-            tracing::warn!(group = %self.request.group,
+            faststream_core::log::warn!(group = %self.request.group,
                 "this process stood still: nothing begins before it is known which partitions are still its own");
             self.thawed = Some(Instant::now());
         }

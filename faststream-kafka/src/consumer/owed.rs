@@ -138,7 +138,7 @@ impl Control {
         }
         self.late.retain(|fetch| !fetch.is_done());
         if !starts.is_empty() {
-            tracing::info!(group = %self.request.group, partitions = starts.len(), "committed offsets are known now");
+            faststream_core::log::info!(group = %self.request.group, partitions = starts.len(), "committed offsets are known now");
             self.begin_again(starts);
         }
     }
@@ -253,7 +253,7 @@ impl Control {
         let mut lanes: Vec<Box<dyn Lane>> = Vec::new();
         for (place, start) in starts {
             if let Some(old) = self.lanes.remove(place) {
-                tracing::warn!(group = %self.request.group, topic = %place.0, partition = place.1, "assigned twice");
+                faststream_core::log::warn!(group = %self.request.group, topic = %place.0, partition = place.1, "assigned twice");
                 drop(old.fence());
             }
             let Some(queue) = PartitionQueue::take(&self.client, &place.0, place.1) else { continue };

@@ -24,7 +24,7 @@ pub(super) fn session(config: &ClientConfig, group: &str, kept: &Kept) -> Durati
     match ask(config, group) {
         Ok(session) => *kept.session.get_or_init(|| session),
         Err(reason) => {
-            tracing::debug!(%group, "the broker does not tell {SETTING}, {DEFAULT:?} is assumed: {reason}");
+            faststream_core::log::debug!(%group, "the broker does not tell {SETTING}, {DEFAULT:?} is assumed: {reason}");
             DEFAULT
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiv
                 let there: BTreeSet<String> = there.into_keys().collect();
                 let absent: BTreeSet<String> = named.difference(&there).cloned().collect();
                 for topic in missing.difference(&absent) {
-                    tracing::info!(group = %request.group, %topic, "the topic is there now");
+                    faststream_core::log::info!(group = %request.group, %topic, "the topic is there now");
                 }
                 tell_missing(&client, &absent);
                 let found: BTreeSet<String> =
@@ -67,7 +67,7 @@ pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiv
         }
     };
     if let Err(error) = thread::Builder::new().name("fs-topics".into()).spawn(run) {
-        tracing::error!("no thread to look for topics on: {error}");
+        faststream_core::log::error!("no thread to look for topics on: {error}");
         // Better than not at all.
         let _ = unwatched.send(all_named);
     }

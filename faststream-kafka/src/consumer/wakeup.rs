@@ -67,7 +67,7 @@ pub(super) fn leaders(client: &Arc<Client>, kept: Vec<Place>) {
         }
     };
     if let Err(error) = thread::Builder::new().name("fs-wakeup".into()).spawn(run) {
-        tracing::debug!("no thread to wake the leaders on: {error}");
+        faststream_core::log::debug!("no thread to wake the leaders on: {error}");
         client.context().sleepers.state().running = false;
     }
 }

@@ -51,7 +51,7 @@ impl Control {
             return;
         }
         for ((topic, partition), start) in &stalled {
-            tracing::warn!(group = %self.request.group, %topic, partition, offset = start,
+            faststream_core::log::warn!(group = %self.request.group, %topic, partition, offset = start,
                 "assigned and not fetching for {DEAF:?}: fetching begins again");
         }
         self.restart(stalled);
@@ -65,7 +65,7 @@ impl Control {
         for (place, lane) in &self.lanes {
             let Some(start) = lane.rewound() else { continue };
             let (topic, partition) = place;
-            tracing::warn!(group = %self.request.group, %topic, partition, offset = start, expected = lane.position(),
+            faststream_core::log::warn!(group = %self.request.group, %topic, partition, offset = start, expected = lane.position(),
                 "the log began again before what was read: it was made anew or cut, and is handled from there on");
             drop(lane.fence());
             let kind = Revoke::Rewound(start);

@@ -12,6 +12,7 @@ use super::stage::{cut, without_past};
 use super::step::{Step, Wait, Waiting, poll_receipts, take_known};
 use super::timers::Kind;
 use crate::broker::{PublishError, PublishErrorKind};
+use crate::log::Time;
 use crate::policy::{AckPolicy, Retry};
 use crate::publish::{Outgoing, Partition};
 #[cfg(feature = "planted-bugs")]
@@ -119,7 +120,10 @@ impl LaneTask {
         let backoff = Retry::attempts(u32::MAX).backoff(AGAIN.0, longest);
         let pause = backoff.pause_after(failures, self.context.random()).unwrap_or(longest);
         if failures.is_power_of_two() {
-            let next = format!("not published, tried again in {pause:?}; the record is not finished before");
+            let next = format!(
+                "not published, tried again in {}; the record is not finished before",
+                Time::about(pause)
+            );
             self.warn_failed(offset, failures, failure, &next);
         }
         self.slots.set(offset, State::Paused);

@@ -108,7 +108,7 @@ impl LaneTask {
         vote: Vote,
     ) -> Self {
         Self {
-            metrics: LaneMetrics::new(&context.app, &subscriber),
+            metrics: LaneMetrics::new(&context, &subscriber),
             stage: subscriber.retry_topic(lane.topic()).cloned(),
             guard: Guard::new(settings.dead_letter_guard),
             topic: lane.topic().into(),
@@ -159,6 +159,7 @@ impl LaneTask {
                     self.control.turn();
                     return Poll::Ready(());
                 }
+                self.control.note_left(self.slots.left());
             } else if !self.control.is_gated() {
                 moved |= self.fire_timers(cx);
                 moved |= self.start_committed();

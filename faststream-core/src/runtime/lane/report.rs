@@ -1,11 +1,11 @@
 //! What is said about records: to the log and to observers.
 
-use tracing::{error, info, warn};
-
 use super::LaneTask;
+use super::settle::REJECTION;
 use super::slots::Failure;
 use crate::app::CallReport;
 use crate::delivery::Outcome;
+use crate::log::{error, info, warn};
 use crate::policy::{OnError, Order};
 use crate::runtime::HeldRecord;
 
@@ -107,6 +107,9 @@ impl LaneTask {
         if first || attempt.is_multiple_of(AGAIN) {
             let def = self.subscriber.def;
             let cure = match guard {
+                None if failure.kind == REJECTION => {
+                    format!("set `on_decode_error = {:?}`", OnError::DeadLetter)
+                }
                 None => format!("set `on_error = {:?}`", OnError::DeadLetter),
                 Some(_) => {
                     "set another limit by `GroupSettings::dead_letter_guard`, if they are all to be given up"

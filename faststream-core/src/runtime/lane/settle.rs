@@ -9,8 +9,12 @@ use super::slots::{Failure, Guarded, Purpose, State};
 use super::step::Ended;
 use super::timers::Kind;
 use crate::delivery::Outcome;
+use crate::log::{Time, attempts, bounded};
 use crate::policy::{AckPolicy, OnError};
 use crate::verdict::Verdict;
+
+/// The kind of a failure to read an argument.
+pub(super) const REJECTION: &str = "rejection";
 
 impl LaneTask {
     pub(super) fn ended(&mut self, offset: i64, ended: Ended, cx: &mut TaskContext<'_>) {
@@ -42,7 +46,7 @@ impl LaneTask {
             Outcome::Failed(error) => self.failed(offset, Failure::of(&error), None, cx),
             Outcome::NotEncodable(error) => self.rejected(offset, Failure::of(&error), cx),
             Outcome::Rejected(rejection) => {
-                let failure = Failure { kind: "rejection", message: rejection.message().to_owned() };
+                let failure = Failure { kind: REJECTION, message: rejection.message().to_owned() };
                 self.undecodable(offset, failure, cx);
             }
         }
@@ -58,7 +62,7 @@ impl LaneTask {
                 self.failed(offset, failure, after, cx);
             }
             Verdict::Reject { reason } => {
-                let failure = Failure { kind: "reject", message: reason.into_owned() };
+                let failure = Failure { kind: "reject", message: bounded(reason.into_owned()) };
                 self.rejected(offset, failure, cx);
             }
             Verdict::Stop => self.stop(offset, "the handler asked to stop"),
@@ -110,7 +114,12 @@ impl LaneTask {
             return self.give_up(offset, failure, on_error, true, cx);
         };
         let pause = after.unwrap_or(pause);
-        self.warn_failed(offset, attempt, &failure, &format!("failed, tried again in {pause:?}"));
+        self.warn_failed(
+            offset,
+            attempt,
+            &failure,
+            &format!("failed, tried again in {}", Time::about(pause)),
+        );
         if let Some(slot) = self.slots.get_mut(offset) {
             slot.attempt += 1;
             slot.failure = Some(failure);
@@ -160,11 +169,21 @@ impl LaneTask {
         let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
         match on_error {
             OnError::Skip => {
-                self.warn_failed(offset, attempt, &failure, "given up, skipped by `on_error`");
+                self.warn_failed(
+                    offset,
+                    attempt,
+                    &failure,
+                    &format!("given up, skipped by `{}`", self.setting(&failure)),
+                );
                 self.finish(offset, Fate::Skipped);
             }
             OnError::Stop => {
-                self.warn_failed(offset, attempt, &failure, "given up, the app stops by `on_error`");
+                self.warn_failed(
+                    offset,
+                    attempt,
+                    &failure,
+                    &format!("given up, the app stops by `{}`", self.setting(&failure)),
+                );
                 self.stop(offset, &failure.message);
             }
             OnError::DeadLetter => {
@@ -186,6 +205,12 @@ impl LaneTask {
             }
             OnError::Hold => self.hold(offset, attempt, &failure, again),
         }
+    }
+
+    /// Which setting decides about a failure.
+    pub(super) fn setting(&self, failure: &Failure) -> &'static str {
+        let own = failure.kind == REJECTION && self.subscriber.def.on_decode_error.is_some();
+        if own { "on_decode_error" } else { "on_error" }
     }
 
     fn stop(&mut self, offset: i64, why: &str) {
@@ -210,7 +235,7 @@ impl LaneTask {
             }
             if slot.failure.is_some() {
                 self.tell_unheld(offset);
-                self.info(offset, &format!("{} after {} attempts", fate.name(), slot.attempt));
+                self.info(offset, &format!("{} after {}", fate.name(), attempts(slot.attempt)));
             }
         }
         self.tell_fate(offset, fate);

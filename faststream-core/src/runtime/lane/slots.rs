@@ -9,6 +9,7 @@ use super::keys::KeyHash;
 use super::timers::Kind;
 use crate::delivery::OwnedRecord;
 use crate::publish::Outgoing;
+use crate::runtime::control::{Left, WhyLeft};
 use crate::verdict::Verdict;
 
 /// A record that is kept: running, waiting, held.
@@ -204,6 +205,22 @@ impl Slots {
     /// Records for which something runs that a drain waits for.
     pub(super) fn under_way(&self) -> usize {
         self.running + self.confirming + self.acking
+    }
+
+    /// What a drain waits for: the first record that something runs for, and how many others there are.
+    pub(super) fn left(&self) -> Option<Left> {
+        let why = |slot: &Slot| match slot.state {
+            State::Running => Some(WhyLeft::Call),
+            State::Acking => Some(WhyLeft::Ack),
+            State::Confirming => Some(match slot.copies.as_ref().map(|copies| copies.purpose) {
+                Some(Purpose::DeadLetter) => WhyLeft::DeadLetter,
+                Some(Purpose::Retry) => WhyLeft::Retry,
+                Some(Purpose::Results) | None => WhyLeft::Results,
+            }),
+            _ => None,
+        };
+        let (offset, why) = self.kept.iter().find_map(|(offset, slot)| Some((*offset, why(slot)?)))?;
+        Some(Left { offset, why, others: self.under_way() - 1 })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Slot)> {

@@ -13,6 +13,7 @@ use super::LaneTask;
 use super::slots::{Failure, Purpose};
 use super::timers::Kind;
 use crate::delivery::Record;
+use crate::log::Time;
 use crate::publish::{Outgoing, Partition};
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
@@ -108,7 +109,7 @@ impl LaneTask {
         cx: &mut TaskContext<'_>,
     ) {
         let Some(slot) = self.slots.get(offset) else { return };
-        let what = format!("failed, goes on in {} in {:?}", next.name, next.delay);
+        let what = format!("failed, goes on in {} in {}", next.name, Time(next.delay));
         self.warn_failed(offset, slot.attempt, &failure, &what);
         self.metrics.retried("topic");
         let copy = self.retry_copy(next, offset, &failure);

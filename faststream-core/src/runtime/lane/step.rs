@@ -10,6 +10,7 @@ use super::slots::Failure;
 use crate::app::CallBegin;
 use crate::broker::{PublishError, PublishErrorKind, Receipt};
 use crate::delivery::{Call, Delivery, HandlerError, Outcome};
+use crate::log::bounded;
 use crate::runtime::panics::{Panicked, catch, drop_safely};
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
@@ -166,6 +167,6 @@ impl Failure {
             PublishErrorKind::Denied => "publish denied",
             PublishErrorKind::Permanent => "publish impossible",
         };
-        Self { kind, message: error.to_string() }
+        Self { kind, message: bounded(error.to_string()) }
     }
 }

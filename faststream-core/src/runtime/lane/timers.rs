@@ -8,12 +8,12 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
-use tracing::warn;
 
 use super::LaneTask;
 use super::slots::State;
 use super::stage::Due;
 use super::step::Wait;
+use crate::log::warn;
 
 /// A call without `timeout` that takes longer is warned about, once.
 const SLOW: Duration = Duration::from_secs(10);

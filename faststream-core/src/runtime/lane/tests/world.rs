@@ -177,6 +177,7 @@ impl World {
             quiet: Arc::new(Quiet::default()),
             plain: crate::runtime::PlainCalls::default(),
             skips,
+            tally: Arc::default(),
             stop: Arc::new(StopRequest::default()),
             started: (0, Instant::now()),
             random: Mutex::new(fastrand::Rng::with_seed(1)),
