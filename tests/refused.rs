@@ -51,6 +51,7 @@ async fn settings_that_would_stand_still_are_refused() {
     let day = std::time::Duration::from_secs(24 * 3600);
     for (settings, part) in [
         (GroupSettings::new().max_in_flight(0), "`max_in_flight` is 0"),
+        (GroupSettings::new().max_unconfirmed(0), "`max_unconfirmed` is 0"),
         (GroupSettings::new().commit_interval(std::time::Duration::ZERO), "`commit_interval` is 0ns"),
         (GroupSettings::new().commit_interval(day * 2), "`commit_interval` is 172800s"),
         (GroupSettings::new().drain(std::time::Duration::MAX), "`drain` is longer than 24 h"),

@@ -210,6 +210,10 @@ pub(super) fn settings(
     subscribers: &[Arc<Subscriber>],
     faults: &mut Vec<StartupFault>,
 ) {
+    if settings.max_unconfirmed == 0 {
+        let what = "`max_unconfirmed` is 0, no result could be published: 1 is the least";
+        faults.push(StartupFault::of_app(what));
+    }
     if settings.max_in_flight == 0 {
         faults.push(StartupFault::of_app("`max_in_flight` is 0, no record would be handled: 1 is the least"));
     }

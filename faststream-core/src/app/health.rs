@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::membership::Membership;
 use crate::log::attempts;
 use crate::policy::GroupSettings;
-use crate::runtime::{MemberStatus, StuckCall};
+use crate::runtime::{MemberStatus, StuckCall, UnconfirmedCopy};
 
 /// For how long commits may fail before the app is not ready.
 const COMMITS_FAIL: Duration = Duration::from_secs(60);
+/// For how long a copy may go without confirmation before the app is not ready.
+const COPIES_LATE: Duration = Duration::from_secs(60);
 /// What a membership that was lost may take to be assigned something again, beyond the drain time: others give back first.
 const REBALANCE: Duration = Duration::from_secs(5);
 /// A client that nobody polls for so long is dead: it is polled 50 times a second.
@@ -34,7 +36,7 @@ pub struct Health {
     pub live: bool,
     /// False while starting and shutting down, until every group had its first assignment, while a group's assignment
     /// was lost and none came within its rebalance time (`drain` and 5 s), while all partitions of a group are held, and
-    /// while commits fail for over a minute.
+    /// while commits fail or copies are not confirmed for over a minute.
     pub ready: bool,
     /// Works, but something needs a look.
     pub degraded: bool,
@@ -102,6 +104,9 @@ impl Health {
             self.reasons.push(format!("group {group}: {standing} of {lanes} partitions stand still"));
         }
         self.add_commits(group, status);
+        for copy in &status.unconfirmed {
+            self.add_unconfirmed(group, copy);
+        }
         for stuck in &status.stuck {
             self.add_stuck(group, stuck, settings.handler_ttl);
         }
@@ -121,6 +126,17 @@ impl Health {
             "group {group}: commits fail ({failed} so far, for {dirty} s nothing became durable): {why}"
         );
         if for_long { self.not_ready(reason) } else { self.reasons.push(reason) }
+    }
+
+    fn add_unconfirmed(&mut self, group: &str, copy: &UnconfirmedCopy) {
+        let UnconfirmedCopy { handler, topic, partition, offset, to, .. } = copy;
+        self.degraded = true;
+        let why = copy.error.as_deref().unwrap_or("the broker has not answered");
+        let reason = format!(
+            "group {group}: what {handler} leaves of {topic}/{partition} at offset {offset} is not published to {to} for              {} s: {why}",
+            copy.age.as_secs()
+        );
+        if copy.age > COPIES_LATE { self.not_ready(reason) } else { self.reasons.push(reason) }
     }
 
     fn add_stuck(&mut self, group: &str, stuck: &StuckCall, ttl: Option<Duration>) {

@@ -78,6 +78,16 @@ impl Receipt {
     }
 }
 
+impl Receipt {
+    /// The result, if it was known at once. No waker is registered.
+    pub(crate) fn take_known(&mut self) -> Option<Result<Published, PublishError>> {
+        match &mut self.0 {
+            Inner::Known(result) => result.take(),
+            Inner::Waiting { .. } => None,
+        }
+    }
+}
+
 impl Future for Receipt {
     type Output = Result<Published, PublishError>;
 

@@ -28,6 +28,10 @@ pub struct GroupSettings {
     pub max_uncommitted: u64,
     /// How many records of a partition may be kept at a time: running, retried, queued behind their key.
     pub max_in_flight: usize,
+    /// How many copies (results, copies for retry topics, dead letters) of a partition, with `order = Key` of a key, may be
+    /// on their way without confirmation; then the next record waits. 10,000. With 1, nothing overtakes a copy that is
+    /// refused; each one then takes a round trip to the broker.
+    pub max_unconfirmed: usize,
     /// A call that takes longer makes the app not live, so that whoever watches it starts it again. Off.
     pub handler_ttl: Option<Duration>,
     /// When a partition's dead letters are too many to be right; `None` is never. 50 in a row, or 90 % of the last 200.
@@ -43,6 +47,7 @@ impl Default for GroupSettings {
             commit_interval: Duration::from_secs(1),
             max_uncommitted: 10_000,
             max_in_flight: 10_000,
+            max_unconfirmed: 10_000,
             handler_ttl: None,
             dead_letter_guard: Some(DeadLetterGuard::default()),
             provision: Provision::default(),
@@ -89,6 +94,14 @@ impl GroupSettings {
     #[must_use]
     pub fn max_in_flight(mut self, records: usize) -> Self {
         self.max_in_flight = records;
+        self
+    }
+
+    /// Sets how many copies of a partition (with `order = Key`, of a key) may be on their way without confirmation. 1 keeps
+    /// their order strictly, whatever is refused.
+    #[must_use]
+    pub fn max_unconfirmed(mut self, copies: usize) -> Self {
+        self.max_unconfirmed = copies;
         self
     }
 

@@ -27,4 +27,4 @@ pub use control::LaneControl;
 pub use member::Member;
 pub use plain::{PlainCall, PlainCalls, RunPlain, Threads};
 pub use quiet::{Quiet, Vote};
-pub use status::{Ended, HeldRecord, MemberHandle, MemberStatus, StuckCall, Uncommitted};
+pub use status::{Ended, HeldRecord, MemberHandle, MemberStatus, StuckCall, Uncommitted, UnconfirmedCopy};

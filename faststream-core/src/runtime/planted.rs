@@ -35,6 +35,10 @@ pub enum Planted {
     CancelPlain,
     /// A kept record is read from a batch that was refilled.
     ReuseIndex,
+    /// Each record's refused copies are published again after a pause of their own, whatever is before them.
+    RepublishAlone,
+    /// A record of a key that failed keeps the key, also from an earlier one that is to be called again.
+    KeepKey,
 }
 
 thread_local! {

@@ -49,6 +49,8 @@ pub struct MemberStatus {
     pub standing: usize,
     /// Records that are kept back, in no particular order.
     pub held: Vec<HeldRecord>,
+    /// Copies that are not confirmed for 10 s, or that the cluster denies; at most one of a partition.
+    pub unconfirmed: Vec<UnconfirmedCopy>,
     /// The last commit's error, of one of the partitions where it failed; `None` if it failed nowhere.
     pub commit_error: Option<String>,
     /// How many commits failed since the membership began, counted by partition.
@@ -111,6 +113,29 @@ pub struct HeldRecord {
     pub error: String,
 }
 
+/// A result, a copy for a retry topic or a dead letter without the broker's confirmation: its record is not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnconfirmedCopy {
+    /// The handler.
+    pub handler: Arc<str>,
+    /// The topic of the record.
+    pub topic: Arc<str>,
+    /// Its partition.
+    pub partition: i32,
+    /// The record's offset.
+    pub offset: i64,
+    /// The topic that the copy is for.
+    pub to: Arc<str>,
+    /// Since when it was to be published.
+    pub age: Duration,
+    /// Why it was refused; `None` if there is no answer yet.
+    pub error: Option<String>,
+}
+
+/// From this age on, a copy without confirmation is late.
+pub(super) const LATE: Duration = Duration::from_secs(10);
+
 /// What lanes, member and handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -140,6 +165,8 @@ pub(super) enum News {
 pub(super) struct Status {
     pub(super) known: MemberStatus,
     pub(super) held: BTreeMap<(Epoch, i64), HeldRecord>,
+    /// Copies that are late or denied, and since when.
+    pub(super) unconfirmed: BTreeMap<Epoch, (Instant, UnconfirmedCopy)>,
     /// Lanes in which nothing moves any more.
     pub(super) standing: BTreeSet<Epoch>,
     /// Since when its assignment is lost.
@@ -233,6 +260,15 @@ impl MemberHandle {
         let status = self.shared.status();
         let held = status.held.values().cloned().collect();
         let lost_for = status.lost_since.map(|since| since.elapsed());
-        MemberStatus { held, silent_for, lost_for, standing: status.standing.len(), ..status.known.clone() }
+        let late = status.unconfirmed.values();
+        let unconfirmed = late.map(|(since, copy)| UnconfirmedCopy { age: since.elapsed(), ..copy.clone() });
+        MemberStatus {
+            held,
+            silent_for,
+            lost_for,
+            unconfirmed: unconfirmed.collect(),
+            standing: status.standing.len(),
+            ..status.known.clone()
+        }
     }
 }

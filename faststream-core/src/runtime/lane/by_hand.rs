@@ -3,8 +3,9 @@
 use std::task::Context as TaskContext;
 
 use super::LaneTask;
+use super::output::{Copies, Purpose};
 use super::report::Fate;
-use super::slots::{Failure, Purpose, State};
+use super::slots::{Failure, State};
 use crate::publish::Outgoing;
 use crate::runtime::control::Settled;
 use crate::runtime::status::News;
@@ -48,10 +49,9 @@ impl LaneTask {
 
     /// Nothing more comes of the call, and its `Ack` is out.
     fn await_ack(&mut self, offset: i64) {
+        // Order ends where the handler ends: the next one may start.
         self.slots.set(offset, State::Acking);
         self.wait_for_ack(offset);
-        // Order by key ends where the handler ends: the next one of the key may start.
-        self.free_key(offset);
     }
 
     pub(super) fn take_mail(&mut self) -> bool {
@@ -82,7 +82,7 @@ impl LaneTask {
             return;
         }
         let by_hand = if dropped { ByHand::Dropped } else { ByHand::Settled(verdict.clone()) };
-        match (slot.state(), slot.copies.as_ref().map(|copies| copies.purpose)) {
+        match (slot.state(), slot.copies.as_ref().map(Copies::purpose)) {
             (State::Running, _) => {
                 // Success counts from here on, whatever becomes of the call: it may wait until this is durable. Results
                 // that may follow come first, unless it does.
@@ -93,18 +93,10 @@ impl LaneTask {
             }
             // Its results come first: counted with their confirmation.
             (_, Some(Purpose::Results)) => slot.note_by_hand(by_hand),
-            (State::Confirming, _) => {}
+            _ if slot.copies.as_ref().is_some_and(Copies::is_open) => {}
             // It is given up already.
             (State::Stopped, _) | (_, Some(Purpose::Retry | Purpose::DeadLetter)) if !success => {}
-            (
-                State::Stopped
-                | State::Acking
-                | State::Waiting
-                | State::Paused
-                | State::Held
-                | State::Committing,
-                _,
-            ) => {
+            _ => {
                 self.wait_no_more(offset);
                 // No waker: what this begins is polled at the task's next turn, which follows at once.
                 let mut cx = TaskContext::from_waker(std::task::Waker::noop());

@@ -42,7 +42,6 @@ impl LaneTask {
         slot.attempt += 1;
         slot.failure = Some(failure.clone());
         self.slots.set(offset, State::Held);
-        self.take_key_again(offset);
         self.tell_held(offset, attempt, failure, guard, first);
         self.tell_fate(offset, Fate::Held);
         if again {

@@ -8,7 +8,8 @@ use super::keys::KeyHash;
 use super::report::Fate;
 use super::slots::{Slot, Source, State};
 use super::stage::Due;
-use super::step::{Step, Timeout, Wait, begin, drop_call, timed_out};
+use super::step::{Step, Timeout, begin, drop_call, timed_out};
+use super::turns::Line;
 use super::{BATCH, LaneTask};
 use crate::delivery::{Call, Delivery, Outcome, Record};
 use crate::policy::{AckPolicy, Commit, Order};
@@ -47,7 +48,7 @@ impl LaneTask {
         }
         self.asked_commit = false;
         match self.subscriber.order {
-            Order::Partition => self.slots.blocking() == 0 && !self.is_full(),
+            Order::Partition => !self.is_busy(Line::Lane) && !self.is_full(),
             Order::Key | Order::None => self.slots.running < self.subscriber.concurrency && !self.is_full(),
         }
     }
@@ -101,13 +102,11 @@ impl LaneTask {
             return;
         }
         // A handler that ends at once leaves no slot, hence no busy key: nothing to hash for.
-        let mut key = if self.slots.is_empty() { None } else { self.key_of(&record) };
-        if let Some(key) = key
-            && self.keys.is_busy(key)
+        let line = if self.slots.is_empty() { None } else { Some(self.line_of(&record)) };
+        if let Some(line) = line
+            && self.is_busy(line)
         {
-            self.keys.queue(key, offset);
-            self.keep(offset, index, Some(key), State::Waiting);
-            self.slots.set_has_key(offset, false);
+            self.keep(offset, index, Some(line), State::Waiting);
             #[cfg(feature = "planted-bugs")]
             planted::finish_if(Planted::ForgetQueued, &mut self.offsets, offset);
             return;
@@ -115,8 +114,7 @@ impl LaneTask {
         if self.subscriber.ack == AckPolicy::AckFirst {
             self.offsets.finish(offset);
             if self.subscriber.commit == Commit::Each {
-                self.occupy(&mut key, index);
-                self.keep(offset, index, key, State::Committing);
+                self.keep(offset, index, line, State::Committing);
                 return;
             }
         }
@@ -134,39 +132,38 @@ impl LaneTask {
                     self.tell_fate(offset, Fate::Acked);
                     return;
                 }
-                self.occupy(&mut key, index);
-                self.keep(offset, index, key, State::Running);
+                self.keep(offset, index, line, State::Running);
                 self.outcome(offset, outcome, cx);
             }
             Err(call) => {
-                self.occupy(&mut key, index);
-                self.keep(offset, index, key, State::Running);
+                self.keep(offset, index, line, State::Running);
                 self.suspend(offset, call, since);
             }
         }
     }
 
-    fn occupy(&mut self, key: &mut Option<KeyHash>, index: usize) {
-        if key.is_none() {
-            *key = self.key_of(&self.lane.record(index));
-        }
-        if let Some(key) = key {
-            self.keys.occupy(*key);
+    /// Among which the record keeps its order. Kafka gives records without a key none either.
+    fn line_of(&self, record: &Record<'_>) -> Line {
+        match self.subscriber.order {
+            Order::Partition => Line::Lane,
+            Order::Key => record.key.map_or(Line::Alone, |key| Line::Key(KeyHash::of(key))),
+            Order::None => Line::Alone,
         }
     }
 
-    /// Kafka gives records without a key no order either.
-    fn key_of(&self, record: &Record<'_>) -> Option<KeyHash> {
-        if self.subscriber.order == Order::Key { record.key.map(KeyHash::of) } else { None }
+    /// Whether the next record of this line has to wait.
+    pub(super) fn is_busy(&self, line: Line) -> bool {
+        self.slots.is_busy(line, self.settings.max_unconfirmed)
     }
 
     /// What is kept is copied at once, with all that is left of its batch: no fetch buffer is pinned by it.
-    fn keep(&mut self, offset: i64, index: usize, key: Option<KeyHash>, state: State) {
+    fn keep(&mut self, offset: i64, index: usize, line: Option<Line>, state: State) {
         if !std::mem::replace(&mut self.detached, true) {
             self.lane.detach(index);
         }
-        let before = self.attempts_before(&self.lane.record(index));
-        self.slots.insert(offset, Slot::new(Source::Batch(index), key, before, state));
+        let record = self.lane.record(index);
+        let (before, line) = (self.attempts_before(&record), line.unwrap_or_else(|| self.line_of(&record)));
+        self.slots.insert(offset, Slot::new(Source::Batch(index), line, before, state));
     }
 
     /// The next kept record that may start. Calls that wait until theirs is durable wait for the oldest one: its next
@@ -180,7 +177,7 @@ impl LaneTask {
         self.ready.remove(index)
     }
 
-    /// Starts kept records: after their pause, or when their key became free.
+    /// Starts kept records: after their pause, or when their turn came.
     pub(super) fn start_ready(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {
         let mut moved = false;
         while *budget > 0
@@ -193,13 +190,11 @@ impl LaneTask {
             if slot.state() != State::Waiting {
                 continue;
             }
-            if slot.copies.is_some() {
-                self.publish_again(offset, cx);
+            let line = slot.line;
+            if !self.slots.may_call(offset, line, self.settings.max_unconfirmed) {
                 continue;
             }
-            if slot.waits_for_key() {
-                continue;
-            }
+            let Some(slot) = self.slots.get_mut(offset) else { continue };
             let attempt = slot.attempt;
             (slot.since, slot.is_slow) = (Instant::now(), false);
             slot.by_hand = None;
@@ -255,7 +250,7 @@ impl LaneTask {
         let timeout = self.subscriber.timeout.zip(began);
         let timeout = timeout.and_then(|(timeout, began)| Timeout::of(&call, began, timeout));
         self.timers.watch(Instant::now(), self.look_after());
-        self.running.push(Step { offset, wait: Wait::Call { call, timeout } });
+        self.running.push(Step { offset, call, timeout });
     }
 
     /// The record of a slot.

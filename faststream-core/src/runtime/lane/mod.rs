@@ -9,12 +9,15 @@ mod hold;
 mod intake;
 mod keys;
 mod letter;
+mod output;
 mod report;
 mod settle;
 mod slots;
 mod stage;
 mod step;
 mod timers;
+mod turns;
+mod unconfirmed;
 
 #[cfg(test)]
 mod tests;
@@ -28,11 +31,13 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use self::guard::Guard;
-use self::keys::Keys;
+use self::output::Output;
 use self::slots::{Slots, State};
 use self::stage::Due;
-use self::step::{Step, Wait, drop_call};
+use self::step::{Step, drop_call};
 use self::timers::Timers;
+use self::turns::Line;
+use self::unconfirmed::Unconfirmed;
 use super::metrics::LaneMetrics;
 use super::offsets::Offsets;
 use super::quiet::Vote;
@@ -69,10 +74,13 @@ pub(super) struct LaneTask {
     next: i64,
     /// Only records that did not finish at once.
     slots: Slots,
-    keys: Keys,
     /// Kept records whose turn has come.
     ready: VecDeque<i64>,
     running: FuturesUnordered<Step>,
+    output: Output,
+    unconfirmed: Unconfirmed,
+    /// When the current turn began, once somebody has asked.
+    turn: Option<Instant>,
     timers: Timers,
     guard: Guard,
     metrics: LaneMetrics,
@@ -126,9 +134,11 @@ impl LaneTask {
             detached: false,
             due: Due::Unknown,
             slots: Slots::default(),
-            keys: Keys::default(),
             ready: VecDeque::new(),
             running: FuturesUnordered::new(),
+            output: Output::default(),
+            unconfirmed: Unconfirmed::default(),
+            turn: None,
             timers: Timers::default(),
             returned: None,
             gave_back: false,
@@ -144,23 +154,26 @@ impl LaneTask {
     pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         self.control.register(cx.waker());
         self.control.turn();
+        self.turn = None;
         let mut budget = BATCH;
         self.returned = None;
         loop {
             let mut moved = self.take_mail();
+            moved |= self.take_answers(cx);
             while let Poll::Ready(Some((offset, ended))) = self.running.poll_next_unpin(cx) {
                 self.ended(offset, ended, cx);
                 moved = true;
             }
             if self.control.is_stopping() {
                 moved |= self.give_back();
-                if self.slots.under_way() == 0 {
+                if self.slots.under_way() == 0 && self.output.is_empty() {
                     self.end();
                     self.control.turn();
                     return Poll::Ready(());
                 }
                 self.control.note_left(self.slots.left());
             } else if !self.control.is_gated() {
+                moved |= self.wake_next(cx);
                 moved |= self.fire_timers(cx);
                 moved |= self.start_committed();
                 moved |= self.start_ready(cx, &mut budget);
@@ -185,7 +198,7 @@ impl LaneTask {
     /// unless the lane is jammed by what it holds, or waits for long (the broker takes it for unread then).
     fn cast_vote(&mut self, yields: bool) {
         let moving = yields || !self.running.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
-        let moving = moving || self.slots.committing > 0;
+        let moving = moving || !self.output.is_empty() || self.slots.committing > 0;
         let rest = if !moving && !self.slots.is_empty() && self.is_jammed() {
             Rest::Stands
         } else if !moving && self.due.waits() {
@@ -203,31 +216,30 @@ impl LaneTask {
         self.vote.set(moving || (self.cursor < self.filled && rest == Rest::Moves));
     }
 
+    /// When this turn began: no clock is read for each record.
+    fn turn_began(&mut self) -> Instant {
+        *self.turn.get_or_insert_with(Instant::now)
+    }
+
     fn is_jammed(&self) -> bool {
         let full = self.is_full();
-        full || (self.subscriber.order == Order::Partition && self.slots.blocking() > 0)
+        full || (self.subscriber.order == Order::Partition && self.is_busy(Line::Lane))
     }
 
     /// Calls of plain functions that wait for a thread have not begun: their records are handled again elsewhere. True
     /// if running calls are to be polled once more.
     fn give_back(&mut self) -> bool {
-        let is_plain =
-            |step: &Step| matches!(&step.wait, Wait::Call { call, .. } if call.as_plain().is_some());
+        let is_plain = |step: &Step| step.call.as_plain().is_some();
         if std::mem::replace(&mut self.gave_back, true) || !self.running.iter().any(is_plain) {
             return false;
         }
         for mut step in std::mem::take(&mut self.running) {
-            let not_begun = match &mut step.wait {
-                Wait::Call { call, .. } if call.as_plain().is_some_and(PlainCall::abandon) => Some(call),
-                _ => None,
-            };
-            match not_begun {
+            if step.call.as_plain().is_some_and(PlainCall::abandon) {
                 // Without its slot, whatever its `Ack` says when it is dropped is of no matter.
-                Some(call) => {
-                    self.slots.remove(step.offset);
-                    drop_call(call);
-                }
-                None => self.running.push(step),
+                self.slots.remove(step.offset);
+                drop_call(&mut step.call);
+            } else {
+                self.running.push(step);
             }
         }
         true
@@ -292,6 +304,7 @@ impl Drop for LaneTask {
         self.control.fence();
         let mut status = self.shared.status();
         status.held.retain(|(epoch, _), _| *epoch != self.control.epoch);
+        status.unconfirmed.remove(&self.control.epoch);
         status.stands(self.control.epoch, false);
     }
 }

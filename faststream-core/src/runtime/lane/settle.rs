@@ -4,9 +4,9 @@ use std::task::Context as TaskContext;
 use std::time::Duration;
 
 use super::LaneTask;
+use super::output::Purpose;
 use super::report::Fate;
-use super::slots::{Failure, Guarded, Purpose, State};
-use super::step::Ended;
+use super::slots::{Failure, Guarded, State};
 use super::timers::Kind;
 use crate::delivery::Outcome;
 use crate::log::{Time, attempts, bounded};
@@ -17,16 +17,11 @@ use crate::verdict::Verdict;
 pub(super) const REJECTION: &str = "rejection";
 
 impl LaneTask {
-    pub(super) fn ended(&mut self, offset: i64, ended: Ended, cx: &mut TaskContext<'_>) {
-        match ended {
-            Ended::Called(outcome) => {
-                self.no_longer_slow(offset);
-                let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
-                self.report(offset, attempt, &outcome);
-                self.outcome(offset, outcome, cx);
-            }
-            Ended::Confirmed(results) => self.confirmed(offset, results, cx),
-        }
+    pub(super) fn ended(&mut self, offset: i64, outcome: Outcome, cx: &mut TaskContext<'_>) {
+        self.no_longer_slow(offset);
+        let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
+        self.report(offset, attempt, &outcome);
+        self.outcome(offset, outcome, cx);
     }
 
     /// A call ended: the policy decides.
@@ -125,7 +120,6 @@ impl LaneTask {
             slot.failure = Some(failure);
         }
         self.slots.set(offset, State::Paused);
-        self.take_key_again(offset);
         self.wait(offset, pause, Kind::Attempt);
         self.metrics.retried("in_place");
         self.tell_fate(offset, Fate::Waiting);
@@ -225,7 +219,6 @@ impl LaneTask {
 
     pub(super) fn finish(&mut self, offset: i64, fate: Fate) {
         self.offsets.finish(offset);
-        self.free_key(offset);
         self.wait_no_more(offset);
         if let Some(slot) = self.slots.remove(offset) {
             match fate {
@@ -239,37 +232,5 @@ impl LaneTask {
             }
         }
         self.tell_fate(offset, fate);
-    }
-
-    /// The next record of its key may begin.
-    pub(super) fn free_key(&mut self, offset: i64) {
-        let Some(slot) = self.slots.get_mut(offset) else { return };
-        let Some(key) = slot.key.filter(|_| std::mem::take(&mut slot.has_key)) else { return };
-        while let Some(next) = self.keys.release(key) {
-            // Gone: it was settled by hand while it waited for another attempt.
-            if self.slots.get(next).is_some() {
-                self.slots.set_has_key(next, true);
-                return self.ready.push_back(next);
-            }
-        }
-    }
-
-    /// The handler is to run once more for a record that was done with its key: before all of the key that have not
-    /// begun, and never beside the one that runs.
-    pub(super) fn take_key_again(&mut self, offset: i64) {
-        let Some(key) = self.slots.get(offset).filter(|slot| slot.waits_for_key()).and_then(|slot| slot.key)
-        else {
-            return;
-        };
-        let holder = self.slots.iter().find(|(_, slot)| slot.key == Some(key) && slot.has_key);
-        match holder.map(|(other, slot)| (other, slot.state())) {
-            None => self.keys.occupy(key),
-            Some((other, State::Waiting)) if other > offset => {
-                self.slots.set_has_key(other, false);
-                self.keys.queue_first(key, other);
-            }
-            Some(_) => return self.keys.queue_first(key, offset),
-        }
-        self.slots.set_has_key(offset, true);
     }
 }

@@ -1,23 +1,24 @@
 //! The records of a lane that did not finish at once, and how many of them are in which state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use tokio::time::Instant;
 
 use super::by_hand::ByHand;
-use super::keys::KeyHash;
+use super::output::{Copies, Purpose};
 use super::timers::Kind;
+use super::turns::{Line, Turns};
 use crate::delivery::OwnedRecord;
-use crate::publish::Outgoing;
 use crate::runtime::control::{Left, WhyLeft};
+#[cfg(feature = "planted-bugs")]
+use crate::runtime::planted::{self, Planted};
 use crate::verdict::Verdict;
 
 /// A record that is kept: running, waiting, held.
 pub(super) struct Slot {
     pub(super) source: Source,
-    pub(super) key: Option<KeyHash>,
-    /// It is its key's turn: others of the key wait for it. False while it waits itself, and once its handler is done.
-    pub(super) has_key: bool,
+    /// Among which it keeps its order.
+    pub(super) line: Line,
     /// Attempts that were made in earlier stages of its retry topics.
     pub(super) before: u32,
     /// 1 for the first attempt, those before counted.
@@ -37,7 +38,7 @@ pub(super) struct Slot {
     pub(super) first: Option<(Failure, i64)>,
     /// The dead-letter guard counted it, or keeps it back.
     pub(super) guard: Guarded,
-    /// What is being published, kept to be tried again, and what follows its confirmation.
+    /// What is being published, and what follows its confirmation.
     pub(super) copies: Option<Copies>,
 }
 
@@ -59,13 +60,17 @@ pub(super) enum Source {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// Behind its key, or about to start.
+    /// For its turn, or about to start.
     Waiting,
     /// Its start waits until the broker confirmed the commit (`AckFirst` with `commit = Each`).
     Committing,
     Running,
-    /// Until its next attempt, or until its copies are published again.
+    /// Until its next attempt.
     Paused,
+    /// Its copies wait for their turn to be published, or were refused and wait for the next time.
+    Unpublished,
+    /// Its copies are on their way, and nothing behind it moves.
+    Republishing,
     /// Its copies are on their way.
     Confirming,
     /// The handler ended, its `Ack` did not.
@@ -83,40 +88,24 @@ pub(super) struct Failure {
     pub(super) message: String,
 }
 
-/// Copies of a record on their way: its results, its next stage, or its dead letter.
-pub(super) struct Copies {
-    /// Not confirmed yet; the bytes are shared, not copied again.
-    pub(super) left: Vec<Outgoing>,
-    pub(super) purpose: Purpose,
-    /// Failures in a row, for the backoff.
-    pub(super) failures: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Results,
-    /// It goes on in a retry topic.
-    Retry,
-    DeadLetter,
-}
-
 /// The kept records, by offset.
 #[derive(Default)]
 pub(super) struct Slots {
     kept: BTreeMap<i64, Slot>,
+    turns: Turns,
+    /// Records whose turn came, of which some had nothing to wait for.
+    woken: VecDeque<i64>,
     /// Calls; pauses and confirmations do not count against concurrency.
     pub(super) running: usize,
-    pub(super) confirming: usize,
     pub(super) acking: usize,
     pub(super) committing: usize,
 }
 
 impl Slot {
-    pub(super) fn new(source: Source, key: Option<KeyHash>, before: u32, state: State) -> Self {
+    pub(super) fn new(source: Source, line: Line, before: u32, state: State) -> Self {
         Self {
             source,
-            key,
-            has_key: key.is_some(),
+            line,
             before,
             attempt: before + 1,
             state,
@@ -129,11 +118,6 @@ impl Slot {
             guard: Guarded::Unseen,
             copies: None,
         }
-    }
-
-    /// Whether others of its key forbid that its handler runs.
-    pub(super) fn waits_for_key(&self) -> bool {
-        self.key.is_some() && !self.has_key
     }
 
     pub(super) fn state(&self) -> State {
@@ -153,31 +137,144 @@ impl Slot {
     }
 }
 
+impl State {
+    /// Whether others of its line wait for it.
+    fn keeps_turn(self) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        if planted::is_planted(Planted::RepublishAlone)
+            && matches!(self, Self::Unpublished | Self::Republishing)
+        {
+            return false;
+        }
+        !matches!(self, Self::Confirming | Self::Acking)
+    }
+}
+
 impl Slots {
     pub(super) fn insert(&mut self, offset: i64, slot: Slot) {
-        self.count(slot.state, 1);
+        let (line, state) = (slot.line, slot.state);
+        self.count(state, 1);
         self.kept.insert(offset, slot);
+        if state.keeps_turn() {
+            self.turns.join(line, offset);
+        }
+        if state == State::Running {
+            self.turns.begins(line);
+        }
     }
 
     pub(super) fn remove(&mut self, offset: i64) -> Option<Slot> {
         let slot = self.kept.remove(&offset)?;
         self.count(slot.state, -1);
+        let next = slot.state.keeps_turn() && self.turns.leave(slot.line, offset);
+        if slot.state == State::Running {
+            self.turns.ends(slot.line);
+        }
+        if next || slot.state == State::Running {
+            self.wake(slot.line);
+        }
         Some(slot)
     }
 
     pub(super) fn set(&mut self, offset: i64, state: State) {
-        if let Some(slot) = self.kept.get_mut(&offset) {
-            let before = std::mem::replace(&mut slot.state, state);
-            self.count(before, -1);
-            self.count(state, 1);
+        let Some(slot) = self.kept.get_mut(&offset) else { return };
+        let (before, line) = (std::mem::replace(&mut slot.state, state), slot.line);
+        self.count(before, -1);
+        self.count(state, 1);
+        if line == Line::Alone || before == state {
+            return;
+        }
+        let mut next = false;
+        match (before.keeps_turn(), state.keeps_turn()) {
+            (true, false) => next = self.turns.leave(line, offset),
+            (false, true) => self.turns.join(line, offset),
+            _ => {}
+        }
+        if state == State::Running {
+            self.turns.begins(line);
+        }
+        if before == State::Running {
+            self.turns.ends(line);
+            // Its own turn is no news to it.
+            next |= self.turns.first(line) != Some(offset);
+        }
+        if next {
+            self.wake(line);
         }
     }
 
-    /// Whether it is the record's turn in its key.
-    pub(super) fn set_has_key(&mut self, offset: i64, has_key: bool) {
-        if let Some(slot) = self.kept.get_mut(&offset) {
-            slot.has_key = has_key;
+    /// Whoever's turn it is may begin what it waits for.
+    fn wake(&mut self, line: Line) {
+        let Some(first) = self.turns.first(line) else { return };
+        let state = self.kept.get(&first).map(|slot| slot.state);
+        if matches!(state, Some(State::Waiting | State::Unpublished)) {
+            self.woken.push_back(first);
         }
+    }
+
+    /// A record whose turn it is, and that waited for it.
+    pub(super) fn next_woken(&mut self) -> Option<i64> {
+        self.woken.pop_front()
+    }
+
+    /// Whether records that keep their order forbid that the next one of the line begins, or is published.
+    pub(super) fn is_busy(&self, line: Line, max_unconfirmed: usize) -> bool {
+        line != Line::Alone
+            && (self.turns.first(line).is_some() || self.turns.unconfirmed(line) >= max_unconfirmed)
+    }
+
+    /// Whether its copies may be published: every earlier one of its line is done, or on its way.
+    pub(super) fn may_publish(&self, offset: i64, line: Line) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        if planted::is_planted(Planted::RepublishAlone) {
+            return true;
+        }
+        // A record that gave its turn away is before whoever has it.
+        line == Line::Alone || self.turns.first(line).is_none_or(|first| first >= offset)
+    }
+
+    /// Whether its handler may be called: it is its turn, and no other call of its line runs.
+    pub(super) fn may_call(&self, offset: i64, line: Line, max_unconfirmed: usize) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        if planted::is_planted(Planted::KeepKey) && line != Line::Lane && self.is_kept_by_later(offset, line)
+        {
+            return false;
+        }
+        if line == Line::Alone {
+            return true;
+        }
+        let is_turn = self.turns.first(line) == Some(offset);
+        #[cfg(feature = "planted-bugs")]
+        let is_turn = is_turn || planted::is_planted(Planted::RepublishAlone);
+        // Of a whole lane one call runs at a time, or several by intent.
+        is_turn
+            && (line == Line::Lane || !self.turns.is_running(line))
+            && self.turns.unconfirmed(line) < max_unconfirmed
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    fn is_kept_by_later(&self, offset: i64, line: Line) -> bool {
+        let mut later = self.kept.range(offset + 1..).filter(|(_, slot)| slot.line == line);
+        later.any(|(_, slot)| matches!(slot.state, State::Held | State::Paused))
+    }
+
+    /// A copy of the line is on its way.
+    pub(super) fn sent(&mut self, line: Line) {
+        self.turns.sent(line);
+    }
+
+    /// It is not any more.
+    pub(super) fn answered(&mut self, line: Line, max_unconfirmed: usize) {
+        let was_full = self.turns.unconfirmed(line) >= max_unconfirmed;
+        self.turns.answered(line);
+        if was_full {
+            self.wake(line);
+        }
+    }
+
+    /// How many copies of the line are on their way.
+    pub(super) fn unconfirmed(&self, line: Line) -> usize {
+        self.turns.unconfirmed(line)
     }
 
     pub(super) fn get(&self, offset: i64) -> Option<&Slot> {
@@ -196,15 +293,9 @@ impl Slots {
         self.kept.is_empty()
     }
 
-    /// Records that forbid the next one in partition order: all but those whose `Ack` is out, and those whose copies
-    /// are on their way (the producer keeps their order; should one be refused, it blocks again).
-    pub(super) fn blocking(&self) -> usize {
-        self.kept.len() - self.acking - self.confirming
-    }
-
-    /// Records for which something runs that a drain waits for.
+    /// Records for which something runs that a drain waits for, beside copies.
     pub(super) fn under_way(&self) -> usize {
-        self.running + self.confirming + self.acking
+        self.running + self.acking
     }
 
     /// What a drain waits for: the first record that something runs for, and how many others there are.
@@ -212,15 +303,17 @@ impl Slots {
         let why = |slot: &Slot| match slot.state {
             State::Running => Some(WhyLeft::Call),
             State::Acking => Some(WhyLeft::Ack),
-            State::Confirming => Some(match slot.copies.as_ref().map(|copies| copies.purpose) {
-                Some(Purpose::DeadLetter) => WhyLeft::DeadLetter,
-                Some(Purpose::Retry) => WhyLeft::Retry,
-                Some(Purpose::Results) | None => WhyLeft::Results,
-            }),
-            _ => None,
+            _ => {
+                slot.copies.as_ref().filter(|copies| copies.is_open()).map(|copies| match copies.purpose() {
+                    Purpose::DeadLetter => WhyLeft::DeadLetter,
+                    Purpose::Retry => WhyLeft::Retry,
+                    Purpose::Results => WhyLeft::Results,
+                })
+            }
         };
-        let (offset, why) = self.kept.iter().find_map(|(offset, slot)| Some((*offset, why(slot)?)))?;
-        Some(Left { offset, why, others: self.under_way() - 1 })
+        let mut left = self.kept.iter().filter_map(|(offset, slot)| Some((*offset, why(slot)?)));
+        let (offset, why) = left.next()?;
+        Some(Left { offset, why, others: left.count() })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Slot)> {
@@ -238,10 +331,15 @@ impl Slots {
     fn count(&mut self, state: State, by: isize) {
         let counter = match state {
             State::Running => &mut self.running,
-            State::Confirming => &mut self.confirming,
             State::Acking => &mut self.acking,
             State::Committing => &mut self.committing,
-            State::Waiting | State::Paused | State::Held | State::Stopped => return,
+            State::Waiting
+            | State::Paused
+            | State::Unpublished
+            | State::Republishing
+            | State::Confirming
+            | State::Held
+            | State::Stopped => return,
         };
         *counter = counter.checked_add_signed(by).expect("every state is left as often as entered");
     }

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::LaneTask;
-use super::slots::{Failure, Purpose};
+use super::output::Purpose;
+use super::slots::Failure;
 use super::timers::Kind;
 use crate::delivery::Record;
 use crate::log::Time;

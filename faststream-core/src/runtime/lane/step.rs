@@ -1,4 +1,4 @@
-//! Something a record waits for that is polled: its handler, or its copies' confirmation.
+//! A call of a handler that did not end at once: it is polled until it does, or is cut off by its timeout.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,7 +8,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::slots::Failure;
 use crate::app::CallBegin;
-use crate::broker::{PublishError, PublishErrorKind, Receipt};
+use crate::broker::{PublishError, PublishErrorKind};
 use crate::delivery::{Call, Delivery, HandlerError, Outcome};
 use crate::log::bounded;
 use crate::runtime::panics::{Panicked, catch, drop_safely};
@@ -18,52 +18,26 @@ use crate::verdict::Verdict;
 
 pub(super) struct Step {
     pub(super) offset: i64,
-    pub(super) wait: Wait,
-}
-
-pub(super) enum Wait {
-    Call { call: Call, timeout: Option<Timeout> },
-    Confirm(Vec<Waiting>),
+    pub(super) call: Call,
+    pub(super) timeout: Option<Timeout>,
 }
 
 /// When a call has failed by its handler's `timeout`, which counts from the call's begin.
 pub(super) struct Timeout(Pin<Box<Sleep>>);
 
-/// One copy's receipt, and what came of it.
-pub(super) enum Waiting {
-    Open(Receipt),
-    Known(Result<(), PublishError>),
-}
-
-pub(super) enum Ended {
-    Called(Outcome),
-    /// Copy by copy, in order.
-    Confirmed(Vec<Result<(), PublishError>>),
-}
-
 /// Everything in it is boxed or plain: no pin projection, hence no unsafe.
 impl Future for Step {
-    type Output = (i64, Ended);
+    type Output = (i64, Outcome);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let ended = match &mut self.wait {
-            Wait::Call { call, timeout } => {
-                let outcome = match timeout {
-                    None => poll_call(call, cx),
-                    Some(timeout) => timeout.poll(call, cx),
-                };
-                let Poll::Ready(outcome) = outcome else { return Poll::Pending };
-                drop_call(call);
-                Ended::Called(outcome)
-            }
-            Wait::Confirm(copies) => {
-                if !poll_receipts(copies, cx) {
-                    return Poll::Pending;
-                }
-                Ended::Confirmed(take_known(copies))
-            }
+        let Self { offset, call, timeout } = &mut *self;
+        let outcome = match timeout {
+            None => poll_call(call, cx),
+            Some(timeout) => timeout.poll(call, cx),
         };
-        Poll::Ready((self.offset, ended))
+        let Poll::Ready(outcome) = outcome else { return Poll::Pending };
+        drop_call(call);
+        Poll::Ready((*offset, outcome))
     }
 }
 
@@ -131,28 +105,6 @@ pub(super) fn timed_out() -> Outcome {
         "timeout",
         "the call took longer than the handler's `timeout`, and was cancelled",
     ))
-}
-
-/// Polls every copy; true once all are known.
-pub(super) fn poll_receipts(copies: &mut [Waiting], cx: &mut Context<'_>) -> bool {
-    let mut all = true;
-    for copy in copies {
-        if let Waiting::Open(receipt) = copy {
-            match Pin::new(receipt).poll(cx) {
-                Poll::Ready(result) => *copy = Waiting::Known(result.map(drop)),
-                Poll::Pending => all = false,
-            }
-        }
-    }
-    all
-}
-
-pub(super) fn take_known(copies: &mut Vec<Waiting>) -> Vec<Result<(), PublishError>> {
-    let known = copies.drain(..).map(|copy| match copy {
-        Waiting::Known(result) => result,
-        Waiting::Open(_) => unreachable!("taken only once all are known"),
-    });
-    known.collect()
 }
 
 impl Failure {

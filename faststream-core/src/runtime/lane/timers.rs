@@ -12,7 +12,6 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::LaneTask;
 use super::slots::State;
 use super::stage::Due;
-use super::step::Wait;
 use crate::log::warn;
 
 /// A call without `timeout` that takes longer is warned about, once.
@@ -32,8 +31,10 @@ pub(super) struct Timers {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// The next attempt at a record or its copies.
+    /// The next attempt at a record.
     Attempt,
+    /// A record's copies are published again.
+    Publish,
     /// The next record of a retry topic is due.
     Due,
     /// A held record is tried again.
@@ -42,6 +43,8 @@ pub(super) enum Kind {
     Acking,
     /// A look at calls that take long.
     Slow,
+    /// A look at copies that are not confirmed.
+    Copies,
 }
 
 /// What a call that takes long does.
@@ -75,9 +78,9 @@ impl Timers {
     pub(super) fn is_moving(&self) -> bool {
         let horizon = || Instant::now() + LONG;
         self.due.iter().any(|(due, _, kind)| match kind {
-            Kind::Attempt | Kind::Due => *due <= horizon(),
+            Kind::Attempt | Kind::Publish | Kind::Due => *due <= horizon(),
             Kind::Acking => true,
-            Kind::Held | Kind::Slow => false,
+            Kind::Held | Kind::Slow | Kind::Copies => false,
         })
     }
 
@@ -136,9 +139,11 @@ impl LaneTask {
                         self.slots.set(offset, State::Waiting);
                         self.ready.push_back(offset);
                     }
+                    Kind::Publish => self.send(offset, true, cx),
                     Kind::Due => self.due = Due::Now,
                     Kind::Acking => {}
                     Kind::Slow => self.warn_slow(now),
+                    Kind::Copies => self.look_at_copies(now),
                 }
             }
         }
@@ -197,10 +202,7 @@ impl LaneTask {
 
     /// The calls of plain functions, by offset.
     fn plain_calls(&self) -> BTreeMap<i64, Slow> {
-        let calls = self.running.iter().filter_map(|step| match &step.wait {
-            Wait::Call { call, .. } => Some((step.offset, call.as_plain()?)),
-            Wait::Confirm(_) => None,
-        });
+        let calls = self.running.iter().filter_map(|step| Some((step.offset, step.call.as_plain()?)));
         calls.map(|(offset, plain)| (offset, plain.begun().map_or(Slow::Queued, Slow::Blocks))).collect()
     }
 

@@ -1,0 +1,358 @@
+//! Copies of records on their way to the broker: results, copies for retry topics, dead letters.
+//!
+//! 1. A record's copies are handed to the producer when its turn comes, one after the other; once all are, the record gives
+//!    its turn away and the next one may begin (pipelining).
+//! 2. The broker answers in its own order. A record is decided once all its copies are answered: confirmed, it is finished;
+//!    refused for good, its attempt failed (a result) or it is held (a dead letter, a copy for a retry topic).
+//! 3. Refused for now, it takes its turn again at the first refusal: nothing new is begun behind it. Whatever is refused
+//!    behind it waits in the same line. After a pause the first of the line is published alone; as soon as it is
+//!    confirmed, the others follow, in order.
+//!
+//! Each answer is looked at once, when it came: the cost is linear in the number of copies, however many are out.
+
+use std::pin::{Pin, pin};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::Instant;
+
+use super::LaneTask;
+use super::report::Fate;
+use super::slots::{Failure, State};
+use super::timers::Kind;
+use super::turns::Line;
+use crate::broker::{PublishError, PublishErrorKind, Published, Receipt};
+use crate::policy::{AckPolicy, Retry};
+use crate::publish::Outgoing;
+#[cfg(feature = "planted-bugs")]
+use crate::runtime::planted::{self, Planted};
+use crate::verdict::Verdict;
+
+/// The copy is kept and published again without end.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// What somebody has to mend in the cluster is soon seen to be mended.
+const DENIED: Duration = Duration::from_secs(3);
+
+type Answer = Result<Published, PublishError>;
+
+/// The copies of a lane that are on their way.
+#[derive(Default)]
+pub(super) struct Output {
+    waiting: FuturesUnordered<Waiting>,
+    /// Answers that came, until they are looked at; kept to be used again.
+    answers: Vec<Answered>,
+}
+
+/// One copy on its way.
+struct Waiting {
+    offset: i64,
+    /// Which of the record's copies.
+    index: usize,
+    line: Line,
+    receipt: Receipt,
+}
+
+struct Answered {
+    offset: i64,
+    index: usize,
+    line: Line,
+    answer: Answer,
+}
+
+impl Future for Waiting {
+    type Output = Answered;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Answered> {
+        let answer = std::task::ready!(Pin::new(&mut self.receipt).poll(cx));
+        Poll::Ready(Answered { offset: self.offset, index: self.index, line: self.line, answer })
+    }
+}
+
+impl Output {
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whatever was answered since the last look. Without tokio's budget: it would have the rest looked at again and again.
+    fn look(&mut self, cx: &mut TaskContext<'_>) {
+        let Self { waiting, answers } = self;
+        let all = std::future::poll_fn(|cx| {
+            while let Poll::Ready(Some(answered)) = waiting.poll_next_unpin(cx) {
+                answers.push(answered);
+            }
+            Poll::<()>::Pending
+        });
+        let _ = pin!(tokio::task::coop::unconstrained(all)).poll(cx);
+        // A refusal stops what is behind it before that is looked at.
+        if answers.iter().any(|answered| answered.answer.is_err()) {
+            answers.sort_by_key(|answered| (answered.offset, answered.index));
+        }
+    }
+}
+
+/// Copies of one record: its results, its next stage, or its dead letter.
+#[derive(Debug)]
+pub(super) struct Copies {
+    /// Not confirmed yet, in their order; their bytes are shared with what is on its way.
+    left: Vec<Outgoing>,
+    purpose: Purpose,
+    /// When they were to be published first.
+    since: Instant,
+    /// How many of those that are left were handed to the producer this time, and how many of them have no answer.
+    sent: usize,
+    open: usize,
+    /// Which were refused this time.
+    refused: Vec<usize>,
+    /// The refusal that decides, of this time or the last one.
+    error: Option<Box<PublishError>>,
+    /// Times in a row at which some were refused, for the backoff.
+    failures: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Results,
+    /// It goes on in a retry topic.
+    Retry,
+    DeadLetter,
+}
+
+impl Copies {
+    fn new(left: Vec<Outgoing>, purpose: Purpose, since: Instant) -> Self {
+        Self { left, purpose, since, sent: 0, open: 0, refused: Vec::new(), error: None, failures: 0 }
+    }
+
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// The topic of the first one that is not confirmed.
+    pub(super) fn topic(&self) -> &str {
+        self.left.first().map_or("", |copy| &copy.topic)
+    }
+
+    /// Why the broker refused them the last time.
+    pub(super) fn error(&self) -> Option<&PublishError> {
+        self.error.as_deref()
+    }
+
+    /// Some are on their way.
+    pub(super) fn is_open(&self) -> bool {
+        self.open > 0
+    }
+
+    /// The next one to hand over; none once one was refused.
+    fn next(&mut self) -> Option<(usize, Outgoing)> {
+        if !self.refused.is_empty() {
+            return None;
+        }
+        let copy = self.left.get(self.sent)?.clone();
+        self.sent += 1;
+        self.open += 1;
+        Some((self.sent - 1, copy))
+    }
+
+    fn answered(&mut self, index: usize, answer: Answer) {
+        self.open -= 1;
+        let Err(error) = answer else { return };
+        let rank = |kind| match kind {
+            PublishErrorKind::QueueFull => 0,
+            PublishErrorKind::Retriable => 1,
+            PublishErrorKind::Denied => 2,
+            PublishErrorKind::Permanent => 3,
+        };
+        let is_first = self.refused.is_empty();
+        self.refused.push(index);
+        if is_first || self.error.as_ref().is_none_or(|worst| rank(worst.kind) <= rank(error.kind)) {
+            self.error = Some(Box::new(error));
+        }
+    }
+
+    fn was_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// What was handed over is answered, and nothing more will be this time.
+    fn is_answered(&self) -> bool {
+        self.open == 0 && (self.was_refused() || self.sent == self.left.len())
+    }
+
+    /// Those that were refused, and those that were not handed over, are for the next time.
+    fn again(&mut self) {
+        let (refused, sent) = (std::mem::take(&mut self.refused), self.sent);
+        if refused.len() < sent {
+            let is_left: std::collections::BTreeSet<usize> = refused.into_iter().collect();
+            let mut index = 0;
+            self.left.retain(|_| {
+                index += 1;
+                index > sent || is_left.contains(&(index - 1))
+            });
+        }
+        self.sent = 0;
+        self.failures += 1;
+    }
+}
+
+impl LaneTask {
+    /// The copies first; the record is finished by their confirmation.
+    pub(super) fn publish(
+        &mut self,
+        offset: i64,
+        copies: Vec<Outgoing>,
+        purpose: Purpose,
+        cx: &mut TaskContext<'_>,
+    ) {
+        let since = self.turn_began();
+        let Some(slot) = self.slots.get_mut(offset) else { return };
+        slot.copies = Some(Copies::new(copies, purpose, since));
+        #[cfg(feature = "planted-bugs")]
+        {
+            planted::finish_if(Planted::SettleEarly, &mut self.offsets, offset);
+            if purpose == Purpose::Retry {
+                planted::finish_if(Planted::GoOnEarly, &mut self.offsets, offset);
+            }
+        }
+        self.send(offset, false, cx);
+    }
+
+    /// Hands the record's copies to the producer, if it is its turn; `alone`: nothing behind it moves until they are
+    /// confirmed.
+    pub(super) fn send(&mut self, offset: i64, alone: bool, cx: &mut TaskContext<'_>) {
+        let most = self.settings.max_unconfirmed;
+        self.wait_no_more(offset);
+        let Some(line) = self.slots.get(offset).map(|slot| slot.line) else { return };
+        if !self.slots.may_publish(offset, line) || self.slots.unconfirmed(line) >= most {
+            return self.slots.set(offset, State::Unpublished);
+        }
+        while self.slots.unconfirmed(line) < most {
+            let Some(copies) = self.slots.get_mut(offset).and_then(|slot| slot.copies.as_mut()) else {
+                return;
+            };
+            let Some((index, copy)) = copies.next() else { break };
+            let mut receipt = self.context.producer.enqueue(copy);
+            if let Some(answer) = receipt.take_known() {
+                copies.answered(index, answer);
+            } else {
+                self.slots.sent(line);
+                self.output.waiting.push(Waiting { offset, index, line, receipt });
+            }
+        }
+        let Some(copies) = self.slots.get(offset).and_then(|slot| slot.copies.as_ref()) else { return };
+        if copies.is_answered() {
+            return self.answered(offset, cx);
+        }
+        let state = if copies.was_refused() {
+            State::Unpublished
+        } else if alone || copies.sent < copies.left.len() {
+            State::Republishing
+        } else {
+            State::Confirming
+        };
+        self.slots.set(offset, state);
+        self.watch_copies();
+    }
+
+    /// Looks at what the broker answered.
+    pub(super) fn take_answers(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        if self.output.is_empty() {
+            return false;
+        }
+        self.output.look(cx);
+        let mut answers = std::mem::take(&mut self.output.answers);
+        let any = !answers.is_empty();
+        for Answered { offset, index, line, answer } in answers.drain(..) {
+            self.slots.answered(line, self.settings.max_unconfirmed);
+            // Gone: it was settled by hand meanwhile.
+            let Some(slot) = self.slots.get_mut(offset) else { continue };
+            let Some(copies) = &mut slot.copies else { continue };
+            copies.answered(index, answer);
+            let is_alone = slot.state() == State::Republishing;
+            let Some(copies) = &slot.copies else { continue };
+            if copies.is_answered() {
+                self.answered(offset, cx);
+            } else if copies.was_refused() {
+                self.slots.set(offset, State::Unpublished);
+            } else if copies.sent < copies.left.len() {
+                self.send(offset, is_alone, cx);
+            }
+        }
+        self.output.answers = answers;
+        any
+    }
+
+    /// The broker answered for every copy that was handed over.
+    fn answered(&mut self, offset: i64, cx: &mut TaskContext<'_>) {
+        let Some(slot) = self.slots.get_mut(offset) else { return };
+        let Some(copies) = &mut slot.copies else { return };
+        let (purpose, attempt) = (copies.purpose, slot.attempt);
+        if !copies.was_refused() {
+            slot.copies = None;
+            let fate = match purpose {
+                // Published by the call; whether the record is finished, the `Ack` says.
+                Purpose::Results if self.subscriber.ack == AckPolicy::Manual => {
+                    return self.returned_by_hand(offset, Verdict::Ack, cx);
+                }
+                Purpose::Results => Fate::Acked,
+                Purpose::Retry => Fate::Retried,
+                Purpose::DeadLetter => Fate::DeadLettered,
+            };
+            return self.finish(offset, fate);
+        }
+        let Some(error) = &copies.error else { return };
+        let (kind, failure) = (error.kind, Failure::publish(error));
+        if kind == PublishErrorKind::Permanent {
+            slot.copies = None;
+            return match purpose {
+                Purpose::Results => self.failed(offset, failure, None, cx),
+                // Never lost: kept back, until somebody changes what makes it impossible.
+                Purpose::Retry | Purpose::DeadLetter => self.hold(offset, attempt, &failure, true),
+            };
+        }
+        copies.again();
+        self.try_later(offset, kind, &failure);
+    }
+
+    /// The encoded copies are kept and published again; the handler does not run for it. What is behind others of its line
+    /// follows them, without a pause of its own.
+    fn try_later(&mut self, offset: i64, kind: PublishErrorKind, failure: &Failure) {
+        self.slots.set(offset, State::Unpublished);
+        self.watch_copies();
+        let Some(slot) = self.slots.get(offset) else { return };
+        let failures = slot.copies.as_ref().map_or(1, |copies| copies.failures);
+        let longest = if kind == PublishErrorKind::Denied { DENIED } else { AGAIN.1 };
+        let backoff = Retry::attempts(u32::MAX).backoff(AGAIN.0, longest);
+        let is_first = self.slots.may_publish(offset, slot.line);
+        let pause = backoff.pause_after(failures, self.context.random()).unwrap_or(longest);
+        if is_first {
+            self.wait(offset, pause, Kind::Publish);
+        }
+        self.tell_refused(offset, kind, failure, pause);
+    }
+
+    /// Those whose turn came, and that waited for it.
+    pub(super) fn wake_next(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        let mut any = false;
+        while let Some(offset) = self.slots.next_woken() {
+            any = true;
+            match self.slots.get(offset).map(super::slots::Slot::state) {
+                Some(State::Waiting) => self.ready.push_back(offset),
+                Some(State::Unpublished) => {
+                    let is_open =
+                        |slot: &super::slots::Slot| slot.copies.as_ref().is_some_and(Copies::is_open);
+                    // Until its last answer has come, it is not known what is left to publish.
+                    if !self.slots.get(offset).is_some_and(is_open) {
+                        self.send(offset, false, cx);
+                    }
+                }
+                _ => {}
+            }
+        }
+        any
+    }
+}

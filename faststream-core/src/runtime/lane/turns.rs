@@ -1,0 +1,177 @@
+//! Whose turn it is among records that keep an order: of a partition (`order = Partition`), or of a key (`order = Key`).
+//!
+//! A record keeps its turn from its first call until it is finished, but for two times: while its copies are on their way
+//! (the next call may begin, the producer keeps the order of what it was given), and while its `Ack` is out. A copy that
+//! was refused takes the turn again, before all later records: whoever is behind it neither calls its handler nor
+//! publishes anything until the refused one is decided. What is on its way behind it may arrive, nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::keys::KeyHash;
+
+/// Among which records of its lane a record keeps its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// None: it has no key, or nobody asked for an order.
+    Alone,
+    Lane,
+    Key(KeyHash),
+}
+
+/// The records of each line that are not done.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    lane: Queue,
+    /// Present only while something of the key is under way.
+    keys: BTreeMap<KeyHash, Queue>,
+}
+
+/// The usual queue has one record at most: it allocates nothing.
+#[derive(Debug, Default)]
+struct Queue {
+    /// The earliest: it is its turn.
+    first: Option<i64>,
+    rest: BTreeSet<i64>,
+    /// How many of them have a call that runs.
+    running: usize,
+    /// Copies that are on their way, also those of records that gave their turn away.
+    unconfirmed: usize,
+}
+
+impl Turns {
+    pub(super) fn first(&self, line: Line) -> Option<i64> {
+        self.queue(line)?.first
+    }
+
+    /// Whether a call of the line runs.
+    pub(super) fn is_running(&self, line: Line) -> bool {
+        self.queue(line).is_some_and(|queue| queue.running > 0)
+    }
+
+    pub(super) fn unconfirmed(&self, line: Line) -> usize {
+        self.queue(line).map_or(0, |queue| queue.unconfirmed)
+    }
+
+    pub(super) fn join(&mut self, line: Line, offset: i64) {
+        let Some(queue) = self.queue_mut(line) else { return };
+        match queue.first {
+            Some(first) if first < offset => {
+                queue.rest.insert(offset);
+                return;
+            }
+            Some(first) => {
+                queue.rest.insert(first);
+            }
+            None => {}
+        }
+        queue.first = Some(offset);
+    }
+
+    /// True if it is another's turn now.
+    pub(super) fn leave(&mut self, line: Line, offset: i64) -> bool {
+        let Some(queue) = self.queue_mut(line) else { return false };
+        if queue.first != Some(offset) {
+            queue.rest.remove(&offset);
+            return false;
+        }
+        queue.first = queue.rest.pop_first();
+        let is_anybodys = queue.first.is_some();
+        self.forget(line);
+        is_anybodys
+    }
+
+    pub(super) fn begins(&mut self, line: Line) {
+        if let Some(queue) = self.queue_mut(line) {
+            queue.running += 1;
+        }
+    }
+
+    pub(super) fn ends(&mut self, line: Line) {
+        if let Some(queue) = self.queue_mut(line) {
+            queue.running -= 1;
+        }
+        self.forget(line);
+    }
+
+    pub(super) fn sent(&mut self, line: Line) {
+        if let Some(queue) = self.queue_mut(line) {
+            queue.unconfirmed += 1;
+        }
+    }
+
+    pub(super) fn answered(&mut self, line: Line) {
+        if let Some(queue) = self.queue_mut(line) {
+            queue.unconfirmed -= 1;
+        }
+        self.forget(line);
+    }
+
+    fn forget(&mut self, line: Line) {
+        if let Line::Key(key) = line
+            && self.keys.get(&key).is_some_and(Queue::is_over)
+        {
+            self.keys.remove(&key);
+        }
+    }
+
+    fn queue(&self, line: Line) -> Option<&Queue> {
+        match line {
+            Line::Alone => None,
+            Line::Lane => Some(&self.lane),
+            Line::Key(key) => self.keys.get(&key),
+        }
+    }
+
+    fn queue_mut(&mut self, line: Line) -> Option<&mut Queue> {
+        match line {
+            Line::Alone => None,
+            Line::Lane => Some(&mut self.lane),
+            Line::Key(key) => Some(self.keys.entry(key).or_default()),
+        }
+    }
+}
+
+impl Queue {
+    fn is_over(&self) -> bool {
+        self.first.is_none() && self.running == 0 && self.unconfirmed == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_has_the_turn_however_late_it_joins() {
+        let mut turns = Turns::default();
+        let line = Line::Key(KeyHash::of(b"k"));
+        for offset in [7, 9, 3] {
+            turns.join(line, offset);
+        }
+        assert_eq!(turns.first(line), Some(3));
+        assert!(!turns.leave(line, 7), "it was not its turn");
+        assert!(turns.leave(line, 3));
+        assert_eq!(turns.first(line), Some(9));
+        assert!(!turns.leave(line, 9), "nobody is left");
+        assert!(turns.keys.is_empty(), "keys are forgotten");
+    }
+
+    #[test]
+    fn a_key_is_remembered_while_its_copies_are_on_their_way() {
+        let mut turns = Turns::default();
+        let line = Line::Key(KeyHash::of(b"k"));
+        turns.join(line, 1);
+        turns.sent(line);
+        turns.leave(line, 1);
+        assert_eq!(turns.unconfirmed(line), 1);
+        turns.answered(line);
+        assert!(turns.keys.is_empty());
+    }
+
+    #[test]
+    fn a_record_without_order_waits_for_nobody() {
+        let mut turns = Turns::default();
+        turns.join(Line::Alone, 1);
+        assert_eq!(turns.first(Line::Alone), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Copies that stay without confirmation: what is logged of them, and what health knows.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::LaneTask;
+use super::output::Copies;
+use super::slots::Failure;
+use super::timers::Kind;
+use crate::broker::PublishErrorKind;
+use crate::log::{Time, warn};
+use crate::runtime::status::{LATE, UnconfirmedCopy};
+
+/// Copies that are on their way are looked at this often.
+const LOOK: Duration = Duration::from_secs(1);
+/// What goes on is logged again after this.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// What is known of a lane's copies without confirmation.
+#[derive(Debug, Default)]
+pub(super) struct Unconfirmed {
+    /// A look is due.
+    watching: bool,
+    /// When they were last logged.
+    logged: Option<Instant>,
+    /// Health knows of them.
+    reported: bool,
+}
+
+impl Unconfirmed {
+    /// Whether to log it now.
+    fn is_news(&mut self, now: Instant) -> bool {
+        let is_news = self.logged.is_none_or(|logged| now - logged >= AGAIN);
+        if is_news {
+            self.logged = Some(now);
+        }
+        is_news
+    }
+}
+
+impl LaneTask {
+    /// Copies are on their way: a look at them is due in a while, if none is yet.
+    pub(super) fn watch_copies(&mut self) {
+        if !std::mem::replace(&mut self.unconfirmed.watching, true) {
+            let due = self.turn_began() + LOOK;
+            self.timers.add(due, i64::MAX, Kind::Copies);
+        }
+    }
+
+    /// The broker refused a record's copies for now.
+    pub(super) fn tell_refused(
+        &mut self,
+        offset: i64,
+        kind: PublishErrorKind,
+        failure: &Failure,
+        pause: Duration,
+    ) {
+        let now = self.turn_began();
+        if self.unconfirmed.is_news(now) {
+            let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
+            let next = format!(
+                "not published, tried again in {}; the record is not finished before, nor does what has to keep its \
+                 order behind it begin",
+                Time::about(pause)
+            );
+            self.warn_failed(offset, attempt, failure, &next);
+        }
+        if kind == PublishErrorKind::Denied && !self.unconfirmed.reported {
+            self.report_unconfirmed(offset, now);
+        }
+    }
+
+    /// Tells health of copies that are late or denied, and the log of late ones.
+    pub(super) fn look_at_copies(&mut self, now: Instant) {
+        self.unconfirmed.watching = false;
+        let copies = || self.slots.iter().filter_map(|(offset, slot)| Some((offset, slot.copies.as_ref()?)));
+        let oldest = copies().min_by_key(|(offset, copies)| (copies.since(), *offset));
+        let denied = copies().find(|(_, copies)| copies.is_denied());
+        let any = oldest.is_some();
+        let late = oldest.filter(|(_, copies)| now - copies.since() >= LATE);
+        let told = late.or(denied).map(|(offset, _)| offset);
+        if let Some((offset, copies)) = late {
+            let (topic, age) = (copies.topic().to_owned(), now - copies.since());
+            let why = copies.error().map_or_else(
+                || {
+                    "the broker has not answered: too few replicas in sync, or it cannot be reached"
+                        .to_owned()
+                },
+                |error| error.message.clone(),
+            );
+            if self.unconfirmed.is_news(now) {
+                warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
+                    handler = %self.subscriber.handler, to = topic,
+                    "a copy is not confirmed for {} s, its record is not finished before: {why}", age.as_secs());
+            }
+        }
+        match told {
+            Some(offset) => self.report_unconfirmed(offset, now),
+            None if std::mem::take(&mut self.unconfirmed.reported) => {
+                self.shared.status().unconfirmed.remove(&self.control.epoch);
+            }
+            None => {}
+        }
+        if any {
+            self.watch_copies();
+        }
+    }
+
+    fn report_unconfirmed(&mut self, offset: i64, now: Instant) {
+        let Some(copies) = self.slots.get(offset).and_then(|slot| slot.copies.as_ref()) else { return };
+        let copy = UnconfirmedCopy {
+            handler: self.subscriber.handler.clone(),
+            topic: self.topic.clone(),
+            partition: self.lane.partition(),
+            offset,
+            to: copies.topic().into(),
+            age: now - copies.since(),
+            error: copies.error().map(|error| error.message.clone()),
+        };
+        self.unconfirmed.reported = true;
+        self.shared.status().unconfirmed.insert(self.control.epoch, (copies.since(), copy));
+    }
+}
+
+impl Copies {
+    fn is_denied(&self) -> bool {
+        self.error().is_some_and(|error| error.kind == PublishErrorKind::Denied)
+    }
+}
