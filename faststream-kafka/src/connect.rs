@@ -3,7 +3,7 @@
 //! The library's calls block, so they run on threads of their own: neither a tokio worker nor the end of the program
 //! waits for them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use rdkafka::metadata::Metadata;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+use crate::advertised;
 use crate::config::Source;
 use crate::producer::KafkaProducer;
 
@@ -22,17 +23,25 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 /// How often it is told again.
 const REMINDER: Duration = Duration::from_secs(60);
 
-/// Resolves when the broker answered.
+/// Resolves when the broker answered, and one can be reached where it told to connect to. `bootstrap` is the addresses
+/// that were given.
 pub(crate) async fn wait(
     producer: &Arc<KafkaProducer>,
     who: &str,
+    bootstrap: &str,
     source: &Source,
 ) -> Result<(), BrokerError> {
     let _quiet = producer.waiting();
+    let elsewhere = Arc::new(Mutex::new(None));
     let mut answered = on_a_thread(who, {
-        let producer = Arc::clone(producer);
+        let (producer, elsewhere) = (Arc::clone(producer), Arc::clone(&elsewhere));
+        let bootstrap = bootstrap.to_owned();
         move |is_wanted| {
-            while producer.metadata(REQUEST).is_err() && is_wanted() {
+            while is_wanted() {
+                if let Ok(metadata) = producer.metadata(REQUEST) {
+                    let Some(unreachable) = advertised::unreachable(&metadata, &bootstrap) else { return };
+                    *elsewhere.lock().unwrap_or_else(PoisonError::into_inner) = Some(unreachable);
+                }
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -43,8 +52,12 @@ pub(crate) async fn wait(
             biased;
             _ = &mut answered => return Ok(()),
             () = sleep_until(next) => {
-                let reason = producer.trouble().unwrap_or_else(|| "no error so far".into());
-                faststream_core::log::warn!("{who} ({source}) does not answer, waiting for it: {reason}");
+                let trouble = producer.trouble();
+                let elsewhere = elsewhere.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let elsewhere = elsewhere.or_else(|| advertised::named_in(trouble.as_deref()?, bootstrap));
+                let reason = trouble.unwrap_or_else(|| "no error so far".into());
+                let what = elsewhere.unwrap_or_else(|| format!("does not answer, waiting for it: {reason}"));
+                faststream_core::log::warn!("{who} ({source}) {what}");
                 next += REMINDER;
             }
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use faststream_core::broker::{
-    BoxFuture, Broker, BrokerError, GroupRequest, MissingTopic, Producer, TopicRequest,
+    BoxFuture, Broker, BrokerError, GroupRequest, Producer, TopicFault, TopicPurpose, TopicRequest,
 };
 use faststream_core::runtime::Member;
 
@@ -30,6 +30,8 @@ pub struct Kafka {
     producer: OnceLock<Result<Arc<KafkaProducer>, BrokerError>>,
     /// By group: what its next client has to know of the one before.
     kept: Mutex<BTreeMap<Arc<str>, Kept>>,
+    /// Makes topics again that were made at start.
+    keeper: Mutex<Option<topics::Keeper>>,
 }
 
 impl Kafka {
@@ -49,7 +51,7 @@ impl Kafka {
     /// The cluster with these settings.
     #[must_use]
     pub fn with(config: KafkaConfig) -> Self {
-        Self { config, producer: OnceLock::new(), kept: Mutex::default() }
+        Self { config, producer: OnceLock::new(), kept: Mutex::default(), keeper: Mutex::default() }
     }
 
     /// Sets any property of librdkafka; see [`KafkaConfig::property`].
@@ -83,7 +85,8 @@ impl Broker for Kafka {
     fn connect(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async move {
             let producer = self.own_producer()?;
-            connect::wait(&producer, &self.describe(), &self.config.brokers().1).await
+            connect::wait(&producer, &self.describe(), &self.config.bootstrap(), &self.config.brokers().1)
+                .await
         })
     }
 
@@ -106,14 +109,22 @@ impl Broker for Kafka {
         Box::pin(async move { connect::topics(&self.own_producer()?, &self.describe()).await })
     }
 
-    fn ensure_topics(
-        &self,
-        wanted: &[TopicRequest],
-    ) -> BoxFuture<'_, Result<Vec<MissingTopic>, BrokerError>> {
+    fn ensure_topics(&self, wanted: &[TopicRequest]) -> BoxFuture<'_, Result<Vec<TopicFault>, BrokerError>> {
         let wanted = wanted.to_vec();
         Box::pin(async move {
             let config = self.config.producer_config();
-            topics::ensure(&self.own_producer()?, config, &self.describe(), wanted).await
+            let (producer, who) = (self.own_producer()?, self.describe());
+            let faults = topics::ensure(&producer, config.clone(), &who, wanted.clone()).await?;
+            // A missing topic of results does not keep an app from starting.
+            let is_fatal = |fault: &TopicFault| {
+                let request = wanted.iter().find(|request| request.topic == fault.topic);
+                request.is_none_or(|request| request.purpose != TopicPurpose::Results)
+            };
+            if !faults.iter().any(is_fatal) {
+                let keeper = topics::Keeper::start(&producer, config, &who, &wanted);
+                *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = keeper;
+            }
+            Ok(faults)
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Users meet [`Kafka`] and [`KafkaConfig`]; everything else implements the broker contract of `faststream-core`.
 
+mod advertised;
 mod config;
 mod connect;
 mod consumer;

@@ -24,6 +24,7 @@ mod orders;
 mod origin;
 mod partitions;
 mod process;
+mod provided;
 mod proxy;
 mod retry_topics;
 mod rights;

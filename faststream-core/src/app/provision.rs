@@ -1,4 +1,5 @@
-//! Before the groups are joined: retry topics and dead-letter topics are there, and none is forgotten.
+//! Before the groups are joined: retry topics and dead-letter topics are there and keep what they are for, and none is
+//! forgotten.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::StartError;
 use super::groups::GroupPlan;
-use crate::broker::{Broker, BrokerError, MissingTopic, TopicRequest};
+use crate::broker::{Broker, BrokerError, TopicFault, TopicProblem, TopicPurpose, TopicRequest};
 use crate::log::{info, warn};
 use crate::policy::{GroupSettings, Provision};
 use crate::subscriber::{Source, Subscriber, retry_source};
@@ -28,14 +29,14 @@ struct Wanted<'a>(BTreeMap<String, Need<'a>>);
 
 struct Need<'a> {
     subscriber: &'a Subscriber,
-    what: &'static str,
     request: TopicRequest,
 }
 
 /// Makes or verifies the topics of one broker's groups. Waits for a broker that is away, as long as it takes.
 ///
 /// # Errors
-/// If a topic does not exist and is not made: naming it, its handler, and the cure.
+/// If a topic does not exist and is not made, or would lose records: naming it, its handler, and the cure. A missing topic
+/// of results is only warned of.
 pub(super) async fn provide(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) -> Result<(), StartError> {
     let mut wanted = Wanted::default();
     for group in groups {
@@ -43,12 +44,25 @@ pub(super) async fn provide(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) -> 
             wanted.add(subscriber, &group.settings);
         }
     }
+    // Last: a topic that also has another purpose is looked at for that one.
+    for group in groups {
+        for subscriber in &group.subscribers {
+            for topic in &*subscriber.publishes {
+                wanted.want(subscriber, &group.settings, TopicPurpose::Results, topic, None);
+            }
+        }
+    }
     if wanted.0.is_empty() {
         return Ok(());
     }
     let requests: Vec<_> = wanted.0.values().map(|need| need.request.clone()).collect();
-    let missing = ask(broker, &requests).await;
-    if missing.is_empty() { Ok(()) } else { Err(StartError::new(wanted.tell(broker, &missing))) }
+    let found = ask(broker, &requests).await;
+    let (warnings, faults): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|fault| wanted.is_of_results(fault));
+    for fault in warnings {
+        warn!(broker = %broker.describe(), "{}", wanted.sentence(&fault));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(StartError::new(wanted.tell(broker, &faults))) }
 }
 
 /// Warns of records in retry topics of these groups that no handler reads any more.
@@ -102,16 +116,16 @@ async fn forgotten(
 }
 
 /// Asks until the broker answers.
-async fn ask(broker: &dyn Broker, requests: &[TopicRequest]) -> Vec<MissingTopic> {
+async fn ask(broker: &dyn Broker, requests: &[TopicRequest]) -> Vec<TopicFault> {
     let mut next = Instant::now();
     let mut told = false;
     loop {
         let error = match timeout(TRY, broker.ensure_topics(requests)).await {
-            Ok(Ok(missing)) => {
+            Ok(Ok(faults)) => {
                 if told {
                     info!(broker = %broker.describe(), "the topics are there");
                 }
-                return missing;
+                return faults;
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {TRY:?}"),
@@ -120,7 +134,7 @@ async fn ask(broker: &dyn Broker, requests: &[TopicRequest]) -> Vec<MissingTopic
             told = true;
             next = Instant::now() + REMINDER;
             warn!(broker = %broker.describe(),
-                "waiting for retry topics and dead-letter topics to be made or verified: {error}");
+                "waiting for the topics that handlers write to, to be made or verified: {error}");
         }
         sleep(PAUSE).await;
     }
@@ -129,7 +143,8 @@ async fn ask(broker: &dyn Broker, requests: &[TopicRequest]) -> Vec<MissingTopic
 impl<'a> Wanted<'a> {
     fn add(&mut self, subscriber: &'a Subscriber, settings: &GroupSettings) {
         for retry in &*subscriber.retry_topics {
-            self.want(subscriber, settings, "retries go", &retry.name, Some(&retry.source));
+            let purpose = TopicPurpose::Retries { delay: retry.delay };
+            self.want(subscriber, settings, purpose, &retry.name, Some(&retry.source));
         }
         if !subscriber.writes_dead_letters() {
             return;
@@ -138,11 +153,11 @@ impl<'a> Wanted<'a> {
             (Source::Topics(names), _) => {
                 for name in names {
                     let topic = subscriber.dead_letter_topic(name);
-                    self.want(subscriber, settings, "dead letters go", &topic, Some(name));
+                    self.want(subscriber, settings, TopicPurpose::DeadLetters, &topic, Some(name));
                 }
             }
             (Source::Pattern(_), Some(topic)) => {
-                self.want(subscriber, settings, "dead letters go", topic, None);
+                self.want(subscriber, settings, TopicPurpose::DeadLetters, topic, None);
             }
             // Not known before a record is there: made by the broker when it is first written.
             (Source::Pattern(_), None) => {}
@@ -153,34 +168,50 @@ impl<'a> Wanted<'a> {
         &mut self,
         subscriber: &'a Subscriber,
         settings: &GroupSettings,
-        what: &'static str,
+        purpose: TopicPurpose,
         topic: &str,
         source: Option<&Arc<str>>,
     ) {
-        let request =
-            || TopicRequest { topic: topic.to_owned(), sources: Vec::new(), provision: settings.provision };
-        let need =
-            self.0.entry(topic.to_owned()).or_insert_with(|| Need { subscriber, what, request: request() });
+        let request = || TopicRequest {
+            topic: topic.to_owned(),
+            sources: Vec::new(),
+            provision: settings.provision,
+            purpose,
+        };
+        let need = self.0.entry(topic.to_owned()).or_insert_with(|| Need { subscriber, request: request() });
         need.request.sources.extend(source.map(ToString::to_string));
     }
 
-    fn tell(&self, broker: &dyn Broker, missing: &[MissingTopic]) -> String {
-        let line = |MissingTopic { topic, reason }: &MissingTopic| {
-            let Some(Need { subscriber, what, request }) = self.0.get(topic) else { return reason.clone() };
-            let def = subscriber.def;
-            let instead = match request.provision {
-                Provision::Create => "create it, or let this client's user do so",
-                Provision::Verify => {
-                    "create it, or let the app do so: `GroupSettings::provision(Provision::Create)`"
-                }
-            };
-            format!(
-                "{} ({}): its {what} to `{topic}`, which does not exist ({reason}): {instead}",
-                def.path(),
-                def.place()
-            )
+    fn is_of_results(&self, fault: &TopicFault) -> bool {
+        self.0.get(&fault.topic).is_some_and(|need| need.request.purpose == TopicPurpose::Results)
+    }
+
+    fn sentence(&self, TopicFault { topic, problem }: &TopicFault) -> String {
+        let (TopicProblem::Missing(reason) | TopicProblem::Unfit(reason)) = problem;
+        let Some(Need { subscriber, request }) = self.0.get(topic) else { return reason.clone() };
+        let def = subscriber.def;
+        let what = match request.purpose {
+            TopicPurpose::Retries { .. } => "retries",
+            TopicPurpose::DeadLetters => "dead letters",
+            TopicPurpose::Results => "results",
         };
-        let lines: Vec<_> = missing.iter().map(line).collect();
+        let rest = match (problem, request.purpose, request.provision) {
+            (TopicProblem::Unfit(_), ..) => reason.clone(),
+            (_, TopicPurpose::Results, _) => format!(
+                "does not exist ({reason}): create it; until then, a record whose result goes there is not finished, and waits"
+            ),
+            (_, _, Provision::Create) => {
+                format!("does not exist ({reason}): create it, or let this client's user do so")
+            }
+            (_, _, Provision::Verify) => format!(
+                "does not exist ({reason}): create it, or let the app do so: `GroupSettings::provision(Provision::Create)`"
+            ),
+        };
+        format!("{} ({}): its {what} go to `{topic}`, which {rest}", def.path(), def.place())
+    }
+
+    fn tell(&self, broker: &dyn Broker, faults: &[TopicFault]) -> String {
+        let lines: Vec<_> = faults.iter().map(|fault| self.sentence(fault)).collect();
         format!("{}: {}", broker.describe(), lines.join("\n  - "))
     }
 }

@@ -25,7 +25,7 @@ pub use lane::Lane;
 pub use producer::{Producer, PublishError, PublishErrorKind, Published, Receipt};
 pub(crate) use request::selects;
 pub use request::{GroupRequest, PatternRequest};
-pub use topics::{MissingTopic, TopicRequest};
+pub use topics::{TopicFault, TopicProblem, TopicPurpose, TopicRequest};
 
 use crate::log::bounded;
 use crate::runtime::Member;
@@ -74,13 +74,15 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// The topics that exist, with their number of partitions.
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>>;
 
-    /// Makes or verifies topics, and returns those that do not exist and will not. A topic that exists is left as it is,
-    /// whatever its partitions. When this returns, a member that joins finds them.
+    /// Makes or verifies topics, and returns those that do not exist and will not, and those that would lose records. A
+    /// topic that exists is left as it is. When this returns, a member that joins finds them. Topics of results are not made;
+    /// one is returned if it does not exist and the broker does not make it at its first record, or shall not.
+    ///
+    /// What it made, it makes again if somebody deletes it while the app runs.
     ///
     /// # Errors
     /// If the broker did not answer, or trying again may help for another reason. The caller does.
-    fn ensure_topics(&self, wanted: &[TopicRequest])
-    -> BoxFuture<'_, Result<Vec<MissingTopic>, BrokerError>>;
+    fn ensure_topics(&self, wanted: &[TopicRequest]) -> BoxFuture<'_, Result<Vec<TopicFault>, BrokerError>>;
 
     /// How many records of each of these topics the group has not committed.
     ///

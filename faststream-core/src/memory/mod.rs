@@ -32,7 +32,7 @@ pub use watch::{Happening, Watch};
 
 use self::state::State;
 use crate::broker::{
-    BoxFuture, Broker, BrokerError, GroupRequest, MissingTopic, Producer, PublishError, Published, Receipt,
+    BoxFuture, Broker, BrokerError, GroupRequest, Producer, PublishError, Published, Receipt, TopicFault,
     TopicRequest,
 };
 use crate::delivery::OwnedRecord;
@@ -338,10 +338,7 @@ impl Broker for MemoryBroker {
         Box::pin(std::future::ready(Ok(self.topic_list().into_iter().collect())))
     }
 
-    fn ensure_topics(
-        &self,
-        wanted: &[TopicRequest],
-    ) -> BoxFuture<'_, Result<Vec<MissingTopic>, BrokerError>> {
+    fn ensure_topics(&self, wanted: &[TopicRequest]) -> BoxFuture<'_, Result<Vec<TopicFault>, BrokerError>> {
         self.start_agenda();
         let provided = self.shared().change(|state, shared| {
             let provided = state.provide(wanted);

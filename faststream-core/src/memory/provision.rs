@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::state::State;
-use crate::broker::{BrokerError, MissingTopic, TopicRequest};
+use crate::broker::{BrokerError, TopicFault, TopicPurpose, TopicRequest};
 use crate::policy::Provision;
 
 impl State {
     /// Makes what does not exist, unless it is refused.
-    pub(super) fn provide(&mut self, wanted: &[TopicRequest]) -> Result<Vec<MissingTopic>, BrokerError> {
+    pub(super) fn provide(&mut self, wanted: &[TopicRequest]) -> Result<Vec<TopicFault>, BrokerError> {
         if self.faults.offline_until.is_some() {
             return Err(BrokerError::new("the in-memory broker does not answer: disconnected"));
         }
@@ -17,12 +17,16 @@ impl State {
             if self.topics.contains_key(&*request.topic) {
                 continue;
             }
+            // Made at its first record, as brokers do unless told otherwise.
+            if request.purpose == TopicPurpose::Results && request.provision == Provision::Create {
+                continue;
+            }
             let refused = match request.provision {
                 Provision::Verify => Some("it does not exist".to_owned()),
                 Provision::Create => self.faults.refused_topics.get(&request.topic).cloned(),
             };
             if let Some(reason) = refused {
-                missing.push(MissingTopic { topic: request.topic.clone(), reason });
+                missing.push(TopicFault::missing(request.topic.as_str(), reason));
                 continue;
             }
             let sources = request.sources.iter().filter_map(|source| self.topics.get(&**source));

@@ -169,6 +169,11 @@ impl KafkaConfig {
         (addresses::shown(brokers).into_owned(), source)
     }
 
+    /// The addresses that clients begin with, each with its port.
+    pub(crate) fn bootstrap(&self) -> String {
+        addresses::plain(self.addresses(Client::Producer).0)
+    }
+
     /// The brokers' addresses for a client as they were given, and where.
     fn addresses(&self, client: Client) -> (&str, Source) {
         match self.settings.get(client, "bootstrap.servers") {

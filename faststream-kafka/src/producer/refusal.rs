@@ -50,6 +50,9 @@ fn cure(code: Code, size: usize) -> String {
         Code::UnknownTopic | Code::UnknownTopicOrPartition => {
             "the topic does not exist and the broker does not create it: create it".into()
         }
+        Code::InvalidRecord => "the topic refuses the record: with cleanup.policy=compact it takes none without a key, and a \
+                                record of the wrong form in no case; set cleanup.policy=delete if its records are copies"
+            .into(),
         Code::UnknownPartition => "the topic has no such partition: leave the choice to the key".into(),
         Code::InvalidTopic | Code::InvalidArgument => {
             "a topic's name has 1 to 249 letters, digits, `.`, `_` and `-`".into()

@@ -110,6 +110,9 @@ impl LaneTask {
                 None if failure.kind == REJECTION => {
                     format!("set `on_decode_error = {:?}`", OnError::DeadLetter)
                 }
+                None if self.subscriber.on_error == OnError::DeadLetter => {
+                    "see to it that the topic that refused its copy takes it".into()
+                }
                 None => format!("set `on_error = {:?}`", OnError::DeadLetter),
                 Some(_) => {
                     "set another limit by `GroupSettings::dead_letter_guard`, if they are all to be given up"

@@ -1,22 +1,25 @@
-//! Topics made or verified at start, and how much waits in those that nobody reads.
+//! Topics made or verified at start, and made again when they are gone.
 //!
 //! Clients of its own, which live as long as a question does; the library's calls block, hence a thread of its own.
+
+mod backlog;
+mod keeper;
+mod kept;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use faststream_core::broker::{BrokerError, MissingTopic, TopicRequest};
+use faststream_core::broker::{BrokerError, TopicFault, TopicPurpose, TopicRequest};
 use faststream_core::policy::Provision;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication, TopicResult};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::Metadata;
-use rdkafka::topic_partition_list::Offset;
-use rdkafka::{ClientConfig, TopicPartitionList};
 use tokio::runtime::Handle;
 
 use crate::config::Secrets;
@@ -24,12 +27,14 @@ use crate::connect::on_a_thread;
 use crate::errors::ErrorLog;
 use crate::producer::KafkaProducer;
 
+pub(crate) use backlog::backlog;
+pub(crate) use keeper::Keeper;
+use kept::Kept;
+
 /// What one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
 /// Until a topic that was made is known to the broker that is asked.
 const KNOWN: Duration = Duration::from_secs(5);
-/// How long a coordinator is asked again.
-const COORDINATOR: Duration = Duration::from_secs(5);
 /// The replication of a topic where the broker is too old (before 2.4) to choose: as many as it has, up to this.
 const REPLICAS: usize = 3;
 
@@ -39,9 +44,8 @@ pub(crate) async fn ensure(
     config: ClientConfig,
     who: &str,
     wanted: Vec<TopicRequest>,
-) -> Result<Vec<MissingTopic>, BrokerError> {
-    let asking =
-        Asking { producer: Arc::clone(producer), config, who: who.to_owned(), runtime: Handle::current() };
+) -> Result<Vec<TopicFault>, BrokerError> {
+    let asking = Asking::new(Arc::clone(producer), config, who);
     let answer = on_a_thread(who, move |_| asking.ensure(&wanted))?;
     answer.await.unwrap_or_else(|_| Err(BrokerError::new(format!("{who}: the thread that asked ended"))))
 }
@@ -55,16 +59,29 @@ struct Asking {
 }
 
 impl Asking {
-    fn ensure(&self, wanted: &[TopicRequest]) -> Result<Vec<MissingTopic>, BrokerError> {
+    /// Inside a runtime.
+    fn new(producer: Arc<KafkaProducer>, config: ClientConfig, who: &str) -> Self {
+        Self { producer, config, who: who.to_owned(), runtime: Handle::current() }
+    }
+
+    fn ensure(&self, wanted: &[TopicRequest]) -> Result<Vec<TopicFault>, BrokerError> {
         let cluster = self.metadata()?;
         let known = partitions(&cluster);
-        let unknown = wanted.iter().filter(|request| !known.contains_key(&request.topic));
+        let (there, absent): (Vec<_>, Vec<_>) =
+            wanted.iter().partition(|request| known.contains_key(&request.topic));
+        let mut faults = self.unfit(&there);
+        let (of_results, absent): (Vec<_>, Vec<_>) =
+            absent.into_iter().partition(|request| request.purpose == TopicPurpose::Results);
+        if !of_results.is_empty() {
+            let are_made = self.are_made_by_the_broker(&cluster);
+            let is_made = |request: &TopicRequest| are_made && request.provision == Provision::Create;
+            faults.extend(of_results.into_iter().filter(|request| !is_made(request)).map(absent_topic));
+        }
         let (to_make, to_verify): (Vec<_>, Vec<_>) =
-            unknown.partition(|request| request.provision == Provision::Create);
-        let absent = |request: &TopicRequest| missing(&request.topic, "the broker does not know it");
-        let mut missing: Vec<_> = to_verify.into_iter().map(absent).collect();
+            absent.into_iter().partition(|request| request.provision == Provision::Create);
+        faults.extend(to_verify.into_iter().map(absent_topic));
         if to_make.is_empty() {
-            return Ok(missing);
+            return Ok(faults);
         }
         let refused = self.make(&to_make, &known, cluster.brokers().len())?;
         let made = |request: &&&TopicRequest| !refused.iter().any(|refused| refused.topic == request.topic);
@@ -73,8 +90,74 @@ impl Asking {
             faststream_core::log::info!("{}: topic {topic} was made", self.who);
         }
         self.wait_for(&made)?;
-        missing.extend(refused);
-        Ok(missing)
+        faults.extend(refused);
+        Ok(faults)
+    }
+
+    /// Those that would lose records. What cannot be looked at is warned of: a right may be missing that nothing else
+    /// needs.
+    fn unfit(&self, there: &[&TopicRequest]) -> Vec<TopicFault> {
+        let there: Vec<_> =
+            there.iter().filter(|request| request.purpose != TopicPurpose::Results).copied().collect();
+        let mut faults = Vec::new();
+        for (request, kept) in there.iter().zip(self.kept(&there)) {
+            match kept {
+                Ok(kept) => {
+                    if let Some(fault) = kept.fault(request) {
+                        faults.push(TopicFault::unfit(request.topic.as_str(), fault));
+                    } else if let Some(warning) = kept.warning(request) {
+                        faststream_core::log::warn!("{}: topic {}: {warning}", self.who, request.topic);
+                    }
+                }
+                Err(reason) => faststream_core::log::warn!(
+                    "{}: topic {}: its settings cannot be read, so nobody knows whether it keeps its records long enough \
+                     ({reason}): give this client's user the right DescribeConfigs",
+                    self.who,
+                    request.topic
+                ),
+            }
+        }
+        faults
+    }
+
+    /// How long each of these keeps its records, in their order.
+    fn kept(&self, topics: &[&TopicRequest]) -> Vec<Result<Kept, String>> {
+        if topics.is_empty() {
+            return Vec::new();
+        }
+        let ask = || {
+            let admin = self.admin()?;
+            let resources: Vec<_> =
+                topics.iter().map(|request| ResourceSpecifier::Topic(&request.topic)).collect();
+            self.runtime.block_on(admin.describe_configs(&resources, &options()))
+        };
+        match ask().or_else(|_| ask()) {
+            Ok(answers) => {
+                let refusal = answers.iter().find_map(|answer| answer.as_ref().err());
+                let refusal = refusal.map_or_else(|| "no answer for it".to_owned(), ToString::to_string);
+                let known: Vec<_> = answers.iter().flatten().filter_map(Kept::read).collect();
+                let of = |request: &&TopicRequest| {
+                    let found = known.iter().find(|(topic, _)| *topic == request.topic);
+                    found.map(|(_, kept)| *kept).ok_or_else(|| refusal.clone())
+                };
+                topics.iter().map(of).collect()
+            }
+            Err(error) => topics.iter().map(|_| Err(error.to_string())).collect(),
+        }
+    }
+
+    /// Whether a topic appears when its first record is written, as far as one may know.
+    fn are_made_by_the_broker(&self, cluster: &Metadata) -> bool {
+        let Some(broker) = cluster.brokers().first() else { return false };
+        let ask = || {
+            let resource = ResourceSpecifier::Broker(broker.id());
+            self.runtime.block_on(self.admin()?.describe_configs(&[resource], &options()))
+        };
+        let answer = ask().ok().and_then(|answers| answers.into_iter().next()?.ok());
+        answer.is_some_and(|broker| {
+            let entry = broker.get("auto.create.topics.enable");
+            entry.is_some_and(|entry| entry.value.as_deref() == Some("true"))
+        })
     }
 
     /// Those that are refused, and will be again.
@@ -83,7 +166,7 @@ impl Asking {
         wanted: &[&TopicRequest],
         known: &BTreeMap<String, i32>,
         brokers: usize,
-    ) -> Result<Vec<MissingTopic>, BrokerError> {
+    ) -> Result<Vec<TopicFault>, BrokerError> {
         let most = |request: &TopicRequest| {
             request.sources.iter().filter_map(|source| known.get(source)).copied().max()
         };
@@ -103,28 +186,35 @@ impl Asking {
         wanted: &[&TopicRequest],
         shape: impl Fn(&TopicRequest) -> (i32, i32),
     ) -> Result<Vec<TopicResult>, KafkaError> {
+        let admin = self.admin()?;
+        let settings: Vec<_> = wanted.iter().map(|request| kept::made_with(request.purpose)).collect();
+        let topics: Vec<_> = wanted
+            .iter()
+            .zip(&settings)
+            .map(|(request, settings)| {
+                let (partitions, replicas) = shape(request);
+                let topic = NewTopic::new(&request.topic, partitions, TopicReplication::Fixed(replicas));
+                settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
+            })
+            .collect();
+        self.runtime.block_on(admin.create_topics(&topics, &options()))
+    }
+
+    fn admin(&self) -> Result<AdminClient<Quiet>, KafkaError> {
         let mut config = self.config.clone();
         // It publishes nothing.
         config.set("enable.idempotence", "false");
-        let admin = AdminClient::from_config_and_context(&config, Quiet::new(&self.who, &config))?;
-        let topics: Vec<_> = wanted
-            .iter()
-            .map(|request| {
-                let (partitions, replicas) = shape(request);
-                NewTopic::new(&request.topic, partitions, TopicReplication::Fixed(replicas))
-            })
-            .collect();
-        let options = AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST));
-        self.runtime.block_on(admin.create_topics(&topics, &options))
+        AdminClient::from_config_and_context(&config, Quiet::new(&self.who, &config))
     }
 
-    fn refused(&self, results: Vec<TopicResult>) -> Result<Vec<MissingTopic>, BrokerError> {
+    fn refused(&self, results: Vec<TopicResult>) -> Result<Vec<TopicFault>, BrokerError> {
         let mut refused = Vec::new();
         for (topic, code) in results.into_iter().filter_map(Result::err) {
             match code {
                 Code::TopicAlreadyExists => {}
                 code if is_final(code) => {
-                    refused.push(missing(&topic, &format!("the broker refuses to make it: {code}")));
+                    refused
+                        .push(TopicFault::missing(topic, format!("the broker refuses to make it: {code}")));
                 }
                 code => return Err(self.failed(&format!("making topic {topic}: {code}"))),
             }
@@ -159,53 +249,6 @@ impl Asking {
     }
 }
 
-/// How many records of each topic the group has not committed; see the contract.
-pub(crate) async fn backlog(
-    config: ClientConfig,
-    who: &str,
-    topics: Vec<String>,
-) -> Result<Vec<(String, u64)>, BrokerError> {
-    let name = who.to_owned();
-    let ask = move |is_wanted: &dyn Fn() -> bool| {
-        let secrets = Secrets::of(&config);
-        let failed =
-            |error: KafkaError| BrokerError::new(format!("{name}: {}", secrets.hide(&error.to_string())));
-        let mut config = config;
-        config.set("enable.auto.commit", "false").set("statistics.interval.ms", "0");
-        let consumer: BaseConsumer<Quiet> =
-            BaseConsumer::from_config_and_context(&config, Quiet::new(&name, &config)).map_err(failed)?;
-        let waiting = |topic: String| {
-            // The coordinator may be starting, or moving.
-            let until = Instant::now() + COORDINATOR;
-            loop {
-                match waiting(&consumer, &topic) {
-                    Ok(records) => return Ok((topic, records)),
-                    Err(error) if Instant::now() > until || !is_wanted() => return Err(failed(error)),
-                    Err(_) => thread::sleep(Duration::from_millis(100)),
-                }
-            }
-        };
-        topics.into_iter().map(waiting).collect()
-    };
-    let answer = on_a_thread(who, ask)?;
-    answer.await.unwrap_or_else(|_| Err(BrokerError::new(format!("{who}: the thread that asked ended"))))
-}
-
-fn waiting(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<u64, KafkaError> {
-    let metadata = consumer.fetch_metadata(Some(topic), REQUEST)?;
-    let mut asked = TopicPartitionList::new();
-    for partition in 0..partitions(&metadata).get(topic).copied().unwrap_or(0) {
-        asked.add_partition(topic, partition);
-    }
-    let mut records = 0;
-    for place in consumer.committed_offsets(asked, REQUEST)?.elements() {
-        let (start, end) = consumer.fetch_watermarks(topic, place.partition(), REQUEST)?;
-        let next = if let Offset::Offset(next) = place.offset() { next.max(start) } else { start };
-        records += u64::try_from(end - next).unwrap_or(0);
-    }
-    Ok(records)
-}
-
 /// The topics that exist.
 fn partitions(metadata: &Metadata) -> BTreeMap<String, i32> {
     let exists = metadata.topics().iter().filter(|topic| !topic.partitions().is_empty());
@@ -213,8 +256,12 @@ fn partitions(metadata: &Metadata) -> BTreeMap<String, i32> {
     exists.map(|topic| (topic.name().to_owned(), count(topic.partitions().len()))).collect()
 }
 
-fn missing(topic: &str, reason: &str) -> MissingTopic {
-    MissingTopic { topic: topic.to_owned(), reason: reason.to_owned() }
+fn absent_topic(request: &TopicRequest) -> TopicFault {
+    TopicFault::missing(request.topic.as_str(), "the broker does not know it")
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST))
 }
 
 /// What trying again cannot change, unless somebody changes the cluster.

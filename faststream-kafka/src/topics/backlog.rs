@@ -1,0 +1,65 @@
+//! How much waits in topics that nobody reads.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use faststream_core::broker::BrokerError;
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::Offset;
+use rdkafka::{ClientConfig, TopicPartitionList};
+
+use super::{Quiet, REQUEST, partitions};
+use crate::config::Secrets;
+use crate::connect::on_a_thread;
+
+/// How long a coordinator is asked again.
+const COORDINATOR: Duration = Duration::from_secs(5);
+
+/// How many records of each topic the group has not committed; see the contract.
+pub(crate) async fn backlog(
+    config: ClientConfig,
+    who: &str,
+    topics: Vec<String>,
+) -> Result<Vec<(String, u64)>, BrokerError> {
+    let name = who.to_owned();
+    let ask = move |is_wanted: &dyn Fn() -> bool| {
+        let secrets = Secrets::of(&config);
+        let failed =
+            |error: KafkaError| BrokerError::new(format!("{name}: {}", secrets.hide(&error.to_string())));
+        let mut config = config;
+        config.set("enable.auto.commit", "false").set("statistics.interval.ms", "0");
+        let consumer: BaseConsumer<Quiet> =
+            BaseConsumer::from_config_and_context(&config, Quiet::new(&name, &config)).map_err(failed)?;
+        let waiting = |topic: String| {
+            // The coordinator may be starting, or moving.
+            let until = Instant::now() + COORDINATOR;
+            loop {
+                match waiting(&consumer, &topic) {
+                    Ok(records) => return Ok((topic, records)),
+                    Err(error) if Instant::now() > until || !is_wanted() => return Err(failed(error)),
+                    Err(_) => thread::sleep(Duration::from_millis(100)),
+                }
+            }
+        };
+        topics.into_iter().map(waiting).collect()
+    };
+    let answer = on_a_thread(who, ask)?;
+    answer.await.unwrap_or_else(|_| Err(BrokerError::new(format!("{who}: the thread that asked ended"))))
+}
+
+fn waiting(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<u64, KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic), REQUEST)?;
+    let mut asked = TopicPartitionList::new();
+    for partition in 0..partitions(&metadata).get(topic).copied().unwrap_or(0) {
+        asked.add_partition(topic, partition);
+    }
+    let mut records = 0;
+    for place in consumer.committed_offsets(asked, REQUEST)?.elements() {
+        let (start, end) = consumer.fetch_watermarks(topic, place.partition(), REQUEST)?;
+        let next = if let Offset::Offset(next) = place.offset() { next.max(start) } else { start };
+        records += u64::try_from(end - next).unwrap_or(0);
+    }
+    Ok(records)
+}

@@ -1,0 +1,181 @@
+//! Topics that are deleted while the app runs are made again, as they were.
+//!
+//! Whoever writes to such a topic may have it made by the broker meanwhile, with the broker's number of partitions and its
+//! retention: then it gets what it lacks.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use faststream_core::broker::{TopicPurpose, TopicRequest};
+use faststream_core::policy::Provision;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AlterConfig, NewPartitions, ResourceSpecifier};
+use rdkafka::error::KafkaError;
+use tokio::runtime::Handle;
+
+use super::{Asking, kept, options, partitions};
+use crate::config::Secrets;
+use crate::errors::ErrorLog;
+use crate::producer::KafkaProducer;
+
+/// How often it is looked whether they are there.
+const TURN: Duration = Duration::from_secs(3);
+
+/// Looks after the topics that were asked for, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    _stop: Sender<()>,
+}
+
+struct Turns {
+    producer: Weak<KafkaProducer>,
+    config: ClientConfig,
+    who: String,
+    runtime: Handle,
+    errors: ErrorLog,
+    topics: Vec<TopicRequest>,
+    /// How many partitions each had, the most of all times.
+    partitions: BTreeMap<String, i32>,
+}
+
+impl Keeper {
+    /// Looks after those of these topics that are made by the app; `None` if there are none. Inside a runtime.
+    pub(crate) fn start(
+        producer: &Arc<KafkaProducer>,
+        config: ClientConfig,
+        who: &str,
+        wanted: &[TopicRequest],
+    ) -> Option<Self> {
+        let is_ours = |request: &&TopicRequest| {
+            request.provision == Provision::Create && request.purpose != TopicPurpose::Results
+        };
+        let topics: Vec<_> = wanted.iter().filter(is_ours).cloned().collect();
+        if topics.is_empty() {
+            return None;
+        }
+        let errors = ErrorLog::new(format!("{who}: looking after topics")).without(Secrets::of(&config));
+        let turns = Turns {
+            producer: Arc::downgrade(producer),
+            config,
+            who: who.to_owned(),
+            runtime: Handle::current(),
+            errors,
+            topics,
+            partitions: BTreeMap::new(),
+        };
+        let (stop, stopped) = channel();
+        match thread::Builder::new().name("faststream-topics".into()).spawn(move || turns.run(&stopped)) {
+            Ok(_) => Some(Self { _stop: stop }),
+            Err(error) => {
+                faststream_core::log::warn!(
+                    "no thread to look after topics on, what is deleted is not made again: {error}"
+                );
+                None
+            }
+        }
+    }
+}
+
+impl Turns {
+    fn run(mut self, stopped: &Receiver<()>) {
+        loop {
+            let Some(producer) = self.producer.upgrade() else { return };
+            self.turn(producer);
+            if stopped.recv_timeout(TURN) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    fn turn(&mut self, producer: Arc<KafkaProducer>) {
+        let asking = Asking {
+            producer,
+            config: self.config.clone(),
+            who: self.who.clone(),
+            runtime: self.runtime.clone(),
+        };
+        // Brokers that are away are told of elsewhere.
+        let Ok(cluster) = asking.metadata() else { return };
+        let known = partitions(&cluster);
+        for request in &self.topics {
+            let before = self.partitions.get(&request.topic).copied();
+            let now = known.get(&request.topic).copied();
+            let done = match (before, now) {
+                (Some(before), Some(now)) if now < before => {
+                    self.mend(&asking, request, before).map(|()| before)
+                }
+                (_, Some(now)) => Ok(now),
+                (before, None) => self.make_again(&asking, request, before, cluster.brokers().len(), &known),
+            };
+            match done {
+                Ok(partitions) => {
+                    self.partitions.insert(request.topic.clone(), partitions.max(before.unwrap_or(0)));
+                }
+                Err(reason) => self.errors.tell(
+                    &request.topic,
+                    format_args!("topic {} was deleted, and cannot be made again: {reason}", request.topic),
+                ),
+            }
+        }
+    }
+
+    /// How many partitions it has now.
+    fn make_again(
+        &self,
+        asking: &Asking,
+        request: &TopicRequest,
+        before: Option<i32>,
+        brokers: usize,
+        known: &BTreeMap<String, i32>,
+    ) -> Result<i32, String> {
+        let mut known = known.clone();
+        // As many as it had, though its source may be gone, too.
+        if let (Some(source), Some(before)) = (request.sources.first(), before) {
+            let partitions = known.entry(source.clone()).or_insert(before);
+            *partitions = before.max(*partitions);
+        }
+        let refused = asking.make(&[request], &known, brokers).map_err(|error| error.to_string())?;
+        if let Some(refused) = refused.first() {
+            return Err(format!("{:?}", refused.problem));
+        }
+        faststream_core::log::warn!(
+            "{}: topic {} was deleted, and is made again: what waited in it is gone",
+            self.who,
+            request.topic
+        );
+        Ok(before.unwrap_or(0))
+    }
+
+    /// Somebody else made it again, smaller: the broker itself, at the next record.
+    fn mend(&self, asking: &Asking, request: &TopicRequest, partitions: i32) -> Result<(), String> {
+        let settings = kept::made_with(request.purpose);
+        let mend = || -> Result<Vec<String>, KafkaError> {
+            let admin = asking.admin()?;
+            let count = usize::try_from(partitions).unwrap_or(1);
+            let grown = NewPartitions::new(&request.topic, count);
+            let grown = self.runtime.block_on(admin.create_partitions(&[grown], &options()))?;
+            let empty = AlterConfig::new(ResourceSpecifier::Topic(&request.topic));
+            let altered = settings.iter().fold(empty, |altered, (name, value)| altered.set(name, value));
+            let altered = self.runtime.block_on(admin.alter_configs(&[altered], &options()))?;
+            let grown = grown.into_iter().filter_map(Result::err).map(|(_, code)| code.to_string());
+            let altered = altered.into_iter().filter_map(Result::err).map(|(_, code)| code.to_string());
+            Ok(grown.chain(altered).collect())
+        };
+        match mend() {
+            Ok(refused) if refused.is_empty() => {
+                faststream_core::log::warn!(
+                    "{}: topic {} was deleted, and made again by the broker: it has {partitions} partitions and its retention \
+                     again, and what waited in it is gone",
+                    self.who,
+                    request.topic
+                );
+                Ok(())
+            }
+            Ok(refused) => Err(refused.join(", ")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
