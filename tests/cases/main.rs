@@ -3,8 +3,11 @@
 //! Here are the ones that need no Kafka; those against a real one stand in `tests/kafka`.
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
 
+mod beyond_commits;
+mod blocking;
 mod captured;
 mod copies;
+mod deaths;
 mod log_lines;
 mod logs;
 mod plain;

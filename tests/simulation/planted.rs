@@ -86,3 +86,9 @@ fn a_plain_function_beside_its_next_attempt_is_found() {
     let told = found(Planted::CancelPlain, "simulation::apps::plain", scenario());
     assert!(told.contains("promise 8:") && told.contains("its function still runs"), "{told}");
 }
+
+#[test]
+fn a_brake_that_forgets_what_waits_behind_its_key_is_found() {
+    let told = found(Planted::ForgetBrake, "simulation::apps::by_key", scenario());
+    assert!(told.contains("records beyond the last commit, of"), "{told}");
+}

@@ -11,6 +11,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::builder::Hooks;
 use super::hook::{BoxHook, Hook};
 use super::{Context, Exit};
+use crate::runtime::Threads;
+use crate::runtime::apart::apart;
 use crate::runtime::panics::catch_in;
 
 /// What a stop may take beyond the drain time, when brokers do not answer.
@@ -33,6 +35,8 @@ pub(super) struct Ending {
     /// None if the app did not get as far.
     pub(super) contexts: Contexts,
     pub(super) hooks: Hooks,
+    /// Where hooks run.
+    pub(super) threads: Threads,
 }
 
 impl Ending {
@@ -63,17 +67,18 @@ impl Ending {
     async fn run_hooks(&self, moment: &str, hooks: &[BoxHook], exit: &mut Exit) {
         for (number, hook) in (1..).zip(hooks) {
             // All of it inside: the call itself may panic, and the drop of a hook that is left.
-            let call = async { timeout(HOOK, async { hook(self.hook.clone()).await }).await };
-            let sentence = match catch_in(call).await {
-                Ok(Ok(Ok(()))) => continue,
-                Ok(Ok(Err(error))) => bounded(format!("hook {number} of `{moment}` failed: {error}")),
+            let (hook, argument) = (Arc::clone(hook), self.hook.clone());
+            let hook = apart(&self.threads, async move { hook(argument).await });
+            let sentence = match catch_in(timeout(HOOK, hook)).await {
+                Ok(Ok(Ok(Ok(())))) => continue,
+                Ok(Ok(Ok(Err(error)))) => bounded(format!("hook {number} of `{moment}` failed: {error}")),
                 Ok(Err(_)) => {
                     format!(
                         "hook {number} of `{moment}` was still running after {}, and was left",
                         Time(HOOK)
                     )
                 }
-                Err(_) => format!("hook {number} of `{moment}` panicked"),
+                Ok(Ok(Err(_))) | Err(_) => format!("hook {number} of `{moment}` panicked"),
             };
             error!("{sentence}");
             // The records are safe: a failed hook is said, and changes no exit code but that of a left one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::membership::Membership;
 use crate::log::attempts;
 use crate::policy::GroupSettings;
-use crate::runtime::{MemberStatus, StuckCall, UnconfirmedCopy};
+use crate::runtime::{DyingPartition, MemberStatus, StuckCall, UnconfirmedCopy};
 
 /// For how long commits may fail before the app is not ready.
 const COMMITS_FAIL: Duration = Duration::from_secs(60);
@@ -13,6 +13,8 @@ const COMMITS_FAIL: Duration = Duration::from_secs(60);
 const COPIES_LATE: Duration = Duration::from_secs(60);
 /// What a membership that was lost may take to be assigned something again, beyond the drain time: others give back first.
 const REBALANCE: Duration = Duration::from_secs(5);
+/// A partition whose task died so often in a row makes the app not ready.
+const DEATHS: u32 = 5;
 /// A client that nobody polls for so long is dead: it is polled 50 times a second.
 const SILENT: Duration = Duration::from_secs(30);
 
@@ -35,8 +37,8 @@ pub struct Health {
     /// False if only a restart can help.
     pub live: bool,
     /// False while starting and shutting down, until every group had its first assignment, while a group's assignment
-    /// was lost and none came within its rebalance time (`drain` and 5 s), while all partitions of a group are held, and
-    /// while commits fail or copies are not confirmed for over a minute.
+    /// was lost and none came within its rebalance time (`drain` and 5 s), while all partitions of a group are held,
+    /// while commits fail or copies are not confirmed for over a minute, and while a partition's task dies again and again.
     pub ready: bool,
     /// Works, but something needs a look.
     pub degraded: bool,
@@ -102,6 +104,16 @@ impl Health {
             self.degraded = true;
             let (standing, lanes) = (status.standing, status.lanes);
             self.reasons.push(format!("group {group}: {standing} of {lanes} partitions stand still"));
+        }
+        for dying in &status.dying {
+            let DyingPartition { handler, topic, partition, deaths, .. } = dying;
+            let at = dying.offset.map_or_else(String::new, |offset| format!(", at offset {offset}"));
+            let reason = format!(
+                "group {group}: the task of {topic}/{partition} died {deaths} times in a row ({handler}{at}); it is opened \
+                 again after a pause, and the record it died at has failed an attempt"
+            );
+            self.degraded = true;
+            if *deaths >= DEATHS { self.not_ready(reason) } else { self.reasons.push(reason) }
         }
         self.add_commits(group, status);
         for copy in &status.unconfirmed {

@@ -10,6 +10,7 @@ use super::{Context, States};
 use crate::broker::BoxFuture;
 use crate::delivery::HandlerError;
 use crate::publish::Publisher;
+use crate::runtime::Threads;
 
 /// What a hook may use of the app. Hooks that need nothing take no argument.
 #[derive(Clone)]
@@ -67,6 +68,11 @@ impl Hook {
     #[must_use]
     pub fn state<T: 'static>(&self) -> Option<&T> {
         self.states.get()
+    }
+
+    /// Where the hooks of a group run.
+    pub(crate) fn threads(&self) -> Threads {
+        self.context.as_ref().map(|context| context.plain.threads().clone()).unwrap_or_default()
     }
 
     /// For the hooks of a group: what its handlers use.

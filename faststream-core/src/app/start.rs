@@ -18,7 +18,7 @@ use super::{
 };
 use crate::broker::{Broker, BrokerError};
 use crate::log::{bounded, info};
-use crate::runtime::panics::catch_in;
+use crate::runtime::apart::apart;
 use crate::runtime::{PlainCalls, Quiet, Threads};
 
 /// How an app is started, beyond what it is.
@@ -180,7 +180,8 @@ impl<'a> Launch<'a> {
 
     async fn run_hooks(&self, moment: &'static str, hooks: &[BoxHook]) -> Result<(), StartError> {
         for (index, hook) in hooks.iter().enumerate() {
-            let ended = outcome(async { hook(self.hook()).await }).await;
+            let (hook, argument) = (Arc::clone(hook), self.hook());
+            let ended = outcome(&self.options.threads, async move { hook(argument).await }).await;
             let failed = |how| StartError { message: format!("hook {} of `{moment}` {how}", index + 1) };
             ended.map_err(failed)?;
         }
@@ -190,11 +191,12 @@ impl<'a> Launch<'a> {
     async fn make_states(&mut self) -> Result<(), StartError> {
         for entry in &self.plan.states {
             if let StateSource::Make(make) = &entry.source {
-                let made = outcome(async { make(self.hook()).await }).await;
+                let (make, argument) = (Arc::clone(make), self.hook());
+                let state = outcome(&self.options.threads, async move { make(argument).await }).await;
                 let failed = |how| StartError {
                     message: format!("making the state of type `{}` {how}", entry.type_name),
                 };
-                self.states.insert_shared(entry.type_id, made.map_err(failed)?);
+                self.states.insert_shared(entry.type_id, state.map_err(failed)?);
             }
         }
         Ok(())
@@ -230,7 +232,12 @@ impl<'a> Launch<'a> {
     }
 
     fn ending(&self) -> Ending {
-        Ending { hook: self.hook(), contexts: self.contexts.clone(), hooks: self.plan.hooks.clone() }
+        Ending {
+            hook: self.hook(),
+            contexts: self.contexts.clone(),
+            hooks: self.plan.hooks.clone(),
+            threads: self.options.threads.clone(),
+        }
     }
 
     /// Ends in order what has begun.
@@ -248,8 +255,11 @@ impl<'a> Launch<'a> {
 
 /// What became of a user's function, or in words how it ended instead. A panic is a failure like any other: what was
 /// begun is ended in order.
-async fn outcome<T>(call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    match catch_in(call).await {
+async fn outcome<T: Send + 'static>(
+    threads: &Threads,
+    call: impl Future<Output = Result<T, String>> + Send + 'static,
+) -> Result<T, String> {
+    match apart(threads, call).await {
         Ok(ended) => ended.map_err(|error| bounded(format!("failed: {error}"))),
         // Its text was reported by the panic hook.
         Err(_) => Err("panicked".to_owned()),

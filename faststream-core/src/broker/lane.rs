@@ -5,6 +5,9 @@ use std::task::{Context, Poll};
 use super::{Epoch, Stale};
 use crate::delivery::Record;
 
+/// Stores the next offset of a lane whose task has no thread for it.
+pub type LateStore = Box<dyn Fn(i64) -> Result<(), Stale> + Send + Sync>;
+
 /// One partition during one assignment. Moved into the lane's task, which reads it without a lock.
 ///
 /// It owns its current batch, and records are named by index into it: `record` borrows from `&self`, the trait has no
@@ -42,6 +45,12 @@ pub trait Lane: Send {
     /// # Errors
     /// [`Stale`] if the lane was fenced: the offset has no effect, then or later.
     fn store(&mut self, next: i64) -> Result<(), Stale>;
+
+    /// What stores for this lane from another thread, for as long as a call has the thread of its task; `None` if nothing
+    /// can. It is never called beside [`store`](Self::store).
+    fn late_store(&self) -> Option<LateStore> {
+        None
+    }
 
     /// Tells whether anybody will read in the near future. Only a hint: an unread queue stops its own fetching.
     fn set_held(&mut self, _held: bool) {}

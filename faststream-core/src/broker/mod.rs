@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 pub use at_join::AtJoin;
 pub use event::{Command, CommitClass, CommitError, CommitReport, Epoch, Event, Remedy, RevocationId, Stale};
-pub use lane::Lane;
+pub use lane::{Lane, LateStore};
 pub use producer::{Producer, PublishError, PublishErrorKind, Published, Receipt};
 pub(crate) use request::selects;
 pub use request::{GroupRequest, PatternRequest};

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use super::Shared;
 use super::log::{PartitionLog, Stored};
 use super::watch::Happening;
-use crate::broker::{Epoch, Lane, Stale};
+use crate::broker::{Epoch, Lane, LateStore, Stale};
 use crate::delivery::Record;
 
 #[derive(Debug)]
@@ -102,18 +102,27 @@ impl Lane for MemoryLane {
     fn detach(&mut self, _from: usize) {}
 
     fn store(&mut self, next: i64) -> Result<(), Stale> {
-        if self.cell.is_fenced() {
-            return Err(Stale);
-        }
-        self.cell.stored.store(next, SeqCst);
-        self.shared.tell(&Happening::Stored { lane: self.cell.epoch, next });
-        Ok(())
+        store(&self.cell, &self.shared, next)
+    }
+
+    fn late_store(&self) -> Option<LateStore> {
+        let (cell, shared) = (Arc::clone(&self.cell), Arc::clone(&self.shared));
+        Some(Box::new(move |next| store(&cell, &shared, next)))
     }
 
     fn set_held(&mut self, held: bool) {
         self.cell.held.store(held, SeqCst);
         self.shared.quiet.nudge();
     }
+}
+
+fn store(cell: &Cell, shared: &Shared, next: i64) -> Result<(), Stale> {
+    if cell.is_fenced() {
+        return Err(Stale);
+    }
+    cell.stored.store(next, SeqCst);
+    shared.tell(&Happening::Stored { lane: cell.epoch, next });
+    Ok(())
 }
 
 /// Nobody reads here any more, however it came about.

@@ -1,7 +1,10 @@
 //! What others may do to a running lane: stop it, fence it, tell it of commits, settle by hand.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+    Ordering::SeqCst,
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -24,6 +27,8 @@ pub struct LaneControl {
     pub(crate) epoch: Epoch,
     topic: Arc<str>,
     partition: i32,
+    /// The record at which earlier tasks of the partition died, and how many did.
+    deaths: Option<(i64, u32)>,
     /// Revoked or shutting down.
     pub(crate) cancelled: CancellationToken,
     /// The same, to be asked for each record: a token takes a lock.
@@ -32,9 +37,13 @@ pub struct LaneControl {
     committed: AtomicI64,
     /// The next offset that was handed to the committer.
     stored: AtomicI64,
+    /// Up to where everything is finished, as of the last call's begin: stored or not yet.
+    finished: AtomicI64,
+    /// One store at a time, each further than the last: the task's own, and those while a call has its thread.
+    storing: Mutex<i64>,
     /// The oldest unfinished record, for what is said when the lane is cut off.
     oldest: AtomicI64,
-    /// The record whose handler is in its first poll now.
+    /// The record that the task works at now: its handler is in its first poll, or what came of it is decided.
     begun: AtomicI64,
     /// How often a turn of the task has begun or ended: odd while one goes on.
     turns: AtomicU64,
@@ -53,6 +62,8 @@ pub struct LaneControl {
     waker: AtomicWaker,
     /// For those who wait until their record is durable: a commit was accepted, or the lane is over.
     moved: Notify,
+    /// The records of those who wait.
+    waiters: Mutex<Vec<i64>>,
     /// Told of what is settled by hand.
     observer: Option<Arc<dyn Observer>>,
 }
@@ -112,6 +123,29 @@ pub(super) struct Settled {
     pub(super) durable: bool,
 }
 
+/// Somebody waits until a record is durable, until this is dropped.
+struct Waiter<'a> {
+    control: &'a LaneControl,
+    offset: i64,
+}
+
+impl<'a> Waiter<'a> {
+    fn new(control: &'a LaneControl, offset: i64) -> Self {
+        control.waiters.lock().unwrap_or_else(PoisonError::into_inner).push(offset);
+        control.waker.wake();
+        Self { control, offset }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let mut waiters = self.control.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = waiters.iter().position(|offset| *offset == self.offset) {
+            waiters.swap_remove(index);
+        }
+    }
+}
+
 impl Mail {
     fn take(&mut self) -> Vec<Settled> {
         if let Some(vote) = &mut self.vote {
@@ -128,10 +162,13 @@ impl LaneControl {
             epoch,
             topic: "".into(),
             partition: 0,
+            deaths: None,
             cancelled: CancellationToken::new(),
             stopping: AtomicBool::new(false),
             committed: AtomicI64::new(start),
             stored: AtomicI64::new(NOTHING),
+            finished: AtomicI64::new(NOTHING),
+            storing: Mutex::new(NOTHING),
             oldest: AtomicI64::new(NOTHING),
             begun: AtomicI64::new(NOTHING),
             turns: AtomicU64::new(0),
@@ -144,6 +181,7 @@ impl LaneControl {
             mail: Mutex::default(),
             waker: AtomicWaker::new(),
             moved: Notify::new(),
+            waiters: Mutex::default(),
             observer: None,
         }
     }
@@ -158,6 +196,17 @@ impl LaneControl {
     pub(super) fn of(mut self, topic: Arc<str>, partition: i32) -> Self {
         (self.topic, self.partition) = (topic, partition);
         self
+    }
+
+    /// So many earlier tasks of the partition died at this record.
+    pub(super) fn after_deaths(mut self, deaths: Option<(i64, u32)>) -> Self {
+        self.deaths = deaths;
+        self
+    }
+
+    /// How many earlier tasks of the partition died at this record.
+    pub(super) fn deaths_at(&self, offset: i64) -> Option<u32> {
+        self.deaths.filter(|(at, _)| *at == offset).map(|(_, times)| times)
     }
 
     /// What is settled by hand counts as under way until the task has read it.
@@ -234,6 +283,7 @@ impl LaneControl {
 
     /// Waits until the broker has everything up to this record.
     pub(super) async fn durable(&self, offset: i64) -> Result<(), Stale> {
+        let _waits = Waiter::new(self, offset);
         loop {
             let moved = self.moved.notified();
             tokio::pin!(moved);
@@ -247,6 +297,11 @@ impl LaneControl {
             }
             moved.await;
         }
+    }
+
+    /// Whether somebody waits until one of these records is durable.
+    pub(super) fn any_waits_until_durable(&self, of: impl Fn(i64) -> bool) -> bool {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|offset| of(*offset))
     }
 
     pub(super) fn register(&self, waker: &Waker) {
@@ -270,8 +325,8 @@ impl LaneControl {
         self.turns.fetch_add(1, Relaxed);
     }
 
-    /// The handler of this record is polled for the first time; `None`: not any more. Relaxed: it is only said, nothing
-    /// is decided by it.
+    /// The task works at this record; `None`: not any more. Relaxed: read from elsewhere it is only said; what is decided
+    /// by it is read once the task is gone.
     pub(super) fn begins(&self, offset: Option<i64>) {
         self.begun.store(offset.unwrap_or(NOTHING), Relaxed);
     }
@@ -297,6 +352,11 @@ impl LaneControl {
 
     pub(super) fn turns(&self) -> u64 {
         self.turns.load(Relaxed)
+    }
+
+    /// The record that the task works at, or worked at when it died.
+    pub(super) fn working_at(&self) -> Option<i64> {
+        Some(self.begun.load(Relaxed)).filter(|offset| *offset != NOTHING)
     }
 
     /// The record that the lane is at: the one whose handler was just begun, else the oldest unfinished one.
@@ -331,6 +391,36 @@ impl LaneControl {
 
     pub(super) fn wake(&self) {
         self.waker.wake();
+    }
+
+    /// A call is about to begin or to go on, and may have the task's thread for long.
+    pub(super) fn note_finished(&self, prefix: Option<i64>) {
+        if let Some(prefix) = prefix {
+            self.finished.store(prefix, Release);
+        }
+    }
+
+    /// Stores the next offset, unless that was done or there is a later one.
+    pub(super) fn store(&self, next: i64, store: impl FnOnce() -> Result<(), Stale>) -> Result<(), Stale> {
+        let mut last = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last >= next {
+            return Ok(());
+        }
+        *last = next;
+        store()
+    }
+
+    /// What finished while the task has not come to store it.
+    pub(super) fn store_late(&self, store: impl FnOnce(i64) -> Result<(), Stale>) {
+        let next = self.finished.load(Acquire);
+        if next > self.stored.load(SeqCst) && self.store(next, || store(next)).is_ok() {
+            self.stored.fetch_max(next, SeqCst);
+        }
+    }
+
+    /// Whether a turn of the task goes on.
+    pub(super) fn is_in_turn(&self) -> bool {
+        self.turns() % 2 == 1
     }
 
     pub(super) fn note(&self, stored: Option<i64>, oldest: Option<i64>) {

@@ -1,8 +1,9 @@
-//! Runs a group's hooks on tasks of their own: they cannot hurt the membership.
+//! Runs a group's hooks on threads of their own: they cannot hurt the membership.
 //!
 //! Each has a deadline, a panic is an error, an error is said. At most one call of `on_commit_error` runs at a time:
 //! what fails meanwhile is told by the next.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::LaneControl;
+use super::apart::apart;
 use super::panics::catch_in;
 use super::quiet::Vote;
 use super::running::Place;
@@ -146,34 +148,43 @@ impl Hooks {
     }
 }
 
-/// All hooks of a moment, one after the other; all together have the deadline.
+/// All hooks of a moment, one after the other; all together have the deadline, which runs apart from them.
 async fn run<T: Clone + Send + Sync + 'static>(
     moment: &'static str,
-    group: &str,
+    group: &Arc<str>,
     deadline: Duration,
     hooks: &[BoxGroupHook<T>],
     hook: &Hook,
     event: T,
 ) {
-    let all = async {
-        for (number, call) in (1..).zip(hooks) {
-            let (hook, event) = (hook.clone(), event.clone());
-            // The call itself runs inside: an `async` block is not the only thing that can panic.
-            let ended = catch_in(async move { call(hook, event).await }).await;
-            match ended {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => error!(%group, "hook {number} of `{moment}` failed: {}", bounded(error)),
-                Err(_) => error!(%group, "hook {number} of `{moment}` panicked"),
+    let number = Arc::new(AtomicUsize::new(0));
+    let all = {
+        let (group, hooks, hook, number) =
+            (Arc::clone(group), hooks.to_vec(), hook.clone(), Arc::clone(&number));
+        async move {
+            for (this, call) in (1..).zip(hooks) {
+                number.store(this, Relaxed);
+                let (hook, event) = (hook.clone(), event.clone());
+                // The call itself runs inside: an `async` block is not the only thing that can panic.
+                match catch_in(async move { call(hook, event).await }).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => error!(%group, "hook {this} of `{moment}` failed: {}", bounded(error)),
+                    Err(_) => error!(%group, "hook {this} of `{moment}` panicked"),
+                }
             }
         }
     };
+    let threads = hook.threads();
     // A hook that is cut off may panic even in its drop.
-    let ended = catch_in(async move { timeout(deadline, all).await }).await;
+    let ended = catch_in(async move { timeout(deadline, apart(&threads, all)).await }).await;
+    let number = number.load(Relaxed);
     match ended {
-        Ok(Ok(())) => {}
+        Ok(Ok(Ok(()))) => {}
         Ok(Err(_)) => error!(%group,
-            "the hooks of `{moment}` were still running after {}: cut off, the group goes on", Time::about(deadline)),
-        Err(_) => error!(%group, "a hook of `{moment}` panicked when it was dropped: the group goes on"),
+            "hook {number} of `{moment}` was still running after {}: cut off at its next `await`, the group goes on", Time::about(deadline)),
+        Ok(Ok(Err(_))) | Err(_) => {
+            error!(%group, "hook {number} of `{moment}` panicked when it was dropped: the group goes on");
+        }
     }
 }
 

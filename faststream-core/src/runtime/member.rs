@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::LaneControl;
 use super::commits::Commits;
+use super::deaths::Deaths;
 use super::group::{Group, Input, Output};
 use super::hooks::Hooks;
 use super::listed::{listed, partitions};
@@ -39,6 +40,7 @@ pub struct Member {
     group: Group,
     pub(super) commits: Commits,
     pub(super) progress: Progress,
+    pub(super) deaths: Deaths,
     /// Assigned, and about to be started by the state machine.
     arrived: BTreeMap<Epoch, Box<dyn Lane>>,
     pub(super) running: BTreeMap<Epoch, Running>,
@@ -83,6 +85,7 @@ impl Member {
             context,
             commits: Commits::new(settings.commit_interval),
             progress: Progress::default(),
+            deaths: Deaths::default(),
             settings: Arc::new(settings),
             runtime: Handle::current(),
             group: Group::default(),
@@ -158,10 +161,13 @@ impl Member {
                 }
                 News::HookEnded(revocation) => self.advance(Input::HookEnded(revocation), &mut commands),
                 News::WantsCommit => commands.push(Command::CommitNow),
-                News::LaneEnded { lane, died } => {
+                News::LaneEnded { lane, died, at } => {
                     if died && let Some(lane) = self.running.get(&lane) {
-                        let Place { topic, partition } = &lane.place;
-                        error!(group = %self.name, %topic, partition, "the partition's task died: opened again");
+                        let (Place { topic, partition }, handler) = (&lane.place, &lane.subscriber.handler);
+                        let deaths = self.deaths.add(Instant::now(), &lane.place, handler, at);
+                        error!(group = %self.name, %topic, partition, offset = at, %handler, deaths,
+                            "the partition's task died; it is opened again (a record at which it died has failed an attempt)");
+                        self.shared.status().known.dying = self.deaths.in_a_row();
                     }
                     self.running.remove(&lane);
                     self.advance(Input::LaneEnded { lane, died }, &mut commands);
@@ -172,6 +178,10 @@ impl Member {
         let now = Instant::now();
         if self.commits.is_due(now) {
             self.look_for_stuck(now);
+            if self.deaths.forget(now) {
+                self.shared.status().known.dying = self.deaths.in_a_row();
+            }
+            self.running.values().for_each(Running::store_late);
             self.commits.check(now, self.running.values().map(|lane| &lane.control));
             if self.commits.ask_again() {
                 commands.push(Command::CommitNow);

@@ -3,8 +3,10 @@
 //! One member a group (`member`, deciding by `group`), one task a lane (`lane`).
 
 mod ack;
+pub(crate) mod apart;
 mod commits;
 mod control;
+mod deaths;
 mod group;
 mod hooks;
 mod lane;
@@ -27,4 +29,6 @@ pub use control::LaneControl;
 pub use member::Member;
 pub use plain::{PlainCall, PlainCalls, RunPlain, Threads};
 pub use quiet::{Quiet, Vote};
-pub use status::{Ended, HeldRecord, MemberHandle, MemberStatus, StuckCall, Uncommitted, UnconfirmedCopy};
+pub use status::{
+    DyingPartition, Ended, HeldRecord, MemberHandle, MemberStatus, StuckCall, Uncommitted, UnconfirmedCopy,
+};

@@ -25,6 +25,11 @@ impl Panicked {
         Self(text)
     }
 
+    /// Something that is like a panic.
+    pub(crate) fn saying(text: &str) -> Self {
+        Self(Some(text.to_owned()))
+    }
+
     /// What it said.
     #[cfg(test)]
     pub(crate) fn text(&self) -> &str {

@@ -80,6 +80,11 @@ impl PlainCalls {
         Self { threads, left: Mutex::default() }
     }
 
+    /// Where plain functions run.
+    pub(crate) fn threads(&self) -> &Threads {
+        &self.threads
+    }
+
     /// How many calls still run although their assignment is over.
     #[must_use]
     pub fn left(&self) -> usize {

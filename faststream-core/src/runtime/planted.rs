@@ -33,6 +33,8 @@ pub enum Planted {
     ForgetShare,
     /// A plain function that takes longer than its `timeout` goes on beside the next attempt.
     CancelPlain,
+    /// The brake does not hold what waits behind its key.
+    ForgetBrake,
     /// A kept record is read from a batch that was refilled.
     ReuseIndex,
     /// Each record's refused copies are published again after a pause of their own, whatever is before them.

@@ -9,7 +9,7 @@ use super::panics::catch_in;
 use super::quiet::Vote;
 use super::status::{Ended, News, Shared};
 use super::{LaneControl, Member, metrics};
-use crate::broker::{Epoch, Lane};
+use crate::broker::{Epoch, Lane, LateStore};
 use crate::log::{Time, warn};
 use crate::policy::Start;
 use crate::subscriber::Subscriber;
@@ -21,6 +21,7 @@ pub(super) struct Running {
     pub(super) control: Arc<LaneControl>,
     /// Somebody else may own the partition already.
     pub(super) is_lost: bool,
+    late_store: Option<LateStore>,
     task: AbortHandle,
 }
 
@@ -32,6 +33,13 @@ impl Running {
 }
 
 impl Running {
+    /// A call has the thread of the task: what finished before is stored from here.
+    pub(super) fn store_late(&self) {
+        if let Some(store) = self.late_store.as_ref().filter(|_| self.control.is_in_turn()) {
+            self.control.store_late(store);
+        }
+    }
+
     /// Plain functions that run on although their lane is over: nothing can cancel them.
     fn warn_plain(&self) {
         let running = self.control.plain_running();
@@ -58,18 +66,19 @@ fn plain_calls(running: &[i64]) -> String {
 /// Tells that a lane's task is gone, also if the drop of what it held panics: the partition would stand still for ever.
 struct Farewell {
     shared: Arc<Shared>,
-    lane: Epoch,
+    control: Arc<LaneControl>,
     died: bool,
 }
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        self.shared.tell(News::LaneEnded { lane: self.lane, died: self.died });
+        let (lane, at) = (self.control.epoch, self.control.working_at());
+        self.shared.tell(News::LaneEnded { lane, died: self.died, at });
     }
 }
 
 /// For what is said about a lane.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
@@ -97,6 +106,7 @@ impl Member {
         }
         let (observer, quiet) = (self.context.observer.clone(), Arc::clone(&self.context.quiet));
         let control = LaneControl::new(epoch, lane.start()).of(Arc::clone(&place.topic), place.partition);
+        let control = control.after_deaths(self.deaths.at_record(&place));
         let control = Arc::new(control.observed(observer).voting(Vote::new(quiet)));
         #[cfg(feature = "planted-bugs")]
         super::planted::note_lane(
@@ -106,6 +116,7 @@ impl Member {
         if self.hooks.delay_starts() {
             control.close_gate();
         }
+        let late_store = lane.late_store();
         let mut task = LaneTask::new(
             lane,
             Arc::clone(&subscriber),
@@ -115,18 +126,20 @@ impl Member {
             Arc::clone(&self.shared),
             Vote::new(Arc::clone(&self.context.quiet)),
         );
-        let farewell = Farewell { shared: Arc::clone(&self.shared), lane: epoch, died: true };
+        let (shared, own) = (Arc::clone(&self.shared), Arc::clone(&control));
+        let farewell = Farewell { shared, control: own, died: true };
         let task = self.runtime.spawn(async move {
             let mut farewell = farewell;
             // The task is dropped inside, before the news: when the group hears of it, all is gone.
             let run = catch_in(async move { std::future::poll_fn(|cx| task.poll(cx)).await });
             farewell.died = run.await.is_err();
         });
-        Running { place, subscriber, control, is_lost: false, task: task.abort_handle() }
+        Running { place, subscriber, control, is_lost: false, late_store, task: task.abort_handle() }
     }
 
     pub(super) fn cut_off(&mut self, epoch: Epoch, late: bool) {
         let Some(cut) = self.running.remove(&epoch) else { return };
+        cut.store_late();
         if !late {
             return;
         }

@@ -47,6 +47,8 @@ pub struct MemberStatus {
     pub stuck: Vec<StuckCall>,
     /// How many partitions stand still because of what they hold.
     pub standing: usize,
+    /// Partitions whose task died more than once in a row.
+    pub dying: Vec<DyingPartition>,
     /// Records that are kept back, in no particular order.
     pub held: Vec<HeldRecord>,
     /// Copies that are not confirmed for 10 s, or that the cluster denies; at most one of a partition.
@@ -91,6 +93,22 @@ pub struct StuckCall {
     pub age: Duration,
     /// It blocks a thread of the runtime, on which other partitions wait as well.
     pub blocking: bool,
+}
+
+/// A partition whose task dies again and again. It is opened again each time, after a pause that doubles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DyingPartition {
+    /// The handler.
+    pub handler: Arc<str>,
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The record that the task worked at when it died last, if it did.
+    pub offset: Option<i64>,
+    /// How often it died in a row.
+    pub deaths: u32,
 }
 
 /// A record that is kept back: nothing behind it moves.
@@ -156,6 +174,8 @@ pub(super) enum News {
     LaneEnded {
         lane: Epoch,
         died: bool,
+        /// The record that it worked at.
+        at: Option<i64>,
     },
     /// `on_revoked` has ended; `None` at a stop.
     HookEnded(Option<RevocationId>),

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::slots::Failure;
 use crate::policy::DeadLetterGuard;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
@@ -19,22 +20,38 @@ pub(super) struct Guard {
     in_a_row: u32,
     /// Which of the last finished ones were dead letters, by their number.
     dead: VecDeque<u64>,
+    /// Why the dead letters in a row failed; `None` if not all for the same reason.
+    reason: Option<Reason>,
+    /// How often the record that is kept back was tried since.
+    probes: u32,
 }
+
+/// Why a record failed: the error's kind and text, without what differs from record to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reason(String);
+
+/// The record that is kept back is the one by which the guard finds out whether the cause is mended. It may be bad
+/// itself: after so many attempts it is given up, and the next one is tried.
+const PROBES: u32 = 10;
 
 impl Guard {
     pub(super) fn new(limit: Option<DeadLetterGuard>) -> Self {
-        Self { limit, finished: 0, in_a_row: 0, dead: VecDeque::new() }
+        Self { limit, finished: 0, in_a_row: 0, dead: VecDeque::new(), reason: None, probes: 0 }
     }
 
     /// A record was finished otherwise.
     pub(super) fn fine(&mut self) {
         self.finished += 1;
         self.in_a_row = 0;
+        self.reason = None;
     }
 
     /// A record goes to the dead letters.
-    pub(super) fn dead_lettered(&mut self) {
+    pub(super) fn dead_lettered(&mut self, reason: Reason) {
         self.finished += 1;
+        self.probes = 0;
+        let is_first = self.in_a_row == 0;
+        self.reason = (is_first || self.reason.as_ref() == Some(&reason)).then_some(reason);
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.dead.push_back(self.finished);
     }
@@ -42,6 +59,13 @@ impl Guard {
     /// A record that was kept back was handled after all: what failed was mended.
     pub(super) fn reset(&mut self) {
         *self = Self::new(self.limit);
+    }
+
+    /// The record that is kept back failed once more. Whether it is given up all the same: it failed for a reason of its
+    /// own, so what made the others fail may be mended; or it failed often enough. The next dead letter is refused again.
+    pub(super) fn gives_up_probe(&mut self, reason: &Reason) -> bool {
+        self.probes += 1;
+        self.probes >= PROBES || self.reason.as_ref().is_some_and(|others| others != reason)
     }
 
     /// Why the next dead letter is not to be written; `None` if it is.
@@ -64,9 +88,35 @@ impl Guard {
     }
 }
 
+impl Reason {
+    pub(super) fn of(failure: &Failure) -> Self {
+        let text = failure.message.chars().take(200).filter(|letter| !letter.is_ascii_digit());
+        Self(format!("{}: {}", failure.kind, text.collect::<String>()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn reason(text: &str) -> Reason {
+        Reason::of(&Failure { kind: "error", message: text.into() })
+    }
+
+    #[test]
+    fn a_probe_that_fails_for_a_reason_of_its_own_or_the_tenth_time_is_given_up_and_the_next_one_is_kept_back()
+     {
+        let mut guard = guard();
+        for number in 0..50 {
+            guard.dead_lettered(reason(&format!("record {number}: no database")));
+        }
+        assert!(!guard.gives_up_probe(&reason("record 50: no database")));
+        assert!(guard.gives_up_probe(&reason("this one is bad")));
+        guard.dead_lettered(reason("this one is bad"));
+        assert!(guard.refuses().is_some(), "the next one is kept back again");
+        let given_up = (0..20).position(|_| guard.gives_up_probe(&reason("no database")));
+        assert_eq!(given_up, Some(9), "of a mixed row, only the tenth attempt gives one up");
+    }
 
     fn guard() -> Guard {
         Guard::new(Some(DeadLetterGuard::default()))
@@ -76,14 +126,14 @@ mod tests {
     fn fifty_in_a_row_are_too_many_and_one_success_between_them_is_not() {
         let mut guard = guard();
         for _ in 0..49 {
-            guard.dead_lettered();
+            guard.dead_lettered(reason("fails"));
         }
         assert_eq!(guard.refuses(), None);
         guard.fine();
-        guard.dead_lettered();
+        guard.dead_lettered(reason("fails"));
         assert_eq!(guard.refuses(), None);
         for _ in 0..49 {
-            guard.dead_lettered();
+            guard.dead_lettered(reason("fails"));
         }
         assert_eq!(guard.refuses().as_deref(), Some("50 dead letters in a row"));
         guard.reset();
@@ -97,7 +147,7 @@ mod tests {
             for number in 0..2_000 {
                 let before = guard.refuses();
                 assert!(number >= 200 || before.is_none(), "{number}: {before:?}");
-                if number % 10 < fine_of_ten { guard.fine() } else { guard.dead_lettered() }
+                if number % 10 < fine_of_ten { guard.fine() } else { guard.dead_lettered(reason("fails")) }
             }
             assert_eq!(guard.refuses().is_some(), refused, "{fine_of_ten} of ten are fine");
             assert!(guard.dead.len() <= 200, "it forgets");
@@ -108,7 +158,7 @@ mod tests {
     fn old_dead_letters_are_forgotten() {
         let mut guard = guard();
         for number in 0..400 {
-            if number % 10 == 0 { guard.fine() } else { guard.dead_lettered() }
+            if number % 10 == 0 { guard.fine() } else { guard.dead_lettered(reason("fails")) }
         }
         assert!(guard.refuses().is_some());
         for _ in 0..21 {
@@ -121,7 +171,7 @@ mod tests {
     fn switched_off_it_refuses_nothing() {
         let mut guard = Guard::new(None);
         for _ in 0..1_000 {
-            guard.dead_lettered();
+            guard.dead_lettered(reason("fails"));
         }
         assert_eq!(guard.refuses(), None);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::LaneTask;
+use super::guard::Reason;
 use super::report::Fate;
 use super::slots::{Failure, Guarded, State};
 use super::timers::Kind;
@@ -12,15 +13,20 @@ const HELD: Duration = Duration::from_secs(30);
 
 impl LaneTask {
     /// Whether the dead-letter guard keeps the record back, and why; else it has counted it, once.
-    pub(super) fn guard_refuses(&mut self, offset: i64) -> Option<String> {
+    pub(super) fn guard_refuses(&mut self, offset: i64, failure: &Failure) -> Option<String> {
+        let is_oldest = self.offsets.oldest() == Some(offset);
         let slot = self.slots.get_mut(offset)?;
         if slot.guard == Guarded::Counted {
             return None;
         }
-        let refused = self.guard.refuses();
+        let reason = Reason::of(failure);
+        // Of several that are kept back, one is the probe.
+        let is_probe = slot.guard == Guarded::KeptBack && is_oldest;
+        let is_given_up = is_probe && self.guard.gives_up_probe(&reason);
+        let refused = if is_given_up { None } else { self.guard.refuses() };
         slot.guard = if refused.is_some() { Guarded::KeptBack } else { Guarded::Counted };
         if refused.is_none() {
-            self.guard.dead_lettered();
+            self.guard.dead_lettered(reason);
         }
         refused
     }

@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use self::guard::Guard;
 use self::output::Output;
 use self::slots::{Slots, State};
-use self::stage::Due;
+use self::stage::{Due, Waits};
 use self::step::{Step, drop_call};
 use self::timers::Timers;
 use self::turns::Line;
@@ -70,12 +70,15 @@ pub(super) struct LaneTask {
     detached: bool,
     /// Whether the record at the cursor is due, in a retry topic.
     due: Due,
+    waits: Waits,
     /// One past the last record handed out.
     next: i64,
     /// Only records that did not finish at once.
     slots: Slots,
     /// Kept records whose turn has come.
     ready: VecDeque<i64>,
+    /// Those whose turn came beyond the brake.
+    braked: Vec<i64>,
     running: FuturesUnordered<Step>,
     output: Output,
     unconfirmed: Unconfirmed,
@@ -133,8 +136,10 @@ impl LaneTask {
             cursor: 0,
             detached: false,
             due: Due::Unknown,
+            waits: Waits::default(),
             slots: Slots::default(),
             ready: VecDeque::new(),
+            braked: Vec::new(),
             running: FuturesUnordered::new(),
             output: Output::default(),
             unconfirmed: Unconfirmed::default(),
@@ -160,6 +165,7 @@ impl LaneTask {
         loop {
             let mut moved = self.take_mail();
             moved |= self.take_answers(cx);
+            self.control.note_finished(self.offsets.prefix());
             while let Poll::Ready(Some((offset, ended))) = self.running.poll_next_unpin(cx) {
                 self.ended(offset, ended, cx);
                 moved = true;
@@ -198,7 +204,8 @@ impl LaneTask {
     /// unless the lane is jammed by what it holds, or waits for long (the broker takes it for unread then).
     fn cast_vote(&mut self, yields: bool) {
         let moving = yields || !self.running.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
-        let moving = moving || !self.output.is_empty() || self.slots.committing > 0;
+        let moving =
+            moving || !self.output.is_empty() || self.slots.committing > 0 || !self.braked.is_empty();
         let rest = if !moving && !self.slots.is_empty() && self.is_jammed() {
             Rest::Stands
         } else if !moving && self.due.waits() {
@@ -264,7 +271,8 @@ impl LaneTask {
             self.stored = prefix;
             let wanted = self.subscriber.commit == Commit::Each || self.durable.is_some();
             // Stale: the lane is over, which its end will tell.
-            if self.lane.store(next).is_ok() && wanted {
+            let lane = &mut self.lane;
+            if self.control.store(next, || lane.store(next)).is_ok() && wanted {
                 self.shared.tell(News::WantsCommit);
             }
             self.durable = self.durable.filter(|offset| *offset >= next);

@@ -8,6 +8,7 @@ use crate::delivery::Outcome;
 use crate::log::{error, info, warn};
 use crate::policy::{OnError, Order};
 use crate::runtime::HeldRecord;
+use crate::runtime::panics::catch;
 
 /// A held record is said again when it failed this often.
 const AGAIN: u32 = 20;
@@ -81,8 +82,11 @@ impl LaneTask {
 
     /// A call failed; `next` says what happens.
     pub(super) fn warn_failed(&self, offset: i64, attempt: u32, failure: &Failure, next: &str) {
-        warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
-            handler = %self.subscriber.handler, attempt, kind = failure.kind, "{next}: {}", failure.message);
+        // A subscriber of the user's may panic: that must not end the lane at each attempt anew.
+        let _ = catch(|| {
+            warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
+                handler = %self.subscriber.handler, attempt, kind = failure.kind, "{next}: {}", failure.message);
+        });
     }
 
     pub(super) fn info(&self, offset: i64, what: &str) {
@@ -124,10 +128,12 @@ impl LaneTask {
                 Order::Key => "nothing of its key moves",
                 Order::None => "others go on",
             };
-            error!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
+            let _ = catch(|| {
+                error!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
                 attempt, kind = failure.kind, at = %def.place(),
                 "held, {behind} ({error}): mend the cause and it goes on by itself or at the next start, or \
                  let go of it with `run --skip {topic}:{partition}:{offset}`, or {cure}");
+            });
         }
         let record = HeldRecord {
             handler: self.subscriber.handler.clone(),

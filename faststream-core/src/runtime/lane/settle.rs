@@ -18,10 +18,12 @@ pub(super) const REJECTION: &str = "rejection";
 
 impl LaneTask {
     pub(super) fn ended(&mut self, offset: i64, outcome: Outcome, cx: &mut TaskContext<'_>) {
+        self.control.begins(Some(offset));
         self.no_longer_slow(offset);
         let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
         self.report(offset, attempt, &outcome);
         self.outcome(offset, outcome, cx);
+        self.control.begins(None);
     }
 
     /// A call ended: the policy decides.
@@ -181,7 +183,7 @@ impl LaneTask {
                 self.stop(offset, &failure.message);
             }
             OnError::DeadLetter => {
-                if let Some(why) = self.guard_refuses(offset) {
+                if let Some(why) = self.guard_refuses(offset, &failure) {
                     return self.keep_back(offset, attempt, &failure, Some(&why), again);
                 }
                 self.metrics.dead_lettered(failure.kind);

@@ -67,7 +67,8 @@ impl LaneTask {
             return true;
         }
         let record = self.lane.record(self.cursor);
-        let pause = pause(&record, stage.delay, self.context.now_ms());
+        let now = self.context.now_ms();
+        let pause = self.waits.pause(&record, stage.delay, now);
         if pause.is_zero() {
             return true;
         }
@@ -161,11 +162,36 @@ pub(super) fn without_past(record: &Record<'_>) -> Vec<(Bytes, Option<Bytes>)> {
     own.map(|(name, value)| (Bytes::copy_from_slice(name), value.map(Bytes::copy_from_slice))).collect()
 }
 
-/// Until the record is due. Without a time that can be read, it is now; and no clock that goes wrong makes it wait longer
-/// than its topic does.
-fn pause(record: &Record<'_>, longest: Duration, now: i64) -> Duration {
-    let left = number::<i64>(record, DUE).map_or(0, |due| due.saturating_sub(now));
-    Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(longest)
+/// A timestamp that is further in the future is not believed: clocks differ by less.
+const SKEW: i64 = 60_000;
+
+/// How long records wait, whatever was written into their headers and timestamps.
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    /// When the first record without a credible timestamp came to the front, since all that had come was read.
+    since: Option<i64>,
+}
+
+impl Waits {
+    /// Until the record is due, at the Unix time `now`. Without a due time that can be read, it is due now.
+    ///
+    /// No header makes it wait longer than its topic's delay (`longest`) from when it was written. If its timestamp does
+    /// not say when that was (none, or in the future), the delay counts from when the first such record came to the front:
+    /// however many there are, they wait once.
+    fn pause(&mut self, record: &Record<'_>, longest: Duration, now: i64) -> Duration {
+        let Some(due) = number::<i64>(record, DUE).filter(|due| *due > now) else { return Duration::ZERO };
+        let longest = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
+        let credible = 0..=now.saturating_add(SKEW);
+        let written = record.timestamp.filter(|timestamp| credible.contains(timestamp));
+        let written = written.unwrap_or_else(|| *self.since.get_or_insert(now));
+        let left = due.min(written.saturating_add(longest)).saturating_sub(now);
+        Duration::from_millis(u64::try_from(left).unwrap_or(0))
+    }
+
+    /// All that had come was read: what comes from now on is written now.
+    pub(super) fn caught_up(&mut self) {
+        self.since = None;
+    }
 }
 
 fn number<T: std::str::FromStr>(record: &Record<'_>, name: &str) -> Option<T> {

@@ -42,7 +42,7 @@ impl Future for Step {
 }
 
 /// Extraction and the first poll in one: a handler that never waits costs no bookkeeping. The first poll uses the
-/// lane's waker; in the set it is polled again and registers anew.
+/// lane's waker; in the set it is polled again and registers anew. Whoever calls it notes when the lane is done with the record.
 pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Outcome, Call> {
     delivery.control.begins(Some(delivery.offset));
     if let Some(observer) = &delivery.context.observer {
@@ -60,7 +60,6 @@ pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Out
             Poll::Pending => Err(call),
         }
     });
-    delivery.control.begins(None);
     begun.unwrap_or_else(|panic| Ok(panic.into_outcome()))
 }
 

@@ -12,7 +12,7 @@ use super::record::RecordAccount;
 use crate::app::{CallBegin, CallReport};
 use crate::broker::Epoch;
 use crate::delivery::Outcome;
-use crate::policy::{AckPolicy, Commit, Order};
+use crate::policy::{AckPolicy, Commit};
 use crate::verdict::Verdict;
 
 impl Account {
@@ -213,13 +213,8 @@ fn check_begin(
 fn check_brake(account: &LaneAccount, offset: i64) -> Option<(Promise, String)> {
     let ahead = offset - account.accepted;
     let most = i64::try_from(account.settings.max_uncommitted).unwrap_or(i64::MAX);
-    // What was handed out before may begin: what waited behind its key.
-    let kept = match account.subscriber.order {
-        Order::Key => i64::try_from(account.settings.max_in_flight).unwrap_or(i64::MAX),
-        Order::Partition | Order::None => 0,
-    };
     let (since, highest) = account.braked?;
-    let is_late = since < Instant::now() && offset > highest.saturating_add(kept);
+    let is_late = since < Instant::now() && offset > highest;
     (ahead >= most && is_late)
         .then(|| (Promise::Brake, format!("it is {ahead} records beyond the last commit, of {most}")))
 }

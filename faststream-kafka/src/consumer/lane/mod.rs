@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll};
 
-use faststream_core::broker::{Epoch, Lane, Stale};
+use faststream_core::broker::{Epoch, Lane, LateStore, Stale};
 use faststream_core::delivery::{OwnedRecord, Record};
 use rdkafka::types::RDKafkaRespErr;
 
@@ -67,28 +67,32 @@ impl KafkaLane {
 
     /// Hands the next offset to the committer.
     fn hand_over(&self, next: i64) -> Result<(), Stale> {
-        let fenced = lock(&self.handle.fenced);
-        if *fenced {
-            return Err(Stale);
-        }
-        let (topic, partition) = &self.handle.place;
-        // Before it is tried: if the partition is just beginning again, it is stored after that.
-        self.handle.stored.store(next, SeqCst);
-        self.handle.to_commit.store(next, SeqCst);
-        match store_offset(&self.client, topic, *partition, next) {
-            Ok(()) => Ok(()),
-            // Lost, and not told yet; or beginning again.
-            Err(
-                RDKafkaRespErr::RD_KAFKA_RESP_ERR__STATE
-                | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
-            ) => Err(Stale),
-            Err(error) => {
-                let text = format_args!(
-                    "{topic}/{partition}: offset {next} was not stored ({error:?}); the next one will be"
-                );
-                self.client.context().errors.tell("store", text);
-                Ok(())
-            }
+        hand_over(&self.handle, &self.client, next)
+    }
+}
+
+/// Hands the next offset of a lane to the committer.
+fn hand_over(handle: &LaneHandle, client: &Client, next: i64) -> Result<(), Stale> {
+    let fenced = lock(&handle.fenced);
+    if *fenced {
+        return Err(Stale);
+    }
+    let (topic, partition) = &handle.place;
+    // Before it is tried: if the partition is just beginning again, it is stored after that.
+    handle.stored.store(next, SeqCst);
+    handle.to_commit.store(next, SeqCst);
+    match store_offset(client, topic, *partition, next) {
+        Ok(()) => Ok(()),
+        // Lost, and not told yet; or beginning again.
+        Err(
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__STATE | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+        ) => Err(Stale),
+        Err(error) => {
+            let text = format_args!(
+                "{topic}/{partition}: offset {next} was not stored ({error:?}); the next one will be"
+            );
+            client.context().errors.tell("store", text);
+            Ok(())
         }
     }
 }
@@ -187,5 +191,10 @@ impl Lane for KafkaLane {
     fn store(&mut self, next: i64) -> Result<(), Stale> {
         // With the last record, what was read behind it.
         self.hand_over(if next >= self.handed { next.max(self.handle.position()) } else { next })
+    }
+
+    fn late_store(&self) -> Option<LateStore> {
+        let (handle, client) = (Arc::clone(&self.handle), Arc::clone(&self.client));
+        Some(Box::new(move |next| hand_over(&handle, &client, next)))
     }
 }

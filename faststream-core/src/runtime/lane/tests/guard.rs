@@ -137,3 +137,34 @@ async fn without_order_every_further_one_is_held_until_others_succeed() {
     world.quiet().await;
     assert_eq!((world.held(), world.stored()), (vec![], Some(70)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_bad_itself_is_given_up_and_the_next_one_shows_that_the_cause_is_mended() {
+    let world = World::start(to_dead_letters, [Act::Fail; 50]);
+    // After fifty that fail for one reason, one that cannot be handled for a reason of its own.
+    world.act([Act::Fail, Act::Reject, Act::Reject]);
+    world.feed((0..60).map(|offset| record(offset, "a")));
+    world.quiet().await;
+    assert_eq!((world.published().len(), world.held()), (50, vec![50]));
+    tokio::time::sleep(KEPT).await;
+    world.quiet().await;
+    assert_eq!(
+        (world.published().len(), world.held()),
+        (51, vec![51]),
+        "it is given up, the next one failed, too"
+    );
+    tokio::time::sleep(KEPT).await;
+    world.quiet().await;
+    assert_eq!((world.published().len(), world.held(), world.stored()), (51, vec![], Some(60)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_fails_as_the_others_did_is_given_up_the_tenth_time() {
+    let world = World::start(to_dead_letters, [Act::Fail; 61]);
+    world.feed((0..60).map(|offset| record(offset, "a")));
+    tokio::time::sleep(9 * KEPT).await;
+    assert_eq!((world.published().len(), world.held()), (50, vec![50]));
+    tokio::time::sleep(3 * KEPT).await;
+    world.quiet().await;
+    assert_eq!((world.published().len(), world.held(), world.stored()), (51, vec![], Some(60)));
+}

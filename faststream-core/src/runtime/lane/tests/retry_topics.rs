@@ -101,7 +101,8 @@ async fn attempts_in_place_come_first_and_the_first_of_their_failures_is_told() 
 #[tokio::test(start_paused = true)]
 async fn a_record_is_handed_out_when_it_is_due_and_is_nowhere_before() {
     let world = World::start_on(FIRST, with_topics, []);
-    world.feed([retried(0, &PAST), retried(1, &[("retry-due", "12000")])]);
+    let second = OwnedRecord { timestamp: Some(2_000), ..retried(1, &[("retry-due", "12000")]) };
+    world.feed([retried(0, &PAST), second]);
     tokio::time::sleep(Duration::from_millis(9_990)).await;
     assert_eq!((world.calls(), world.stored(), world.held()), (vec![], None, vec![]));
     assert_eq!(world.detached(), 1, "no fetch buffer is pinned, and the batch is copied once");
@@ -314,4 +315,23 @@ async fn a_stop_gives_what_is_not_due_back_at_once() {
     world.stop();
     world.ended().await;
     assert_eq!((world.calls(), world.stored()), (vec![], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn forged_due_times_hold_no_record_longer_than_the_delay_of_its_topic_and_do_not_add_up() {
+    let far = i64::MAX.to_string();
+    for timestamp in [Some(0), None, Some(-7), Some(i64::MAX)] {
+        let world = World::start_on(FIRST, with_topics, []);
+        let forged = |offset| OwnedRecord { timestamp, ..retried(offset, &[("retry-due", &far)]) };
+        world.feed((0..300).map(forged));
+        let began = tokio::time::Instant::now();
+        while world.calls().len() < 300 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(
+                began.elapsed() < Duration::from_secs(12),
+                "{timestamp:?}: {} calls",
+                world.calls().len()
+            );
+        }
+    }
 }

@@ -1,0 +1,44 @@
+//! Hooks run on threads of their own: one that blocks its thread holds up no partition, no deadline and no stop.
+//!
+//! In virtual time they run in place, so that the clock stands still meanwhile and a run repeats.
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::panics::{Panicked, catch_in};
+use super::plain::Threads;
+
+/// Runs a hook's future on a thread of its own. Dropped, it ends the hook at its next `await`; a hook that blocks its
+/// thread is left there.
+pub(crate) async fn apart<T: Send + 'static>(
+    threads: &Threads,
+    hook: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Panicked> {
+    if let Threads::Given(_) = threads {
+        return catch_in(hook).await;
+    }
+    let (tell, told) = oneshot::channel();
+    let left = CancellationToken::new();
+    let _left_when_dropped = left.clone().drop_guard();
+    let runtime = Handle::current();
+    let run = async move {
+        tokio::select! {
+            biased;
+            () = left.cancelled() => None,
+            ended = hook => Some(ended),
+        }
+    };
+    let run = move || {
+        let ended = runtime.block_on(catch_in(run));
+        if let Some(ended) = ended.transpose() {
+            // If nobody waits any more, what it returned is dropped here.
+            super::panics::drop_safely(tell.send(ended));
+        }
+    };
+    if std::thread::Builder::new().name("hook".into()).spawn(run).is_err() {
+        return Err(Panicked::saying("there is no thread for it"));
+    }
+    // Without an answer, the runtime is shutting down.
+    told.await.unwrap_or_else(|_| Err(Panicked::saying("it ended without an answer")))
+}

@@ -1,0 +1,93 @@
+//! Tasks of partitions that died: where, and how often in a row.
+//!
+//! Code of the user is guarded, so a task dies only by what nobody thought of. What it worked at may be the cause: it has
+//! failed an attempt, so that its retries run out and its policy decides. Pure bookkeeping of one membership.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::running::Place;
+use super::status::DyingPartition;
+
+/// After so long without a death, a partition is sound. The longest pause before it is opened again is 30 s.
+const SOUND: Duration = Duration::from_secs(90);
+
+#[derive(Debug, Default)]
+pub(super) struct Deaths {
+    known: BTreeMap<Place, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    handler: Arc<str>,
+    in_a_row: u32,
+    last: Instant,
+    /// The record that it worked at, and how often.
+    record: Option<(i64, u32)>,
+}
+
+impl Deaths {
+    /// A partition's task died while it worked at this record. Returns how often it did in a row.
+    pub(super) fn add(&mut self, now: Instant, place: &Place, handler: &Arc<str>, at: Option<i64>) -> u32 {
+        let new = || Known { handler: Arc::clone(handler), in_a_row: 0, last: now, record: None };
+        let known = self.known.entry(place.clone()).or_insert_with(new);
+        known.in_a_row = known.in_a_row.saturating_add(1);
+        known.last = now;
+        // A death elsewhere says nothing of the record that died before.
+        if let Some(at) = at {
+            let before = known.record.filter(|(offset, _)| *offset == at).map_or(0, |(_, times)| times);
+            known.record = Some((at, before.saturating_add(1)));
+        }
+        known.in_a_row
+    }
+
+    /// The record at which tasks of this partition died, and how many did.
+    pub(super) fn at_record(&self, place: &Place) -> Option<(i64, u32)> {
+        self.known.get(place)?.record
+    }
+
+    /// Forgets what is long ago; true if there was something.
+    pub(super) fn forget(&mut self, now: Instant) -> bool {
+        let before = self.known.len();
+        self.known.retain(|_, known| now - known.last < SOUND);
+        self.known.len() < before
+    }
+
+    /// Those that died more than once.
+    pub(super) fn in_a_row(&self) -> Vec<DyingPartition> {
+        let dying = self.known.iter().filter(|(_, known)| known.in_a_row > 1);
+        let partition = |(place, known): (&Place, &Known)| DyingPartition {
+            handler: Arc::clone(&known.handler),
+            topic: Arc::clone(&place.topic),
+            partition: place.partition,
+            offset: known.record.map(|(offset, _)| offset),
+            deaths: known.in_a_row,
+        };
+        dying.map(partition).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn deaths_at_one_record_are_counted_until_another_one_is_the_cause() {
+        let (mut deaths, now) = (Deaths::default(), Instant::now());
+        let place = Place { topic: "orders".into(), partition: 3 };
+        let handler: Arc<str> = "bill".into();
+        for (at, counted) in
+            [(Some(7), (7, 1)), (Some(7), (7, 2)), (None, (7, 2)), (Some(7), (7, 3)), (Some(9), (9, 1))]
+        {
+            deaths.add(now, &place, &handler, at);
+            assert_eq!(deaths.at_record(&place), Some(counted));
+        }
+        let dying = deaths.in_a_row();
+        assert_eq!((dying[0].deaths, dying[0].offset), (5, Some(9)));
+        assert!(!deaths.forget(now + SOUND / 2) && deaths.forget(now + SOUND));
+        assert_eq!(deaths.at_record(&place), None);
+    }
+}
