@@ -8,6 +8,7 @@ mod blocking;
 mod captured;
 mod copies;
 mod deaths;
+mod expired;
 mod log_lines;
 mod logs;
 mod plain;

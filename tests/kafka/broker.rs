@@ -38,6 +38,11 @@ impl Kafka {
         Self::start_advertising(name, None)
     }
 
+    /// A broker with more settings, a line each.
+    pub(crate) fn start_set(name: &str, settings: &str) -> Self {
+        Self::start_cluster_with(name, 1, settings).remove(0)
+    }
+
     /// A broker at a port that was free a moment ago: clients may know it before.
     pub(crate) fn start_at(name: &str, port: u16) -> Self {
         Self::start_with(name, port, port)

@@ -10,7 +10,7 @@ use faststream_kafka::rdkafka::admin::{
     AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication,
 };
 use faststream_kafka::rdkafka::client::DefaultClientContext;
-use faststream_kafka::rdkafka::consumer::{BaseConsumer, Consumer};
+use faststream_kafka::rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use faststream_kafka::rdkafka::error::KafkaResult;
 use faststream_kafka::rdkafka::message::Headers;
 use faststream_kafka::rdkafka::metadata::{MetadataPartition, MetadataTopic};
@@ -82,6 +82,13 @@ pub(crate) fn grow_topic(brokers: &str, topic: &str, partitions: usize) {
 pub(crate) fn delete_topic(brokers: &str, topic: &str) {
     let deleted = administer(brokers, async |admin, options| admin.delete_topics(&[topic], options).await);
     assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+}
+
+/// Deletes the records of a partition before this offset.
+pub(crate) fn delete_records(brokers: &str, topic: &str, partition: i32, before: i64) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(before)).expect("an offset");
+    administer(brokers, async |admin, options| admin.delete_records(&list, options).await);
 }
 
 /// Writes `count` records in one batch of one partition; `payload` is given its number, from `first` on.
@@ -246,6 +253,30 @@ pub(crate) fn committed(brokers: &str, group: &str, topic: &str, partitions: i32
         _ => None,
     });
     known.collect()
+}
+
+/// Commits this offset in every partition, with something beside it. Nobody of the group may run.
+pub(crate) fn commit_beside(
+    brokers: &str,
+    group: &str,
+    topic: &str,
+    partitions: i32,
+    next: i64,
+    metadata: &str,
+) {
+    let consumer: BaseConsumer = config(brokers).set("group.id", group).create().expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    list.add_partition_range(topic, 0, partitions - 1);
+    list.set_all_offsets(Offset::Offset(next)).expect("an offset");
+    for element in &mut list.elements() {
+        element.set_metadata(metadata);
+    }
+    let until = Instant::now() + TIMEOUT;
+    // The coordinator may still be starting, and know of a member that has left.
+    while let Err(error) = consumer.commit(&list, CommitMode::Sync) {
+        assert!(Instant::now() < until, "{error}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// All payloads of a topic, from the beginning to what is the end now.

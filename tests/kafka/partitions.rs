@@ -1,17 +1,21 @@
 //! Where partitions begin, each by itself.
 
+use std::collections::BTreeSet;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::behind_proxy::in_full;
 use crate::broker::Kafka;
-use crate::client::{committed, create_topic, leaders, produce};
-use crate::members::{Group, PROTOCOLS};
-use crate::wait::{PATIENCE, wait_until};
+use crate::client::{
+    commit_beside, committed, create_topic, delete_records, delete_topic, ends, leaders, produce,
+};
+use crate::members::{Group, Member, PROTOCOLS};
+use crate::wait::{PATIENCE, wait_quickly, wait_until};
 
 /// The partition of the offsets' topic that a group belongs to: Java's hash of its name, of 4 partitions.
 fn offsets_partition(group: &str) -> i32 {
     let hash = group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
-    (hash & i32::MAX) % 4
+    hash.checked_abs().unwrap_or(0) % 4
 }
 
 /// The topic has no commits, so each partition's leader is asked where it begins.
@@ -55,5 +59,160 @@ fn a_leader_that_does_not_answer_holds_up_no_other_partition() {
             println!("{what}: all were handled {:?} after the start", began.elapsed());
         }
         member.stop_cleanly(what);
+    }
+}
+
+/// The topic of a group, deleted and made again; 100 new records in each of its two partitions.
+fn make_again(group: &Group, pause: Duration) {
+    delete_topic(&group.brokers, &group.name);
+    thread::sleep(pause);
+    wait_until("the name is free", PATIENCE, || {
+        std::panic::catch_unwind(|| create_topic(&group.brokers, &group.name, 2)).is_ok()
+    });
+    produce(&group.brokers, &group.name, 2, 1_000, 200, |id| format!(r#"{{"id":{id}}}"#));
+}
+
+/// How many of the records of the new topic were handled.
+fn new_ones(member: &Member) -> usize {
+    member.all().iter().map(|handled| handled.id).filter(|id| *id >= 1_000).collect::<BTreeSet<_>>().len()
+}
+
+/// Its position in the old topic is one in the new topic, too.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_topic_that_is_made_again_loses_none_of_its_records_whatever_the_pause() {
+    let pauses: &[u64] = if in_full() { &[300, 1_000, 3_000, 6_000, 20_000] } else { &[300, 3_000] };
+    let kafka = Kafka::start("again");
+    for pause in pauses {
+        let groups = PROTOCOLS.map(|protocol| {
+            let name = format!("again-{pause}-{protocol:?}");
+            create_topic(&kafka.address(), &name, 2);
+            let group = Group::new(&kafka.address(), &name, protocol, 2);
+            produce(&group.brokers, &name, 2, 0, 50, |id| format!(r#"{{"id":{id}}}"#));
+            let member = group.join();
+            wait_quickly("the old topic is handled", || member.count() == 50);
+            group.all_is_committed(&name);
+            (group, member)
+        });
+        thread::scope(|scope| {
+            for (group, _) in &groups {
+                scope.spawn(|| make_again(group, Duration::from_millis(*pause)));
+            }
+        });
+        for (group, member) in groups {
+            let (what, began) = (group.name.as_str(), Instant::now());
+            wait_until(&format!("{what}: all of the new topic is handled"), PATIENCE, || {
+                new_ones(&member) == 200
+            });
+            println!(
+                "{what}: handled {:?} after it was written, {} calls",
+                began.elapsed(),
+                member.count() - 50
+            );
+            group.all_is_committed(what);
+            member.stop_cleanly(what);
+            assert_eq!(group.committed(), ends(&group.brokers, what, 2), "{what}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Java and Maven"]
+fn an_offset_that_was_committed_in_an_earlier_topic_is_not_used_in_the_next() {
+    let kafka = Kafka::start("earlier");
+    for protocol in PROTOCOLS {
+        let name = format!("earlier-{protocol:?}");
+        create_topic(&kafka.address(), &name, 2);
+        produce(&kafka.address(), &name, 2, 1_000, 200, |id| format!(r#"{{"id":{id}}}"#));
+        let group = Group::new(&kafka.address(), &name, protocol, 2);
+        // As what was committed just before a crash, and arrived after the topic was made again.
+        commit_beside(&group.brokers, &name, &name, 2, 25, "topic-id=AAAAAAAAAAAAAAAAAAAAAQ");
+        let member = group.join();
+        wait_until(&format!("{name}: all is handled"), PATIENCE, || new_ones(&member) == 200);
+        group.all_is_committed(&name);
+        member.stop_cleanly(&name);
+        // What this topic's offsets are committed with holds, and so does what others commit.
+        for note in [None, Some("of another client")] {
+            if let Some(note) = note {
+                commit_beside(&group.brokers, &name, &name, 2, 100, note);
+            }
+            let member = group.join();
+            member.owns(&name, 2);
+            produce(&group.brokers, &name, 2, 2_000, 2, |id| format!(r#"{{"id":{id}}}"#));
+            wait_until(&format!("{name}: the next is handled"), PATIENCE, || member.count() >= 2);
+            assert_eq!(member.count(), if note.is_none() { 2 } else { 4 }, "{name}: {note:?}");
+            group.all_is_committed(&name);
+            member.stop_cleanly(&name);
+        }
+    }
+}
+
+/// The group has committed where it begins, so that a log whose beginning has moved beyond is noticed.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn records_that_expire_before_they_were_read_are_told_of_with_their_number() {
+    let kafka = Kafka::start("expiring");
+    for protocol in PROTOCOLS {
+        let name = format!("expiring-{protocol:?}");
+        create_topic(&kafka.address(), &name, 2);
+        let group = Group::new(&kafka.address(), &name, protocol, 2);
+        let write =
+            |first, count| produce(&group.brokers, &name, 2, first, count, |id| format!(r#"{{"id":{id}}}"#));
+        // Nothing is there to be handled, and the group is told all the same where it begins.
+        let member = group.join();
+        member.owns(&name, 2);
+        wait_quickly("it has committed where it begins", || group.committed() == [(0, 0), (1, 0)].into());
+        member.stop_cleanly(&name);
+        write(0, 200);
+        delete_records(&group.brokers, &name, 0, 80);
+        delete_records(&group.brokers, &name, 1, 100);
+        let member = group.join();
+        wait_quickly("the rest is handled", || member.count() == 20);
+        wait_quickly("it is shown in health", || {
+            let health = member.running.health();
+            // The last of them.
+            let said = ["/0: 80 records", "/1: 100 records"]
+                .map(|said| format!("{name}{said} from offset 0 on were deleted"));
+            let is_said = |reason: &String| said.iter().any(|said| reason.contains(said));
+            health.degraded && health.reasons.iter().any(is_said)
+        });
+        wait_quickly("what is gone is passed", || group.committed() == [(0, 100), (1, 100)].into());
+        member.stop_cleanly(&name);
+        // It is told of once.
+        let member = group.join();
+        member.owns(&name, 2);
+        thread::sleep(Duration::from_millis(500));
+        assert!(!member.running.health().degraded, "{name}: {:?}", member.running.health());
+        member.stop_cleanly(&name);
+    }
+}
+
+/// The broker keeps offsets for a minute, so it takes longer.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn an_offset_that_does_not_move_is_not_forgotten_by_the_broker() {
+    if !in_full() {
+        return;
+    }
+    let settings = "offsets.retention.minutes=1\noffsets.retention.check.interval.ms=500";
+    let kafka = Kafka::start_set("kept", settings);
+    let groups = PROTOCOLS.map(|protocol| {
+        let name = format!("kept-{protocol:?}");
+        create_topic(&kafka.address(), &name, 2);
+        let group = Group::new(&kafka.address(), &name, protocol, 2);
+        produce(&group.brokers, &name, 2, 0, 2, |id| format!(r#"{{"id":{id}}}"#));
+        let member = group.join();
+        wait_quickly("all is handled", || member.count() == 2);
+        group.all_is_committed(&name);
+        (group, member)
+    });
+    thread::sleep(Duration::from_secs(80));
+    let groups = groups.map(|(group, member)| {
+        drop(member);
+        group
+    });
+    thread::sleep(Duration::from_secs(12));
+    for group in &groups {
+        assert_eq!(group.committed(), [(0, 1), (1, 1)].into(), "{}", group.name);
     }
 }

@@ -115,6 +115,10 @@ impl Health {
             self.degraded = true;
             if *deaths >= DEATHS { self.not_ready(reason) } else { self.reasons.push(reason) }
         }
+        if let Some(expired) = &status.expired {
+            self.degraded = true;
+            self.reasons.push(format!("group {group}: {expired}"));
+        }
         self.add_commits(group, status);
         for copy in &status.unconfirmed {
             self.add_unconfirmed(group, copy);

@@ -46,6 +46,15 @@ pub enum Event {
     },
     /// The result of one commit, lane by lane.
     Committed(Vec<CommitReport>),
+    /// Records of a lane were deleted by the broker before they were read: it keeps them for too short a time.
+    Expired {
+        /// The lane that would have read them.
+        lane: Epoch,
+        /// The first of their offsets.
+        from: i64,
+        /// The first offset that is there.
+        to: i64,
+    },
     /// The client is beyond repair: every lane ends now, nothing they do from now on counts. `Closed` follows by the
     /// backend's own doing, without `Command::Close`.
     Fatal {
@@ -163,6 +172,9 @@ impl fmt::Debug for Event {
                 f.debug_struct("Revoked").field("id", id).field("lanes", lanes).field("lost", lost).finish()
             }
             Self::Committed(reports) => f.debug_tuple("Committed").field(reports).finish(),
+            Self::Expired { lane, from, to } => {
+                f.debug_struct("Expired").field("lane", lane).field("from", from).field("to", to).finish()
+            }
             Self::Fatal { message, remedy } => {
                 f.debug_struct("Fatal").field("message", message).field("remedy", remedy).finish()
             }

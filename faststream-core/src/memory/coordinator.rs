@@ -137,13 +137,26 @@ impl State {
             })
             .collect();
         let mut lanes: Vec<Box<dyn Lane>> = Vec::new();
+        let mut expired = Vec::new();
         for (place, epoch) in places {
             let start = self.start_of(name, id, &place);
+            expired.extend(self.expired(name, &place, start).map(|from| (epoch, from, start)));
             lanes.extend(self.open(shared, name, id, place, epoch, start));
         }
         if let Some(member) = self.member(name, id).filter(|_| !lanes.is_empty()) {
             member.inbox.push(Event::Assigned(lanes));
+            for (lane, from, to) in expired {
+                member.inbox.push(Event::Expired { lane, from, to });
+            }
         }
+    }
+
+    /// From where on the group had still to read a partition, if records were deleted before this lane begins.
+    fn expired(&mut self, name: &Arc<str>, place: &Place, start: i64) -> Option<i64> {
+        let group = self.groups.get_mut(name)?;
+        let began = group.began.insert(place.clone(), start);
+        let next = group.committed.get(place).copied().or(began);
+        next.filter(|next| *next < start)
     }
 
     fn start_of(&self, name: &Arc<str>, id: MemberId, place: &Place) -> i64 {

@@ -185,10 +185,13 @@ impl MemoryBroker {
 
     /// Retention: the records of a partition before `offset` are gone.
     pub fn truncate_before(&self, topic: &str, partition: i32, offset: i64) {
-        let log = self.shared().look(|state| state.log(&(topic.into(), partition)));
-        if let Some(log) = log {
-            log.truncate_before(offset);
-        }
+        self.shared().change(|state, _| {
+            let place = (topic.into(), partition);
+            if let Some(log) = state.log(&place) {
+                log.truncate_before(offset);
+                state.tell_expired(&place, log.start());
+            }
+        });
     }
 
     /// Waits until everything that was published, and all that followed from it, has settled.

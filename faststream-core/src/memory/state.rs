@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -60,6 +61,8 @@ pub(super) struct Group {
     pub(super) members: BTreeMap<MemberId, Member>,
     pub(super) owners: BTreeMap<Place, Owner>,
     pub(super) committed: BTreeMap<Place, i64>,
+    /// Where its lanes began last.
+    pub(super) began: BTreeMap<Place, i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -211,6 +214,18 @@ impl State {
 
     pub(super) fn log(&self, place: &Place) -> Option<Arc<PartitionLog>> {
         self.topics.get(&place.0)?.get(usize::try_from(place.1).ok()?).cloned()
+    }
+
+    /// The log begins here now: whoever had not read that far is told.
+    pub(super) fn tell_expired(&self, place: &Place, to: i64) {
+        for member in self.groups.values().flat_map(|group| group.members.values()) {
+            for (lane, reads) in &member.lanes {
+                let from = reads.cell.position.load(SeqCst);
+                if reads.place == *place && from < to {
+                    member.inbox.push(Event::Expired { lane: *lane, from, to });
+                }
+            }
+        }
     }
 
     /// Whether what is published now arrives later.

@@ -136,6 +136,7 @@ impl Member {
                 self.advance(Input::Revoked { id, lanes, lost }, &mut commands);
             }
             Event::Committed(reports) => self.committed(&reports),
+            Event::Expired { lane, from, to } => self.expired(lane, from, to),
             Event::Fatal { message, remedy } => {
                 let message = bounded(message);
                 self.hooks.lost(self.running.values().map(Running::share).collect());

@@ -166,6 +166,12 @@ pub(super) fn dirty(group: &str, dirty: Duration) {
     gauge!("faststream_commit_dirty_seconds", "group" => group.to_owned()).set(dirty.as_secs_f64());
 }
 
+/// Records that the broker deleted before they were read.
+pub(super) fn expired(group: &str, topic: &str, records: u64) {
+    counter!("faststream_expired_records_total", "group" => group.to_owned(), "topic" => topic.to_owned())
+        .increment(records);
+}
+
 pub(super) fn lane_restart(group: &str) {
     counter!("faststream_lane_restarts_total", "group" => group.to_owned()).increment(1);
 }

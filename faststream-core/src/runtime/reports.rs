@@ -9,10 +9,26 @@ use super::running::Place;
 use super::status::{StuckCall, Uncommitted};
 use super::{Member, metrics};
 use crate::app::CommitFailure;
-use crate::broker::CommitReport;
+use crate::broker::{CommitReport, Epoch};
 use crate::log::{Time, debug, info, warn};
 
 impl Member {
+    /// Records were deleted before they were read.
+    pub(super) fn expired(&mut self, lane: Epoch, from: i64, to: i64) {
+        let Some(lane) = self.running.get(&lane) else { return };
+        let Place { topic, partition } = &lane.place;
+        let records = u64::try_from(to - from).unwrap_or(0);
+        metrics::expired(&self.name, topic, records);
+        warn!(group = %self.name, %topic, partition, offset = from, next = to, records, handler = %lane.subscriber.handler,
+            "records were deleted before they were handled: the topic keeps them for too short a time (retention.ms, \
+             retention.bytes), or somebody deleted them");
+        let sentence = format!(
+            "{topic}/{partition}: {records} records from offset {from} on were deleted before {} handled them",
+            lane.subscriber.handler
+        );
+        self.shared.status().expired = Some((Instant::now(), sentence));
+    }
+
     pub(super) fn committed(&mut self, reports: &[CommitReport]) {
         let now = Instant::now();
         let mut failures = Vec::new();

@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Epoch, Remedy, RevocationId};
 
+/// For how long it is shown that records were deleted before they were handled.
+const EXPIRED: Duration = Duration::from_secs(600);
+
 /// How a membership ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
@@ -61,6 +64,8 @@ pub struct MemberStatus {
     pub dirty_for: Duration,
     /// Once it has left: partitions with finished records that were not committed, which are handled again.
     pub uncommitted: Vec<Uncommitted>,
+    /// What was deleted by the broker before it was handled, if that was within the last ten minutes: a sentence.
+    pub expired: Option<String>,
     /// For how long nobody has polled its client; `None` while there is none.
     pub silent_for: Option<Duration>,
 }
@@ -191,6 +196,8 @@ pub(super) struct Status {
     pub(super) standing: BTreeSet<Epoch>,
     /// Since when its assignment is lost.
     pub(super) lost_since: Option<Instant>,
+    /// What was deleted before it was handled: the last of it, and when that was found.
+    pub(super) expired: Option<(Instant, String)>,
 }
 
 impl Status {
@@ -282,10 +289,12 @@ impl MemberHandle {
         let lost_for = status.lost_since.map(|since| since.elapsed());
         let late = status.unconfirmed.values();
         let unconfirmed = late.map(|(since, copy)| UnconfirmedCopy { age: since.elapsed(), ..copy.clone() });
+        let recent = status.expired.as_ref().filter(|(found, _)| found.elapsed() < EXPIRED);
         MemberStatus {
             held,
             silent_for,
             lost_for,
+            expired: recent.map(|(_, sentence)| sentence.clone()),
             unconfirmed: unconfirmed.collect(),
             standing: status.standing.len(),
             ..status.known.clone()

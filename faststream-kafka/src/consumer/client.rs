@@ -1,7 +1,8 @@
 //! The client of one membership, shared with whatever still holds queues or messages of it.
 
+use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use rdkafka::client::Client as RdClient;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::context::GroupContext;
+use crate::native::TopicId;
 
 /// A client that is still used elsewhere is waited for this long, then leaked.
 const WAIT: Duration = Duration::from_secs(10);
@@ -21,11 +23,20 @@ pub(crate) struct Client {
     consumer: ManuallyDrop<BaseConsumer<GroupContext>>,
     /// What there was before it joined; empty if nobody has to know.
     at_join: OnceLock<AtJoin>,
+    /// Which topics there were when it first looked.
+    first_topics: Mutex<BTreeMap<String, TopicId>>,
+    /// For how long the broker keeps offsets, if it says so.
+    offsets_kept: OnceLock<Duration>,
 }
 
 impl Client {
     pub(super) fn new(consumer: BaseConsumer<GroupContext>) -> Arc<Self> {
-        Arc::new(Self { consumer: ManuallyDrop::new(consumer), at_join: OnceLock::new() })
+        Arc::new(Self {
+            consumer: ManuallyDrop::new(consumer),
+            at_join: OnceLock::new(),
+            first_topics: Mutex::default(),
+            offsets_kept: OnceLock::new(),
+        })
     }
 
     pub(super) fn consumer(&self) -> &BaseConsumer<GroupContext> {
@@ -43,6 +54,20 @@ impl Client {
     /// The first one stays.
     pub(super) fn set_at_join(&self, at_join: AtJoin) {
         let _ = self.at_join.set(at_join);
+    }
+
+    /// Whether this topic was made again since this member first looked.
+    pub(super) fn is_made_again(&self, topic: &str, id: &TopicId) -> bool {
+        let mut first = self.first_topics.lock().unwrap_or_else(PoisonError::into_inner);
+        first.entry(topic.to_owned()).or_insert_with(|| id.clone()) != id
+    }
+
+    pub(super) fn offsets_kept(&self) -> Option<Duration> {
+        self.offsets_kept.get().copied()
+    }
+
+    pub(super) fn set_offsets_kept(&self, kept: Duration) {
+        let _ = self.offsets_kept.set(kept);
     }
 
     pub(crate) fn native(&self) -> *mut rd_kafka_t {

@@ -56,7 +56,7 @@ impl Control {
         for owed in std::mem::take(&mut self.owed) {
             let result = match owed {
                 Owed::Assign { .. } => assignment::assign(consumer, &[]),
-                Owed::Revoke { kind: Revoke::Rewound(_), .. } => continue,
+                Owed::Revoke { kind: Revoke::Rewound(_) | Revoke::Remade, .. } => continue,
                 Owed::Revoke { places, .. } => assignment::unassign(consumer, &places),
             };
             self.answered("close", result);
@@ -65,7 +65,7 @@ impl Control {
             let result = match happened {
                 Happened::Assign(_) => assignment::assign(consumer, &[]),
                 Happened::Revoke { places, .. } => assignment::unassign(consumer, &places),
-                Happened::Committed(_) => continue,
+                Happened::Committed(_) | Happened::OutOfRange(..) => continue,
             };
             self.answered("close", result);
         }

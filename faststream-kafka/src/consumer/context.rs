@@ -25,8 +25,13 @@ pub(super) type Place = (Arc<str>, i32);
 #[derive(Debug)]
 pub(super) enum Happened {
     Assign(Vec<Place>),
-    Revoke { places: Vec<Place>, lost: bool },
+    Revoke {
+        places: Vec<Place>,
+        lost: bool,
+    },
     Committed(Vec<Committed>),
+    /// Nothing could be read at this offset: reading began again where `auto.offset.reset` says.
+    OutOfRange(Place, i64),
 }
 
 /// One partition's part of a commit.
@@ -45,6 +50,8 @@ pub(crate) struct GroupContext {
     pub(super) closing: AtomicBool,
     /// The client is about to be told its partitions.
     joins: AtomicBool,
+    /// The broker takes no word beside an offset.
+    notes_refused: AtomicBool,
     /// Leaders whose threads sleep after a rebalance.
     pub(super) sleepers: Sleepers,
     /// Whether it is in its group.
@@ -65,10 +72,24 @@ impl GroupContext {
             joins: AtomicBool::new(false),
             joining: Joining::default(),
             pulse: Pulse::default(),
+            notes_refused: AtomicBool::new(false),
             sleepers: Sleepers::default(),
             happened: Mutex::default(),
             statistics: Mutex::default(),
         }
+    }
+
+    /// From here on offsets are committed alone.
+    pub(super) fn refuse_notes(&self) {
+        if !self.notes_refused.swap(true, SeqCst) {
+            let text = "the broker refuses what is committed beside offsets (offset.metadata.max.bytes): they are committed alone, \
+                        and a topic that is made again while nobody runs is not noticed";
+            self.errors.tell("notes", text);
+        }
+    }
+
+    pub(super) fn are_notes_refused(&self) -> bool {
+        self.notes_refused.load(SeqCst)
     }
 
     pub(super) fn take(&self) -> Option<Happened> {
@@ -116,6 +137,20 @@ fn join_state(line: &str) -> Option<&str> {
     state.split(' ').next()
 }
 
+/// Where a line says that nothing could be read:
+/// `... orders [3]: offset reset (at offset 5 (leader epoch 0), broker 1) to ...: Broker: Offset out of range`.
+fn out_of_range(line: &str) -> Option<(Place, i64)> {
+    let (topic, rest) = line.split_once(": offset reset (at offset ")?;
+    if !line.ends_with("Offset out of range") {
+        return None;
+    }
+    // Before the topic there may be the thread's name: `[thrd:main]: `.
+    let topic = topic.rsplit_once("]: ").map_or(topic, |(_, topic)| topic);
+    let (topic, partition) = topic.strip_suffix(']')?.rsplit_once(" [")?;
+    let at = rest.split([' ', ',', ')']).next()?;
+    Some((place(topic, partition.parse().ok()?), at.parse().ok()?))
+}
+
 impl ClientContext for GroupContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // Nothing else says it in time: the statistics come every 2 s, and not every join begins with a revocation.
@@ -126,6 +161,11 @@ impl ClientContext for GroupContext {
         }
         if facility == "HEARTBEAT" && message.contains("response received for member") {
             self.joining.answered();
+        }
+        if facility == "OFFSET"
+            && let Some((place, at)) = out_of_range(message)
+        {
+            self.happened().push_back(Happened::OutOfRange(place, at));
         }
         self.errors.client_log(level, facility, message);
     }
@@ -191,5 +231,19 @@ mod tests {
             join_state(r#"Group "billing" changed state up -> query-coord (join-state steady)"#),
             None
         );
+    }
+
+    #[test]
+    fn where_nothing_could_be_read_is_taken_from_its_line() {
+        let line = "[thrd:main]: orders.eu [3]: offset reset (at offset 57 (leader epoch 0), broker 1) to cached BEGINNING \
+                    offset offset 90 (leader epoch -1): fetch failed due to requested offset not available on the broker: \
+                    Broker: Offset out of range";
+        assert_eq!(out_of_range(line), Some((place("orders.eu", 3), 57)));
+        assert_eq!(out_of_range(&line.replace("[thrd:main]: ", "")), Some((place("orders.eu", 3), 57)));
+        assert_eq!(
+            out_of_range(&line.replace("Broker: Offset out of range", "Local: No offset stored")),
+            None
+        );
+        assert_eq!(out_of_range("orders [3]: offset reset"), None);
     }
 }

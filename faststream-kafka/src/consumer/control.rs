@@ -12,6 +12,7 @@ use faststream_core::broker::{Command, CommitReport, Epoch, Event, GroupRequest,
 use faststream_core::runtime::Member;
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
+use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::assignment::{self, Start};
 use super::classify::{classify, cure, remedy};
@@ -24,6 +25,8 @@ use super::lane::LaneHandle;
 use super::offsets::{OffsetFetch, Starts};
 use super::owed::{Owed, Revoke};
 use super::problems::Problems;
+use super::retention::Retention;
+use super::topic_ids::TopicIds;
 use super::topics;
 use super::watch::Watch;
 use crate::native::{PartitionQueue, commit, fatal_error};
@@ -43,14 +46,14 @@ pub(super) struct Control {
     pub(super) unopened: BTreeMap<Place, PartitionQueue>,
     pub(super) late: Vec<OffsetFetch>,
     /// Messages that missed their lanes: fetching begins again there.
-    pub(super) missed: Starts,
+    pub(super) missed: BTreeMap<Place, i64>,
     /// To be begun again once no rebalance waits for its answer.
     pub(super) postponed: Starts,
-    /// Those of them whose start the group has yet to be told: their log began again, or their lane died before.
-    pub(super) untold: BTreeSet<Place>,
     pub(super) revocations: u64,
     pub(super) watch: Watch,
     pub(super) damaged: Damaged,
+    pub(super) topic_ids: TopicIds,
+    pub(super) retention: Retention,
     /// The topics to subscribe to, whenever they change.
     topics: Receiver<BTreeSet<String>>,
     pub(super) committer: Committer,
@@ -83,12 +86,13 @@ impl Control {
             parted: BTreeMap::new(),
             unopened: BTreeMap::new(),
             late: Vec::new(),
-            missed: Starts::new(),
+            missed: BTreeMap::new(),
             postponed: Starts::new(),
-            untold: BTreeSet::new(),
             revocations: 0,
             watch: Watch::default(),
             damaged: Damaged::default(),
+            topic_ids: TopicIds::default(),
+            retention: Retention::default(),
             topics,
             committer,
             closing: None,
@@ -132,6 +136,8 @@ impl Control {
             if self.closing.is_none() {
                 self.heed_rewound();
                 self.heed_damaged();
+                self.compare_topics();
+                self.tell_expired();
                 // Before the next commit: while one is in flight it looks at nothing.
                 self.watch();
             }
@@ -205,6 +211,7 @@ impl Control {
                     }
                     self.owed.push_back(Owed::Revoke { places, kind, told: None, answered: None });
                 }
+                Happened::OutOfRange(place, at) => self.out_of_range(place, at),
                 Happened::Committed(committed) => {
                     self.committer.answered(&committed);
                     let reports = self.reports(committed);
@@ -219,6 +226,9 @@ impl Control {
     fn reports(&self, committed: Vec<Committed>) -> Vec<CommitReport> {
         let report = |Committed { place, next, error }| {
             let lane = self.lanes.get(&place).or_else(|| self.parted.get(&place))?;
+            if error == Some(Code::OffsetMetadataTooLarge) {
+                self.client.context().refuse_notes();
+            }
             let result = error.map_or(Ok(()), |code| Err(classify(code)));
             if result.is_ok() {
                 lane.committed(next);
@@ -273,6 +283,7 @@ impl Control {
         if !self.committer.is_due() || self.closing.is_some() || !may_commit() || is_lost() {
             return;
         }
+        self.refresh_offsets();
         // Not left to librdkafka, which commits no offset that is lower than one before.
         let dirty =
             self.lanes.values().filter_map(|lane| Some((lane.place.clone(), Some(lane.uncommitted()?))));
@@ -282,6 +293,13 @@ impl Control {
         }
         self.committer.sent(&dirty);
         let list = assignment::list(&dirty).map_err(|error| error.to_string());
+        if let Ok(list) = &list {
+            for (element, (place, _)) in list.elements().iter_mut().zip(&dirty) {
+                if let Some(note) = self.lanes.get(place).and_then(|lane| lane.note(&self.client)) {
+                    element.set_metadata(note);
+                }
+            }
+        }
         if let Err(error) =
             list.and_then(|list| commit(&self.client, &list).map_err(|code| format!("{code:?}")))
         {
@@ -295,10 +313,7 @@ impl Control {
         let Some(lane) = self.lanes.values().find(|lane| lane.epoch == epoch).cloned() else { return };
         drop(lane.fence());
         self.lanes.remove(&lane.place);
-        if lane.uncommitted().is_some() {
-            self.untold.insert(lane.place.clone());
-        }
-        self.postponed.insert(lane.place.clone(), lane.stored());
+        self.postponed.insert(lane.place.clone(), lane.again());
         self.serve_postponed();
     }
 

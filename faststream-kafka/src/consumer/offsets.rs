@@ -17,7 +17,8 @@ use rdkafka::types::RDKafkaErrorCode;
 use super::assignment;
 use super::client::Client;
 use super::context::Place;
-use crate::native::{AdminQueue, End};
+use super::topic_ids::noted;
+use crate::native::{AdminQueue, Answer, End, TopicId, committed_metadata};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -27,11 +28,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const AWAITED: Duration = Duration::from_secs(1);
 /// What it waits for the next of them when some are known.
 const GATHERED: Duration = Duration::from_millis(250);
+/// What an offset whose topic was noted waits for the answer which topics there are; later they are compared after it began.
+const COMPARED: Duration = Duration::from_millis(300);
 /// The pause before a fetch whose thread could not be started, or died, is begun again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The next offset of some partitions.
-pub(super) type Starts = BTreeMap<Place, i64>;
+/// Where a partition begins.
+#[derive(Debug, Clone)]
+pub(super) struct Begin {
+    /// The next offset.
+    pub(super) next: i64,
+    /// The topic that this is an offset of, if that is known.
+    pub(super) topic_id: Option<TopicId>,
+    /// It is not what the group has committed, and has to be.
+    pub(super) is_untold: bool,
+}
+
+/// Where some partitions begin.
+pub(super) type Starts = BTreeMap<Place, Begin>;
 
 /// A fetch under way, on a thread of its own.
 pub(super) struct OffsetFetch {
@@ -128,11 +142,17 @@ fn run(
     over: &AtomicBool,
 ) {
     let Some(queue) = AdminQueue::new(client) else { return };
+    let topics: BTreeSet<&str> = places.iter().map(|(topic, _)| &**topic).collect();
+    // Before the commits: an id that is older than an offset is noticed later, one that is newer never.
+    let is_asking = queue.ask_topics(TOPICS, topics.into_iter(), TIMEOUT).is_ok();
     let mut search = Search {
         client,
         request,
         queue,
         began: Instant::now(),
+        topics: if is_asking { None } else { Some(BTreeMap::new()) },
+        uncompared: Vec::new(),
+        remade: BTreeSet::new(),
         uncommitted: places,
         next_fetch: None,
         asked: BTreeMap::new(),
@@ -155,6 +175,12 @@ struct Search<'a> {
     request: &'a GroupRequest,
     queue: AdminQueue,
     began: Instant,
+    /// Which topics there are; `None` until that is answered.
+    topics: Option<BTreeMap<String, TopicId>>,
+    /// Committed offsets of topics that are to be compared with those.
+    uncompared: Vec<(Place, i64, TopicId)>,
+    /// Those whose commits are of a topic that is no more.
+    remade: BTreeSet<Place>,
     /// Those whose commits are not known.
     uncommitted: Vec<Place>,
     /// When these are fetched; at once if `None`.
@@ -170,7 +196,10 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn is_done(&self) -> bool {
-        self.uncommitted.is_empty() && self.asked.is_empty() && self.again.is_empty()
+        self.uncommitted.is_empty()
+            && self.uncompared.is_empty()
+            && self.asked.is_empty()
+            && self.again.is_empty()
     }
 
     /// Asks what is due, and waits a moment for answers.
@@ -188,12 +217,24 @@ impl Search<'_> {
             self.ask(place);
         }
         let mut wait = if found.is_empty() { PAUSE / 2 } else { Duration::ZERO };
-        while let Some((number, answer)) = self.queue.next_offset(wait) {
+        while let Some((number, answer)) = self.queue.next(wait) {
             wait = Duration::ZERO;
-            let Some(place) = self.asked.remove(&number) else { continue };
+            let Some(place) = self.asked.remove(&number) else {
+                self.topics = Some(ids(answer));
+                continue;
+            };
             match answer {
-                Ok(next) => drop(found.insert(place, next)),
-                Err(code) => self.failed(place, code),
+                Answer::Offset(next) => {
+                    let topic_id = self.topic_id(&place.0);
+                    drop(found.insert(place, Begin { next, topic_id, is_untold: true }));
+                }
+                Answer::Failed(code) => self.failed(place, code),
+                Answer::Topics(_) | Answer::Settings(_) => self.failed(place, RDKafkaErrorCode::Fail),
+            }
+        }
+        if self.topics.is_some() || self.began.elapsed() > COMPARED {
+            for (place, next, noted) in std::mem::take(&mut self.uncompared) {
+                self.compare(place, next, noted, &mut found);
             }
         }
         found
@@ -214,14 +255,23 @@ impl Search<'_> {
             Err(error) => return self.tell(&error),
         };
         let (mut refused, mut settled) = (None, BTreeSet::new());
-        for element in committed.elements() {
+        let metadata = committed_metadata(&committed);
+        for (element, metadata) in committed.elements().iter().zip(metadata) {
             let place: Place = (element.topic().into(), element.partition());
             match (element.error(), element.offset()) {
                 (Err(error), _) => {
                     refused = Some(format!("{}/{}: {error}", place.0, place.1));
                     continue;
                 }
-                (Ok(()), Offset::Offset(next)) => drop(found.insert(place.clone(), next)),
+                (Ok(()), Offset::Offset(next)) => {
+                    if let Some(topic_id) = noted(&metadata) {
+                        self.uncompared.push((place.clone(), next, topic_id));
+                    } else {
+                        let topic_id = self.topic_id(&place.0);
+                        let is_untold = topic_id.is_some();
+                        found.insert(place.clone(), Begin { next, topic_id, is_untold });
+                    }
+                }
                 (Ok(()), _) => self.ask(place.clone()),
             }
             settled.insert(place);
@@ -232,12 +282,44 @@ impl Search<'_> {
         }
     }
 
+    /// A committed offset holds in the topic that it was noted with. If that cannot be told now, it is compared once its
+    /// partition has begun.
+    fn compare(&mut self, place: Place, next: i64, noted: TopicId, found: &mut Starts) {
+        let current = self.topic_id(&place.0);
+        if current.is_none_or(|current| current == noted) {
+            let begin = Begin { next, topic_id: Some(noted), is_untold: false };
+            found.insert(place, begin);
+            return;
+        }
+        let (topic, partition) = (&place.0, place.1);
+        faststream_core::log::warn!(group = %self.request.group, %topic, partition, committed = next,
+            "the topic was deleted and made again since the group committed: it is read from the new topic's beginning");
+        self.remade.insert(place.clone());
+        self.ask(place);
+    }
+
+    fn topic_id(&self, topic: &str) -> Option<TopicId> {
+        self.topics.as_ref()?.get(topic).cloned()
+    }
+
+    /// Whether the topic is another one than the group knew, which is read from its beginning.
+    fn is_made_again(&self, place: &Place) -> bool {
+        let is_other = |id: TopicId| self.client.is_made_again(&place.0, &id);
+        let since_it_looked = self.topic_id(&place.0).is_some_and(is_other);
+        since_it_looked || self.remade.contains(place)
+    }
+
     /// Asks where a partition without a commit begins: where its log does, or ends as far as the group found it.
     fn ask(&mut self, place: Place) {
         let (topic, partition) = (&*place.0, place.1);
         let is_latest = self.request.start(topic) == Some(policy::Start::Latest);
+        if is_latest && self.topics.is_none() && self.began.elapsed() < COMPARED {
+            // Which topic it is decides.
+            return self.again.push((Instant::now() + PAUSE / 4, place));
+        }
         let begins_with = |known: &AtJoin| known.begins_with(topic, partition);
-        let end = if is_latest && self.client.at_join().is_none_or(begins_with) {
+        let end = if is_latest && !self.is_made_again(&place) && self.client.at_join().is_none_or(begins_with)
+        {
             End::End
         } else {
             End::Beginning
@@ -267,6 +349,14 @@ impl Search<'_> {
         self.client.context().errors.tell("offset fetch", text);
     }
 }
+
+fn ids(answer: Answer) -> BTreeMap<String, TopicId> {
+    let Answer::Topics(topics) = answer else { return BTreeMap::new() };
+    topics.into_iter().filter_map(|(topic, id)| Some((topic, id.ok()??))).collect()
+}
+
+/// The number of the question which topics there are.
+const TOPICS: usize = 0;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {

@@ -11,7 +11,8 @@ use super::assignment::{self, Start};
 use super::context::Place;
 use super::control::Control;
 use super::lane::{KafkaLane, LaneHandle};
-use super::offsets::{OffsetFetch, Starts};
+use super::offsets::{Begin, OffsetFetch, Starts};
+use super::topic_ids::note;
 use super::wakeup;
 use crate::native::{PartitionQueue, store_offset};
 
@@ -33,6 +34,8 @@ pub(super) enum Revoke {
     Lost,
     /// Nobody else: the partition's log began again, at this offset.
     Rewound(i64),
+    /// Nobody else: the topic is another one.
+    Remade,
 }
 
 impl Control {
@@ -91,7 +94,7 @@ impl Control {
             }
         }
         let start = |place: Place| {
-            let next = known.get(&place).copied();
+            let next = known.get(&place).map(|begin| begin.next);
             (place, next)
         };
         let starts: Vec<Start> = places.into_iter().map(start).collect();
@@ -150,7 +153,7 @@ impl Control {
             drop(self.unopened.remove(place));
         }
         let lanes = self.open(&starts);
-        self.restart(starts.into_iter().map(|(place, next)| (place, Some(next))).collect());
+        self.restart(starts.into_iter().map(|(place, begin)| (place, Some(begin.next))).collect());
         self.tell(Event::Assigned(lanes));
     }
 
@@ -191,7 +194,7 @@ impl Control {
         answered: Option<Instant>,
     ) -> Option<Owed> {
         let Some(id) = told else {
-            if !matches!(kind, Revoke::Rewound(_)) {
+            if !matches!(kind, Revoke::Rewound(_) | Revoke::Remade) {
                 self.late.iter_mut().for_each(|fetch| fetch.forget(&places));
             }
             self.revocations += 1;
@@ -212,9 +215,17 @@ impl Control {
             return Some(Owed::Revoke { places, kind, told: Some(id), answered });
         }
         self.give_back(&places);
-        if let Revoke::Rewound(start) = kind {
+        let set_back = match kind {
+            Revoke::Rewound(start) => Some(start),
+            Revoke::Remade => Some(0),
+            Revoke::Moved | Revoke::Lost => None,
+        };
+        if let Some(start) = set_back {
             for place in places {
-                self.set_back(place, start);
+                // Which topic it is now is asked again after a log began again by itself.
+                let is_remade = matches!(kind, Revoke::Remade);
+                let topic_id = self.topic_ids.current(&place.0).filter(|_| is_remade);
+                self.set_back(place, Begin { next: start, topic_id, is_untold: true });
             }
             return None;
         }
@@ -225,14 +236,14 @@ impl Control {
     }
 
     /// A log began again: what the group has committed is beyond records that were not handled.
-    fn set_back(&mut self, place: Place, start: i64) {
+    fn set_back(&mut self, place: Place, begin: Begin) {
+        let (start, note) = (begin.next, begin.topic_id.as_ref().map(note));
         // librdkafka commits what is stored, whenever the partition is given back or begins again.
-        if let Err(error) = store_offset(&self.client, &place.0, place.1, start) {
+        if let Err(error) = store_offset(&self.client, &place.0, place.1, start, note.as_deref()) {
             let text = format_args!("{}/{}: offset {start} was not stored: {error:?}", place.0, place.1);
             self.client.context().errors.tell("store", text);
         }
-        self.untold.insert(place.clone());
-        self.postponed.insert(place, start);
+        self.postponed.insert(place, begin);
     }
 
     /// Fences the lanes of these partitions and drops their queues.
@@ -240,7 +251,6 @@ impl Control {
         for place in places {
             self.postponed.remove(place);
             self.missed.remove(place);
-            self.untold.remove(place);
             if let Some(lane) = self.lanes.remove(place) {
                 drop(lane.fence());
             }
@@ -251,13 +261,13 @@ impl Control {
     /// New lanes, with their queues taken: to be done before the partitions are assigned.
     fn open(&mut self, starts: &Starts) -> Vec<Box<dyn Lane>> {
         let mut lanes: Vec<Box<dyn Lane>> = Vec::new();
-        for (place, start) in starts {
+        for (place, begin) in starts {
             if let Some(old) = self.lanes.remove(place) {
                 faststream_core::log::warn!(group = %self.request.group, topic = %place.0, partition = place.1, "assigned twice");
                 drop(old.fence());
             }
             let Some(queue) = PartitionQueue::take(&self.client, &place.0, place.1) else { continue };
-            let lane = Arc::new(LaneHandle::new(place.clone(), *start, queue, self.untold.remove(place)));
+            let lane = Arc::new(LaneHandle::new(place.clone(), begin, queue));
             self.lanes.insert(place.clone(), Arc::clone(&lane));
             lanes.push(Box::new(KafkaLane::new(lane, Arc::clone(&self.client))));
         }

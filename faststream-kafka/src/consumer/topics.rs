@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use faststream_core::broker::GroupRequest;
 use rdkafka::consumer::Consumer;
+use rdkafka::metadata::Metadata;
 
 use super::at_join;
 use super::client::Client;
+use super::retention;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How often topics are looked for by pattern.
@@ -33,11 +35,12 @@ pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiv
     let all_named = named.clone();
     let run = move || {
         let mut known = if at_join::is_needed(&request) { BTreeSet::new() } else { named.clone() };
-        let mut missing = BTreeSet::new();
+        let (mut missing, mut asked) = (BTreeSet::new(), false);
         for look in 0_u32.. {
             // Not held while asleep: the client's end does not wait for this.
             let Some(client) = weak.upgrade() else { return };
-            let there = list(&client);
+            let cluster = metadata(&client);
+            let there = cluster.as_ref().map(list);
             let mut pause = if look < SOON_TIMES { SOON } else { EVERY };
             if let Some(there) = there.filter(|there| at_join::look(&client, &request, there)) {
                 let there: BTreeSet<String> = there.into_keys().collect();
@@ -52,6 +55,12 @@ pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiv
                     known.clone_from(&found);
                     if sender.send(found).is_err() {
                         return;
+                    }
+                }
+                if !asked && let Some(cluster) = &cluster {
+                    asked = true;
+                    if let Some(kept) = retention::ask(&client, cluster) {
+                        client.set_offsets_kept(kept);
                     }
                 }
                 if absent.is_empty() {
@@ -74,21 +83,19 @@ pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiv
     topics
 }
 
-/// The topics that the broker shows to this client, with their number of partitions.
-fn list(client: &Client) -> Option<BTreeMap<String, i32>> {
-    match client.consumer().fetch_metadata(None, TIMEOUT) {
-        Ok(metadata) => {
-            let partitions = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-            let topics = metadata.topics().iter();
-            Some(
-                topics.map(|topic| (topic.name().to_owned(), partitions(topic.partitions().len()))).collect(),
-            )
-        }
-        Err(error) => {
-            client.context().errors.tell("metadata", format_args!("looking for topics: {error}"));
-            None
-        }
+fn metadata(client: &Client) -> Option<Metadata> {
+    let metadata = client.consumer().fetch_metadata(None, TIMEOUT);
+    if let Err(error) = &metadata {
+        client.context().errors.tell("metadata", format_args!("looking for topics: {error}"));
     }
+    metadata.ok()
+}
+
+/// The topics that the broker shows to this client, with their number of partitions.
+fn list(metadata: &Metadata) -> BTreeMap<String, i32> {
+    let partitions = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let topics = metadata.topics().iter();
+    topics.map(|topic| (topic.name().to_owned(), partitions(topic.partitions().len()))).collect()
 }
 
 /// At once, then once a minute.

@@ -1,6 +1,7 @@
 //! Calls on the client as a whole that the safe interface does not have.
 
 use std::ffi::{CStr, c_char};
+use std::slice;
 
 use rdkafka::bindings::{
     rd_kafka_commit_queue, rd_kafka_fatal_error, rd_kafka_offsets_store, rd_kafka_position,
@@ -13,7 +14,7 @@ use crate::consumer::Client;
 
 const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
-/// Hands the next offset of a partition to the committer.
+/// Hands the next offset of a partition to the committer, with what is to be committed beside it.
 ///
 /// # Errors
 /// The code of this one partition: an error of the whole call is not told apart by librdkafka.
@@ -22,10 +23,14 @@ pub(crate) fn store_offset(
     topic: &str,
     partition: i32,
     next: i64,
+    metadata: Option<&str>,
 ) -> Result<(), RDKafkaRespErr> {
     let mut list = TopicPartitionList::with_capacity(1);
     if list.add_partition_offset(topic, partition, Offset::Offset(next)).is_err() {
         return Err(RDKafkaRespErr::RD_KAFKA_RESP_ERR__INVALID_ARG);
+    }
+    if let (Some(metadata), Some(element)) = (metadata, list.elements().first_mut()) {
+        element.set_metadata(metadata);
     }
     // SAFETY: client and list are valid; the list is only written to.
     let result = unsafe { rd_kafka_offsets_store(client.native(), list.ptr()) };
@@ -43,6 +48,23 @@ pub(crate) fn position(client: &Client, topic: &str, partition: i32) -> Option<i
     match list.elements().first()?.offset() {
         Offset::Offset(next) if result == NO_ERROR => Some(next),
         _ => None,
+    }
+}
+
+/// What was committed beside each offset of a list, in its order. Not by the safe call: that panics at what is no text.
+pub(crate) fn committed_metadata(list: &TopicPartitionList) -> Vec<Vec<u8>> {
+    let count = list.count();
+    // SAFETY: the list is valid and has as many elements as it says; each one's metadata is null or as long as it says.
+    unsafe {
+        let elements = (*list.ptr()).elems;
+        let metadata = |index| {
+            let element = &*elements.add(index);
+            if element.metadata.is_null() {
+                return Vec::new();
+            }
+            slice::from_raw_parts(element.metadata.cast::<u8>(), element.metadata_size).to_vec()
+        };
+        (0..count).map(metadata).collect()
     }
 }
 

@@ -9,9 +9,9 @@ mod headers;
 mod properties;
 mod queue;
 
-pub(crate) use admin::{AdminQueue, End};
+pub(crate) use admin::{AdminQueue, Answer, End, TopicId};
 pub(crate) use batch::{Batch, Damage};
-pub(crate) use client::{commit, fatal_error, position, store_offset};
+pub(crate) use client::{commit, committed_metadata, fatal_error, position, store_offset};
 pub(crate) use headers::add_header;
 #[cfg(test)]
 pub(crate) use properties::property_names;

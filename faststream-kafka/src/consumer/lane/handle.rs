@@ -1,7 +1,7 @@
 //! The control thread's side of a lane: what it can take from its task at any moment, and what the task tells it.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use faststream_core::broker::Epoch;
@@ -9,12 +9,16 @@ use rdkafka::types::RDKafkaRespErr;
 
 use crate::consumer::client::Client;
 use crate::consumer::context::Place;
-use crate::native::{Damage, PartitionQueue, store_offset};
+use crate::consumer::offsets::Begin;
+use crate::consumer::topic_ids::note;
+use crate::native::{Damage, PartitionQueue, TopicId, store_offset};
 
 /// The control thread's side of a lane.
 pub(in crate::consumer) struct LaneHandle {
     pub(in crate::consumer) epoch: Epoch,
     pub(in crate::consumer) place: Place,
+    /// Which topic it began in, with what is committed beside its offsets; empty while that is not known.
+    topic: OnceLock<(String, TopicId)>,
     /// Empty once the partition was given back: the lane never gets a message again.
     pub(super) slot: Mutex<Option<PartitionQueue>>,
     /// Held while an offset is stored; true once the partition was given back.
@@ -59,16 +63,19 @@ pub(super) struct Again {
 const NONE: i64 = -1;
 
 impl LaneHandle {
-    /// `is_untold` if `start` is not what the group has committed, and has to be.
-    pub(in crate::consumer) fn new(place: Place, start: i64, queue: PartitionQueue, is_untold: bool) -> Self {
+    pub(in crate::consumer) fn new(place: Place, begin: &Begin, queue: PartitionQueue) -> Self {
+        let start = begin.next;
+        let topic =
+            begin.topic_id.clone().map(|id| (note(&id), id)).map_or_else(OnceLock::new, OnceLock::from);
         Self {
+            topic,
             epoch: Epoch::next(),
             place,
             slot: Mutex::new(Some(queue)),
             fenced: Mutex::new(false),
             position: AtomicI64::new(start),
             stored: AtomicI64::new(start),
-            to_commit: AtomicI64::new(if is_untold { start } else { NONE }),
+            to_commit: AtomicI64::new(if begin.is_untold { start } else { NONE }),
             committed: AtomicI64::new(NONE),
             again: Mutex::default(),
             rewound: AtomicI64::new(NONE),
@@ -82,6 +89,44 @@ impl LaneHandle {
     pub(in crate::consumer) fn fence(&self) -> Option<PartitionQueue> {
         *lock(&self.fenced) = true;
         lock(&self.slot).take()
+    }
+
+    /// Which topic it began in, if that is known.
+    pub(in crate::consumer) fn topic_id(&self) -> Option<&TopicId> {
+        self.topic.get().map(|(_, id)| id)
+    }
+
+    /// This is the topic that it began in. What was committed without it is committed again.
+    pub(in crate::consumer) fn set_topic_id(&self, id: &TopicId) {
+        if self.topic.set((note(id), id.clone())).is_ok() {
+            self.tell_again();
+        }
+    }
+
+    /// What is committed beside its offsets.
+    pub(in crate::consumer) fn note(&self, client: &Client) -> Option<&str> {
+        self.topic.get().map(|(note, _)| note.as_str()).filter(|_| !client.context().are_notes_refused())
+    }
+
+    /// What is finished is committed once more, though the group has it.
+    pub(in crate::consumer) fn tell_again(&self) {
+        let _fenced = lock(&self.fenced);
+        self.to_commit.store(self.stored(), SeqCst);
+        self.committed.store(NONE, SeqCst);
+    }
+
+    /// What was to be read from here on is gone, up to where the log begins: there is nothing to wait for.
+    pub(in crate::consumer) fn pass_expired(&self, from: i64, to: i64) {
+        let _fenced = lock(&self.fenced);
+        if self.stored.compare_exchange(from, to, SeqCst, SeqCst).is_ok() {
+            self.to_commit.store(to, SeqCst);
+        }
+    }
+
+    /// Where a new lane of this partition begins.
+    pub(in crate::consumer) fn again(&self) -> Begin {
+        let (next, topic_id) = (self.stored(), self.topic_id().cloned());
+        Begin { next, topic_id, is_untold: self.uncommitted().is_some() }
     }
 
     pub(in crate::consumer) fn position(&self) -> i64 {
@@ -113,7 +158,7 @@ impl LaneHandle {
         let fenced = lock(&self.fenced);
         let Some(stored) = self.uncommitted().filter(|_| !*fenced) else { return };
         let (topic, partition) = &self.place;
-        if let Err(error) = store_offset(client, topic, *partition, stored) {
+        if let Err(error) = store_offset(client, topic, *partition, stored, self.note(client)) {
             let text = format_args!("{topic}/{partition}: offset {stored} was not stored again: {error:?}");
             client.context().errors.tell("store", text);
         }

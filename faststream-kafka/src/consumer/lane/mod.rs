@@ -81,7 +81,7 @@ fn hand_over(handle: &LaneHandle, client: &Client, next: i64) -> Result<(), Stal
     // Before it is tried: if the partition is just beginning again, it is stored after that.
     handle.stored.store(next, SeqCst);
     handle.to_commit.store(next, SeqCst);
-    match store_offset(client, topic, *partition, next) {
+    match store_offset(client, topic, *partition, next, handle.note(client)) {
         Ok(()) => Ok(()),
         // Lost, and not told yet; or beginning again.
         Err(
