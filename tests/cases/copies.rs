@@ -345,3 +345,55 @@ mod held_behind {
         assert_eq!(held, [1]);
     }
 }
+
+mod replayed {
+    use super::*;
+
+    #[subscriber(topic = "in", group = "first", retry(attempts = 1), on_error = DeadLetter)]
+    async fn first(_number: u64) -> Result<(), String> {
+        Err("bad".into())
+    }
+
+    #[subscriber(topic = "in-dlt", group = "second", retry(attempts = 1), dead_letter = "graves")]
+    async fn second(_number: u64) -> Result<(), String> {
+        Err("still bad".into())
+    }
+
+    /// The values of each header whose name begins so, by name.
+    fn headers(app: &TestApp, topic: &str, prefix: &str) -> Vec<(String, String)> {
+        let last = app.broker().records(topic).pop().expect("a record").1;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let all =
+            last.headers.iter().map(|(name, value)| (text(name), text(value.as_deref().unwrap_or_default())));
+        all.filter(|(name, _)| name.starts_with(prefix)).collect()
+    }
+
+    #[faststream::test]
+    async fn a_dead_letter_that_is_replayed_says_once_why_it_failed_the_last_time() {
+        let app = start(module_path!()).await;
+        let mut record = Outgoing::new("in", "1");
+        // From elsewhere, with what retry topics add, and a header of its own.
+        for (name, value) in [("retry-attempts", "7"), ("retry-original-topic", "else"), ("dlt-own", "kept")]
+        {
+            record.headers.push((name.into(), Some(value.into())));
+        }
+        app.append_record(record);
+        app.settle().await;
+        for _ in 0..5 {
+            let letter = app.broker().records("in-dlt").pop().expect("a dead letter").1;
+            app.append_record(Outgoing { headers: letter.headers, ..Outgoing::new("in", "1") });
+            app.settle().await;
+        }
+        for (topic, handler, offset) in [("in-dlt", "first", "5"), ("graves", "second", "5")] {
+            let said = headers(&app, topic, "dlt-");
+            let names: std::collections::BTreeSet<_> = said.iter().map(|(name, _)| name.clone()).collect();
+            assert_eq!((said.len(), names.len()), (11, 11), "ten of its own, one of the record: {said:?}");
+            let is = |name: &str, value: &str| said.contains(&(name.to_owned(), value.to_owned()));
+            assert!(
+                is("dlt-handler", handler) && is("dlt-original-offset", offset) && is("dlt-own", "kept"),
+                "{said:?}"
+            );
+            assert!(headers(&app, topic, "retry-").is_empty(), "{topic}");
+        }
+    }
+}

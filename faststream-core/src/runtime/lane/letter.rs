@@ -7,28 +7,42 @@ use super::slots::Failure;
 use super::stage::{cut, without_past};
 use crate::publish::{Outgoing, Partition};
 
+const TOPIC: &str = "dlt-original-topic";
+const PARTITION: &str = "dlt-original-partition";
+const OFFSET: &str = "dlt-original-offset";
+const TIMESTAMP: &str = "dlt-original-timestamp";
+const GROUP: &str = "dlt-consumer-group";
+const HANDLER: &str = "dlt-handler";
+const ATTEMPTS: &str = "dlt-attempts";
+const ERROR_TYPE: &str = "dlt-error-type";
+const ERROR_MESSAGE: &str = "dlt-error-message";
+const FAILED_AT: &str = "dlt-failed-at";
+const ALL: [&str; 10] =
+    [TOPIC, PARTITION, OFFSET, TIMESTAMP, GROUP, HANDLER, ATTEMPTS, ERROR_TYPE, ERROR_MESSAGE, FAILED_AT];
+
 impl LaneTask {
-    /// Same key and value, same partition number where it exists, the reason in the headers.
+    /// Same key and value, same partition number where it exists, the reason in the headers: once, of this failure, however
+    /// often the record was a dead letter or a retry copy before.
     pub(super) fn dead_letter(&self, offset: i64, attempt: u32, failure: &Failure) -> Outgoing {
         let slot = self.slots.get(offset).expect("only kept records are given up");
         let record = self.original(self.kept(slot));
-        let mut headers =
-            if self.stage.is_some() { without_past(&record) } else { record.to_owned_record().headers };
+        let mut headers = without_past(&record);
+        headers.retain(|(name, _)| !ALL.iter().any(|known| known.as_bytes() == name.as_ref()));
         let mut add = |name: &'static str, value: String| {
             headers.push((Bytes::from_static(name.as_bytes()), Some(value.into())));
         };
-        add("dlt-original-topic", record.topic.to_owned());
-        add("dlt-original-partition", record.partition.to_string());
-        add("dlt-original-offset", record.offset.to_string());
+        add(TOPIC, record.topic.to_owned());
+        add(PARTITION, record.partition.to_string());
+        add(OFFSET, record.offset.to_string());
         if let Some(timestamp) = record.timestamp {
-            add("dlt-original-timestamp", timestamp.to_string());
+            add(TIMESTAMP, timestamp.to_string());
         }
-        add("dlt-consumer-group", self.subscriber.group.to_string());
-        add("dlt-handler", self.subscriber.handler.to_string());
-        add("dlt-attempts", attempt.to_string());
-        add("dlt-error-type", failure.kind.to_owned());
-        add("dlt-error-message", cut(&failure.message).to_owned());
-        add("dlt-failed-at", self.context.now_ms().to_string());
+        add(GROUP, self.subscriber.group.to_string());
+        add(HANDLER, self.subscriber.handler.to_string());
+        add(ATTEMPTS, attempt.to_string());
+        add(ERROR_TYPE, failure.kind.to_owned());
+        add(ERROR_MESSAGE, cut(&failure.message).to_owned());
+        add(FAILED_AT, self.context.now_ms().to_string());
         Outgoing {
             topic: self.subscriber.dead_letter_topic(&self.topic),
             partition: Partition::IfExists(record.partition),
