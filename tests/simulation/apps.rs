@@ -44,6 +44,32 @@ pub(crate) mod by_key {
     }
 }
 
+pub(crate) mod copies_by_key {
+    use super::*;
+
+    #[subscriber(
+        topic = "in",
+        order = Key,
+        concurrency = 4,
+        retry(attempts = 2, backoff = "100ms..1s"),
+        on_error = DeadLetter,
+    )]
+    #[publisher(topic = "out")]
+    async fn handle(job: Job) -> Result<Job, Planned> {
+        job.hurry()
+    }
+}
+
+pub(crate) mod copies_by_partition {
+    use super::*;
+
+    #[subscriber(topic = "in", retry(attempts = 2, backoff = "100ms..1s", topics = ["2s"]), on_error = DeadLetter)]
+    #[publisher(topic = "out")]
+    async fn handle(job: Job) -> Result<Job, Planned> {
+        job.hurry()
+    }
+}
+
 pub(crate) mod unordered {
     use super::*;
 

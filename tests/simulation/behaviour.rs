@@ -55,6 +55,11 @@ impl Job {
         if random.fails(0.12) { Err(Planned) } else { Ok(self) }
     }
 
+    /// Takes no time, and fails now and then.
+    pub(crate) fn hurry(self) -> Result<Self, Planned> {
+        if random().fails(0.05) { Err(Planned) } else { Ok(self) }
+    }
+
     async fn fail_by(self, probability: f64) -> Result<Self, Planned> {
         let mut random = random();
         take_time(&mut random).await;

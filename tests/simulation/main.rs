@@ -20,7 +20,7 @@ use faststream::{DeadLetterGuard, GroupSettings, Publish};
 use self::behaviour::Job;
 
 /// How many simulations share the seeds.
-const SHARES: u64 = 15;
+const SHARES: u64 = 17;
 
 /// Runs one app's share of the seeds: no two apps get the same ones.
 fn share(number: u64, app: impl Fn() -> FastStream + Sync) -> Report {
@@ -53,6 +53,7 @@ fn app(module: &str) -> FastStream {
     let mut random = random_of_run();
     let settings = GroupSettings::new()
         .max_uncommitted(*random.pick(&[3, 10, 10_000]))
+        .max_unconfirmed(*random.pick(&[1, 3, 10_000, 10_000]))
         .max_in_flight(*random.pick(&[4, 16, 10_000]))
         .dead_letter_guard(*random.pick(&[
             None,
@@ -138,4 +139,14 @@ fn hooks_that_take_long_fail_and_panic() {
     share_of(11, || hooks::hooked(app("simulation::apps::hooked")), witness::watched(scenario()));
     let ran = hooks::RAN.each_ref().map(|ran| ran.load(std::sync::atomic::Ordering::Relaxed));
     assert!(ran.iter().all(|ran| *ran > 0), "each kind of hook ran: {ran:?}");
+}
+
+#[test]
+fn copies_on_their_way_in_key_order() {
+    share(15, || app("simulation::apps::copies_by_key"));
+}
+
+#[test]
+fn copies_on_their_way_in_partition_order() {
+    share(16, || app("simulation::apps::copies_by_partition"));
 }

@@ -92,3 +92,17 @@ fn a_brake_that_forgets_what_waits_behind_its_key_is_found() {
     let told = found(Planted::ForgetBrake, "simulation::apps::by_key", scenario());
     assert!(told.contains("records beyond the last commit, of"), "{told}");
 }
+
+#[test]
+fn refused_copies_published_again_each_by_itself_are_found_by_their_order() {
+    for app in ["simulation::apps::copies_by_partition", "simulation::apps::copies_by_key"] {
+        let told = found(Planted::RepublishAlone, app, scenario());
+        assert!(told.contains("promise 8:") && told.contains("refused"), "{told}");
+    }
+}
+
+#[test]
+fn a_key_that_a_failed_record_keeps_from_an_earlier_one_is_found() {
+    let told = found(Planted::KeepKey, "simulation::apps::by_key", scenario());
+    assert!(told.contains("is committed of") && told.contains("nothing is held"), "{told}");
+}

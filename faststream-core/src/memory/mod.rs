@@ -368,7 +368,8 @@ impl Producer for MemoryBroker {
         // Not `change`: no publish wakes the agenda.
         self.shared().change_by_clock(|state, shared| {
             state.ensure_topic(shared, &record.topic);
-            if !state.are_publishes_delayed() {
+            // None overtakes those that are late.
+            if !state.are_publishes_delayed() && state.delayed.is_empty() {
                 return Receipt::known(shared.append_to(state, record));
             }
             let (topic, (answer, receipt)) = (record.topic.to_string(), oneshot::channel());

@@ -140,12 +140,6 @@ impl Slot {
 impl State {
     /// Whether others of its line wait for it.
     fn keeps_turn(self) -> bool {
-        #[cfg(feature = "planted-bugs")]
-        if planted::is_planted(Planted::RepublishAlone)
-            && matches!(self, Self::Unpublished | Self::Republishing)
-        {
-            return false;
-        }
         !matches!(self, Self::Confirming | Self::Acking)
     }
 }

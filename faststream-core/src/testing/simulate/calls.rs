@@ -69,6 +69,7 @@ impl Account {
 
     pub(super) fn called(&mut self, report: &CallReport<'_>) {
         let CallReport { handler, lane, topic, partition, offset, attempt, outcome, .. } = *report;
+        let happened = self.number();
         let Some(account) = self.lanes.get_mut(&lane) else { return };
         let number = account.number;
         let letter = account.letter(offset, &self.evidence);
@@ -76,6 +77,7 @@ impl Account {
         let record = account.records.entry(offset).or_default();
         let known = record.open && record.attempts == attempt;
         record.end(outcome, &self.evidence, letter, step);
+        record.order.decided(happened);
         account.open = account.open.saturating_sub(1);
         account.expect_copies(offset, &mut self.evidence);
         if let Some(step) = step {
@@ -202,7 +204,10 @@ fn check_begin(
         if is_first && other > offset {
             return Some((Promise::Order, format!("offset {other} began before it")));
         }
-        if is_first && account.forbids(other, evidence) {
+        if account.is_refused(other, evidence) && other < offset {
+            return Some((Promise::Order, format!("offset {other} is before it, and its copy was refused")));
+        }
+        if (is_first || other < offset) && account.forbids(other, evidence) {
             let why = account.describe(other, evidence);
             return Some((Promise::Order, format!("offset {other} is before it: {why}")));
         }

@@ -54,6 +54,8 @@ pub(super) struct Account {
     pub(super) violation: Option<Violation>,
     pub(super) calls: u64,
     pub(super) records: u64,
+    /// What happened so far, for the order of copies.
+    pub(super) happened: u64,
 }
 
 #[derive(Debug)]
@@ -89,6 +91,7 @@ impl Checker {
             violation: None,
             calls: 0,
             records: 0,
+            happened: 0,
         }))
     }
 
@@ -142,8 +145,10 @@ impl Account {
                     format!("{}/{partition} has a record at {offset}{key}", record.topic)
                 });
                 self.came_to_stage(record);
+                self.copy_came(record);
             }
             Happening::Refused { record, error } => {
+                self.copy_refused(record);
                 if error.kind == crate::broker::PublishErrorKind::Permanent {
                     self.evidence.refused(record);
                 }

@@ -117,9 +117,18 @@ impl Evidence {
     }
 
     fn count(&mut self, record: &Outgoing) -> &mut Count {
+        self.copies.entry(Self::content(record)).or_default()
+    }
+
+    fn content(record: &Outgoing) -> Content {
         let letter = origin(record).map(|origin| Content::of_letter(&origin));
-        let content = letter.or_else(|| Self::step_of(record)).unwrap_or_else(|| Content::of(record));
-        self.copies.entry(content).or_default()
+        letter.or_else(|| Self::step_of(record)).unwrap_or_else(|| Content::of(record))
+    }
+
+    /// The only record that may have left this copy, if there is just one.
+    pub(super) fn only_claimant(&self, copy: &Outgoing) -> Option<Claimant> {
+        let mut expected = self.copies.get(&Self::content(copy))?.expected.iter();
+        expected.next().copied().filter(|_| expected.next().is_none())
     }
 
     /// Which step through retry topics this record is; `None` if it is none.

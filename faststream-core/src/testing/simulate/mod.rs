@@ -14,6 +14,7 @@ mod fleet;
 mod guarded;
 mod members;
 mod moments;
+mod order;
 mod past;
 mod promise;
 mod random;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::evidence::{Before, Content, Evidence};
+use super::order::CopyOrder;
 use crate::delivery::Outcome;
 use crate::verdict::Verdict;
 
@@ -25,6 +26,8 @@ pub(super) struct RecordAccount {
     /// Copies that may come of it while it is not finished.
     pub(super) may_leave: Vec<Content>,
     pub(super) finished: bool,
+    /// Where its copies are, for the order in which they come.
+    pub(super) order: CopyOrder,
     /// Finished by a copy that goes on: in a retry topic, or in the dead letters.
     pub(super) ended_in: Option<Copied>,
 }

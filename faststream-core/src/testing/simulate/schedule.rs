@@ -82,14 +82,14 @@ impl Run<'_> {
             return;
         }
         let fault = *self.random.pick(&on);
-        if !self.inject(fault).await {
+        if !self.inject(fault, &on).await {
             return;
         }
         *self.injected.entry(fault).or_default() += 1;
     }
 
     /// False if there is nothing to do it to.
-    async fn inject(&mut self, fault: Fault) -> bool {
+    async fn inject(&mut self, fault: Fault, on: &[Fault]) -> bool {
         let step = self.world.step;
         let instances = self.fleet.running.len();
         let instance = usize::try_from(self.random.below(instances as u64)).unwrap_or(0);
@@ -163,7 +163,7 @@ impl Run<'_> {
             }
             Fault::PublishErrors => broker.fail_publishes(times),
             Fault::PublishRefusals => self.refuse_publishes(&broker, times),
-            Fault::PublishDelays => broker.delay_publishes(long / 4),
+            Fault::PublishDelays => self.delay_publishes(&broker, long / 4, times, on),
             Fault::Disconnect => {
                 account().unsettle(long);
                 self.fleet.offline_until = self.fleet.offline_until.max(Instant::now() + long);
@@ -226,6 +226,16 @@ impl Run<'_> {
             (partitions < PARTITIONS).then(|| (Arc::clone(topic), partitions))
         };
         self.scenario.sources.iter().filter_map(move |(topic, _)| known(topic))
+    }
+
+    /// Some may be refused when they arrive: others are on their way by then.
+    fn delay_publishes(&mut self, broker: &MemoryBroker, duration: Duration, times: u32, on: &[Fault]) {
+        broker.delay_publishes(duration);
+        match self.random.below(4) {
+            0 if on.contains(&Fault::PublishErrors) => broker.fail_publishes(times * 2),
+            1 if on.contains(&Fault::PublishRefusals) => self.refuse_publishes(broker, times),
+            _ => {}
+        }
     }
 
     fn refuse_publishes(&mut self, broker: &MemoryBroker, times: u32) {
