@@ -6,37 +6,26 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
-mod cluster;
-mod measure;
+#[path = "../common/mod.rs"]
+mod common;
 
 use std::env;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use cluster::Cluster;
+use common::cluster::{Cluster, PARTITIONS};
+use common::measure::{Figures, Watch, print, print_ratios};
+use common::order::Order;
 use faststream::{FastStream, subscriber};
 use faststream_core::app::{Environment, Setting, StartOptions};
 use faststream_kafka::Kafka;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use faststream_kafka::rdkafka::message::Message;
-use measure::{Figures, Watch, median};
-use serde::Deserialize;
 
 /// Of one run.
-pub(crate) const MESSAGES: u64 = 1_000_000;
+const MESSAGES: u64 = 1_000_000;
 /// Of each side.
 const RUNS: usize = 7;
-
-#[derive(Debug, Deserialize)]
-struct Order {
-    id: u64,
-    user: String,
-    #[expect(dead_code, reason = "decoded, as in a service")]
-    kind: String,
-    amount: f64,
-    ok: bool,
-    ts: u64,
-}
 
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 static WATCH: Watch = Watch::new();
@@ -97,18 +86,14 @@ async fn pipeline(cluster: &Cluster, group: &str) -> Figures {
     WATCH.take()
 }
 
-fn print(side: &str, figures: Figures) {
-    println!("{side:<12} {:>10.0} msgs/s {:>6.0} CPU ns/msg", figures.rate, figures.cpu);
-}
-
 #[tokio::main]
 async fn main() {
     // `cargo test --benches` runs this, too: nothing to test.
     if !env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let cluster = Cluster::start().await;
-    println!("{MESSAGES} messages of 100 B, {} partitions, {}", cluster::PARTITIONS, cluster.name());
+    let cluster = Cluster::start(MESSAGES).await;
+    println!("{MESSAGES} messages of 100 B, {} partitions, {}", PARTITIONS, cluster.name());
     let (mut hand, mut service) = (Vec::new(), Vec::new());
     for run in 0..RUNS {
         hand.push(by_hand(&cluster, &format!("{}-by-hand-{run}", cluster.topic)).await);
@@ -116,7 +101,5 @@ async fn main() {
         service.push(pipeline(&cluster, &format!("{}-pipeline-{run}", cluster.topic)).await);
         print("faststream", service[run]);
     }
-    let ratio = |of: fn(&Figures) -> f64| median(service.iter().map(of)) / median(hand.iter().map(of));
-    println!("ratio_cpu_vs_recv_loop {:.2} x", ratio(|figures| figures.cpu));
-    println!("ratio_vs_recv_loop {:.2} x", ratio(|figures| figures.rate));
+    print_ratios("recv_loop", &service, &hand);
 }

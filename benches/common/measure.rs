@@ -52,13 +52,25 @@ impl Watch {
 }
 
 /// Of all living threads; Linux only, elsewhere 0.
-fn cpu_nanoseconds() -> u64 {
+pub(crate) fn cpu_nanoseconds() -> u64 {
     let Ok(threads) = fs::read_dir("/proc/self/task") else { return 0 };
     threads
         .flatten()
         .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
         .filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok())
         .sum()
+}
+
+/// Prints what one run of a side needed.
+pub(crate) fn print(side: &str, figures: Figures) {
+    println!("{side:<16} {:>10.0} msgs/s {:>6.0} CPU ns/msg", figures.rate, figures.cpu);
+}
+
+/// Prints how the medians of one side compare with those of another.
+pub(crate) fn print_ratios(name: &str, side: &[Figures], other: &[Figures]) {
+    let ratio = |of: fn(&Figures) -> f64| median(side.iter().map(of)) / median(other.iter().map(of));
+    println!("ratio_cpu_vs_{name} {:.2} x", ratio(|figures| figures.cpu));
+    println!("ratio_vs_{name} {:.2} x", ratio(|figures| figures.rate));
 }
 
 /// The middle of the values.

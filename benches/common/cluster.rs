@@ -1,16 +1,17 @@
-//! The brokers of the benchmark, with a topic of a million orders: librdkafka's mock cluster, or a real one.
+//! The brokers of the benchmark, with a topic of orders: librdkafka's mock cluster, or a real one.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{env, thread};
 
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use faststream_kafka::rdkafka::client::DefaultClientContext;
+use faststream_kafka::rdkafka::consumer::{BaseConsumer, Consumer as _};
 use faststream_kafka::rdkafka::mocking::MockCluster;
 use faststream_kafka::rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 
-use crate::MESSAGES;
+use super::order::Order;
 
 pub(crate) const PARTITIONS: i32 = 4;
 
@@ -24,19 +25,25 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("statistics.interval.ms", "2000"),
 ];
 
+/// Settings of the hand-written producers: ours.
+pub(crate) const PRODUCER: &[(&str, &str)] =
+    &[("enable.idempotence", "true"), ("acks", "all"), ("linger.ms", "5"), ("partitioner", "murmur2_random")];
+
 /// The brokers, and the topic to read.
 pub(crate) struct Cluster {
     mock: Option<MockCluster<'static, DefaultProducerContext>>,
     pub(crate) address: String,
     pub(crate) topic: String,
+    /// How many orders it has.
+    pub(crate) messages: u64,
 }
 
 impl Cluster {
     /// Takes the brokers of `KAFKA_BROKERS`, else a mock cluster, and writes the topic.
-    pub(crate) async fn start() -> Self {
+    pub(crate) async fn start(messages: u64) -> Self {
         let cluster = match env::var("KAFKA_BROKERS") {
-            Ok(address) => Self::real(address).await,
-            Err(_) => Self::mock(),
+            Ok(address) => Self::real(address, messages).await,
+            Err(_) => Self::mock(messages),
         };
         cluster.fill();
         cluster
@@ -61,22 +68,52 @@ impl Cluster {
         settings
     }
 
-    fn mock() -> Self {
+    /// Makes another topic, with as many partitions.
+    pub(crate) async fn topic(&self, name: &str) -> String {
+        let topic = format!("{}-{name}", self.topic);
+        match &self.mock {
+            Some(mock) => mock.create_topic(&topic, PARTITIONS, 1).expect("a topic"),
+            None => create(&self.address, &topic).await,
+        }
+        topic
+    }
+
+    /// Whether each partition keeps 5 MiB, and no more.
+    pub(crate) fn is_mock(&self) -> bool {
+        self.mock.is_some()
+    }
+
+    /// Waits until a topic has so many records.
+    pub(crate) fn has(&self, topic: &str, records: u64) {
+        let mut config = ClientConfig::new();
+        let consumer: BaseConsumer = config
+            .set("bootstrap.servers", &self.address)
+            .set("group.id", "has")
+            .create()
+            .expect("a consumer");
+        let until = Instant::now() + Duration::from_secs(60);
+        let there = || -> i64 {
+            let end = |partition| consumer.fetch_watermarks(topic, partition, Duration::from_secs(10));
+            (0..PARTITIONS).map(|partition| end(partition).expect("an answer").1).sum()
+        };
+        while there() < i64::try_from(records).expect("fits") {
+            assert!(Instant::now() < until, "{topic} has {} records of {records}", there());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn mock(messages: u64) -> Self {
         let mock = MockCluster::new(1).expect("a mock cluster");
         mock.create_topic("orders", PARTITIONS, 1).expect("a topic");
         let address = mock.bootstrap_servers();
-        Self { mock: Some(mock), address, topic: "orders".into() }
+        Self { mock: Some(mock), address, topic: "orders".into(), messages }
     }
 
-    async fn real(address: String) -> Self {
+    async fn real(address: String, messages: u64) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
         let topic = format!("faststream-bench-{now}");
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", &address).create().expect("an admin client");
-        let new = NewTopic::new(&topic, PARTITIONS, TopicReplication::Fixed(1));
-        let created = admin.create_topics([&new], &AdminOptions::new()).await.expect("an answer");
-        created.into_iter().next().expect("one topic").expect("the topic is created");
-        Self { mock: None, address, topic }
+        create(&address, &topic).await;
+        Self { mock: None, address, topic, messages }
     }
 
     fn fill(&self) {
@@ -87,11 +124,12 @@ impl Cluster {
             config.set("compression.codec", "zstd").set("batch.num.messages", "3000").set("linger.ms", "500");
         }
         let producer: BaseProducer = config.create().expect("a producer");
-        for id in 0..MESSAGES {
-            let payload = order(id);
+        for id in 0..self.messages {
+            let order = Order::new(id);
+            let payload = serde_json::to_vec(&order).expect("JSON");
             let key = format!("key-{:06}", id % 100_000);
-            let partition = i32::try_from(id % 4).expect("less than 4");
-            let mut record = BaseRecord::to(&self.topic).payload(&payload).key(&key).partition(partition);
+            let mut record =
+                BaseRecord::to(&self.topic).payload(&payload).key(&key).partition(order.partition());
             while let Err((_, refused)) = producer.send(record) {
                 producer.poll(Duration::from_millis(20));
                 record = refused;
@@ -101,18 +139,15 @@ impl Cluster {
         for partition in 0..PARTITIONS {
             let range = producer.client().fetch_watermarks(&self.topic, partition, Duration::from_secs(10));
             let (low, high) = range.expect("an answer");
-            assert_eq!((high - low) * i64::from(PARTITIONS), i64::try_from(MESSAGES).expect("fits"));
+            assert_eq!((high - low) * i64::from(PARTITIONS), i64::try_from(self.messages).expect("fits"));
         }
     }
 }
 
-/// About 100 B.
-fn order(id: u64) -> String {
-    format!(
-        r#"{{"id":{:010},"user":"u{:06}","kind":"created","amount":{}.25,"ok":true,"ts":17000000{:05}}}"#,
-        1_000_000_000 + id,
-        (id * 7919) % 1_000_000,
-        100_000 + (id * 31) % 900_000,
-        id % 100_000
-    )
+async fn create(address: &str, topic: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", address).create().expect("an admin client");
+    let new = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1));
+    let created = admin.create_topics([&new], &AdminOptions::new()).await.expect("an answer");
+    created.into_iter().next().expect("one topic").expect("the topic is created");
 }
