@@ -13,3 +13,4 @@ mod log_lines;
 mod logs;
 mod plain;
 mod stops;
+mod values;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::outgoing::timestamp_fault;
 use super::{EncodeError, IntoPayload, Outgoing, Partition, Publish};
 
 /// What can be published: a value that is [`IntoPayload`], or a [`Publish`] of one.
@@ -14,7 +15,7 @@ pub trait IntoOutgoing {
     /// Encodes it.
     ///
     /// # Errors
-    /// If it cannot be encoded, or its partition or timestamp is negative.
+    /// If it cannot be encoded, its partition is negative, or its timestamp is not after 1970.
     fn into_outgoing(self, topic: Arc<str>) -> Result<Outgoing, EncodeError>;
 }
 
@@ -29,12 +30,12 @@ impl<T: IntoPayload> IntoOutgoing for T {
 impl<T: IntoPayload> IntoOutgoing for Publish<T> {
     fn into_outgoing(self, topic: Arc<str>) -> Result<Outgoing, EncodeError> {
         let Self { value, key, headers, partition, timestamp } = self;
-        // A client takes -1 as `any` and `now`: that would be another record than the one that was asked for.
+        // A client takes -1 as `any`, and 0 as `now`: that would be another record than the one that was asked for.
         if let Some(partition) = partition.filter(|partition| *partition < 0) {
             return Err(EncodeError::new::<T>(format!("there is no partition {partition}")));
         }
-        if let Some(timestamp) = timestamp.filter(|timestamp| *timestamp < 0) {
-            return Err(EncodeError::new::<T>(format!("the timestamp {timestamp} is before 1970")));
+        if let Some(fault) = timestamp.and_then(timestamp_fault) {
+            return Err(EncodeError::new::<T>(fault));
         }
         Ok(Outgoing {
             topic,

@@ -5,6 +5,7 @@ use std::any::type_name;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::finite::{NotingNulls, not_finite};
 use crate::delivery::{Json, Raw, Text};
 
 /// A value that can be published: any `Serialize` type is JSON; `Json<T>`, `Text`, `Raw` name their codec.
@@ -22,7 +23,7 @@ pub trait IntoPayload {
     /// Encodes it.
     ///
     /// # Errors
-    /// If the value cannot be encoded, as a map whose keys are no strings in JSON.
+    /// If the value cannot be encoded: in JSON a map whose keys are no strings, NaN, an infinity.
     fn into_payload(self) -> Result<Bytes, EncodeError>;
 }
 
@@ -91,7 +92,18 @@ impl IntoPayload for &Raw {
 }
 
 fn json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, EncodeError> {
-    serde_json::to_vec(value).map(Bytes::from).map_err(|error| EncodeError::new::<T>(error.to_string()))
+    let (mut payload, mut nulls) = (Vec::with_capacity(128), NotingNulls::default());
+    let mut serializer = serde_json::Serializer::with_formatter(&mut payload, &mut nulls);
+    value.serialize(&mut serializer).map_err(|error| EncodeError::new::<T>(error.to_string()))?;
+    // Written as `null`, it would be another value, which a reader of the same type cannot decode.
+    if nulls.has_null
+        && let Some(number) = not_finite(value)
+    {
+        return Err(EncodeError::new::<T>(format!(
+            "{number}, which JSON cannot express: give an `Option`, or another number"
+        )));
+    }
+    Ok(payload.into())
 }
 
 #[cfg(test)]

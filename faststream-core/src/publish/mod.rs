@@ -1,5 +1,6 @@
 //! Publishing: what a record on its way to the broker is, and the handle that users publish with.
 
+mod finite;
 mod into_bytes;
 mod into_outgoing;
 mod into_payload;

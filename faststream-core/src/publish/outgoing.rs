@@ -23,6 +23,10 @@ pub struct Outgoing {
     pub timestamp: Option<i64>,
 }
 
+/// The end of the year 2100. Brokers refuse much earlier ones (`message.timestamp.after.max.ms`, an hour), by a clock
+/// that no test has.
+const LATEST: i64 = 4_133_980_799_999;
+
 /// Which partition a record goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Partition {
@@ -49,19 +53,43 @@ impl Outgoing {
         }
     }
 
-    /// Whether any backend can write it: a header's name that contains a NUL byte would be read up to there.
+    /// Whether any backend can write it as it is: a header's name that contains a NUL byte would be read up to there,
+    /// and a client takes the timestamp 0 as "now".
     ///
     /// # Errors
     /// If none can, whatever the broker says.
     pub fn check(&self) -> Result<(), PublishError> {
+        self.check_headers()?;
+        match self.timestamp.and_then(timestamp_fault) {
+            Some(fault) => Err(self.permanent(fault)),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_headers(&self) -> Result<(), PublishError> {
         let Some((name, _)) = self.headers.iter().find(|(name, _)| name.contains(&0)) else { return Ok(()) };
-        Err(PublishError {
-            kind: PublishErrorKind::Permanent,
-            topic: self.topic.to_string(),
-            message: format!(
-                "the header name `{}` contains a NUL byte, and would be read up to there: choose a name without",
-                name.escape_ascii()
-            ),
-        })
+        Err(self.permanent(format!(
+            "the header name `{}` contains a NUL byte, and would be read up to there: choose a name without",
+            name.escape_ascii()
+        )))
+    }
+
+    /// It can never be written.
+    fn permanent(&self, message: String) -> PublishError {
+        PublishError { kind: PublishErrorKind::Permanent, topic: self.topic.to_string(), message }
+    }
+}
+
+/// Why a timestamp cannot be written as it is.
+pub(super) fn timestamp_fault(timestamp: i64) -> Option<String> {
+    match timestamp {
+        ..0 => Some(format!("the timestamp {timestamp} is before 1970: leave it out, or set another one")),
+        0 => Some(
+            "the timestamp 0 would be written as the present time: leave it out, or set another one".into(),
+        ),
+        1..=LATEST => None,
+        _ => Some(format!(
+            "the timestamp {timestamp} is after the year 2100: give milliseconds since 1970, or leave it out"
+        )),
     }
 }

@@ -1,13 +1,12 @@
 //! How a test publishes, and to which of the app's brokers.
 
-use std::any::type_name;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::TestApp;
 use crate::memory::MemoryBroker;
-use crate::publish::Outgoing;
+use crate::publish::{IntoPayload, Outgoing};
 use crate::subscriber::{Source, Subscriber};
 
 impl TestApp {
@@ -38,9 +37,9 @@ impl TestApp {
     /// As [`publish`](Self::publish).
     #[track_caller]
     pub fn append<T: Serialize + ?Sized>(&self, topic: &str, value: &T) {
-        match serde_json::to_vec(value) {
+        match value.into_payload() {
             Ok(payload) => self.append_record(Outgoing::new(topic, payload)),
-            Err(error) => panic!("a `{}` for {topic} cannot be encoded: {error}", type_name::<T>()),
+            Err(error) => panic!("for {topic}: {error}"),
         }
     }
 
