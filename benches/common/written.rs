@@ -31,15 +31,15 @@ impl Faults {
             .set("fetch.queue.backoff.ms", "10")
             .create()
             .expect("a consumer");
-        let mut list = TopicPartitionList::new();
+        let mut places = TopicPartitionList::new();
         let mut left = 0;
         for partition in 0..PARTITIONS {
             let range = consumer.fetch_watermarks(topic, partition, Duration::from_secs(10));
             let (low, high) = range.expect("an answer");
-            list.add_partition_offset(topic, partition, Offset::Offset(low)).expect("an offset");
+            places.add_partition_offset(topic, partition, Offset::Offset(low)).expect("an offset");
             left += high - low;
         }
-        consumer.assign(&list).expect("assigned");
+        consumer.assign(&places).expect("assigned");
         let mut faults = Self::default();
         let mut seen = vec![false; usize::try_from(orders).expect("fits")];
         let mut last = vec![None; usize::try_from(PARTITIONS).expect("fits")];

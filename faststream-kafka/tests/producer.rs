@@ -9,6 +9,7 @@ use bytes::Bytes;
 use faststream_core::broker::{Broker, Producer, PublishError, PublishErrorKind};
 use faststream_core::publish::{Outgoing, Partition};
 use faststream_kafka::Kafka;
+use futures_util::FutureExt;
 use rdkafka::message::{Headers, Message, Timestamp};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use support::{Cluster, within};
@@ -139,6 +140,81 @@ async fn what_heals_is_retried_below_and_never_seen() {
     ];
     cluster.mock.request_errors(RDKafkaApiKey::Produce, &errors);
     within(20, producer.enqueue(record("x"))).await.expect("published");
+}
+
+/// Ten records of one batch: what became of each, and what was written.
+async fn batch_of_ten(cluster: &Cluster, errors: &[RDKafkaRespErr]) -> Vec<Result<i64, PublishErrorKind>> {
+    let producer = cluster.kafka().property("linger.ms", "200").producer().expect("a producer");
+    within(10, producer.enqueue(record("first"))).await.expect("connected");
+    cluster.mock.request_errors(RDKafkaApiKey::Produce, errors);
+    let receipts: Vec<_> = (0..10).map(|number| producer.enqueue(record(&number.to_string()))).collect();
+    // A flush waits for what is sent again, too.
+    within(20, producer.flush()).await;
+    let mut ends = Vec::new();
+    for receipt in receipts {
+        let end = receipt.now_or_never().expect("answered before the flush ends");
+        ends.push(end.map(|published| published.offset).map_err(|error| error.kind));
+    }
+    ends
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_is_sent_again_record_by_record_and_only_then_judged() {
+    const FINE: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+    for error in [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+    ] {
+        let cluster = Cluster::with_topic(TOPIC, 1);
+        let ends = batch_of_ten(&cluster, &[error]).await;
+        assert_eq!(ends, (1..=10).map(Ok).collect::<Vec<_>>(), "{error:?}: all written, in order");
+        let read = cluster.read(TOPIC, 0, 11);
+        let written: Vec<_> = read.iter().skip(1).map(|record| record.payload().unwrap().to_vec()).collect();
+        let expected: Vec<_> = (0..10).map(|number| number.to_string().into_bytes()).collect();
+        assert_eq!(written, expected, "{error:?}");
+
+        let ends = batch_of_ten(&cluster, &[error, FINE, FINE, error]).await;
+        let refused = ends.iter().filter(|end| end.is_err()).count();
+        assert_eq!(
+            (refused, ends[2]),
+            (1, Err(PublishErrorKind::Permanent)),
+            "{error:?}: alone the third is judged"
+        );
+    }
+}
+
+#[tokio::test]
+async fn new_records_line_up_behind_those_of_a_refused_batch() {
+    let cluster = Cluster::with_topic(TOPIC, 1);
+    let producer = cluster.kafka().property("linger.ms", "20").producer().unwrap();
+    within(10, producer.enqueue(record("first"))).await.expect("connected");
+    cluster
+        .mock
+        .request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 3]);
+    // Many batches, while the first ones are refused.
+    let mut receipts = Vec::new();
+    for number in 0..400 {
+        receipts.push(producer.enqueue(record(&number.to_string())));
+        if number % 20 == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    let mut refused = 0;
+    let mut offsets = Vec::new();
+    for receipt in receipts {
+        match within(20, receipt).await {
+            Ok(published) => offsets.push(published.offset),
+            Err(_) => refused += 1,
+        }
+    }
+    // The second and third error may meet a record alone.
+    assert!(refused <= 2, "{refused} are refused");
+    assert_eq!(offsets.len(), 400 - refused);
+    let passed = offsets.windows(2).filter(|pair| pair[1] < pair[0]).count();
+    // What was in the pipeline when a batch was refused may pass it, a batch or two; nothing later.
+    assert!(passed <= 3, "{passed} steps back in {offsets:?}");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod at_join;
 mod event;
 mod lane;
 mod producer;
+mod receipt;
 mod request;
 mod topics;
 
@@ -22,7 +23,8 @@ use std::sync::Arc;
 pub use at_join::AtJoin;
 pub use event::{Command, CommitClass, CommitError, CommitReport, Epoch, Event, Remedy, RevocationId, Stale};
 pub use lane::{Lane, LateStore};
-pub use producer::{Producer, PublishError, PublishErrorKind, Published, Receipt};
+pub use producer::{Producer, PublishError, PublishErrorKind, Published};
+pub use receipt::{Answer, Receipt};
 pub(crate) use request::selects;
 pub use request::{GroupRequest, PatternRequest};
 pub use topics::{TopicFault, TopicProblem, TopicPurpose, TopicRequest};

@@ -1,12 +1,6 @@
-//! How records are published, and how their confirmation is awaited.
+//! How records are published.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use tokio::sync::oneshot;
-
-use super::BoxFuture;
+use super::{BoxFuture, Receipt};
 use crate::publish::Outgoing;
 
 /// Publishes records. Shared by all of the process.
@@ -52,59 +46,4 @@ pub enum PublishErrorKind {
     Denied,
     /// The record itself can never be published: its size, encoding or headers. Only another call can help.
     Permanent,
-}
-
-/// Resolves when the broker confirmed the record or refused it. Costs no boxed future.
-#[derive(Debug)]
-pub struct Receipt(Inner);
-
-#[derive(Debug)]
-enum Inner {
-    Known(Option<Result<Published, PublishError>>),
-    Waiting { answer: oneshot::Receiver<Result<Published, PublishError>>, topic: String },
-}
-
-impl Receipt {
-    /// The result is known already.
-    #[must_use]
-    pub fn known(result: Result<Published, PublishError>) -> Self {
-        Self(Inner::Known(Some(result)))
-    }
-
-    /// The result comes by `answer`; a sender that is dropped counts as refused, and may be tried again.
-    #[must_use]
-    pub fn waiting(topic: String, answer: oneshot::Receiver<Result<Published, PublishError>>) -> Self {
-        Self(Inner::Waiting { answer, topic })
-    }
-}
-
-impl Receipt {
-    /// The result, if it was known at once. No waker is registered.
-    pub(crate) fn take_known(&mut self) -> Option<Result<Published, PublishError>> {
-        match &mut self.0 {
-            Inner::Known(result) => result.take(),
-            Inner::Waiting { .. } => None,
-        }
-    }
-}
-
-impl Future for Receipt {
-    type Output = Result<Published, PublishError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.get_mut().0 {
-            Inner::Known(result) => {
-                Poll::Ready(result.take().expect("a receipt is not polled after its end"))
-            }
-            Inner::Waiting { answer, topic } => Pin::new(answer).poll(cx).map(|answer| {
-                answer.unwrap_or_else(|_| {
-                    Err(PublishError {
-                        kind: PublishErrorKind::Retriable,
-                        topic: std::mem::take(topic),
-                        message: "the producer ended before the broker answered".into(),
-                    })
-                })
-            }),
-        }
-    }
 }

@@ -272,6 +272,7 @@ impl Shared {
             self.tell(&Happening::Refused { record: &record, error: &error });
             return Err(error);
         }
+        record.check()?;
         let log = state.log_for(&record)?;
         Ok(self.append_in(&log, record))
     }
@@ -282,7 +283,7 @@ impl Shared {
             return;
         }
         for (record, answer) in std::mem::take(&mut state.delayed) {
-            let _ = answer.send(self.append_to(state, record));
+            answer.give(self.append_to(state, record));
         }
         state.flushes.clear();
     }
@@ -372,9 +373,9 @@ impl Producer for MemoryBroker {
             if !state.are_publishes_delayed() && state.delayed.is_empty() {
                 return Receipt::known(shared.append_to(state, record));
             }
-            let (topic, (answer, receipt)) = (record.topic.to_string(), oneshot::channel());
+            let (answer, receipt) = Receipt::waiting(Arc::clone(&record.topic));
             state.delayed.push((record, answer));
-            Receipt::waiting(topic, receipt)
+            receipt
         })
     }
 

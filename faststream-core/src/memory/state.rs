@@ -14,7 +14,7 @@ use super::lane::Cell;
 use super::log::PartitionLog;
 use super::partitioner::partition_of;
 use crate::broker::{
-    AtJoin, Epoch, Event, GroupRequest, PublishError, PublishErrorKind, Published, RevocationId,
+    Answer, AtJoin, Epoch, Event, GroupRequest, PublishError, PublishErrorKind, RevocationId,
 };
 use crate::publish::{Outgoing, Partition};
 
@@ -30,7 +30,7 @@ pub(super) struct State {
     pub(super) agenda: BTreeMap<(Instant, u64), Due>,
     pub(super) faults: Faults,
     /// Published, and on its way for longer than a moment.
-    pub(super) delayed: Vec<(Outgoing, oneshot::Sender<Result<Published, PublishError>>)>,
+    pub(super) delayed: Vec<(Outgoing, Answer)>,
     /// Those who wait until all of it has arrived: dropped then.
     pub(super) flushes: Vec<oneshot::Sender<()>>,
     /// Partitions of a topic that is made by being used.
@@ -188,7 +188,7 @@ impl State {
 
     /// Where a record goes.
     pub(super) fn log_for(&mut self, record: &Outgoing) -> Result<Arc<PartitionLog>, PublishError> {
-        record.check()?;
+        record.check_headers()?;
         let logs = &self.topics[&record.topic];
         let exists = |partition: i32| usize::try_from(partition).ok().filter(|index| *index < logs.len());
         let by_key = |round_robin: &mut usize| {

@@ -4,6 +4,7 @@
 mod admin;
 mod batch;
 mod client;
+mod events;
 mod headers;
 #[cfg(test)]
 mod properties;
@@ -12,6 +13,7 @@ mod queue;
 pub(crate) use admin::{AdminQueue, Answer, End, TopicId};
 pub(crate) use batch::{Batch, Damage};
 pub(crate) use client::{commit, committed_metadata, fatal_error, position, store_offset};
+pub(crate) use events::{Delivered, Event, Events, Sent};
 pub(crate) use headers::add_header;
 #[cfg(test)]
 pub(crate) use properties::property_names;

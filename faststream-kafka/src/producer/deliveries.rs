@@ -1,12 +1,12 @@
-//! What the client calls back: the end of each record, errors, log lines. It only records what happened.
+//! The end of each record, errors, log lines.
 //!
-//! Whoever listens to log lines, or waits for a receipt, may panic in here: a call that unwound into the client would lose
-//! the answers that it has not told yet.
+//! Whoever listens to log lines, or waits for a receipt, may panic in here: each record is told on its own.
 
 use std::sync::Arc;
 
-use faststream_core::broker::{PublishError, Published};
-use faststream_core::publish::Outgoing;
+use bytes::Bytes;
+use faststream_core::broker::{Answer, Published};
+use faststream_core::publish::{Outgoing, Partition};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -14,44 +14,46 @@ use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::ProducerContext;
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientConfig, error::KafkaResult};
-use tokio::sync::oneshot;
 
+use super::alone::InLine;
 use super::queued::Pass;
-use super::refusal::refused;
+use super::refusal::{Refused, is_of_a_batch};
 use super::state::State;
 use super::{Client, contained};
+use crate::native::{Delivered, Event, Sent};
 
 /// What travels with a record through the client.
 #[derive(Debug)]
-pub(super) struct Ticket {
-    answer: oneshot::Sender<Result<Published, PublishError>>,
-    /// What to send if the wished partition does not exist.
-    pub(super) instead: Option<Outgoing>,
-    /// The record's, for what is said when it is refused. Not read from the message: the safe interface panics at header
-    /// names that are no UTF-8, and the producer's thread would be gone.
-    size: usize,
+pub(crate) struct Ticket {
+    answer: Answer,
+    /// The wished partition may not exist: the key chooses another one then.
+    may_go_by_key: bool,
+    /// Its place among the records that are sent alone.
+    pub(super) line: Option<InLine>,
     /// Counts it for `flush` until it is answered.
-    _pass: Arc<Pass>,
+    pub(super) pass: Arc<Pass>,
 }
 
 impl Ticket {
-    pub(super) fn new(
-        answer: oneshot::Sender<Result<Published, PublishError>>,
-        size: usize,
-        pass: Arc<Pass>,
-    ) -> Box<Self> {
-        Box::new(Self { answer, instead: None, size, _pass: pass })
+    pub(super) fn new(answer: Answer, partition: Partition, pass: Arc<Pass>) -> Self {
+        let may_go_by_key = matches!(partition, Partition::IfExists(_));
+        Self { answer, may_go_by_key, line: None, pass }
     }
 
-    pub(super) fn answer(self, result: Result<Published, PublishError>) {
-        // Nobody may want to know.
-        let _ = self.answer.send(result);
+    /// Whether it is the first time that the key is to choose instead.
+    pub(super) fn goes_by_key(&mut self) -> bool {
+        std::mem::take(&mut self.may_go_by_key)
+    }
+
+    pub(super) fn refuse(self, refused: &Refused<'_>) {
+        let error = refused.error(self.answer.topic());
+        self.answer.give(Err(error));
     }
 }
 
 /// The context of one client.
 #[derive(Debug)]
-pub(super) struct Deliveries {
+pub(crate) struct Deliveries {
     state: Arc<State>,
 }
 
@@ -76,35 +78,126 @@ impl ClientContext for Deliveries {
     }
 }
 
+/// What the client still has when it is dropped; all else comes as [`Event`]s.
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = Box<Ticket>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
-        // A ticket that is dropped on the way tells that its record may be sent again.
-        contained::panics(|| self.delivered(result, ticket));
-    }
-}
-
-impl Deliveries {
-    fn delivered(&self, result: &DeliveryResult<'_>, mut ticket: Box<Ticket>) {
-        #[cfg(test)]
-        self.state.bugs.strike(super::bugs::Place::Delivery);
-        match result {
+        contained::panics(|| match result {
             Ok(message) => {
-                ticket.answer(Ok(Published { partition: message.partition(), offset: message.offset() }));
+                let published = Published { partition: message.partition(), offset: message.offset() };
+                ticket.answer.give(Ok(published));
             }
             Err((error, message)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                match ticket.instead.take() {
-                    Some(by_key) if code == RDKafkaErrorCode::UnknownPartition => {
-                        self.state.send_again(by_key, ticket);
+                ticket.refuse(&Refused { code, size: message.payload_len(), reason: "" });
+            }
+        });
+    }
+}
+
+impl State {
+    /// Handles what a client reports. Returns the records of a batch that was refused as a whole: they are to be sent
+    /// again alone, before any of them is judged. `is_alone` if each record was a batch of its own.
+    pub(super) fn handle(&self, event: Event, is_alone: bool) -> Vec<(Outgoing, Box<Ticket>)> {
+        match event {
+            Event::Delivered(delivered) => return self.delivered(delivered, is_alone),
+            Event::Error(code, reason) => {
+                contained::panics(|| self.error(&KafkaError::Global(code), &reason));
+            }
+            Event::Log(level, facility, line) => {
+                contained::panics(|| self.errors.client_log(level, &facility, &line));
+            }
+            Event::Other => {}
+        }
+        Vec::new()
+    }
+
+    fn delivered(&self, delivered: Delivered, is_alone: bool) -> Vec<(Outgoing, Box<Ticket>)> {
+        let is_a_batch = !is_alone && delivered.len() > 1;
+        let mut batch = Vec::new();
+        delivered.each(|sent, ticket| {
+            // A ticket that is dropped on the way tells that its record may be sent again.
+            contained::panics(|| {
+                #[cfg(test)]
+                self.bugs.strike(super::bugs::Place::Delivery);
+                match sent.error() {
+                    None => {
+                        let published = Published { partition: sent.partition(), offset: sent.offset() };
+                        ticket.answer.give(Ok(published));
                     }
-                    _ => {
-                        let error = refused(code, message.topic(), ticket.size);
-                        ticket.answer(Err(error));
+                    Some(code) if is_a_batch && is_of_a_batch(code) => {
+                        batch.push((code, sent.reason(), sent.record(&ticket), ticket));
                     }
+                    Some(code) => self.refused(code, &sent, ticket),
                 }
+            });
+        });
+        self.apart(batch)
+    }
+
+    fn refused(&self, code: RDKafkaErrorCode, sent: &Sent<'_>, mut ticket: Box<Ticket>) {
+        let record = sent.record(&ticket);
+        if code == RDKafkaErrorCode::UnknownPartition && ticket.goes_by_key() {
+            return self.send_again(Outgoing { partition: Partition::ByKey, ..record }, ticket);
+        }
+        ticket.refuse(&Refused { code, size: size(&record), reason: &sent.reason() });
+    }
+
+    /// Of a batch that was refused: a broker that names the records at fault has judged them, and them alone.
+    fn apart(
+        &self,
+        batch: Vec<(RDKafkaErrorCode, String, Outgoing, Box<Ticket>)>,
+    ) -> Vec<(Outgoing, Box<Ticket>)> {
+        let Some((code, _, first, _)) = batch.first() else { return Vec::new() };
+        let another = RDKafkaErrorCode::InvalidDifferentRecord;
+        let are_named = batch.iter().any(|(code, ..)| *code == another);
+        let bytes: usize = batch.iter().map(|(.., record, _)| size(record)).sum();
+        let cure = match code {
+            RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge => {
+                "; set batch.size of the producer below max.message.bytes of the topic, and batches pass again"
+            }
+            _ => "",
+        };
+        self.errors.tell(
+            &format!("batch {}", first.topic),
+            format_args!(
+                "topic {}: the broker refused a batch of {} records with {bytes} bytes: {code:?}; that says nothing of one \
+                 record: each is sent again alone{cure}",
+                first.topic,
+                batch.len(),
+            ),
+        );
+        let mut apart = Vec::with_capacity(batch.len());
+        for (code, reason, record, ticket) in batch {
+            if are_named && code != another {
+                ticket.refuse(&Refused { code, size: size(&record), reason: &reason });
+            } else {
+                apart.push((record, ticket));
             }
         }
+        apart
     }
+}
+
+impl Sent<'_> {
+    /// The record as it was sent, to the partition that it was sent to.
+    fn record(&self, ticket: &Ticket) -> Outgoing {
+        Outgoing {
+            topic: Arc::clone(ticket.answer.topic()),
+            partition: Partition::Exactly(self.partition()),
+            key: self.key(),
+            payload: self.payload(),
+            headers: self.headers(),
+            timestamp: self.timestamp(),
+        }
+    }
+}
+
+/// What counts for the limits of a record's size.
+pub(super) fn size(record: &Outgoing) -> usize {
+    let headers = record.headers.iter();
+    let headers =
+        headers.map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len)).sum::<usize>();
+    headers + record.key.as_ref().map_or(0, Bytes::len) + record.payload.as_ref().map_or(0, Bytes::len)
 }

@@ -8,24 +8,28 @@ use std::time::{Duration, Instant};
 use rdkafka::producer::Producer as _;
 
 use super::deliveries::Deliveries;
-use super::{Client, Shared, contained};
+use super::{Live, Shared, contained};
 
-/// How long one turn listens for reports; they are served as they come.
-const TURN: Duration = Duration::from_millis(50);
+/// How long one turn listens for reports. They are served as they come: this is the net below them.
+const TURN: Duration = Duration::from_secs(1);
+/// Reports that are served before anything else is looked at.
+const MOST: usize = 64;
+/// How long the last client waits for whoever is about to let go of it.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The first pause between two replacements, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 struct Keeper {
     shared: Arc<Shared>,
-    client: Arc<Client>,
+    live: Live,
     born: Instant,
     /// How old a fatal client has to be before it is replaced.
     pause: Duration,
 }
 
 /// Starts the thread. It ends after the handle of the producer is gone.
-pub(super) fn start(shared: Arc<Shared>, client: Arc<Client>) -> io::Result<()> {
-    let keeper = Keeper { shared, client, born: Instant::now(), pause: Duration::ZERO };
+pub(super) fn start(shared: Arc<Shared>, live: Live) -> io::Result<()> {
+    let keeper = Keeper { shared, live, born: Instant::now(), pause: Duration::ZERO };
     thread::Builder::new().name("faststream-producer".into()).spawn(move || keeper.run())?;
     Ok(())
 }
@@ -39,11 +43,23 @@ impl Keeper {
                 thread::sleep(PAUSES.0);
             }
         }
+        let until = Instant::now() + PATIENCE;
+        while Arc::strong_count(&self.live.events) > 1 && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
         // Dropping the client answers what is still queued, and may take half a second.
     }
 
     fn turn(&mut self) {
-        self.client.poll(TURN);
+        let mut timeout = TURN;
+        for _ in 0..MOST {
+            let Some(event) = self.live.events.next(timeout) else { break };
+            let apart = self.shared.state.handle(event, false);
+            if !apart.is_empty() {
+                self.shared.alone.take(apart, || self.shared.queued.earlier());
+            }
+            timeout = Duration::ZERO;
+        }
         #[cfg(test)]
         self.shared.state.bugs.strike(super::bugs::Place::Turn);
         // What is left of them after a panic is dropped, and told as what may be sent again.
@@ -53,7 +69,7 @@ impl Keeper {
             self.shared.send(&record, ticket);
         }
         if self.born.elapsed() >= self.pause
-            && let Some((code, reason)) = self.client.client().fatal_error()
+            && let Some((code, reason)) = self.live.client.client().fatal_error()
         {
             self.replace(&format!("{code:?}: {reason}"));
         }
@@ -61,8 +77,8 @@ impl Keeper {
 
     fn replace(&mut self, reason: &str) {
         let state = &self.shared.state;
-        let client = match Deliveries::client(&self.shared.config, state) {
-            Ok(client) => Arc::new(client),
+        let live = match Deliveries::client(&self.shared.config, state) {
+            Ok(client) => Live::new(client),
             Err(error) => {
                 state
                     .errors
@@ -79,10 +95,10 @@ impl Keeper {
         let lived = self.born.elapsed();
         self.pause = if lived > 2 * PAUSES.1 { PAUSES.0 } else { (self.pause * 2).clamp(PAUSES.0, PAUSES.1) };
         self.born = Instant::now();
-        self.client = Arc::clone(&client);
+        self.live = live.clone();
         let mut slot = self.shared.client.write().unwrap_or_else(PoisonError::into_inner);
         // Empty if the handle went meanwhile: the loop ends then.
-        let old = slot.as_mut().map(|current| std::mem::replace(current, client));
+        let old = slot.as_mut().map(|current| std::mem::replace(current, live));
         drop(slot);
         drop(old);
     }

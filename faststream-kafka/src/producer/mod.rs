@@ -1,8 +1,9 @@
 //! The producer: queues records without blocking, and resolves a receipt for each when the broker answered.
 //!
 //! One client and one thread for the process. A client that became fatal is replaced; what it still held is told as
-//! refused, and may be tried again.
+//! refused, and may be tried again. A second client exists while records of a refused batch are sent alone.
 
+mod alone;
 #[cfg(test)]
 mod bugs;
 mod contained;
@@ -24,20 +25,21 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use tokio::sync::oneshot;
 
-use deliveries::{Deliveries, Ticket};
+use alone::Alone;
+pub(crate) use deliveries::Ticket;
+use deliveries::{Deliveries, size};
 use queued::Queued;
-use refusal::refused;
+use refusal::Refused;
 use state::State;
 pub(crate) use state::Waiting;
 
 use crate::config::Secrets;
 use crate::errors::ErrorLog;
-use crate::native::add_header;
+use crate::native::{Events, add_header};
 
 /// The client, and the records that were handed to it.
-type Client = BaseProducer<Deliveries>;
+pub(crate) type Client = BaseProducer<Deliveries>;
 
 /// The producer of a cluster.
 pub(crate) struct KafkaProducer {
@@ -48,9 +50,17 @@ pub(crate) struct KafkaProducer {
 struct Shared {
     config: ClientConfig,
     /// Empty once the handle is gone: the thread drops the last client, as that can block.
-    client: RwLock<Option<Arc<Client>>>,
+    client: RwLock<Option<Live>>,
     queued: Queued,
+    alone: Arc<Alone>,
     state: Arc<State>,
+}
+
+/// The client of the moment, and what it reports.
+#[derive(Clone)]
+struct Live {
+    client: Arc<Client>,
+    events: Arc<Events>,
 }
 
 impl KafkaProducer {
@@ -66,15 +76,16 @@ impl KafkaProducer {
         };
         let errors = ErrorLog::new(format!("{who}: the producer")).without(secrets.clone());
         let state = Arc::new(State::new(errors));
-        let client = Arc::new(Deliveries::client(&config, &state).map_err(|error| failed(&error))?);
+        let live = Live::new(Deliveries::client(&config, &state).map_err(|error| failed(&error))?);
         let shared = Shared {
+            alone: Alone::new(&config, &state),
             config,
-            client: RwLock::new(Some(Arc::clone(&client))),
+            client: RwLock::new(Some(live.clone())),
             queued: Queued::default(),
             state,
         };
         let shared = Arc::new(shared);
-        keeper::start(Arc::clone(&shared), client).map_err(|error| failed(&error))?;
+        keeper::start(Arc::clone(&shared), live).map_err(|error| failed(&error))?;
         Ok(Self { shared })
     }
 
@@ -101,57 +112,78 @@ impl Producer for KafkaProducer {
         if let Err(error) = record.check() {
             return Receipt::known(Err(error));
         }
-        let (answer, answered) = oneshot::channel();
-        let topic = record.topic.to_string();
-        self.shared.send(&record, Ticket::new(answer, size(&record), self.shared.queued.pass()));
-        Receipt::waiting(topic, answered)
+        let (answer, receipt) = Receipt::waiting(Arc::clone(&record.topic));
+        let ticket = Ticket::new(answer, record.partition, self.shared.queued.pass());
+        self.shared.send(&record, Box::new(ticket));
+        receipt
     }
 
     fn flush(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.shared.queued.all())
+        Box::pin(async {
+            self.shared.queued.all().await;
+            // What was refused with its batch meanwhile.
+            self.shared.alone.queued.all().await;
+        })
+    }
+}
+
+impl Live {
+    fn new(client: Client) -> Self {
+        let client = Arc::new(client);
+        Self { events: Arc::new(Events::of(&client)), client }
     }
 }
 
 impl Shared {
     fn client(&self) -> Option<Arc<Client>> {
-        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let live = self.client.read().unwrap_or_else(PoisonError::into_inner);
+        live.as_ref().map(|live| Arc::clone(&live.client))
     }
 
     /// Hands a record to the client, or answers the ticket with the reason why not.
-    fn send(&self, record: &Outgoing, mut ticket: Box<Ticket>) {
-        let client = self.client.read().unwrap_or_else(PoisonError::into_inner);
-        let partition = match record.partition {
-            Partition::Exactly(partition) => Some(partition),
-            Partition::IfExists(partition) if partition >= 0 => {
-                ticket.instead = Some(Outgoing { partition: Partition::ByKey, ..record.clone() });
-                Some(partition)
-            }
-            Partition::IfExists(_) | Partition::ByKey => None,
-        };
-        let mut result = hand_over(client.as_deref(), record, partition, ticket);
-        // The client knows the topic; if it does not yet, the delivery says the same later.
-        if let Err((RDKafkaErrorCode::UnknownPartition, ticket)) = &mut result
-            && ticket.instead.take().is_some()
-            && let Err((_, ticket)) = result
-        {
-            result = hand_over(client.as_deref(), record, None, ticket);
-        }
-        if let Err((code, ticket)) = result {
-            ticket.answer(Err(refused(code, &record.topic, size(record))));
+    fn send(&self, record: &Outgoing, ticket: Box<Ticket>) {
+        let Some(ticket) = self.alone.line_up(record, ticket) else { return };
+        let live = self.client.read().unwrap_or_else(PoisonError::into_inner);
+        if let Err((code, ticket)) = hand_over(live.as_ref().map(|live| &*live.client), record, ticket) {
+            ticket.refuse(&Refused { code, size: size(record), reason: "" });
         }
     }
 }
 
+/// Hands a record to a client, by its key if the client knows that the wished partition does not exist. If it does not know
+/// yet, the delivery says the same later.
 fn hand_over(
     client: Option<&Client>,
+    record: &Outgoing,
+    ticket: Box<Ticket>,
+) -> Result<(), (RDKafkaErrorCode, Box<Ticket>)> {
+    let Some(client) = client else { return Err((RDKafkaErrorCode::BrokerDestroy, ticket)) };
+    let partition = match record.partition {
+        Partition::Exactly(partition) if partition < 0 => {
+            return Err((RDKafkaErrorCode::UnknownPartition, ticket));
+        }
+        Partition::Exactly(partition) => Some(partition),
+        Partition::IfExists(partition) => Some(partition).filter(|partition| *partition >= 0),
+        Partition::ByKey => None,
+    };
+    match send(client, record, partition, ticket) {
+        Err((RDKafkaErrorCode::UnknownPartition, mut ticket)) => {
+            if ticket.goes_by_key() {
+                send(client, record, None, ticket)
+            } else {
+                Err((RDKafkaErrorCode::UnknownPartition, ticket))
+            }
+        }
+        result => result,
+    }
+}
+
+fn send(
+    client: &Client,
     record: &Outgoing,
     partition: Option<i32>,
     ticket: Box<Ticket>,
 ) -> Result<(), (RDKafkaErrorCode, Box<Ticket>)> {
-    let Some(client) = client else { return Err((RDKafkaErrorCode::BrokerDestroy, ticket)) };
-    if partition.is_some_and(|partition| partition < 0) {
-        return Err((RDKafkaErrorCode::UnknownPartition, ticket));
-    }
     let native = BaseRecord {
         topic: &record.topic,
         partition,
@@ -178,19 +210,14 @@ fn headers(headers: &[(Bytes, Option<Bytes>)]) -> Option<OwnedHeaders> {
     Some(list)
 }
 
-/// What counts for the limits of a record's size.
-fn size(record: &Outgoing) -> usize {
-    let headers = record.headers.iter();
-    let headers =
-        headers.map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len)).sum::<usize>();
-    headers + record.key.as_ref().map_or(0, Bytes::len) + record.payload.as_ref().map_or(0, Bytes::len)
-}
-
 impl Drop for KafkaProducer {
     fn drop(&mut self) {
-        // In this order the thread's client is the last one.
-        *self.shared.client.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let live = self.shared.client.write().unwrap_or_else(PoisonError::into_inner).take();
         self.shared.state.stop();
+        // The thread waits until this one is gone, so that its own is the last.
+        if let Some(live) = live {
+            live.events.wake();
+        }
     }
 }
 

@@ -40,7 +40,7 @@ impl Queued {
 
     /// Resolves when all passes that were given out before this call are gone.
     pub(super) fn all(&self) -> impl Future<Output = ()> + Send + use<> {
-        let ends = self.next_round();
+        let ends = self.earlier();
         async move {
             for mut end in ends {
                 // Nothing is ever sent: it fails when the last pass is gone.
@@ -49,7 +49,8 @@ impl Queued {
         }
     }
 
-    fn next_round(&self) -> Vec<watch::Receiver<()>> {
+    /// The rounds that were begun before this call; each is closed with its last pass.
+    pub(super) fn earlier(&self) -> Vec<watch::Receiver<()>> {
         let (open, end) = watch::channel(());
         let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         rounds.current = Arc::new(Pass { _open: open });

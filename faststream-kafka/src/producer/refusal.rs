@@ -1,29 +1,58 @@
 //! Why a record was not published: whether it may pass later, and what to do.
 
+use std::sync::Arc;
+
 use faststream_core::broker::{PublishError, PublishErrorKind};
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-/// The error of a record of `size` bytes that the client or the broker refused.
-pub(super) fn refused(code: Code, topic: &str, size: usize) -> PublishError {
-    let kind = kind(code);
-    let cure = cure(code, size);
-    let separator = if cure.is_empty() { "" } else { "; " };
-    PublishError { kind, topic: topic.to_owned(), message: format!("{code}{separator}{cure}") }
+/// What the client or the broker says of one record.
+#[derive(Debug)]
+pub(super) struct Refused<'a> {
+    pub(super) code: Code,
+    /// Key, value and headers, in bytes.
+    pub(super) size: usize,
+    /// What the broker says besides its code; may be empty.
+    pub(super) reason: &'a str,
 }
 
-/// Permanent is what lies in the record itself; Denied, what somebody has to mend in the cluster.
+impl Refused<'_> {
+    /// The error that its receipt resolves with.
+    pub(super) fn error(&self, topic: &Arc<str>) -> PublishError {
+        let mut message = self.code.to_string();
+        if !self.reason.is_empty() {
+            message = format!("{message}: {}", self.reason.trim_end_matches('.'));
+        }
+        let cure = cure(self.code, topic, self.size);
+        if !cure.is_empty() {
+            message = format!("{message}; {cure}");
+        }
+        PublishError { kind: kind(self.code), topic: topic.to_string(), message }
+    }
+}
+
+/// Permanent is what lies in the record itself; Denied, what somebody has to mend in the cluster or in its settings.
 fn kind(code: Code) -> PublishErrorKind {
     match code {
         Code::QueueFull => PublishErrorKind::QueueFull,
         Code::UnknownTopic
         | Code::UnknownTopicOrPartition
         | Code::InvalidTopic
+        | Code::Authentication
         | Code::TopicAuthorizationFailed
         | Code::ClusterAuthorizationFailed
         | Code::TransactionalIdAuthorizationFailed
+        | Code::DelegationTokenAuthorizationFailed
+        | Code::DelegationTokenAuthDisabled
+        | Code::DelegationTokenExpired
+        | Code::DelegationTokenNotFound
         | Code::SaslAuthenticationFailed
+        | Code::UnsupportedSASLMechanism
+        | Code::IllegalSASLState
+        | Code::SecurityDisabled
+        | Code::UnsupportedVersion
         | Code::UnsupportedForMessageFormat
         | Code::UnsupportedCompressionType
+        | Code::UnsupportedFeature
         | Code::PolicyViolation
         | Code::InvalidRequiredAcks
         | Code::ThrottlingQuotaExceeded => PublishErrorKind::Denied,
@@ -33,40 +62,203 @@ fn kind(code: Code) -> PublishErrorKind {
         | Code::UnknownPartition
         | Code::InvalidTimestamp
         | Code::InvalidRecord
+        | Code::InvalidRequest
         | Code::InvalidArgument => PublishErrorKind::Permanent,
         _ => PublishErrorKind::Retriable,
     }
 }
 
-fn cure(code: Code, size: usize) -> String {
-    match code {
-        Code::QueueFull => "the producer's own queue is full: try again after a moment, or raise \
-                            queue.buffering.max.messages or queue.buffering.max.kbytes"
-            .into(),
-        Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => format!(
-            "the record has {size} bytes: make it smaller, or raise message.max.bytes of the producer and max.message.bytes of \
-             the topic"
-        ),
+/// Whether the broker may say this of a batch because of one record in it, or because of the batch's own size.
+pub(super) fn is_of_a_batch(code: Code) -> bool {
+    matches!(
+        code,
+        Code::MessageSizeTooLarge
+            | Code::MessageBatchTooLarge
+            | Code::InvalidMessageSize
+            | Code::InvalidMessage
+            | Code::InvalidTimestamp
+            | Code::InvalidRecord
+            | Code::InvalidDifferentRecord
+            | Code::InvalidRequest
+            | Code::PolicyViolation
+            | Code::UnsupportedForMessageFormat
+            | Code::Unknown
+    )
+}
+
+fn cure(code: Code, topic: &str, size: usize) -> String {
+    let cure = match code {
+        Code::QueueFull => {
+            "the producer's own queue is full: try again after a moment, or raise queue.buffering.max.messages or \
+             queue.buffering.max.kbytes"
+        }
+        Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
+            return format!(
+                "the record has {size} bytes: make it smaller, or raise message.max.bytes of the producer and \
+                 max.message.bytes of topic {topic}"
+            );
+        }
         Code::UnknownTopic | Code::UnknownTopicOrPartition => {
-            "the topic does not exist and the broker does not create it: create it".into()
+            return format!("topic {topic} does not exist, and the broker does not create it: create it");
         }
-        Code::InvalidRecord => "the topic refuses the record: with cleanup.policy=compact it takes none without a key, and a \
-                                record of the wrong form in no case; set cleanup.policy=delete if its records are copies"
-            .into(),
-        Code::UnknownPartition => "the topic has no such partition: leave the choice to the key".into(),
+        Code::UnknownPartition => "the topic has no such partition: leave the choice to the key",
         Code::InvalidTopic | Code::InvalidArgument => {
-            "a topic's name has 1 to 249 letters, digits, `.`, `_` and `-`".into()
+            "a topic's name has 1 to 249 letters, digits, `.`, `_` and `-`"
         }
-        Code::TopicAuthorizationFailed => "give this client's user the right to write to the topic".into(),
+        Code::TopicAuthorizationFailed => {
+            return format!("give this client's user the right WRITE on topic {topic}");
+        }
         Code::ClusterAuthorizationFailed => {
-            "give this client's user the right IdempotentWrite, or set enable.idempotence=false".into()
+            "give this client's user the right IDEMPOTENT_WRITE on the cluster, or set enable.idempotence=false"
         }
+        Code::TransactionalIdAuthorizationFailed => {
+            "give this client's user the right WRITE on its transactional.id"
+        }
+        Code::Authentication
+        | Code::SaslAuthenticationFailed
+        | Code::UnsupportedSASLMechanism
+        | Code::IllegalSASLState
+        | Code::SecurityDisabled
+        | Code::DelegationTokenAuthorizationFailed
+        | Code::DelegationTokenAuthDisabled
+        | Code::DelegationTokenExpired
+        | Code::DelegationTokenNotFound => {
+            "the broker does not let this client in: check security.protocol, sasl.mechanism, sasl.username and \
+             sasl.password"
+        }
+        Code::InvalidTimestamp => {
+            return format!(
+                "its timestamp is further from the broker's clock than topic {topic} allows: leave it out, or raise \
+                 message.timestamp.before.max.ms or message.timestamp.after.max.ms of the topic"
+            );
+        }
+        Code::InvalidRecord => {
+            return format!(
+                "topic {topic} refuses the record: with cleanup.policy=compact it takes none without a key, and a record of \
+                 the wrong form in no case; set cleanup.policy=delete if its records are copies"
+            );
+        }
+        Code::PolicyViolation => "a policy of the cluster forbids it: ask who runs the cluster",
+        Code::ThrottlingQuotaExceeded => "a quota of the cluster is used up: raise it",
+        Code::InvalidRequiredAcks => "the broker takes no such `acks`: set acks=all",
+        Code::UnsupportedVersion
+        | Code::UnsupportedForMessageFormat
+        | Code::UnsupportedCompressionType
+        | Code::UnsupportedFeature => {
+            "the broker is too old for this setting: set another compression.type, leave headers out, or update the broker"
+        }
+        Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => {
+            return format!("fewer replicas of topic {topic} are in sync than its min.insync.replicas");
+        }
+        Code::InvalidDifferentRecord => "another record of its batch was refused: send this one again",
         Code::MessageTimedOut => {
-            "not confirmed within message.timeout.ms; it may have been written all the same".into()
+            "not confirmed within message.timeout.ms; it may have been written all the same"
         }
         Code::PurgeQueue | Code::PurgeInflight | Code::Fatal | Code::BrokerDestroy => {
-            "the producer ended or is being replaced before the broker answered".into()
+            "the producer ended or is being replaced before the broker answered"
         }
-        _ => String::new(),
+        _ => "",
+    };
+    cure.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use PublishErrorKind::{Denied, Permanent, QueueFull, Retriable};
+
+    use super::*;
+
+    /// Every code that a delivery can have: of the client itself, then of brokers' answers to a Produce request.
+    const TABLE: &[(Code, PublishErrorKind, bool, &str)] = &[
+        (Code::QueueFull, QueueFull, false, "queue.buffering.max.messages"),
+        (Code::MessageTimedOut, Retriable, false, "message.timeout.ms"),
+        (Code::OperationTimedOut, Retriable, false, ""),
+        (Code::TimedOutQueue, Retriable, false, ""),
+        (Code::BrokerTransportFailure, Retriable, false, ""),
+        (Code::AllBrokersDown, Retriable, false, ""),
+        (Code::Resolve, Retriable, false, ""),
+        (Code::SSL, Retriable, false, ""),
+        (Code::BrokerDestroy, Retriable, false, "being replaced"),
+        (Code::PurgeQueue, Retriable, false, "being replaced"),
+        (Code::PurgeInflight, Retriable, false, "being replaced"),
+        (Code::Fatal, Retriable, false, "being replaced"),
+        (Code::GaplessGuarantee, Retriable, false, ""),
+        (Code::Inconsistent, Retriable, false, ""),
+        (Code::Fenced, Retriable, false, ""),
+        (Code::State, Retriable, false, ""),
+        (Code::InvalidDifferentRecord, Retriable, true, "send this one again"),
+        (Code::UnknownTopic, Denied, false, "topic orders does not exist"),
+        (Code::UnknownPartition, Permanent, false, "no such partition"),
+        (Code::Authentication, Denied, false, "sasl.password"),
+        (Code::UnsupportedFeature, Denied, false, "too old"),
+        (Code::InvalidArgument, Permanent, false, "topic's name"),
+        (Code::Unknown, Retriable, true, ""),
+        (Code::InvalidMessage, Retriable, true, ""),
+        (Code::UnknownTopicOrPartition, Denied, false, "topic orders does not exist"),
+        (Code::InvalidMessageSize, Permanent, true, "7 bytes"),
+        (Code::LeaderNotAvailable, Retriable, false, ""),
+        (Code::NotLeaderForPartition, Retriable, false, ""),
+        (Code::RequestTimedOut, Retriable, false, ""),
+        (Code::BrokerNotAvailable, Retriable, false, ""),
+        (Code::ReplicaNotAvailable, Retriable, false, ""),
+        (Code::MessageSizeTooLarge, Permanent, true, "max.message.bytes of topic orders"),
+        (Code::NetworkException, Retriable, false, ""),
+        (Code::InvalidTopic, Denied, false, "1 to 249"),
+        (Code::MessageBatchTooLarge, Permanent, true, "7 bytes"),
+        (Code::NotEnoughReplicas, Retriable, false, "min.insync.replicas"),
+        (Code::NotEnoughReplicasAfterAppend, Retriable, false, "min.insync.replicas"),
+        (Code::InvalidRequiredAcks, Denied, false, "acks=all"),
+        (Code::TopicAuthorizationFailed, Denied, false, "WRITE on topic orders"),
+        (Code::ClusterAuthorizationFailed, Denied, false, "IDEMPOTENT_WRITE"),
+        (Code::TransactionalIdAuthorizationFailed, Denied, false, "transactional.id"),
+        (Code::InvalidTimestamp, Permanent, true, "message.timestamp.after.max.ms"),
+        (Code::UnsupportedSASLMechanism, Denied, false, "sasl.mechanism"),
+        (Code::IllegalSASLState, Denied, false, "sasl.mechanism"),
+        (Code::UnsupportedVersion, Denied, false, "too old"),
+        (Code::InvalidRequest, Permanent, true, ""),
+        (Code::UnsupportedForMessageFormat, Denied, true, "headers"),
+        (Code::PolicyViolation, Denied, true, "policy"),
+        (Code::OutOfOrderSequenceNumber, Retriable, false, ""),
+        (Code::DuplicateSequenceNumber, Retriable, false, ""),
+        (Code::InvalidProducerEpoch, Retriable, false, ""),
+        (Code::SecurityDisabled, Denied, false, "security.protocol"),
+        (Code::KafkaStorageError, Retriable, false, ""),
+        (Code::LogDirNotFound, Retriable, false, ""),
+        (Code::SaslAuthenticationFailed, Denied, false, "sasl.password"),
+        (Code::UnknownProducerId, Retriable, false, ""),
+        (Code::DelegationTokenNotFound, Denied, false, "lets"),
+        (Code::DelegationTokenAuthDisabled, Denied, false, "lets"),
+        (Code::DelegationTokenAuthorizationFailed, Denied, false, "lets"),
+        (Code::DelegationTokenExpired, Denied, false, "lets"),
+        (Code::FencedLeaderEpoch, Retriable, false, ""),
+        (Code::UnknownLeaderEpoch, Retriable, false, ""),
+        (Code::UnsupportedCompressionType, Denied, false, "compression.type"),
+        (Code::InvalidRecord, Permanent, true, "without a key"),
+        (Code::ThrottlingQuotaExceeded, Denied, false, "quota"),
+        (Code::ProducerFenced, Retriable, false, ""),
+    ];
+
+    #[test]
+    fn every_code_of_a_delivery_says_who_can_mend_it_and_how() {
+        let topic = Arc::from("orders");
+        for (code, kind, of_a_batch, says) in TABLE {
+            let error = Refused { code: *code, size: 7, reason: "" }.error(&topic);
+            assert_eq!((error.kind, is_of_a_batch(*code)), (*kind, *of_a_batch), "{code:?}");
+            let says = if *says == "lets" { "does not let this client in" } else { says };
+            assert!(error.message.contains(says), "{code:?}: {error}");
+            assert!(error.message.starts_with(&format!("{code:?}")), "{code:?}: {error}");
+            // Who can mend something is told how.
+            let is_mute = says.is_empty();
+            let needs_a_cure = *kind != Retriable && *code != Code::InvalidRequest;
+            assert!(!is_mute || !needs_a_cure, "{code:?} names no cure");
+        }
+    }
+
+    #[test]
+    fn what_the_broker_says_of_a_record_is_passed_on() {
+        let refused =
+            Refused { code: Code::InvalidTimestamp, size: 1, reason: "Timestamp 5 is out of range." };
+        let error = refused.error(&"orders".into());
+        assert!(error.message.contains(": Timestamp 5 is out of range; its timestamp is further"), "{error}");
     }
 }

@@ -6,13 +6,12 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::app::{Context, States, StopRequest};
 use crate::broker::{
-    BoxFuture, Epoch, Lane, Producer, PublishError, PublishErrorKind, Published, Receipt, Stale,
+    Answer, BoxFuture, Epoch, Lane, Producer, PublishError, PublishErrorKind, Published, Receipt, Stale,
 };
 use crate::delivery::{Call, Delivery, FromDelivery, HandlerError, Outcome, OwnedRecord, Record, Rejection};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
@@ -84,7 +83,7 @@ struct Stage {
     most_at_once: usize,
     acks: Vec<Ack>,
     refusals: VecDeque<PublishErrorKind>,
-    by_hand: Option<VecDeque<oneshot::Sender<Result<Published, PublishError>>>>,
+    by_hand: Option<VecDeque<Answer>>,
     published: Vec<Outgoing>,
 }
 
@@ -293,7 +292,7 @@ impl World {
     pub(super) fn confirm_next(&self, result: Result<(), PublishError>) {
         let mut stage = self.script.stage();
         let answer = stage.by_hand.as_mut().and_then(VecDeque::pop_front).expect("something was published");
-        let _ = answer.send(result.map(|()| Published { partition: 0, offset: 0 }));
+        answer.give(result.map(|()| Published { partition: 0, offset: 0 }));
     }
 
     pub(super) fn only_fail(&self, key: &'static str) {
@@ -402,12 +401,12 @@ impl Producer for ScriptedProducer {
                 PublishError { kind, topic: record.topic.to_string(), message: "refused by script".into() };
             return Receipt::known(Err(error));
         }
-        let topic = record.topic.to_string();
+        let topic = Arc::clone(&record.topic);
         stage.published.push(record);
         if let Some(answers) = &mut stage.by_hand {
-            let (answer, receipt) = oneshot::channel();
+            let (answer, receipt) = Receipt::waiting(topic);
             answers.push_back(answer);
-            return Receipt::waiting(topic, receipt);
+            return receipt;
         }
         Receipt::known(Ok(Published { partition: 0, offset: 0 }))
     }
