@@ -12,5 +12,6 @@ mod expired;
 mod log_lines;
 mod logs;
 mod plain;
+mod settings;
 mod stops;
 mod values;

@@ -3,17 +3,12 @@
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::StartupFault;
 use super::groups::GroupPlan;
 use crate::broker::{Broker, GroupRequest};
-use crate::policy::GroupSettings;
+use crate::policy::{GroupSettings, limits};
 use crate::subscriber::{Requirements, Source, Subscriber, SubscriberDef};
-
-/// The client counts in milliseconds, and knows no longer interval than a day.
-const COMMIT_LEAST: Duration = Duration::from_millis(1);
-const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The subscribers of these modules and those below; all of them if none is named.
 pub(super) fn select(
@@ -204,33 +199,34 @@ pub(super) fn skips(
     }
 }
 
-/// No setting makes a group stand still, or counts beyond the clock.
+/// No setting makes a group stand still, spins, counts beyond the clock, or contradicts another one.
 pub(super) fn settings(
     settings: &GroupSettings,
     subscribers: &[Arc<Subscriber>],
     faults: &mut Vec<StartupFault>,
 ) {
-    if settings.max_unconfirmed == 0 {
-        let what = "`max_unconfirmed` is 0, no result could be published: 1 is the least";
-        faults.push(StartupFault::of_app(what));
-    }
-    if settings.max_in_flight == 0 {
-        faults.push(StartupFault::of_app("`max_in_flight` is 0, no record would be handled: 1 is the least"));
-    }
-    let interval = settings.commit_interval;
-    if interval < COMMIT_LEAST || interval > DAY {
-        faults.push(StartupFault::of_app(format!(
-            "`commit_interval` is {interval:?}: it can be {COMMIT_LEAST:?} to 24 h; for a commit after each record use \
-             `commit = Each`"
-        )));
-    }
-    if settings.drain > DAY {
-        faults.push(StartupFault::of_app("`drain` is longer than 24 h: no rebalance waits for so long"));
-    }
-    for subscriber in subscribers.iter().filter(|subscriber| subscriber.drain > DAY && settings.drain <= DAY)
-    {
-        let message = "`drain` is longer than 24 h: no rebalance waits for so long";
-        faults.push(StartupFault::of_handler(subscriber.def, message));
+    faults.extend(limits::group_faults(settings).into_iter().map(StartupFault::of_app));
+    for subscriber in subscribers {
+        let mut refuse = |message: String| faults.push(StartupFault::of_handler(subscriber.def, message));
+        if let Some(fault) = limits::drain_fault(subscriber.drain).filter(|_| subscriber.def.drain.is_some())
+        {
+            refuse(fault);
+        }
+        if let (Some(timeout), Some(ttl)) = (subscriber.timeout, settings.handler_ttl)
+            && timeout > ttl
+        {
+            refuse(format!(
+                "its `timeout` ({timeout:?}) is longer than `handler_ttl` ({ttl:?}), so the app would be restarted before the \
+                 call is cancelled: shorten it, or lengthen `handler_ttl`"
+            ));
+        }
+        if subscriber.def.concurrency.is_some() && subscriber.concurrency > settings.max_in_flight {
+            refuse(format!(
+                "`concurrency = {}` is more than `max_in_flight` ({}), and never reached: lower it, or raise \
+                 `GroupSettings::max_in_flight`",
+                subscriber.concurrency, settings.max_in_flight
+            ));
+        }
     }
 }
 

@@ -29,6 +29,14 @@ pub enum ExpandError {
         /// Its name.
         variable: String,
     },
+    /// A variable inside of another one, or of its default.
+    #[error(
+        "`{text}` has a variable inside of another one, which is not resolved: write one, and set it to what the other one holds"
+    )]
+    Nested {
+        /// The whole text.
+        text: String,
+    },
     /// `${` without an end, or without a name.
     #[error("`{text}` has a `${{` that is no variable: write `${{NAME}}` or `${{NAME:default}}`")]
     Malformed {
@@ -82,6 +90,9 @@ impl Environment {
             expanded.push_str(&rest[..begin]);
             let inside = &rest[begin + 2..];
             let end = closing_brace(inside).ok_or_else(malformed)?;
+            if inside[..end].contains("${") {
+                return Err(ExpandError::Nested { text: text.to_owned() });
+            }
             let (name, default) = match inside[..end].split_once(':') {
                 Some((name, default)) => (name, Some(default)),
                 None => (&inside[..end], None),
@@ -141,6 +152,18 @@ mod tests {
         for text in ["${", "${A", "${}", "${A B}", "${:x}"] {
             assert!(refuse(text).contains(&format!("`{text}` has a `${{`")), "{text}");
         }
+    }
+
+    #[test]
+    fn a_variable_inside_of_another_one_is_named_as_that() {
+        let environment = Environment::only([("A", "x")]);
+        for text in ["${A:${B:x}}", "${${A}}", "a-${B:b-${A}}-c", "${A:{${B}}}"] {
+            let error = environment.expand(text).expect_err(text).to_string();
+            assert!(error.contains("a variable inside of another one"), "{text}: {error}");
+        }
+        // What a variable holds is taken as it is.
+        let environment = Environment::only([("A", "${B}")]);
+        assert_eq!(environment.expand("${A}"), Ok("${B}".to_owned()));
     }
 
     #[test]

@@ -59,5 +59,5 @@ fn request(group: Arc<str>, subscribers: &[Arc<Subscriber>], settings: &GroupSet
             }
         }
     }
-    GroupRequest { group, topics, patterns, commit_interval: settings.commit_interval }
+    GroupRequest { group, topics, patterns, commit_interval: settings.commit_interval, drain: settings.drain }
 }

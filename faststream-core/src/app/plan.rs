@@ -201,7 +201,13 @@ fn default_group(
         faults.push(StartupFault::of_app(error.to_string()));
         None
     });
-    variable.filter(|group| !group.is_empty()).or_else(|| name.map(ToOwned::to_owned))
+    let variable = variable.filter(|group| !group.is_empty());
+    for (what, name) in [("the variable KAFKA_GROUP", variable.as_deref()), ("the app's name", name)] {
+        if let Some(Err(error)) = name.map(|name| resolve::check_name(name, "it")) {
+            faults.push(StartupFault::of_app(format!("{what}: {error}")));
+        }
+    }
+    variable.or_else(|| name.map(ToOwned::to_owned))
 }
 
 /// Handlers of the same name are called by their whole path.

@@ -232,6 +232,7 @@ mod tests {
             topics: BTreeMap::from([(reads.to_owned(), Start::Earliest)]),
             patterns: Vec::new(),
             commit_interval: Duration::from_secs(1),
+            drain: Duration::from_secs(5),
         };
         let settings = GroupSettings::default();
         Arc::new(GroupPlan {

@@ -12,7 +12,7 @@ use regex::Regex;
 use super::builder::Defaults;
 use super::rules;
 use super::{Environment, StartupFault};
-use crate::policy::{AckPolicy, OnError, Order, Retry, parse_duration};
+use crate::policy::{AckPolicy, OnError, Order, Retry, limits, parse_duration};
 use crate::subscriber::{RetryTopic, Source, SourceDef, Subscriber, SubscriberDef};
 
 /// Calls at a time in one partition, where their order allows more than one.
@@ -173,7 +173,12 @@ impl Reader<'_> {
     fn source(&mut self) -> Option<Source> {
         match self.def.source {
             SourceDef::Pattern(text) => {
-                let parse = |pattern: &str| Regex::new(pattern).map_err(|error| pattern_error(&error));
+                let parse = |pattern: &str| match pattern {
+                    "" => {
+                        Err("an empty pattern would read every topic: write `.*` if that is meant".to_owned())
+                    }
+                    pattern => Regex::new(pattern).map_err(|error| pattern_error(&error)),
+                };
                 self.parsed("pattern", text, parse).map(Source::Pattern)
             }
             SourceDef::Topics(texts) => {
@@ -201,10 +206,7 @@ impl Reader<'_> {
             }
             return of_app.map(Into::into);
         };
-        let parse = |group: &str| {
-            if group.trim().is_empty() { Err("a group needs a name") } else { Ok(Arc::from(group)) }
-        };
-        self.parsed("group", text, parse)
+        self.parsed("group", text, |group| check_name(group, "a group").map(|()| Arc::from(group)))
     }
 
     fn retry(&mut self, of_app: Option<Retry>) -> Option<Retry> {
@@ -213,10 +215,13 @@ impl Reader<'_> {
         let built_in = || if def.topics.is_empty() { Retry::default() } else { Retry::attempts(1) };
         let base = of_app.unwrap_or_else(built_in);
         let retry = def.attempts.map_or(base, |attempts| base.with_attempts(attempts));
-        match def.backoff {
-            Some(text) => self.parsed("backoff", text, |text| retry.parse_backoff(text)),
-            None => Some(retry),
+        let Some(text) = def.backoff else { return Some(retry) };
+        let retry = self.parsed("backoff", text, |text| retry.parse_backoff(text))?;
+        // Attempts are looked at with the other rules.
+        for fault in limits::retry_faults(&retry.with_attempts(1)) {
+            self.fault(format!("`backoff = \"{text}\"`: {fault}"));
         }
+        Some(retry)
     }
 
     /// `None` if one of them cannot be, or nobody knows of what.
@@ -228,7 +233,12 @@ impl Reader<'_> {
         let mut delays = Vec::new();
         for text in texts {
             match parse_duration(text) {
-                Ok(delay) => delays.push((*text, delay)),
+                Ok(delay) => {
+                    if let Some(fault) = limits::delay_fault(delay) {
+                        self.fault(format!("`retry(topics = [\"{text}\"])`: {fault}"));
+                    }
+                    delays.push((*text, delay));
+                }
                 Err(error) => self.fault(format!("`retry(topics)`: {error}")),
             }
         }
@@ -255,6 +265,9 @@ fn pattern_error(error: &regex::Error) -> String {
 
 /// What the app says of dead letters makes sense.
 pub(super) fn check_defaults(defaults: &Defaults, faults: &mut Vec<StartupFault>) {
+    for fault in defaults.retry.iter().flat_map(limits::retry_faults) {
+        faults.push(StartupFault::of_app(format!("`.retry(..)`: {fault}")));
+    }
     let Some(topic) = &defaults.dead_letter else { return };
     if let Err(error) = check_topic(topic) {
         faults.push(StartupFault::of_app(format!("`.dead_letter(\"{topic}\")`: {error}")));
@@ -266,13 +279,28 @@ pub(super) fn check_defaults(defaults: &Defaults, faults: &mut Vec<StartupFault>
     }
 }
 
+/// A name that is free, but for what nobody sees.
+pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
+    let shown = name.escape_debug();
+    if name.trim().is_empty() {
+        Err(format!("{what} needs a name"))
+    } else if name.chars().any(char::is_control) {
+        Err(format!("`{shown}` holds a control character: write the name without it"))
+    } else if name.trim() != name {
+        Err(format!("`{shown}` begins or ends with a space: write the name without it"))
+    } else {
+        Ok(())
+    }
+}
+
 fn check_topic(name: &str) -> Result<(), String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() {
         Err("a topic needs a name".into())
     } else if name == "." || name == ".." || name.len() > LONGEST_NAME || !name.chars().all(legal) {
         Err(format!(
-            "`{name}` is no topic name: Kafka takes letters, digits, `.`, `_` and `-`, {LONGEST_NAME} at most"
+            "`{}` is no topic name: Kafka takes letters, digits, `.`, `_` and `-`, {LONGEST_NAME} at most",
+            name.escape_debug()
         ))
     } else {
         Ok(())

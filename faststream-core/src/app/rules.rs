@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::StartupFault;
 use super::resolve::{gives_up, retries};
-use crate::policy::{AckPolicy, OnError, Order};
+use crate::policy::{AckPolicy, OnError, Order, limits};
 use crate::subscriber::{Requirements, SourceDef, SubscriberDef};
 
 /// Notes every rule that the subscriber breaks.
@@ -72,8 +72,8 @@ pub(super) fn check(
                 .into(),
         );
     }
-    if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        refuse("`timeout` is zero, every call would fail: give it time, or remove it".into());
+    if let Some(fault) = timeout.and_then(limits::timeout_fault) {
+        refuse(fault);
     }
 
     let mut requirements = Requirements::default();

@@ -20,6 +20,8 @@ pub struct GroupRequest {
     pub patterns: Vec<PatternRequest>,
     /// How often stored offsets are committed.
     pub commit_interval: Duration,
+    /// What a revocation waits for running calls.
+    pub drain: Duration,
 }
 
 /// Topics by pattern. Kafka's internal topics (`__...`) never match, and dead letters (`...-dlt`) and retry topics

@@ -28,6 +28,7 @@ impl ForeignMember {
                 .collect::<BTreeMap<_, _>>(),
             patterns: Vec::new(),
             commit_interval: Duration::from_secs(1),
+            drain: Duration::from_secs(5),
         };
         let (id, _) = broker.shared().change(|state, shared| state.join(shared, request, true));
         Self { broker, group, id }

@@ -113,6 +113,7 @@ impl World {
             topics: [("orders".to_owned(), start)].into(),
             patterns: Vec::new(),
             commit_interval: Duration::from_secs(1),
+            drain: Duration::from_secs(5),
         };
         self.broker.join(request, member).expect("it joins");
         handle

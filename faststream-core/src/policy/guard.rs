@@ -28,14 +28,11 @@ impl Default for DeadLetterGuard {
 }
 
 impl DeadLetterGuard {
-    /// Too many are this many `in_a_row`, or this `percent` `of` the last records. Each counts as 1 at least, and more
-    /// than 100 percent is never reached.
+    /// Too many are this many `in_a_row`, or this `percent` `of` the last records. More than 100 percent is never reached.
+    /// A limit of 0, and more than 100,000 records to count, are refused at start.
     #[must_use]
     pub const fn new(in_a_row: u32, percent: u32, of: u32) -> Self {
-        const fn at_least_one(number: u32) -> u32 {
-            if number == 0 { 1 } else { number }
-        }
-        Self { in_a_row: at_least_one(in_a_row), percent: at_least_one(percent), of: at_least_one(of) }
+        Self { in_a_row, percent, of }
     }
 
     /// How many in a row are too many.

@@ -2,6 +2,7 @@
 
 mod duration;
 mod guard;
+pub(crate) mod limits;
 mod provision;
 mod retry;
 mod settings;

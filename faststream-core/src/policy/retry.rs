@@ -38,23 +38,24 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// `attempts` calls in all (1 = no retry, 0 counts as 1), pauses from 1 s to 30 s.
+    /// `attempts` calls in all (1 = no retry, 0 is refused at start), pauses from 1 s to 30 s.
     #[must_use]
     pub fn attempts(attempts: u32) -> Self {
-        Self { attempts: attempts.max(1), ..Self::default() }
+        Self { attempts, ..Self::default() }
     }
 
-    /// The same pauses with another number of calls (0 counts as 1).
+    /// The same pauses with another number of calls (0 is refused at start).
     #[must_use]
     pub fn with_attempts(self, attempts: u32) -> Self {
-        Self { attempts: attempts.max(1), ..self }
+        Self { attempts, ..self }
     }
 
-    /// Pauses from `first` to `longest`, doubling; at least 1 ms.
+    /// Pauses from `first` to `longest`, doubling. Less than 1 ms, more than a day, and a first one that is longer than the
+    /// longest are refused at start.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.first = first.max(Duration::from_millis(1));
-        self.longest = longest.max(self.first);
+        self.first = first;
+        self.longest = longest;
         self
     }
 
@@ -77,7 +78,12 @@ impl Retry {
     /// How many calls there are in all.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
-        self.attempts
+        self.attempts.max(1)
+    }
+
+    /// Attempts, the first pause, the longest: whatever was given.
+    pub(crate) fn as_given(&self) -> (u32, Duration, Duration) {
+        (self.attempts, self.first, self.longest)
     }
 
     /// The pause after this failed attempt (1 = the first), or `None` to give up. `random` is in 0..1.

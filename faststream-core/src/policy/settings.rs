@@ -32,7 +32,8 @@ pub struct GroupSettings {
     /// on their way without confirmation; then the next record waits. 10,000. With 1, nothing overtakes a copy that is
     /// refused; each one then takes a round trip to the broker.
     pub max_unconfirmed: usize,
-    /// A call that takes longer makes the app not live, so that whoever watches it starts it again. Off.
+    /// A call that takes longer makes the app not live, so that whoever watches it starts it again. Off. At least 1 ms, and
+    /// no less than a handler's `timeout`.
     pub handler_ttl: Option<Duration>,
     /// When a partition's dead letters are too many to be right; `None` is never. 50 in a row, or 90 % of the last 200.
     pub dead_letter_guard: Option<DeadLetterGuard>,

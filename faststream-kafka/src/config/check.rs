@@ -8,9 +8,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::{RDKafkaConfRes, RDKafkaType};
 
 use super::names::{is_mentioned, similar};
-use super::refused::reason;
+use super::refused::{reason, refused_value};
 use super::settings::{Setting, shown_name};
-use super::{Client, KafkaConfig, Secrets, addresses, java};
+use super::{Client, KafkaConfig, Secrets, addresses, java, values};
 
 /// What KIP-848 keeps at the broker, and what to do instead.
 const AT_THE_BROKER: &[(&str, &str)] = &[
@@ -55,6 +55,14 @@ impl KafkaConfig {
         // What the library says of all settings together is of use only when each one is good.
         if faults.is_empty() {
             faults.extend(self.contradictions(groups.first()));
+            faults.extend(self.contradicting_numbers(Client::Producer, &self.producer_config()));
+            let consumer = groups.first().map(|request| self.consumer_config(request));
+            faults.extend(
+                consumer.iter().flat_map(|config| self.contradicting_numbers(Client::Consumer, config)),
+            );
+            faults.extend(consumer.iter().flat_map(|config| {
+                groups.iter().filter_map(|request| self.drain_fault(&request.group, request.drain, config))
+            }));
         }
         faults
     }
@@ -96,9 +104,20 @@ impl KafkaConfig {
         if let (Some((_, reason)), Some(protocol)) = (at_the_broker, kip848) {
             return Some(format!("with group.protocol=consumer ({}) {reason}", protocol.source));
         }
+        if name == "group.remote.assignor" && self.kip848().is_none() {
+            return Some(
+                "it has no effect without group.protocol=consumer: set that, or choose with partition.assignment.strategy".into(),
+            );
+        }
         let shown = setting.shown(name);
         if let Some(cure) = java::cure(name) {
             return Some(format!("the value {shown:?} is refused: {cure}"));
+        }
+        if let Some(fault) = values::fault(name, &setting.value) {
+            return Some(format!("the value {shown:?} is refused: {fault}"));
+        }
+        if let Some(reason) = refused_value(name, &setting.value) {
+            return Some(format!("the value {shown:?} is refused: {reason}"));
         }
         match ClientConfig::new().set(name, &setting.value).create_native_config() {
             Ok(_) => None,

@@ -97,6 +97,7 @@ fn request() -> GroupRequest {
         topics: BTreeMap::from([("orders".to_owned(), Start::Earliest)]),
         patterns: Vec::new(),
         commit_interval: Duration::from_secs(1),
+        drain: Duration::from_secs(5),
     }
 }
 

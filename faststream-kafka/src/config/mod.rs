@@ -11,11 +11,13 @@ mod java;
 #[cfg(test)]
 mod leaks;
 mod names;
+mod pairs;
 mod properties;
 mod refused;
 mod secrets;
 mod settings;
 mod source;
+mod values;
 
 use std::fmt;
 use std::panic::Location;
@@ -139,7 +141,7 @@ impl KafkaConfig {
     #[must_use]
     #[track_caller]
     pub fn linger(self, linger: Duration) -> Self {
-        self.property("linger.ms", milliseconds(linger))
+        self.property("linger.ms", (linger.as_secs_f64() * 1_000.0).to_string())
     }
 
     /// Sets how batches are compressed. [`Compression::None`].

@@ -210,6 +210,22 @@ pub(super) fn is_mentioned(name: &str, text: &str) -> bool {
     quoted(name) || ALIASES.iter().any(|(alias, kept)| *kept == name && quoted(alias))
 }
 
+/// Whether its value is a number (or, for some, a word in place of one).
+pub(super) fn is_number(name: &str) -> bool {
+    let units =
+        [".ms", "bytes", ".messages", ".seconds", ".level", ".cnt", ".ttl", ".fails", ".size", ".threshold"];
+    let counts = [
+        "acks",
+        "log_level",
+        "max.in.flight.requests.per.connection",
+        "retries",
+        "sasl.kerberos.min.time.before.relogin",
+        "test.mock.num.brokers",
+        "test.mock.broker.rtt",
+    ];
+    counts.contains(&name) || (is_known(name) && units.iter().any(|unit| name.ends_with(unit)))
+}
+
 /// Whether only consumers take it.
 pub(super) fn is_for_consumers(name: &str) -> bool {
     CONSUMER.contains(&name)

@@ -23,10 +23,36 @@ const REFUSED: &[(&str, &str)] = &[
     ("group.id", "the group is the app's name; set it with `group = ...` of the subscriber or KAFKA_GROUP"),
     ("transactional.id", "this version publishes without transactions"),
     ("delivery.report.only.error", "a record counts as published when the broker confirmed it"),
+    ("enabled_events", "the client's events are read by faststream, which decides which ones it needs"),
+    ("log.queue", "the client's log lines are passed on by faststream"),
 ];
 
 /// Why `name` must not be set, and what to do instead.
 pub(super) fn reason(name: &str) -> Option<&'static str> {
     let name = canonical(name);
     REFUSED.iter().find(|(refused, _)| *refused == name).map(|(_, reason)| *reason)
+}
+
+/// Properties of which some values are refused, why, and what to do instead.
+const REFUSED_VALUES: &[(&str, &[&str], &str)] = &[
+    (
+        "auto.offset.reset",
+        &["latest", "largest", "end"],
+        "records would be passed over where a log was cut; for a new group that begins behind what is there, use \
+         `start = Latest` of the subscriber",
+    ),
+    (
+        "queuing.strategy",
+        &["lifo"],
+        "results would be published in another order than they were returned in; remove it",
+    ),
+];
+
+/// Why this value of `name` must not be set, and what to do instead.
+pub(super) fn refused_value(name: &str, value: &str) -> Option<&'static str> {
+    let name = canonical(name);
+    let is_refused =
+        |values: &[&str]| values.iter().any(|refused| refused.eq_ignore_ascii_case(value.trim()));
+    let found = REFUSED_VALUES.iter().find(|(refused, values, _)| *refused == name && is_refused(values));
+    found.map(|(_, _, reason)| *reason)
 }

@@ -398,6 +398,7 @@ mod tests {
             topics: BTreeMap::new(),
             patterns: Vec::new(),
             commit_interval: Duration::from_secs(1),
+            drain: Duration::from_secs(5),
         });
         let mut fetches: Vec<OffsetFetch> = (0..5)
             .map(|partition| OffsetFetch::begin(&client, &request, vec![("topic".into(), partition)]))

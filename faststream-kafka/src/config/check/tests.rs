@@ -12,6 +12,7 @@ fn request() -> GroupRequest {
         topics: BTreeMap::from([("orders".to_owned(), Start::Earliest)]),
         patterns: Vec::new(),
         commit_interval: Duration::from_secs(1),
+        drain: Duration::from_secs(5),
     }
 }
 
@@ -127,11 +128,11 @@ fn the_assignor_of_a_protocol_gives_way_when_the_environment_chooses_another_pro
 
 #[test]
 fn settings_that_contradict_each_other_are_told_with_their_places() {
-    let config = config().property("max.poll.interval.ms", "5000").session_timeout(Duration::from_secs(10));
+    let config = config().property("max.poll.interval.ms", "6000").session_timeout(Duration::from_secs(10));
     let fault = fault(&config);
     assert!(fault.contains("the consumer's settings do not go together"), "{fault}");
     assert!(fault.contains("session.timeout.ms=10000 is set by "), "{fault}");
-    assert!(fault.contains("max.poll.interval.ms=5000 is set by "), "{fault}");
+    assert!(fault.contains("max.poll.interval.ms=6000 is set by "), "{fault}");
 }
 
 #[test]
@@ -220,4 +221,106 @@ fn what_was_not_built_in_is_told_with_the_feature_that_builds_it_in() {
     assert!(kerberos.contains("features = [\"gssapi\"]"), "{kerberos}");
     let plain = config().security(Security::SaslPlaintext).sasl("PLAIN", "alice", "hunter2");
     assert_eq!(faults(&plain), Vec::<String>::new());
+}
+
+#[test]
+fn every_typed_setting_is_looked_at() {
+    let (zero, most) = (Duration::ZERO, Duration::MAX);
+    let sasl = |mechanism: &str, user: &str| {
+        config().security(Security::SaslPlaintext).sasl(mechanism, user, "hunter2")
+    };
+    let cases: Vec<(&str, KafkaConfig, &str)> = vec![
+        ("property", config().property("session.timeout.ms", "15s"), "no plain number"),
+        ("property", config().property("session.timeout.ms", "015000"), "no plain number"),
+        ("property", config().property("fetch.max.bytes", "4294967296"), "too large"),
+        ("property", config().property("auto.offset.reset", "latest"), "`start = Latest`"),
+        ("property", config().property("queuing.strategy", "LIFO"), "another order"),
+        ("property", config().property("enabled_events", "0"), "must not be set"),
+        ("property", config().property("group.remote.assignor", "uniform"), "no effect"),
+        ("property", config().property("max.poll.interval.ms", "0"), "max.poll.interval.ms"),
+        ("property", config().property("message.timeout.ms", "-5"), "message.timeout.ms"),
+        (
+            "property",
+            config().property("fetch.min.bytes", "2000000").property("fetch.max.bytes", "1000000"),
+            "has to be at most",
+        ),
+        (
+            "property",
+            config().property("retry.backoff.ms", "9000"),
+            "has to be at most retry.backoff.max.ms=1000 (the default)",
+        ),
+        (
+            "property",
+            config().property("message.timeout.ms", "5000").property("request.timeout.ms", "9000"),
+            "given up on before",
+        ),
+        (
+            "property",
+            config().property("max.poll.interval.ms", "5000").property("session.timeout.ms", "4000"),
+            "the drain time (5s)",
+        ),
+        ("client_id", config().client_id("a\nb"), "control character"),
+        ("client_id", config().client_id("a\0b"), "zero byte"),
+        ("instance_id", config().instance_id(""), "the value is empty"),
+        ("instance_id", config().instance_id("a\tb"), "control character"),
+        ("session_timeout", config().session_timeout(zero), "session.timeout.ms"),
+        ("session_timeout", config().session_timeout(Duration::from_millis(4_294_982_296)), "too large"),
+        ("session_timeout", config().session_timeout(most), "too large"),
+        (
+            "session_timeout",
+            config().session_timeout(Duration::from_millis(900)),
+            "less than session.timeout.ms=900",
+        ),
+        ("heartbeat_interval", config().heartbeat_interval(zero), "heartbeat.interval.ms"),
+        (
+            "heartbeat_interval",
+            config().heartbeat_interval(Duration::from_secs(15)),
+            "thrown out between two heartbeats",
+        ),
+        ("heartbeat_interval", config().heartbeat_interval(most), "too large"),
+        ("linger", config().linger(most), "linger.ms"),
+        ("linger", config().linger(Duration::from_secs(600)), "linger.ms"),
+        ("max_in_flight", config().max_in_flight(0), "max.in.flight"),
+        ("max_in_flight", config().max_in_flight(6), "max.in.flight"),
+        ("max_in_flight", config().max_in_flight(u32::MAX), "too large"),
+        ("sasl", sasl("PLAIN\n", "u"), "control character"),
+        ("sasl", sasl("plain text", "u"), "sasl.mechanisms"),
+        ("security", config().security(Security::Ssl), "\"ssl\""),
+        ("acks", config().acks(Acks::None).property("enable.idempotence", "true"), "acks"),
+        (
+            "protocol",
+            config().protocol(Protocol::Consumer).session_timeout(Duration::from_secs(9)),
+            "group.protocol=consumer",
+        ),
+    ];
+    for (setting, config, part) in &cases {
+        let found = faults(config).join("\n");
+        assert!(found.contains(part), "{setting}: {part} is missing in: {found}");
+        assert!(!found.contains("ter2"), "{found}");
+    }
+    let looked_at: std::collections::BTreeSet<_> = cases.iter().map(|(setting, ..)| *setting).collect();
+    for line in include_str!("../mod.rs").lines() {
+        let Some(setting) = line.trim().strip_prefix("pub fn ").and_then(|rest| rest.split('(').next())
+        else {
+            continue;
+        };
+        // The first two make the settings, the others take a closed set or are `property` under another name.
+        let others = ["new", "from_env", "override_property", "compression"];
+        assert!(others.contains(&setting) || looked_at.contains(setting), "{setting} is not looked at");
+    }
+}
+
+#[test]
+fn numbers_at_the_edge_are_accepted() {
+    for config in [
+        config().linger(Duration::ZERO),
+        config().linger(Duration::from_micros(500)),
+        config().session_timeout(Duration::from_secs(3)).heartbeat_interval(Duration::from_millis(1)),
+        config().max_in_flight(1),
+        config().property("message.timeout.ms", "0"),
+        config().property("message.timeout.ms", "3000"),
+        config().property("request.timeout.ms", "9000").property("message.timeout.ms", "0"),
+    ] {
+        assert_eq!(faults(&config), [""; 0]);
+    }
 }

@@ -1,0 +1,115 @@
+//! Settings that contradict each other, where the library says nothing.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::NativeClientConfig;
+
+use super::{Client, KafkaConfig};
+
+/// Two properties, of which the first must not be larger, or has to be smaller.
+struct Pair {
+    client: Client,
+    less: &'static str,
+    more: &'static str,
+    may_be_equal: bool,
+    /// Only if both were set.
+    only_if_set: bool,
+    /// What would happen otherwise.
+    why: &'static str,
+}
+
+const PAIRS: &[Pair] = &[
+    Pair {
+        client: Client::Consumer,
+        less: "heartbeat.interval.ms",
+        more: "session.timeout.ms",
+        may_be_equal: false,
+        only_if_set: false,
+        why: "a member would be thrown out between two heartbeats; a third is usual",
+    },
+    Pair {
+        client: Client::Consumer,
+        less: "fetch.min.bytes",
+        more: "fetch.max.bytes",
+        may_be_equal: true,
+        only_if_set: false,
+        why: "every fetch would wait for more than it may bring",
+    },
+    Pair {
+        client: Client::Consumer,
+        less: "retry.backoff.ms",
+        more: "retry.backoff.max.ms",
+        may_be_equal: true,
+        only_if_set: false,
+        why: "the pause cannot begin beyond its end",
+    },
+    Pair {
+        client: Client::Producer,
+        less: "retry.backoff.ms",
+        more: "retry.backoff.max.ms",
+        may_be_equal: true,
+        only_if_set: false,
+        why: "the pause cannot begin beyond its end",
+    },
+    Pair {
+        client: Client::Producer,
+        less: "request.timeout.ms",
+        more: "message.timeout.ms",
+        may_be_equal: true,
+        only_if_set: true,
+        why: "a record would be given up on before its request is",
+    },
+];
+
+impl KafkaConfig {
+    /// What the numbers of one client say against each other. `config` is what that client is made with.
+    pub(super) fn contradicting_numbers(&self, client: Client, config: &ClientConfig) -> Vec<String> {
+        let Ok(native) = config.create_native_config() else { return Vec::new() };
+        let mut faults = Vec::new();
+        for pair in PAIRS.iter().filter(|pair| pair.client == client) {
+            let are_set = [pair.less, pair.more].map(|name| self.settings.get(client, name).is_some());
+            let counts = if pair.only_if_set { are_set == [true; 2] } else { are_set.contains(&true) };
+            let numbers = (number(&native, pair.less), number(&native, pair.more));
+            let (Some(less), Some(more)) = numbers else { continue };
+            // 0 is no limit.
+            let is_right =
+                less < more || (pair.may_be_equal && less == more) || (more == 0 && pair.only_if_set);
+            if counts && !is_right {
+                let told = |name, number| format!("{name}={number} ({})", self.set_by(client, name));
+                faults.push(format!(
+                    "{} has to be {} {}: {}",
+                    told(pair.less, less),
+                    if pair.may_be_equal { "at most" } else { "less than" },
+                    told(pair.more, more),
+                    pair.why
+                ));
+            }
+        }
+        faults
+    }
+
+    /// What a group's drain time says against the consumer's settings.
+    pub(super) fn drain_fault(&self, group: &str, drain: Duration, config: &ClientConfig) -> Option<String> {
+        let longest = number(&config.create_native_config().ok()?, "max.poll.interval.ms")?;
+        let longest = Duration::from_millis(u64::try_from(longest).ok()?);
+        (drain >= longest).then(|| {
+            format!(
+                "group {group}: the drain time ({drain:?}) has to be less than max.poll.interval.ms ({longest:?}, {}): a member \
+                 that waits for so long is thrown out; shorten `drain`",
+                self.set_by(Client::Consumer, "max.poll.interval.ms")
+            )
+        })
+    }
+
+    fn set_by(&self, client: Client, name: &str) -> String {
+        self.settings
+            .get(client, name)
+            .map_or_else(|| "the default".to_owned(), |setting| setting.source.to_string())
+    }
+}
+
+fn number(config: &NativeClientConfig, name: &str) -> Option<i64> {
+    // Whole numbers come as they are, others with a fraction of zeros.
+    config.get(name).ok()?.trim_end_matches('\0').split('.').next()?.parse().ok()
+}

@@ -1,0 +1,102 @@
+//! What one value may be, where the library is too lenient: it reads `10s` as 10 ms, `010` as 8, and cuts what is too
+//! large for it down to whatever is left.
+
+use super::names::is_number;
+
+/// Properties whose numbers may have a fraction.
+const FRACTIONS: &[&str] = &["linger.ms"];
+
+/// Why a value is refused before the library sees it; the value itself is not in the text.
+pub(super) fn fault(name: &str, value: &str) -> Option<String> {
+    if value.contains('\0') {
+        return Some("the value holds a zero byte: remove it".to_owned());
+    }
+    // Keys and certificates have lines.
+    let has_lines = name.split('.').next_back() == Some("pem") || name == "sasl.oauthbearer.config";
+    if let Some(letter) = value.chars().find(|letter| letter.is_control()).filter(|_| !has_lines) {
+        return Some(format!(
+            "the value holds a control character ({}): remove it, it may be a line break at its end",
+            letter.escape_unicode()
+        ));
+    }
+    if name == "group.instance.id" && value.trim().is_empty() {
+        return Some("the value is empty: name this process, or leave it out".to_owned());
+    }
+    let text = value.trim();
+    let begins = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !is_number(name) || !begins.starts_with(|letter: char| letter.is_ascii_digit()) {
+        return None;
+    }
+    let (whole, fraction) =
+        begins.split_once('.').map_or((begins, None), |(whole, rest)| (whole, Some(rest)));
+    let are_digits = |text: &str| !text.is_empty() && text.chars().all(|letter| letter.is_ascii_digit());
+    let is_plain = are_digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(|fraction| FRACTIONS.contains(&name) && are_digits(fraction));
+    let fits = whole.parse::<i32>().is_ok();
+    match (is_plain, fits) {
+        (true, true) => None,
+        (true, false) => Some(format!(
+            "the number is too large: {} is the most that the client library counts to",
+            i32::MAX
+        )),
+        (false, _) => {
+            Some("the value is no plain number: write digits without a unit, as in 15000".to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_plain_and_fit_in_the_library() {
+        for (name, value) in [
+            ("session.timeout.ms", "15000"),
+            ("session.timeout.ms", " 15000 "),
+            ("acks", "-1"),
+            ("acks", "all"),
+            ("linger.ms", "0.5"),
+            ("linger.ms", "0"),
+            ("retries", "2147483647"),
+            ("client.id", "99999999999999"),
+            ("client.id", "010"),
+            ("sasl.password", "10s"),
+        ] {
+            assert_eq!(fault(name, value), None, "{name}={value}");
+        }
+        for (name, value, part) in [
+            ("session.timeout.ms", "15s", "no plain number"),
+            ("session.timeout.ms", "15000ms", "no plain number"),
+            ("session.timeout.ms", "15_000", "no plain number"),
+            ("session.timeout.ms", "1e4", "no plain number"),
+            ("session.timeout.ms", "0x3a98", "no plain number"),
+            ("session.timeout.ms", "015000", "no plain number"),
+            ("session.timeout.ms", "15.5", "no plain number"),
+            ("session.timeout.ms", "4294982296", "too large"),
+            ("fetch.max.bytes", "99999999999999999999", "too large"),
+            ("linger.ms", "5s", "no plain number"),
+            ("linger.ms", "99999999999", "too large"),
+        ] {
+            let found = fault(name, value);
+            assert!(found.as_deref().is_some_and(|text| text.contains(part)), "{name}={value}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_invisible_is_in_a_value() {
+        for (name, value) in [
+            ("client.id", "a\nb"),
+            ("client.id", "a\0b"),
+            ("client.rack", "\u{7}"),
+            ("group.instance.id", "a\r"),
+            ("group.instance.id", ""),
+            ("sasl.password", "hunter2\n"),
+        ] {
+            let found = fault(name, value).expect("refused");
+            assert!(!found.contains("ter2"), "{found}");
+        }
+        assert_eq!(fault("ssl.key.pem", "-----BEGIN\nabc\n"), None);
+    }
+}
