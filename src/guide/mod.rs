@@ -19,3 +19,6 @@ pub mod simulation {}
 
 #[doc = include_str!("running.md")]
 pub mod running {}
+
+#[doc = include_str!("changing_the_protocol.md")]
+pub mod changing_the_protocol {}

@@ -25,6 +25,7 @@ mod origin;
 mod partitions;
 mod process;
 mod provided;
+mod protocols;
 mod proxy;
 mod retry_topics;
 mod rights;

@@ -154,7 +154,7 @@ fn cells() -> Vec<Cell> {
         return vec![
             (Taken::ReadGroup, Skip, Protocol::Consumer),
             (Taken::ReadGroup, DeadLetter, Protocol::Cooperative),
-            (Taken::WriteResults, Skip, Protocol::Range),
+            (Taken::DescribeTopic, Skip, Protocol::Consumer),
             (Taken::AllOfTopic, Hold, Protocol::Consumer),
         ];
     }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
+use rdkafka::types::RDKafkaRespErr;
 
 use super::client::Client;
 use super::control::Control;
@@ -19,7 +20,16 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// Statistics come every 2 s: what they say is newer than an error of this age.
 const NEWS: Duration = Duration::from_secs(5);
 
+/// How often topics are looked at of which no record comes; more often while one cannot be read.
+const TOPICS: Duration = Duration::from_secs(5);
+const TOPICS_SOON: Duration = Duration::from_secs(2);
+/// So many at a time.
+const TOPICS_MOST: usize = 20;
+
 type Answer = Result<Others, String>;
+
+/// A topic, and why it cannot be read.
+type Unavailable = (String, String);
 
 /// What was found out.
 pub(super) struct Problems {
@@ -28,11 +38,25 @@ pub(super) struct Problems {
     /// When the coordinator was asked about the others, and where its answer comes.
     asked: Option<(Instant, Receiver<Answer>)>,
     others: Option<Answer>,
+    /// By topic, what the positions in its partitions come to.
+    positions: BTreeMap<Arc<str>, i64>,
+    /// When topics of which no record comes were looked at, and where the answer comes.
+    looked: Option<(Instant, Receiver<Vec<Unavailable>>)>,
+    /// Those that cannot be read, one sentence each.
+    unavailable: Vec<String>,
 }
 
 impl Problems {
     pub(super) fn new(wanted: Wanted) -> Self {
-        Self { wanted, next: Instant::now(), asked: None, others: None }
+        Self {
+            wanted,
+            next: Instant::now(),
+            asked: None,
+            others: None,
+            looked: None,
+            unavailable: Vec::new(),
+            positions: BTreeMap::new(),
+        }
     }
 
     /// How this member wants partitions to be shared out.
@@ -51,6 +75,7 @@ impl Control {
         let mut all = Vec::new();
         all.extend(self.not_joined(now));
         all.extend(self.refused_fetches());
+        all.extend(self.unavailable_topics(now));
         let pause = self.committer.pause();
         if !pause.is_zero() {
             all.push(format!(
@@ -86,6 +111,41 @@ impl Control {
         Some(sentence)
     }
 
+    /// Topics that are not there, or that this user may not even see: librdkafka leaves them out without a word.
+    fn unavailable_topics(&mut self, now: Instant) -> Vec<String> {
+        let problems = &mut self.problems;
+        if let Some((_, answers)) = &problems.looked
+            && let Ok(unavailable) = answers.try_recv()
+        {
+            for (topic, sentence) in &unavailable {
+                // As whoever waits for topics calls it.
+                self.client.context().errors.tell(&format!("missing {topic}"), sentence);
+            }
+            problems.unavailable = unavailable.into_iter().map(|(_, sentence)| sentence).collect();
+        }
+        let pause = if problems.unavailable.is_empty() { TOPICS } else { TOPICS_SOON };
+        if problems.looked.as_ref().is_none_or(|(looked, _)| now > *looked + pause) {
+            let silent = self.silent_topics();
+            self.problems.looked = Some((now, look(&self.client, silent)));
+        }
+        self.problems.unavailable.clone()
+    }
+
+    /// Topics of which nothing came since the last call: at rest, or out of reach.
+    fn silent_topics(&mut self) -> Vec<String> {
+        let mut positions: BTreeMap<Arc<str>, i64> =
+            self.request.topics.keys().map(|topic| (topic.as_str().into(), 0)).collect();
+        for ((topic, _), lane) in &self.lanes {
+            *positions.entry(Arc::clone(topic)).or_default() += lane.position();
+        }
+        let before = std::mem::replace(&mut self.problems.positions, positions);
+        let is_silent = |(topic, position): &(&Arc<str>, &i64)| {
+            before.get(*topic).is_none_or(|before| before == *position)
+        };
+        let silent = self.problems.positions.iter().filter(is_silent);
+        silent.map(|(topic, _)| topic.to_string()).take(TOPICS_MOST).collect()
+    }
+
     /// Partitions whose records are refused, by topic and reason.
     fn refused_fetches(&self) -> Vec<String> {
         let mut refused: BTreeMap<(&str, String), Vec<i32>> = BTreeMap::new();
@@ -103,6 +163,40 @@ impl Control {
             format!("nothing can be fetched from {topic}, partitions {partitions:?}: {error}{cure}")
         };
         refused.into_iter().map(say).collect()
+    }
+}
+
+/// Looks which of these topics cannot be read, on a thread of its own.
+fn look(client: &Arc<Client>, topics: Vec<String>) -> Receiver<Vec<Unavailable>> {
+    let (sender, answer) = channel();
+    let asking = Arc::clone(client);
+    let run = move || {
+        let why = |topic: String| unavailable(&asking, &topic).map(|sentence| (topic, sentence));
+        let unavailable = topics.into_iter().filter_map(why).collect();
+        // Nobody may wait any more.
+        let _ = sender.send(unavailable);
+    };
+    if let Err(error) = thread::Builder::new().name("fs-topics".into()).spawn(run) {
+        client
+            .context()
+            .errors
+            .tell("topics thread", format_args!("no thread to look for topics on: {error}"));
+    }
+    answer
+}
+
+/// Why it cannot be read, if it cannot; what is wrong with the brokers is said by others.
+fn unavailable(client: &Client, topic: &str) -> Option<String> {
+    let metadata = client.consumer().fetch_metadata(Some(topic), ASKED).ok()?;
+    let error = metadata.topics().iter().find(|known| known.name() == topic)?.error()?;
+    match error {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => {
+            Some(format!("the topic `{topic}` cannot be read: let this user describe and read it"))
+        }
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => {
+            Some(format!("the topic `{topic}` does not exist, or may not be described: waiting for it"))
+        }
+        _ => None,
     }
 }
 

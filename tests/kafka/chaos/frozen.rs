@@ -1,5 +1,6 @@
 //! A member that is frozen beyond its session: the other one takes over, and both go on when it is thawed.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -48,5 +49,48 @@ fn a_member_frozen_beyond_its_session_is_replaced_and_comes_back() {
         let line =
             format!("{what}: all taken over {taken_over:?} after the freeze, {again} again of {written}");
         if taken_over > SESSION + Duration::from_secs(4) { Err(line) } else { Ok(line) }
+    });
+}
+
+/// What it had fetched before belongs to the other one now.
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_member_that_was_frozen_begins_nothing_that_is_no_longer_its_own() {
+    /// Records a second, so that some are always fetched and not handled.
+    const MANY: u64 = 8_000;
+    let world = BehindProxy::shared();
+    play_all(&PROTOCOLS, |protocol| {
+        let what = format!("{protocol:?}");
+        let group = world.group("thawed", *protocol, PARTITIONS);
+        // The file is the first one's alone: the other one runs here.
+        let mut crew = Crew::new(&group);
+        let feed = Feed::start(&group, MANY);
+        let first = crew.start(0);
+        wait_until(&format!("{what}: the first one works"), PATIENCE, || crew.lines().len() > 1_000);
+        let second = group.join();
+        second.owns(&what, 2);
+        thread::sleep(Duration::from_secs(2));
+        first.freeze();
+        second.owns(&what, 4);
+        thread::sleep(Duration::from_secs(2));
+        let (before, taken) = (crew.lines().len(), second.all());
+        let theirs: BTreeSet<u64> = taken.into_iter().map(|handled| handled.id).collect();
+        first.thaw();
+        wait_until(&format!("{what}: both work"), PATIENCE, || second.running.partitions() == 2);
+        thread::sleep(Duration::from_secs(1));
+        let written = feed.finish();
+        group.all_is_committed(&what);
+        let lines = crew.lines().split_off(before);
+        let zombies = lines.iter().filter(|line| theirs.contains(&line.id)).count();
+        crew.stop(first);
+        let mut ids: BTreeSet<u64> = crew.lines().into_iter().map(|line| line.id).collect();
+        ids.extend(second.stop_cleanly(&what).into_iter().map(|handled| handled.id));
+        let line =
+            format!("{what}: {zombies} calls for what the other one had, {} since the thaw", lines.len());
+        if ids.len() as u64 != written {
+            return Err(format!("{line}; {} of {written} handled", ids.len()));
+        }
+        // What is left of a batch that was being handled.
+        if zombies > 20 { Err(line) } else { Ok(line) }
     });
 }
