@@ -52,6 +52,12 @@ pub trait Lane: Send {
         None
     }
 
+    /// Whether records of the current batch may still begin. False while the backend does not know whether the partition is
+    /// still ours, as after a freeze of the process; the task is woken when it is true again. Asked once a turn.
+    fn may_begin(&self) -> bool {
+        true
+    }
+
     /// Tells whether anybody will read in the near future. Only a hint: an unread queue stops its own fetching.
     fn set_held(&mut self, _held: bool) {}
 }

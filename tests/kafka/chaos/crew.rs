@@ -56,6 +56,7 @@ impl Crew {
             ("TOPIC", self.group.name.as_str()),
             ("GROUP", &self.group.name),
             ("MAX_UNCOMMITTED", &self.group.settings.max_uncommitted.to_string()),
+            ("SLOW", &self.group.slow.as_millis().to_string()),
             ("HANDLED", self.file.to_str().expect("a path of text")),
         ];
         let log = format!("{}-{member}", self.group.name);
@@ -71,6 +72,11 @@ impl Crew {
         let name = &self.group.name;
         assert!(took < DRAIN + BEYOND_DRAIN, "{name}: SIGTERM ended it after {took:?}");
         assert_eq!(status.code(), Some(0), "{name}: SIGTERM ended it with {status}");
+    }
+
+    /// Whether something was handled.
+    pub(crate) fn has_lines(&self) -> bool {
+        fs::metadata(&self.file).is_ok_and(|file| file.len() > 0)
     }
 
     /// Everything that was handled, in the order of the file.

@@ -178,7 +178,7 @@ impl LaneTask {
                     return Poll::Ready(());
                 }
                 self.control.note_left(self.slots.left());
-            } else if !self.control.is_gated() {
+            } else if !self.control.is_gated() && self.lane.may_begin() {
                 moved |= self.wake_next(cx);
                 moved |= self.fire_timers(cx);
                 moved |= self.start_committed();

@@ -125,7 +125,7 @@ impl Lane for KafkaLane {
             return Poll::Pending;
         }
         queue.register(cx.waker());
-        if self.handle.damage().is_some() || self.client.context().pulse.is_suspended() {
+        if self.handle.damage().is_some() || !self.may_begin() {
             return Poll::Pending;
         }
         loop {
@@ -186,6 +186,10 @@ impl Lane for KafkaLane {
             let copy = |index| batch.record(index, &self.handle.place.0).to_owned_record();
             self.batch = Held::Copied { from, records: (from..batch.len()).map(copy).collect() };
         }
+    }
+
+    fn may_begin(&self) -> bool {
+        !self.client.context().pulse.is_suspended()
     }
 
     fn store(&mut self, next: i64) -> Result<(), Stale> {
