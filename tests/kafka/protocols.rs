@@ -41,7 +41,9 @@ fn change(brokers: &str, from: Protocol, to: Protocol) -> Result<String, String>
     let feed = Feed::start(&groups[0], RATE);
     // One after the other: members that joined again keep data of their own in their subscription, if they are cooperative.
     let old = [groups[0].join(), groups[0].join()];
-    old.iter().for_each(|member| member.owns(&what, 2));
+    for member in &old {
+        member.owns(&what, 2);
+    }
     thread::sleep(Duration::from_secs(2));
 
     let joined = Instant::now();

@@ -155,6 +155,7 @@ fn cells() -> Vec<Cell> {
             (Taken::ReadGroup, Skip, Protocol::Consumer),
             (Taken::ReadGroup, DeadLetter, Protocol::Cooperative),
             (Taken::DescribeTopic, Skip, Protocol::Consumer),
+            (Taken::WriteResults, DeadLetter, Protocol::Cooperative),
             (Taken::AllOfTopic, Hold, Protocol::Consumer),
         ];
     }

@@ -20,9 +20,8 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// Statistics come every 2 s: what they say is newer than an error of this age.
 const NEWS: Duration = Duration::from_secs(5);
 
-/// How often topics are looked at of which no record comes; more often while one cannot be read.
-const TOPICS: Duration = Duration::from_secs(5);
-const TOPICS_SOON: Duration = Duration::from_secs(2);
+/// How often topics are looked at of which no record comes.
+const TOPICS: Duration = Duration::from_secs(2);
 /// So many at a time.
 const TOPICS_MOST: usize = 20;
 
@@ -123,8 +122,8 @@ impl Control {
             }
             problems.unavailable = unavailable.into_iter().map(|(_, sentence)| sentence).collect();
         }
-        let pause = if problems.unavailable.is_empty() { TOPICS } else { TOPICS_SOON };
-        if problems.looked.as_ref().is_none_or(|(looked, _)| now > *looked + pause) {
+
+        if problems.looked.as_ref().is_none_or(|(looked, _)| now > *looked + TOPICS) {
             let silent = self.silent_topics();
             self.problems.looked = Some((now, look(&self.client, silent)));
         }
