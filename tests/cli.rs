@@ -58,7 +58,7 @@ fn dev_reads_lines_and_tells_what_is_wrong_with_them() {
     let input =
         "orders {\"id\":1,\"item\":\"ink\",\"quantity\":1}\nnope 1\norders {\"id\"\norders {\"id\":\"x\"}\n";
     let (code, out, _) = run(orders().arg("dev"), input);
-    assert_eq!(code, 0, "{out}");
+    assert_eq!(code, 4, "a record was dead-lettered: {out}");
     for said in [
         r#"published: {"order":1,"total":8.0}"#,
         "no handler reads `nope`: there are orders",
@@ -68,6 +68,20 @@ fn dev_reads_lines_and_tells_what_is_wrong_with_them() {
     ] {
         assert!(out.contains(said), "{said} is missing in:\n{out}");
     }
+}
+
+#[test]
+fn dev_sends_keys_and_headers_and_exits_4_if_a_record_was_not_handled() {
+    let good = r#"orders@acme={"id":1,"item":"pen","quantity":2}"#;
+    let args = ["dev", "--send", good, "--header", "tenant=a", "--send", r#"orders={"id":"x"}"#];
+    let (code, out, err) = run(orders().args(args), "");
+    assert_eq!(code, 4, "{out}{err}");
+    assert!(out.contains("bill: handled, 1 to publish") && out.contains("bill: dead-lettered"), "{out}");
+    // The copy keeps key and headers: they are shown.
+    let lines = "orders@acme tenant=a {\"id\":\"x\"}\n";
+    let (code, out, _) = run(orders().arg("dev"), lines);
+    assert_eq!(code, 4);
+    assert!(out.contains("published key acme headers tenant=a dlt-original-topic=orders"), "{out}");
 }
 
 #[test]
@@ -107,18 +121,29 @@ fn retry_topics_are_listed_and_told_by_dev() {
 }
 
 #[test]
-fn help_and_version_exit_0_and_a_misspelt_command_exits_1() {
+fn help_and_version_exit_0_and_a_wrong_command_line_exits_2() {
     assert_eq!(run(orders().arg("--help"), "").0, 0);
     assert!(run(orders().arg("--version"), "").1.contains(env!("CARGO_PKG_VERSION")));
     let (code, _, err) = run(orders().arg("lst"), "");
-    assert!(code == 1 && err.contains("list"), "{err}");
+    assert!(code == 2 && err.contains("list"), "{err}");
+    for args in [
+        &["dev", "--send", "orders={"][..],
+        &["dev", "--send", "orders"],
+        &["dev", "--header", "a=b"],
+        &["--skip", "orders:1"],
+        &["-X", "linger"],
+        &["--nope"],
+        &["list", "more"],
+    ] {
+        let (code, out, err) = run(orders().args(args), "");
+        assert!(code == 2 && out.is_empty() && err.contains("--help"), "{args:?}: {code} {err}");
+    }
 }
 
 #[test]
 fn what_is_wrong_is_said_at_start_with_the_cure() {
     for (args, brokers, said) in [
         (&["dev", "--send", "nope=1"][..], "", "no handler reads `nope`"),
-        (&["dev", "--send", "orders={"], "", "is not JSON"),
         (&["-X", "lingr.ms=5"], "localhost:9092", "linger.ms"),
         (&["-X", "enable.auto.commit=false"], "localhost:9092", "enable.auto.commit"),
         (&[], "9092", "9092"),

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use faststream_core::broker::BrokerError;
+use faststream_core::log::Time;
 use rdkafka::metadata::Metadata;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -46,11 +47,18 @@ pub(crate) async fn wait(
             }
         }
     })?;
-    let mut next = Instant::now() + PATIENCE;
+    let began = Instant::now();
+    let mut next = began + PATIENCE;
     loop {
         tokio::select! {
             biased;
-            _ = &mut answered => return Ok(()),
+            _ = &mut answered => {
+                // It was said that it did not.
+                if next > began + PATIENCE {
+                    faststream_core::log::info!("{who} answers after {}", Time::about(began.elapsed()));
+                }
+                return Ok(());
+            }
             () = sleep_until(next) => {
                 let trouble = producer.trouble();
                 let elsewhere = elsewhere.lock().unwrap_or_else(PoisonError::into_inner).clone();

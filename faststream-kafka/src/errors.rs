@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use faststream_core::log;
@@ -10,7 +10,10 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::config::Secrets;
+use crate::reach::{Lost, Reach, read};
 
+/// How librdkafka says that a topic is not there; the topic and the error follow.
+const UNAVAILABLE: &str = "Subscribed topic not available: ";
 /// How long a kind of error stays quiet after it was told.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -22,6 +25,9 @@ pub(crate) struct ErrorLog {
     told: Mutex<BTreeMap<String, Told>>,
     /// What is left out of the lines.
     secrets: Secrets,
+    /// The cluster, and which of its brokers cannot be reached: known to all of its clients.
+    cluster: String,
+    reach: Arc<Reach>,
 }
 
 #[derive(Debug)]
@@ -33,7 +39,14 @@ struct Told {
 impl ErrorLog {
     /// A log whose lines begin with `who`.
     pub(crate) fn new(who: impl Into<String>) -> Self {
-        Self { who: who.into(), told: Mutex::default(), secrets: Secrets::default() }
+        let who = who.into();
+        let cluster = who.clone();
+        Self { who, told: Mutex::default(), secrets: Secrets::default(), cluster, reach: Arc::default() }
+    }
+
+    /// The same log as one of several of a cluster.
+    pub(crate) fn within(self, cluster: &str, reach: &Arc<Reach>) -> Self {
+        Self { cluster: cluster.to_owned(), reach: Arc::clone(reach), ..self }
     }
 
     /// The same log without what must not be printed of a client's settings.
@@ -57,8 +70,63 @@ impl ErrorLog {
 
     /// Tells an error that the client library reports for the client as a whole.
     pub(crate) fn client_error(&self, error: &KafkaError, reason: &str) {
-        let kind = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code:?}"));
-        self.tell(&kind, format_args!("{kind}: {reason}{}", cure(error)));
+        let code = error.rdkafka_error_code();
+        match code {
+            // Each of them was told of; and all are down as well when all that were idle were closed.
+            Some(RDKafkaErrorCode::AllBrokersDown) => return self.debug("ERROR", reason),
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::OperationTimedOut,
+            ) => {
+                if let Some((broker, why)) = read(reason) {
+                    self.debug("ERROR", reason);
+                    return self.cannot_reach(&broker, why);
+                }
+            }
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                if let Some((topic, _)) =
+                    reason.strip_prefix(UNAVAILABLE).and_then(|rest| rest.split_once(": "))
+                {
+                    return self.missing_topic(topic);
+                }
+            }
+            _ => {}
+        }
+        let kind = code.map_or_else(|| error.to_string(), |code| format!("{code:?}"));
+        self.tell(&kind, format_args!("{reason}{}", cure(error)));
+    }
+
+    /// Tells that a topic is not there: whoever notices first.
+    pub(crate) fn missing_topic(&self, topic: &str) {
+        let sentence =
+            format_args!("the topic `{topic}` does not exist, or may not be described: waiting for it");
+        self.tell(&format!("missing {topic}"), sentence);
+    }
+
+    fn cannot_reach(&self, broker: &str, why: Option<String>) {
+        let Some(why) = why.map(|why| self.clean(&why)) else { return };
+        match self.reach.lost(broker, &self.who, Instant::now()) {
+            None => {}
+            Some(Lost::Now) => {
+                log::warn!(
+                    "{}: broker {broker} cannot be reached: {why}; it is tried until it can",
+                    self.cluster
+                );
+            }
+            Some(Lost::Still(since)) => {
+                let since = log::Time::about(since);
+                log::warn!("{}: broker {broker} has not been reached for {since}: {why}", self.cluster);
+            }
+        }
+    }
+
+    /// Looks in the client's statistics for brokers that could not be reached and are connected now.
+    pub(crate) fn look_for_connections(&self, statistics: &[u8]) {
+        for (broker, away) in self.reach.back(statistics, &self.who, Instant::now()) {
+            let away = log::Time::about(away);
+            log::info!("{}: broker {broker} is connected again after {away}", self.cluster);
+        }
     }
 
     /// Passes a log line of the client library on.
@@ -70,7 +138,14 @@ impl ErrorLog {
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning => self.tell(facility, format_args!("{facility}: {message}")),
+            | RDKafkaLogLevel::Warning => match facility {
+                // What became of the broker is told once, and not by each request that it did not answer.
+                "REQTMOUT" => self.debug(facility, message),
+                // A broker that has just started.
+                "GETPID" if message.ends_with("retrying") => self.debug(facility, message),
+                "SESSTMOUT" => self.tell(facility, session_is_over(message)),
+                _ => self.tell(facility, format_args!("librdkafka says: {message}")),
+            },
             _ => self.debug(facility, message),
         }
     }
@@ -93,6 +168,17 @@ impl ErrorLog {
         last.at = now;
         Some(std::mem::take(&mut last.repeats))
     }
+}
+
+/// The session of a membership is over: `... timed out (in join-state steady) after 6012 ms without ...`.
+fn session_is_over(message: &str) -> String {
+    let millis = message.split_once(" after ").and_then(|(_, rest)| rest.split_once(" ms"));
+    let time = millis.and_then(|(millis, _)| millis.parse().ok()).map(Duration::from_millis);
+    let time = time.map_or_else(String::new, |time| format!(" for {}", log::Time::about(time)));
+    format!(
+        "the group's coordinator has not answered{time}: the membership is lost, its partitions go to other members, and it joins \
+         again"
+    )
 }
 
 /// What to do about an error of a client as a whole, to be said behind its reason.
@@ -160,5 +246,26 @@ mod tests {
         log.client_log(RDKafkaLogLevel::Warning, "CONFWARN", "a warning");
         log.client_log(RDKafkaLogLevel::Debug, "FETCH", "a detail");
         assert_eq!(log.admit("BrokerTransportFailure", Instant::now()), None, "it was told");
+    }
+
+    #[test]
+    fn a_missing_topic_is_told_once_whoever_notices() {
+        let log = ErrorLog::new("test");
+        let error = KafkaError::Global(RDKafkaErrorCode::UnknownTopicOrPartition);
+        log.client_error(
+            &error,
+            "Subscribed topic not available: orders: Broker: Unknown topic or partition",
+        );
+        assert_eq!(log.admit("missing orders", Instant::now()), None, "it was told");
+    }
+
+    #[test]
+    fn a_session_that_is_over_is_told_in_plain_words() {
+        let line = "[thrd:main]: Consumer group session timed out (in join-state steady) after 6012 ms without a successful \
+                    response from the group coordinator (broker 1, last error was Success): revoking assignment and \
+                    rejoining group";
+        let told = session_is_over(line);
+        assert!(told.starts_with("the group's coordinator has not answered for 6 s: "), "{told}");
+        assert!(session_is_over("").starts_with("the group's coordinator has not answered: "));
     }
 }

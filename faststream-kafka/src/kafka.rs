@@ -13,6 +13,7 @@ use crate::config::KafkaConfig;
 use crate::connect;
 use crate::consumer::{self, Kept};
 use crate::producer::KafkaProducer;
+use crate::reach::Reach;
 use crate::topics;
 
 /// A Kafka cluster.
@@ -32,6 +33,8 @@ pub struct Kafka {
     kept: Mutex<BTreeMap<Arc<str>, Kept>>,
     /// Makes topics again that were made at start.
     keeper: Mutex<Option<topics::Keeper>>,
+    /// Which of its brokers cannot be reached.
+    reach: Arc<Reach>,
 }
 
 impl Kafka {
@@ -51,7 +54,13 @@ impl Kafka {
     /// The cluster with these settings.
     #[must_use]
     pub fn with(config: KafkaConfig) -> Self {
-        Self { config, producer: OnceLock::new(), kept: Mutex::default(), keeper: Mutex::default() }
+        Self {
+            config,
+            producer: OnceLock::new(),
+            kept: Mutex::default(),
+            keeper: Mutex::default(),
+            reach: Arc::default(),
+        }
     }
 
     /// Sets any property of librdkafka; see [`KafkaConfig::property`].
@@ -63,7 +72,8 @@ impl Kafka {
     }
 
     fn own_producer(&self) -> Result<Arc<KafkaProducer>, BrokerError> {
-        let make = || KafkaProducer::new(self.config.producer_config(), &self.describe()).map(Arc::new);
+        let make =
+            || KafkaProducer::new(self.config.producer_config(), &self.describe(), &self.reach).map(Arc::new);
         self.producer.get_or_init(make).clone()
     }
 }
@@ -100,7 +110,7 @@ impl Broker for Kafka {
         let kept = {
             let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let group = Arc::clone(&request.group);
-            all.entry(group).or_insert_with_key(|group| Kept::new(&who, group, &config)).clone()
+            all.entry(group).or_insert_with_key(|group| Kept::new(&who, group, &config, &self.reach)).clone()
         };
         consumer::join(&config, self.config.producer_config(), &who, request, member, kept)
     }

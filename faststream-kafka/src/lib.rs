@@ -10,6 +10,7 @@ mod errors;
 mod kafka;
 mod native;
 mod producer;
+mod reach;
 mod topics;
 
 pub use config::{Acks, Compression, KafkaConfig, Protocol, Security};

@@ -6,6 +6,10 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
+use faststream_core::publish::Outgoing;
+
+/// The exit code when the command line is wrong, as everywhere.
+const WRONG_USAGE: u8 = 2;
 
 use super::hidden::without_values;
 
@@ -13,7 +17,7 @@ use super::hidden::without_values;
 #[derive(Debug)]
 pub(crate) enum Command {
     Run { skips: BTreeSet<(String, i32, i64)>, properties: Vec<(String, String)> },
-    Dev { send: Vec<(String, String)> },
+    Dev { send: Vec<Outgoing> },
     List,
 }
 
@@ -30,7 +34,7 @@ pub(crate) fn parse(package: &'static str, version: &'static str) -> Result<Comm
             let args: Vec<_> =
                 std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
             let _ = write!(io::stderr(), "{}", without_values(error.render().to_string(), &args));
-            Err(ExitCode::FAILURE)
+            Err(ExitCode::from(WRONG_USAGE))
         }
     }
 }
@@ -44,20 +48,39 @@ fn definition(package: &'static str, version: &'static str) -> clap::Command {
         .args([skip.clone(), property.clone()])
         .subcommand(clap::Command::new("run").about("Runs the service (the default)").args([skip, property]))
         .subcommand(
-            clap::Command::new("dev").about("Runs it without Kafka, on an in-memory broker").arg(
-                Arg::new("send")
-                    .long("send")
-                    .value_name("TOPIC=JSON")
-                    .action(ArgAction::Append)
-                    .value_parser(read_send)
-                    .help("Publishes a record, then ends once all is settled; otherwise lines `TOPIC JSON` are read"),
-            ),
+            clap::Command::new("dev")
+                .about("Runs it without Kafka, on an in-memory broker")
+                .args([send(), header()])
+                .after_help(
+                    "Without --send, lines `TOPIC[@KEY] [NAME=VALUE ...] JSON` are read from standard input.\n\
+                     Exit code 4: a record was held or dead-lettered.",
+                ),
         )
         .subcommand(clap::Command::new("list").about("Lists the handlers"))
         .after_help(
             "Environment: KAFKA_BROKERS, KAFKA_GROUP, KAFKA_CONFIG (a properties file), KAFKA__ANY_PROPERTY, RUST_LOG.\n\
-             Exit code: 0 clean, 1 not started, 2 drain time exceeded, 3 stopped or fatal, 130 second signal.",
+             Exit code: 0 clean, 1 not started, 2 drain time exceeded or wrong usage, 3 stopped or fatal,\n\
+             4 (dev) a record was held or dead-lettered, 130 second signal.",
         )
+}
+
+fn send() -> Arg {
+    Arg::new("send")
+        .long("send")
+        .value_name("TOPIC[@KEY]=JSON")
+        .action(ArgAction::Append)
+        .value_parser(read_send)
+        .help("Publishes a record, then ends once all is settled")
+}
+
+fn header() -> Arg {
+    Arg::new("header")
+        .long("header")
+        .value_name("NAME=VALUE")
+        .action(ArgAction::Append)
+        .value_parser(read_header)
+        .requires("send")
+        .help("Adds a header to the record of the `--send` before it")
 }
 
 fn skip() -> Arg {
@@ -80,7 +103,7 @@ fn property() -> Arg {
 
 fn read(matches: &ArgMatches) -> Command {
     match matches.subcommand() {
-        Some(("dev", matches)) => Command::Dev { send: all(matches, "send") },
+        Some(("dev", matches)) => Command::Dev { send: read_records(matches) },
         Some(("list", _)) => Command::List,
         Some((_, matches)) => read_run(matches),
         None => read_run(matches),
@@ -89,6 +112,20 @@ fn read(matches: &ArgMatches) -> Command {
 
 fn read_run(matches: &ArgMatches) -> Command {
     Command::Run { skips: all(matches, "skip").into_iter().collect(), properties: all(matches, "property") }
+}
+
+/// Each header belongs to the `--send` before it; one that stands before all of them, to the first.
+fn read_records(matches: &ArgMatches) -> Vec<Outgoing> {
+    let mut records: Vec<Outgoing> = all(matches, "send");
+    let sends: Vec<usize> = matches.indices_of("send").into_iter().flatten().collect();
+    let headers: Vec<(String, String)> = all(matches, "header");
+    for (index, (name, value)) in matches.indices_of("header").into_iter().flatten().zip(headers) {
+        let before = sends.iter().filter(|send| **send < index).count();
+        if let Some(record) = records.get_mut(before.saturating_sub(1)) {
+            record.headers.push((name.into(), Some(value.into())));
+        }
+    }
+    records
 }
 
 fn all<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Vec<T> {
@@ -109,20 +146,60 @@ fn read_property(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.to_owned()))
 }
 
-pub(super) fn read_send(text: &str) -> Result<(String, String), String> {
-    let (topic, json) = text.split_once('=').ok_or("write TOPIC=JSON, such as 'orders={\"id\":1}'")?;
-    checked(topic, json)
+fn read_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as tenant=acme")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// A topic's name contains neither `@` nor `=`, a key may contain both: the JSON begins behind the first `=` that is followed
+/// by some.
+fn read_send(text: &str) -> Result<Outgoing, String> {
+    let mut first = None;
+    for (at, _) in text.match_indices('=') {
+        match record(&text[..at], &text[at + 1..]) {
+            Ok(record) => return Ok(record),
+            Err(error) => {
+                first.get_or_insert(error);
+            }
+        }
+    }
+    Err(first.unwrap_or_else(|| {
+        "write TOPIC=JSON or TOPIC@KEY=JSON, such as 'orders={\"id\":1}' or 'orders@acme={\"id\":1}'".into()
+    }))
+}
+
+/// A line `TOPIC[@KEY] [NAME=VALUE ...] JSON`; without JSON, `null`.
+pub(super) fn read_line(text: &str) -> Result<Outgoing, String> {
+    let (place, mut rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let mut headers = Vec::new();
+    loop {
+        rest = rest.trim_start();
+        let (word, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        // No JSON begins with a letter and goes on with `=`.
+        let header = word.split_once('=').filter(|(name, _)| name.starts_with(char::is_alphabetic));
+        let Some((name, value)) = header.filter(|(name, _)| !name.contains(['"', '{', '['])) else { break };
+        headers.push((name.to_owned().into(), Some(value.to_owned().into())));
+        rest = behind;
+    }
+    let json = if rest.trim().is_empty() { "null" } else { rest.trim() };
+    Ok(Outgoing { headers, ..record(place, json)? })
 }
 
 /// The payload has to be JSON: what is sent by mistake is told here, not by a handler.
-pub(super) fn checked(topic: &str, json: &str) -> Result<(String, String), String> {
+fn record(place: &str, json: &str) -> Result<Outgoing, String> {
     serde_json::from_str::<serde_json::Value>(json)
         .map_err(|error| format!("`{json}` is not JSON: {error}"))?;
-    Ok((topic.trim().to_owned(), json.to_owned()))
+    let (topic, key) = match place.trim().split_once('@') {
+        Some((topic, key)) => (topic, Some(key.to_owned().into())),
+        None => (place.trim(), None),
+    };
+    Ok(Outgoing { key, ..Outgoing::new(topic, json.to_owned()) })
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn command(args: &[&str]) -> Result<Command, String> {
@@ -139,6 +216,27 @@ mod tests {
         };
         assert_eq!(skips, [("a:b".to_owned(), 0, 17)].into());
         assert_eq!(properties, [("a".to_owned(), "b=c".to_owned())]);
+    }
+
+    /// Topic, key, headers and payload, as text.
+    fn shown(record: &Outgoing) -> (String, String, Vec<String>, String) {
+        let text = |bytes: Option<&Bytes>| {
+            bytes.map_or_else(|| "-".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+        };
+        let headers = record.headers.iter();
+        let headers =
+            headers.map(|(name, value)| format!("{}={}", text(Some(name)), text(value.as_ref()))).collect();
+        (record.topic.to_string(), text(record.key.as_ref()), headers, text(record.payload.as_ref()))
+    }
+
+    fn expected(
+        topic: &str,
+        key: &str,
+        headers: &[&str],
+        json: &str,
+    ) -> (String, String, Vec<String>, String) {
+        let headers = headers.iter().map(|header| (*header).to_owned()).collect();
+        (topic.to_owned(), key.to_owned(), headers, json.to_owned())
     }
 
     #[test]
@@ -164,17 +262,60 @@ mod tests {
     }
 
     #[test]
-    fn records_to_send_are_topic_and_json() {
-        let Ok(Command::Dev { send }) = command(&["dev", "--send", r#"a={"b":"="}"#, "--send", "c=1"]) else {
+    fn records_to_send_are_topic_key_headers_and_json() {
+        let args = [
+            "dev",
+            "--send",
+            r#"a={"b":"="}"#,
+            "--send",
+            "c@k=1",
+            "--header",
+            "x=1",
+            "--header",
+            "y==",
+            "--send",
+        ];
+        let args: Vec<&str> =
+            args.into_iter().chain(["d@a=b@c=null", "--header", "z=", "--send", r#"e@="""#]).collect();
+        let Ok(Command::Dev { send }) = command(&args) else {
             panic!("it is dev");
         };
-        assert_eq!(send, [("a".to_owned(), r#"{"b":"="}"#.to_owned()), ("c".to_owned(), "1".to_owned())]);
+        let all: Vec<_> = send.iter().map(shown).collect();
+        assert_eq!(
+            all,
+            [
+                expected("a", "-", &[], r#"{"b":"="}"#),
+                expected("c", "k", &["x=1", "y=="], "1"),
+                expected("d", "a=b@c", &["z="], "null"),
+                expected("e", "", &[], r#""""#),
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_are_topic_key_headers_and_json() {
+        for (line, record) in [
+            (r#"orders {"id": 1}"#, expected("orders", "-", &[], r#"{"id": 1}"#)),
+            (
+                r#"orders@acme  tenant=a trace=b=c {"id":"x=y"}"#,
+                expected("orders", "acme", &["tenant=a", "trace=b=c"], r#"{"id":"x=y"}"#),
+            ),
+            ("orders", expected("orders", "-", &[], "null")),
+            ("orders@k", expected("orders", "k", &[], "null")),
+            (r#"orders "a=b""#, expected("orders", "-", &[], r#""a=b""#)),
+            ("orders true", expected("orders", "-", &[], "true")),
+        ] {
+            assert_eq!(shown(&read_line(line).expect(line)), record, "{line}");
+        }
+        assert!(read_line("orders {").is_err());
     }
 
     #[test]
     fn what_is_wrong_is_said_with_the_form() {
         for (args, said) in [
-            (&["dev", "--send", "orders"][..], "write TOPIC=JSON"),
+            (&["dev", "--send", "orders"][..], "write TOPIC=JSON or TOPIC@KEY=JSON"),
+            (&["dev", "--send", "orders=1", "--header", "tenant"], "write NAME=VALUE"),
+            (&["dev", "--header", "a=b"], "--send"),
             (&["dev", "--send", "orders={"], "is not JSON"),
             (&["--skip", "orders:1"], "write TOPIC:PARTITION:OFFSET"),
             (&["-X", "linger"], "write KEY=VALUE"),

@@ -4,26 +4,35 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use faststream_core::app::{Brokers, CallReport, Exit, FastStream, Observer, Plan, Setting, StartOptions};
 use faststream_core::delivery::Outcome;
+use faststream_core::log::bounded;
 use faststream_core::memory::MemoryBroker;
 use faststream_core::publish::Outgoing;
 use faststream_core::verdict::Verdict;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::args::checked;
+use super::args::read_line;
 use super::output::line;
 
+/// The exit code when a record was held or dead-lettered.
+const FAILED: u8 = 4;
+
 /// Tells what each handler did.
-struct Teller;
+#[derive(Default)]
+struct Teller {
+    /// A record was held or dead-lettered.
+    failed: AtomicBool,
+}
 
 impl Observer for Teller {
     fn called(&self, report: &CallReport<'_>) {
         let CallReport { handler, topic, partition, offset, attempt, .. } = report;
         let what = match report.outcome {
             Outcome::Verdict(Verdict::Ack) => "handled".to_owned(),
-            Outcome::Verdict(verdict) => format!("decided {verdict:?}"),
+            Outcome::Verdict(verdict) => bounded(format!("decided {verdict:?}")),
             Outcome::Publish(copies) => format!("handled, {} to publish", copies.len()),
             Outcome::Failed(error) | Outcome::NotEncodable(error) => format!("failed: {}", error.message),
             Outcome::Rejected(rejection) => format!("could not read it: {rejection}"),
@@ -33,6 +42,9 @@ impl Observer for Teller {
     }
 
     fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, fate: &'static str) {
+        if matches!(fate, "held" | "dead-lettered") {
+            self.failed.store(true, SeqCst);
+        }
         if !matches!(fate, "acked" | "failed") {
             line(format_args!("{topic}/{partition} offset {offset}  {handler}: {fate}"));
         }
@@ -43,7 +55,7 @@ impl Observer for Teller {
 pub(crate) async fn dev(
     app: FastStream,
     setting: Setting,
-    send: Vec<(String, String)>,
+    send: Vec<Outgoing>,
     shutdown: impl Future<Output = ()>,
 ) -> Exit {
     let broker = MemoryBroker::new();
@@ -52,11 +64,12 @@ pub(crate) async fn dev(
         Ok(plan) => plan,
         Err(faults) => return Exit::not_started(faults.to_string()),
     };
-    if let Some((topic, _)) = send.iter().find(|(topic, _)| !is_known(&plan, topic)) {
-        return Exit::not_started(unknown(&plan, topic));
+    if let Some(record) = send.iter().find(|record| !is_known(&plan, &record.topic)) {
+        return Exit::not_started(unknown(&plan, &record.topic));
     }
-    let options =
-        StartOptions { observer: Some(Arc::new(Teller)), quiet: broker.quiet(), ..StartOptions::default() };
+    let teller = Arc::new(Teller::default());
+    let observer: Arc<dyn Observer> = Arc::clone(&teller) as _;
+    let options = StartOptions { observer: Some(observer), quiet: broker.quiet(), ..StartOptions::default() };
     let mut running = match plan.start(options).await {
         Ok(running) => running,
         Err(error) => return Exit::not_started(error.to_string()),
@@ -65,13 +78,23 @@ pub(crate) async fn dev(
     tokio::select! {
         biased;
         () = shutdown => {}
-        exit = running.ended() => return exit,
+        exit = running.ended() => return teller.judge(exit),
         () = session.run(send) => {}
     }
     running.shutdown();
     let exit = running.ended().await;
     session.tell_published();
-    exit
+    teller.judge(exit)
+}
+
+impl Teller {
+    /// A clean end is none for a script that wants to know whether its records were handled.
+    fn judge(&self, mut exit: Exit) -> Exit {
+        if exit.code == 0 && self.failed.load(SeqCst) {
+            exit.code = FAILED;
+        }
+        exit
+    }
 }
 
 struct Session<'a> {
@@ -82,18 +105,21 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn run(&mut self, send: Vec<(String, String)>) {
+    async fn run(&mut self, send: Vec<Outgoing>) {
         let interactive = std::io::stdin().is_terminal();
         let only_send = !send.is_empty() && !interactive;
-        for (topic, json) in send {
-            self.publish(topic, json).await;
+        for record in send {
+            self.publish(record).await;
         }
         if only_send {
             return;
         }
         if interactive {
             let topics: Vec<String> = known(self.plan);
-            line(format_args!("lines `TOPIC JSON`; topics: {}; Ctrl-D ends", topics.join(", ")));
+            line(format_args!(
+                "lines `TOPIC[@KEY] [NAME=VALUE ...] JSON`; topics: {}; Ctrl-D ends",
+                topics.join(", ")
+            ));
         }
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         while let Ok(Some(text)) = lines.next_line().await {
@@ -101,17 +127,17 @@ impl Session<'_> {
             if text.is_empty() {
                 continue;
             }
-            let (topic, json) = text.split_once(char::is_whitespace).unwrap_or((text, "null"));
-            match checked(topic, json.trim()) {
-                Ok((topic, json)) if is_known(self.plan, &topic) => self.publish(topic, json).await,
-                Ok((topic, _)) => line(unknown(self.plan, &topic)),
+            match read_line(text) {
+                Ok(record) if is_known(self.plan, &record.topic) => self.publish(record).await,
+                Ok(record) => line(unknown(self.plan, &record.topic)),
                 Err(error) => line(error),
             }
         }
     }
 
-    async fn publish(&mut self, topic: String, json: String) {
-        let published = match self.broker.append(Outgoing::new(topic.as_str(), json)) {
+    async fn publish(&mut self, record: Outgoing) {
+        let topic = record.topic.to_string();
+        let published = match self.broker.append(record) {
             Ok(published) => published,
             Err(error) => return line(error),
         };
@@ -132,7 +158,20 @@ impl Session<'_> {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let payload = record.payload.as_deref().map_or_else(|| "(tombstone)".to_owned(), text);
                 let key = record.key.as_deref().map_or_else(String::new, |key| format!(" key {}", text(key)));
-                line(format_args!("{topic}/{partition} offset {}  published{key}: {payload}", record.offset));
+                let headers = record.headers.iter().map(|(name, value)| {
+                    let value = value.as_deref().map_or_else(String::new, text);
+                    format!("{}={value}", text(name))
+                });
+                let headers: Vec<String> = headers.collect();
+                let headers = if headers.is_empty() {
+                    String::new()
+                } else {
+                    format!(" headers {}", headers.join(" "))
+                };
+                line(format_args!(
+                    "{topic}/{partition} offset {}  published{key}{headers}: {payload}",
+                    record.offset
+                ));
             }
         }
     }

@@ -16,12 +16,14 @@ use std::io::IsTerminal;
 use faststream_core::log::guarded;
 use tracing_subscriber::EnvFilter;
 
-/// Logs go to standard error, from `info` on (`dev`: `warn`), unless `RUST_LOG` says otherwise. What cannot be written is lost,
+/// Logs go to standard error, from `info` on, unless `RUST_LOG` says otherwise. What cannot be written is lost,
 /// and ends nothing.
 pub(crate) fn init_logs(command: &Command) {
+    // In `dev`, what the service itself logs stands between the lines about its records.
     let default = match command {
         Command::Run { .. } => "info",
-        Command::Dev { .. } | Command::List => "warn",
+        Command::Dev { .. } => "info,faststream=warn,faststream_core=warn,faststream_kafka=warn",
+        Command::List => "warn",
     };
     let init = || {
         // The client library's own last words at the end of a client are told by the backend.

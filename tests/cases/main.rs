@@ -9,6 +9,7 @@ mod captured;
 mod copies;
 mod deaths;
 mod expired;
+mod harness;
 mod log_lines;
 mod logs;
 mod plain;

@@ -111,3 +111,75 @@ fn a_stop_ends_with_what_was_done_and_while_nobody_confirms_within_its_drain_tim
     assert!(took < Duration::from_secs(7) + SLOW, "{took:?}:\n{log}");
     assert!(log.contains("the results of bill were not confirmed by the broker"), "{log}");
 }
+
+/// Words that only librdkafka's authors know.
+const INNER: [&str; 7] = [
+    "AllBrokersDown",
+    "SESSTMOUT",
+    "BrokerTransportFailure",
+    "REQTMOUT",
+    "lanes=",
+    "brokers are down",
+    "in state ",
+];
+
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_broker_that_goes_away_is_one_line_and_one_more_when_it_is_back() {
+    const AWAY: Duration = Duration::from_secs(4);
+    let mut kafka = Kafka::start("gone");
+    let brokers = kafka.address();
+    create_topic(&brokers, "orders", 2);
+    create_topic(&brokers, "invoices", 2);
+    let order = |id: u64| format!(r#"{{"id":{id},"item":"pen","quantity":2}}"#);
+    let done = || committed(&brokers, "billing", "orders", 2).values().sum::<i64>();
+    produce(&brokers, "orders", 2, 0, 20, order);
+    let mut service = Service::start(&brokers, "gone", &["session.timeout.ms=6000"]);
+    wait_until("all is committed", PATIENCE, || done() == 20);
+    let is_of = |words: &[&str]| {
+        let log = service.log();
+        log.lines()
+            .filter(|line| words.iter().all(|word| line.contains(word)))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+
+    kafka.kill();
+    service.logs(PATIENCE, &["WARN", &brokers, "cannot be reached: "]);
+    // What else there is to be said would be said by then.
+    thread::sleep(AWAY);
+    kafka.run();
+    kafka.answers();
+    service.logs(PATIENCE, &["INFO", &brokers, "is connected again after ", " s"]);
+    produce(&brokers, "orders", 2, 20, 20, order);
+    wait_until("all is committed again", PATIENCE, || done() == 40);
+
+    let (gone, back) = (is_of(&["cannot be reached"]), is_of(&["connected again"]));
+    assert_eq!((gone.len(), back.len()), (1, 1), "{}", service.log());
+    for word in INNER {
+        assert!(is_of(&[word]).is_empty(), "{word}: {}", service.log());
+    }
+    assert_eq!(service.stop().code(), Some(0));
+}
+
+#[test]
+#[ignore = "needs Java and Maven"]
+fn a_missing_topic_is_warned_of_once() {
+    let kafka = Kafka::start("missing");
+    let brokers = kafka.address();
+    create_topic(&brokers, "invoices", 1);
+    let mut service = Service::start(
+        &brokers,
+        "missing",
+        &["allow.auto.create.topics=false", "topic.metadata.refresh.interval.ms=1000"],
+    );
+    service.logs(PATIENCE, &["WARN", "`orders`", "does not exist"]);
+    // librdkafka looks once a second.
+    thread::sleep(Duration::from_secs(3));
+    create_topic(&brokers, "orders", 1);
+    service.logs(PATIENCE, &["1 partition assigned: orders/0"]);
+    let log = service.log();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert_eq!(service.stop().code(), Some(0));
+}

@@ -111,10 +111,12 @@ pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Startup
             if let Some(shared) = shared_topic(first, second) {
                 let message = format!(
                     "reads {shared} in the group `{}`, and so does {} ({}): only one would get its records; give one \
-                     of them another `group`, or make them one handler",
+                     of them another `group`, make them one handler, or, if the app is to run without the other, select the \
+                     handlers of one module: `.module(\"{}\")`",
                     second.group,
                     first.def.path(),
-                    first.def.place()
+                    first.def.place(),
+                    second.def.module
                 );
                 faults.push(StartupFault::of_handler(second.def, message));
             }

@@ -41,8 +41,8 @@ pub enum Brokers {
     ByName(BrokerByName),
 }
 
-/// Gives the broker of a name; `None` is the default one.
-pub type BrokerByName = Arc<dyn Fn(Option<&str>) -> Arc<dyn Broker> + Send + Sync>;
+/// Gives the broker of a name in place of the app's own; `None` is the default one.
+pub type BrokerByName = Arc<dyn Fn(Option<&str>, &dyn Broker) -> Arc<dyn Broker> + Send + Sync>;
 
 /// An app that was checked, and can be started. Nothing was connected, no state was built.
 pub struct Plan {
@@ -125,7 +125,7 @@ impl FastStream {
             let broker = match instead {
                 Brokers::Own => Arc::clone(own),
                 Brokers::Shared(broker) => Arc::clone(broker),
-                Brokers::ByName(broker) => broker(name.as_deref()),
+                Brokers::ByName(broker) => broker(name.as_deref(), &**own),
             };
             (name, broker)
         })

@@ -15,6 +15,7 @@ mod receipt;
 mod request;
 mod topics;
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -38,7 +39,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Where messages come from and go to. Sealed until 1.0: only the backends of this project implement it.
 ///
 /// Making one never connects and never fails; what is wrong with its settings is told by [`check`](Broker::check).
-pub trait Broker: fmt::Debug + Send + Sync + 'static {
+pub trait Broker: Any + fmt::Debug + Send + Sync {
     /// What logs call it, with the address: `kafka at localhost:9092`, `the in-memory broker`.
     fn describe(&self) -> String;
 

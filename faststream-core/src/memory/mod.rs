@@ -19,7 +19,7 @@ mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
@@ -30,7 +30,7 @@ pub(crate) use coordinator::SESSION;
 pub use foreign::ForeignMember;
 pub use watch::{Happening, Watch};
 
-use self::state::State;
+use self::state::{State, check_future};
 use crate::broker::{
     BoxFuture, Broker, BrokerError, GroupRequest, Producer, PublishError, Published, Receipt, TopicFault,
     TopicRequest,
@@ -67,7 +67,7 @@ struct Shared {
     agenda_runs: AtomicBool,
     began: Instant,
     /// Unix time of that moment, in milliseconds.
-    started: i64,
+    started: AtomicI64,
     watch: OnceLock<Watcher>,
 }
 
@@ -102,7 +102,7 @@ impl MemoryBroker {
             broken_reads: AtomicBool::new(false),
             agenda_runs: AtomicBool::new(false),
             began: Instant::now(),
-            started,
+            started: AtomicI64::new(started),
             watch: OnceLock::new(),
         };
         Self { connection: Arc::new(Connection(Arc::new(shared))) }
@@ -112,6 +112,34 @@ impl MemoryBroker {
     #[must_use]
     pub fn quiet(&self) -> Arc<Quiet> {
         Arc::clone(&self.shared().quiet)
+    }
+
+    /// From now on its clock says what it says in every test, so that a run repeats to the millisecond.
+    #[cfg(feature = "testing")]
+    pub(crate) fn start_as_in_every_test(&self) {
+        self.shared().started.store(STARTED, Relaxed);
+    }
+
+    /// Unix time in milliseconds, by its clock.
+    #[cfg(feature = "testing")]
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.shared().now_ms()
+    }
+
+    /// Asks for a commit of what each member has stored.
+    #[cfg(feature = "testing")]
+    pub(crate) fn commit_now(&self) {
+        self.shared().change(|state, shared| {
+            for (group, id) in state.members() {
+                committer::request(state, shared, &group, id);
+            }
+        });
+    }
+
+    /// Whether a member has stored something that is not committed.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_uncommitted(&self) -> bool {
+        self.shared().look(State::has_uncommitted)
     }
 
     /// Makes a topic. Nothing happens if it exists.
@@ -247,7 +275,9 @@ impl Shared {
 
     /// Unix time in milliseconds, by tokio's clock.
     fn now_ms(&self) -> i64 {
-        self.started.saturating_add(i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX))
+        self.started
+            .load(Relaxed)
+            .saturating_add(i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Where a record goes; makes the topic if there is none.
@@ -273,6 +303,7 @@ impl Shared {
             return Err(error);
         }
         record.check()?;
+        check_future(&record, self.now_ms())?;
         let log = state.log_for(&record)?;
         Ok(self.append_in(&log, record))
     }

@@ -234,6 +234,26 @@ impl State {
         self.faults.offline_until.is_some() || self.faults.publishes_after.as_ref().is_some_and(is_ahead)
     }
 
+    /// The members of processes that live.
+    #[cfg(feature = "testing")]
+    pub(super) fn members(&self) -> Vec<(Arc<str>, MemberId)> {
+        let members = self.groups.iter().flat_map(|(name, group)| {
+            let alive = group.members.iter().filter(|(_, member)| member.alive && !member.foreign);
+            alive.map(|(id, _)| (Arc::clone(name), *id))
+        });
+        members.collect()
+    }
+
+    /// Whether a member of a process that lives has stored what is not committed.
+    #[cfg(feature = "testing")]
+    pub(super) fn has_uncommitted(&self) -> bool {
+        let members = self.groups.values().flat_map(|group| group.members.values());
+        let alive = members.filter(|member| member.alive && !member.foreign);
+        alive.flat_map(|member| member.lanes.values()).any(|lane| {
+            !lane.cell.is_fenced() && lane.cell.stored().is_some_and(|stored| stored > lane.acked)
+        })
+    }
+
     pub(super) fn member(&mut self, group: &Arc<str>, id: MemberId) -> Option<&mut Member> {
         self.groups.get_mut(group)?.members.get_mut(&id)
     }
@@ -274,4 +294,22 @@ impl State {
             })
         })
     }
+}
+
+/// What Kafka 4 refuses unless a topic says otherwise: `message.timestamp.after.max.ms`, an hour.
+const FUTURE: i64 = 3_600_000;
+
+/// Refuses what a broker would.
+pub(super) fn check_future(record: &Outgoing, now: i64) -> Result<(), PublishError> {
+    let Some(timestamp) = record.timestamp.filter(|timestamp| *timestamp > now.saturating_add(FUTURE)) else {
+        return Ok(());
+    };
+    Err(PublishError {
+        kind: PublishErrorKind::Permanent,
+        topic: record.topic.to_string(),
+        message: format!(
+            "the timestamp {timestamp} is more than an hour ahead of the broker's clock ({now}): it is refused by \
+             `message.timestamp.after.max.ms`"
+        ),
+    })
 }

@@ -23,6 +23,21 @@ impl Quiet {
         self.changed.notify_waiters();
     }
 
+    /// Waits until nobody is busy in any of them and `unseen` is false, all at one moment.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn wait_for_all(all: &[Arc<Self>], unseen: impl Fn() -> bool) {
+        loop {
+            for quiet in all {
+                quiet.wait(&unseen).await;
+            }
+            let woken = || all.iter().map(|quiet| quiet.woken.load(SeqCst)).sum::<usize>();
+            let before = woken();
+            if all.iter().all(|quiet| quiet.busy.load(SeqCst) == 0) && !unseen() && woken() == before {
+                return;
+            }
+        }
+    }
+
     /// Waits until nobody is busy and `unseen` is false, both at one moment.
     pub async fn wait(&self, unseen: impl Fn() -> bool) {
         loop {

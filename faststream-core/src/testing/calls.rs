@@ -1,11 +1,17 @@
 //! What handlers did, as a test sees it.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::app::{CallReport, Observer};
 use crate::delivery::Outcome;
-use crate::log::print;
+use crate::log::{count, print};
 use crate::verdict::Verdict;
+
+/// So many ends are kept one by one. What is called more often is only counted: a test that never ends must not use up the
+/// memory before it is ended.
+const KEPT: usize = 1_000_000;
 
 /// One call of a handler, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,24 +35,88 @@ pub struct TestCall {
 
 /// Records every call, and tells failures on standard error, where a failing test shows them.
 #[derive(Debug, Default)]
-pub(super) struct Calls(Mutex<Vec<TestCall>>);
+pub(super) struct Calls(Mutex<Ends>);
+
+#[derive(Debug, Default)]
+struct Ends {
+    /// In order; with each, whether the handler ran.
+    kept: Vec<(TestCall, bool)>,
+    /// How often each handler was called, by topic and partition.
+    counts: BTreeMap<(String, String, i32), u64>,
+}
+
+/// The calls of all apps of a test, for what is said if it hangs.
+pub(super) type Watched = Arc<Mutex<Vec<Weak<Calls>>>>;
+
+thread_local! {
+    static WATCHED: RefCell<Option<Watched>> = const { RefCell::new(None) };
+}
+
+/// The calls of apps that are started on this thread from now on.
+pub(super) fn watched() -> Watched {
+    let watched = Watched::default();
+    WATCHED.with(|slot| *slot.borrow_mut() = Some(Arc::clone(&watched)));
+    watched
+}
+
+/// What was called most often in a test: `again, 81,234 calls at loop/0`.
+pub(super) fn most_called(watched: &Watched) -> Option<String> {
+    let watched = watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    watched.iter().filter_map(Weak::upgrade).filter_map(|calls| calls.most()).max().map(|(_, text)| text)
+}
 
 impl Calls {
-    pub(super) fn of(&self, handler: &str) -> Vec<TestCall> {
-        self.all().into_iter().filter(|call| call.handler == handler).collect()
+    /// Calls that a hanging test tells of.
+    pub(super) fn new() -> Arc<Self> {
+        let calls = Arc::new(Self::default());
+        WATCHED.with(|slot| {
+            if let Some(watched) = &*slot.borrow() {
+                watched.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&calls));
+            }
+        });
+        calls
     }
 
-    /// The last `most` calls that failed, in order.
+    /// The calls of a handler.
+    pub(super) fn of(&self, handler: &str) -> Vec<TestCall> {
+        self.with(handler, true)
+    }
+
+    /// The records that a handler was not called for, because an argument could not be read.
+    pub(super) fn rejected(&self, handler: &str) -> Vec<TestCall> {
+        self.with(handler, false)
+    }
+
+    fn with(&self, handler: &str, called: bool) -> Vec<TestCall> {
+        let ends = self.lock();
+        let found = ends.kept.iter().filter(|(call, ran)| call.handler == handler && *ran == called);
+        found.map(|(call, _)| call.clone()).collect()
+    }
+
+    /// The last `most` ends that are failures, in order.
     pub(super) fn last_failures(&self, most: usize) -> Vec<TestCall> {
-        let all = self.all();
-        let failed = all.into_iter().rev().filter(|call| call.error.is_some());
-        let mut last: Vec<_> = failed.take(most).collect();
+        let ends = self.lock();
+        let failed = ends.kept.iter().rev().filter(|(call, _)| call.error.is_some());
+        let mut last: Vec<_> = failed.take(most).map(|(call, _)| call.clone()).collect();
         last.reverse();
         last
     }
 
-    pub(super) fn all(&self) -> Vec<TestCall> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// How many ends there were.
+    pub(super) fn len(&self) -> u64 {
+        self.lock().counts.values().sum()
+    }
+
+    /// What was called most often, and how often.
+    pub(super) fn most(&self) -> Option<(u64, String)> {
+        let ends = self.lock();
+        let ((handler, topic, partition), most) = ends.counts.iter().max_by_key(|(_, number)| **number)?;
+        let calls = if *most == 1 { "call" } else { "calls" };
+        Some((*most, format!("{handler}, {} {calls} at {topic}/{partition}", count(*most))))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Ends> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,12 +132,16 @@ impl Observer for Calls {
                 (reject(rejection.message()), Some(rejection.message().to_owned()))
             }
         };
+        let ran = !matches!(report.outcome, Outcome::Rejected(_));
         let CallReport { handler, topic, partition, offset, attempt, .. } = *report;
         if let Some(error) = &error {
             print!("{handler} failed at {topic}/{partition}, offset {offset}, attempt {attempt}: {error}");
         }
         let (handler, topic) = (handler.to_owned(), topic.to_owned());
-        let call = TestCall { handler, topic, partition, offset, attempt, outcome, error };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        let mut ends = self.lock();
+        *ends.counts.entry((handler.clone(), topic.clone(), partition)).or_default() += 1;
+        if ends.kept.len() < KEPT {
+            ends.kept.push((TestCall { handler, topic, partition, offset, attempt, outcome, error }, ran));
+        }
     }
 }

@@ -28,6 +28,8 @@ pub struct DeadLetter {
     pub error_type: String,
     /// The error's text.
     pub error: String,
+    /// The error's text, by the name of its header.
+    pub error_message: String,
     /// The record's key.
     pub key: Option<Bytes>,
     /// The record's payload.
@@ -61,6 +63,7 @@ impl DeadLetter {
             attempts: text("dlt-attempts").parse().unwrap_or_default(),
             error_type: text("dlt-error-type"),
             error: text("dlt-error-message"),
+            error_message: text("dlt-error-message"),
             key: record.key.clone(),
             payload: record.payload.clone(),
         }

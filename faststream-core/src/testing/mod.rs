@@ -3,6 +3,7 @@
 mod blocking;
 mod calls;
 mod dead_letters;
+mod panics;
 mod publish;
 mod published;
 mod run;
@@ -15,6 +16,7 @@ mod views;
 pub use blocking::block_for;
 pub use calls::TestCall;
 pub use dead_letters::DeadLetter;
+pub use publish::Publishable;
 pub use published::Published;
 pub use run::run;
 pub use simulate::{Fault, Faults, Random, Report, Scenario, World, random, random_of_run, simulate};

@@ -6,17 +6,46 @@ use serde::Serialize;
 
 use super::TestApp;
 use crate::memory::MemoryBroker;
-use crate::publish::{IntoPayload, Outgoing};
+use crate::publish::{EncodeError, IntoOutgoing, IntoPayload, Outgoing, Publish};
 use crate::subscriber::{Source, Subscriber};
 
+/// What a test can publish: a reference to a value, which is written as JSON, or a [`Publish`] with key, headers, partition or
+/// time.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be published by a test",
+    label = "neither a reference to a value that is `Serialize` nor a `Publish`",
+    note = "write `&value`, or `Publish::new(value).key(..)`"
+)]
+pub trait Publishable {
+    /// Encodes it.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    fn into_record(self, topic: &str) -> Result<Outgoing, EncodeError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Publishable for &T {
+    fn into_record(self, topic: &str) -> Result<Outgoing, EncodeError> {
+        Ok(Outgoing::new(topic, self.into_payload()?))
+    }
+}
+
+impl<T: IntoPayload> Publishable for Publish<T> {
+    fn into_record(self, topic: &str) -> Result<Outgoing, EncodeError> {
+        self.into_outgoing(topic.into())
+    }
+}
+
 impl TestApp {
-    /// Publishes a value as JSON, and waits until everything that this caused has settled: every record is finished,
-    /// held, or waits for longer than an hour.
+    /// Publishes a value as JSON, or a [`Publish`] with its key and headers, and waits until everything that this caused has
+    /// settled: every record is finished, held, or waits for longer than an hour. In real time, what is finished is committed
+    /// then, too.
     ///
     /// # Panics
     /// If the topic is unknown to the app, the value cannot be encoded, or it never settles.
     #[track_caller]
-    pub fn publish<T: Serialize + ?Sized>(&self, topic: &str, value: &T) -> impl Future<Output = ()> {
+    pub fn publish(&self, topic: &str, value: impl Publishable) -> impl Future<Output = ()> {
         self.append(topic, value);
         self.settle()
     }
@@ -31,14 +60,14 @@ impl TestApp {
         self.settle()
     }
 
-    /// Publishes a value as JSON, and does not wait.
+    /// Publishes a value as JSON, or a [`Publish`] with its key and headers, and does not wait.
     ///
     /// # Panics
     /// As [`publish`](Self::publish).
     #[track_caller]
-    pub fn append<T: Serialize + ?Sized>(&self, topic: &str, value: &T) {
-        match value.into_payload() {
-            Ok(payload) => self.append_record(Outgoing::new(topic, payload)),
+    pub fn append(&self, topic: &str, value: impl Publishable) {
+        match value.into_record(topic) {
+            Ok(record) => self.append_record(record),
             Err(error) => panic!("for {topic}: {error}"),
         }
     }
@@ -68,7 +97,12 @@ impl TestApp {
         let found = self.plan.subscribers().iter().find(is_known_to);
         let known =
             found.is_some() || self.lenient || self.named().values().any(|broker| broker.has_topic(topic));
-        assert!(known, "no handler reads or publishes `{topic}`: there are {:?}", self.topics());
+        assert!(
+            known,
+            "no handler reads or publishes `{topic}`: there are {:?}; to use it all the same, start the app with \
+             `TestApp::start(..).await.lenient()`",
+            self.topics()
+        );
         let name = found.and_then(|subscriber| subscriber.broker.as_deref().map(ToOwned::to_owned));
         self.named().get(&name).cloned().unwrap_or_else(|| self.broker())
     }

@@ -28,15 +28,31 @@ impl<T: DeserializeOwned> Published<T> {
     #[must_use]
     #[track_caller]
     pub fn single(&self) -> T {
-        let [record] = &self.records[..] else {
-            panic!(
+        self.decode(self.only())
+    }
+
+    /// The only record, as it is, with its partition.
+    ///
+    /// # Panics
+    /// If there is none or more than one (they are listed).
+    #[must_use]
+    #[track_caller]
+    pub fn single_record(&self) -> (i32, OwnedRecord) {
+        self.only().clone()
+    }
+
+    #[track_caller]
+    fn only(&self) -> &(i32, OwnedRecord) {
+        match &self.records[..] {
+            [record] => record,
+            [] => panic!("one record was expected in {}, there is none", self.topic),
+            records => panic!(
                 "one record was expected in {}, there are {}: {}",
                 self.topic,
-                self.records.len(),
+                records.len(),
                 self.list()
-            );
-        };
-        self.decode(record)
+            ),
+        }
     }
 
     /// All values; tombstones are left out.
@@ -70,6 +86,16 @@ impl<T: DeserializeOwned> Published<T> {
     pub fn keys(&self) -> Vec<Option<String>> {
         let text = |key: &Bytes| String::from_utf8_lossy(key).into_owned();
         self.records.iter().map(|(_, record)| record.key.as_ref().map(text)).collect()
+    }
+
+    /// The values of a header, as text: the last one of each record, `None` where there is none or a null.
+    #[must_use]
+    pub fn headers(&self, name: &str) -> Vec<Option<String>> {
+        let value = |(_, record): &(i32, OwnedRecord)| {
+            let found = record.headers.iter().rev().find(|(known, _)| known == name.as_bytes())?;
+            found.1.as_ref().map(|value| String::from_utf8_lossy(value).into_owned())
+        };
+        self.records.iter().map(value).collect()
     }
 
     /// The records as they are, with their partitions.

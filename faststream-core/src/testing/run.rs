@@ -1,5 +1,6 @@
 //! `#[faststream::test]`: one thread, virtual time, and an end by the wall clock.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io::{Write, stderr};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -7,35 +8,56 @@ use std::thread;
 use std::time::Duration;
 
 use super::blocking::VirtualTime;
+use super::calls;
+use crate::log::Time;
+use crate::policy::parse_duration;
 
 /// No test takes longer, by the wall clock: hangs are the typical failure.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Sets another limit: `5m`.
+const OWN_LIMIT: &str = "FASTSTREAM_TEST_LIMIT";
+
+thread_local! {
+    static REAL_TIME: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the test on this thread has asked for real time.
+pub(super) fn is_real_time() -> bool {
+    REAL_TIME.get()
+}
 
 /// Runs a test's body on one thread, in virtual time unless `real_time`.
 ///
 /// In virtual time the clock stands still while anything runs, and jumps to the next timer once nothing does.
 ///
 /// # Panics
-/// If the body does. A body that hangs for a minute of real time ends the test's process.
+/// If the body does. A body that hangs for a minute of real time ends the test's process; `FASTSTREAM_TEST_LIMIT=5m` gives it
+/// longer.
 pub fn run<F: Future>(real_time: bool, body: impl FnOnce() -> F) -> F::Output {
-    run_within(LIMIT, real_time, body)
+    let limit = std::env::var(OWN_LIMIT).ok().and_then(|text| parse_duration(&text).ok());
+    run_within(limit.unwrap_or(LIMIT), real_time, body)
 }
 
 /// As [`run`], with another limit.
 pub(super) fn run_within<F: Future>(limit: Duration, real_time: bool, body: impl FnOnce() -> F) -> F::Output {
     let (done, watched) = channel::<()>();
     let name = thread::current().name().unwrap_or("a test").to_owned();
+    let watched_calls = calls::watched();
     let watch = move || {
         if watched.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            let most = calls::most_called(&watched_calls);
+            let most = most.map_or_else(String::new, |most| format!("; called most: {most}"));
             // `eprintln` would be captured for the end of the test, which never comes.
             let _ = writeln!(
                 stderr(),
-                "{name} hangs: not done after {limit:?} of real time; the test's process is ended"
+                "{name} hangs: not done after {} of real time{most}; the test's process is ended",
+                Time(limit)
             );
             std::process::exit(101);
         }
     };
     thread::Builder::new().name("watchdog".into()).spawn(watch).expect("a thread for the watchdog");
+    REAL_TIME.set(real_time);
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(!real_time).build().expect("a runtime for the test");
     let virtual_time = (!real_time).then(VirtualTime::enter);

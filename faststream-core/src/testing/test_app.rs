@@ -1,6 +1,8 @@
 //! The same app that `main` runs, on the in-memory broker.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,16 +10,23 @@ use tokio::time::{Instant, timeout};
 
 use super::TestCall;
 use super::calls::Calls;
+use super::panics::panic_at;
+use super::run::is_real_time;
 use crate::app::{Brokers, Environment, Exit, FastStream, Plan, Running, Setting, StartOptions};
 use crate::broker::Broker;
 use crate::log::print;
-use crate::memory::{MemoryBroker, SESSION, STARTED};
+use crate::memory::{MemoryBroker, SESSION};
 use crate::runtime::{HeldRecord, Quiet};
 
 /// Far beyond any test's intent, in virtual time: only what never ends gets there.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 /// How many failures a failing test shows again at its end.
 const LAST: usize = 5;
+/// What a commit may take in real time, before a test goes on without: it may be made to fail.
+const COMMIT: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(1);
+/// Calls of a handler that make one think of a loop.
+const MANY: u64 = 1_000;
 /// Jitter repeats in every run.
 const SEED: u64 = 7;
 
@@ -27,57 +36,72 @@ const SEED: u64 = 7;
 pub struct TestApp {
     pub(super) plan: Plan,
     brokers: Named,
-    quiet: Arc<Quiet>,
+    /// Who counts what is under way: several, if the brokers were not made for this app.
+    quiets: Vec<Arc<Quiet>>,
     pub(super) calls: Arc<Calls>,
     /// `None` once it was shut down.
     pub(super) running: Option<Running>,
     /// Unknown topics may be published to.
     pub(super) lenient: bool,
-    /// When the test began: a crash does not turn the clock back.
-    began: Instant,
 }
+
+/// Where the test called.
+pub(super) type Caller = &'static Location<'static>;
 
 /// One broker a name; `None` is the default one.
 type Named = Arc<Mutex<BTreeMap<Option<String>, MemoryBroker>>>;
 
 impl TestApp {
-    /// Starts the app.
+    /// Starts the app. It runs on the [`MemoryBroker`] that it was made with, which several apps may share; any other broker
+    /// is replaced by a new one.
     ///
     /// # Panics
     /// If something is wrong with it: everything that is, is listed.
-    pub async fn start(app: FastStream) -> Self {
-        Self::start_in(app, Environment::default()).await
+    #[track_caller]
+    pub fn start(app: FastStream) -> impl Future<Output = Self> {
+        Self::start_in(app, Environment::default())
     }
 
     /// Starts the app with these environment variables instead of the process's.
     ///
     /// # Panics
     /// As [`start`](Self::start).
-    pub async fn start_in(app: FastStream, environment: Environment) -> Self {
+    #[track_caller]
+    pub fn start_in(app: FastStream, environment: Environment) -> impl Future<Output = Self> {
+        let caller = Location::caller();
+        async move { Self::start_at(app, environment, caller).await }
+    }
+
+    async fn start_at(app: FastStream, environment: Environment, caller: Caller) -> Self {
         let (quiet, brokers) = (Arc::new(Quiet::default()), Named::default());
         let (shared, named) = (Arc::clone(&quiet), Arc::clone(&brokers));
-        let broker = move |name: Option<&str>| -> Arc<dyn Broker> {
+        let broker = move |name: Option<&str>, own: &dyn Broker| -> Arc<dyn Broker> {
             let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
             let broker = named.entry(name.map(ToOwned::to_owned));
-            Arc::new(broker.or_insert_with(|| MemoryBroker::with_quiet(Arc::clone(&shared))).clone())
+            let own: &dyn Any = own;
+            let made = || match own.downcast_ref::<MemoryBroker>() {
+                Some(own) => {
+                    own.start_as_in_every_test();
+                    own.clone()
+                }
+                None => MemoryBroker::with_quiet(Arc::clone(&shared)),
+            };
+            Arc::new(broker.or_insert_with(made).clone())
         };
         let brokers_setting = Brokers::ByName(Arc::new(broker));
         let package = Some("test");
         let setting = Setting { package, environment, brokers: brokers_setting, ..Setting::default() };
         let plan = match app.plan(setting) {
             Ok(plan) => plan,
-            Err(faults) => panic!("{faults}"),
+            Err(faults) => panic_at(caller, format!("the app cannot start: {faults}")),
         };
-        let mut app = Self {
-            plan,
-            brokers,
-            quiet,
-            calls: Arc::default(),
-            running: None,
-            lenient: false,
-            began: Instant::now(),
-        };
-        app.run().await;
+        let mut app =
+            Self { plan, brokers, quiets: vec![quiet], calls: Calls::new(), running: None, lenient: false };
+        // What lanes do counts where the default broker's own work does.
+        app.quiets.insert(0, app.broker().quiet());
+        let named: Vec<_> = app.named().values().map(MemoryBroker::quiet).collect();
+        app.quiets.extend(named);
+        app.run(caller).await;
         app
     }
 
@@ -88,23 +112,51 @@ impl TestApp {
         self
     }
 
-    /// Waits until everything has settled.
+    /// Waits until everything has settled. In real time, what is finished is committed then, too.
     ///
     /// # Panics
     /// If it does not within a day of virtual time.
-    pub async fn settle(&self) {
+    #[track_caller]
+    pub fn settle(&self) -> impl Future<Output = ()> {
+        self.settle_for(Location::caller())
+    }
+
+    pub(super) async fn settle_for(&self, caller: Caller) {
         let brokers: Vec<_> = self.named().values().cloned().collect();
-        let settled = self.quiet.wait(|| brokers.iter().any(MemoryBroker::has_unseen));
-        assert!(timeout(NEVER, settled).await.is_ok(), "not settled within a day: {}", self.unfinished());
+        let settled = Quiet::wait_for_all(&self.quiets, || brokers.iter().any(MemoryBroker::has_unseen));
+        if timeout(NEVER, settled).await.is_err() {
+            let most = self.calls.most().filter(|(number, _)| *number > MANY);
+            let most = most.map_or_else(String::new, |(_, most)| format!("; called most: {most}"));
+            panic_at(caller, format!("not settled within a day: {}{most}", self.unfinished()));
+        }
+        if is_real_time() {
+            self.commit(&brokers).await;
+        }
+    }
+
+    /// No clock jumps to the next commit: it is made at once.
+    async fn commit(&self, brokers: &[MemoryBroker]) {
+        brokers.iter().for_each(MemoryBroker::commit_now);
+        let until = Instant::now() + COMMIT;
+        while brokers.iter().any(MemoryBroker::has_uncommitted) && Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
+        // The members hear of it.
+        let seen = || brokers.iter().any(MemoryBroker::has_unseen);
+        let _ = timeout(COMMIT, Quiet::wait_for_all(&self.quiets, seen)).await;
     }
 
     /// Lets time pass, then waits until everything has settled.
     ///
     /// # Panics
     /// As [`settle`](Self::settle).
-    pub async fn advance(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-        self.settle().await;
+    #[track_caller]
+    pub fn advance(&self, duration: Duration) -> impl Future<Output = ()> {
+        let caller = Location::caller();
+        async move {
+            tokio::time::sleep(duration).await;
+            self.settle_for(caller).await;
+        }
     }
 
     /// The default broker, for faults by name.
@@ -128,12 +180,16 @@ impl TestApp {
     ///
     /// # Panics
     /// If it does not start or settle, as [`start`](Self::start) and [`settle`](Self::settle).
-    pub async fn crash(&mut self) {
-        drop(self.running.take());
-        // A moment longer: timers of the same moment may run in any order.
-        tokio::time::sleep(SESSION + Duration::from_millis(10)).await;
-        self.run().await;
-        self.settle().await;
+    #[track_caller]
+    pub fn crash(&mut self) -> impl Future<Output = ()> {
+        let caller = Location::caller();
+        async move {
+            drop(self.running.take());
+            // A moment longer: timers of the same moment may run in any order.
+            tokio::time::sleep(SESSION + Duration::from_millis(10)).await;
+            self.run(caller).await;
+            self.settle_for(caller).await;
+        }
     }
 
     /// Drains the app and ends it.
@@ -155,19 +211,18 @@ impl TestApp {
         timeout(NEVER, running.ended()).await.expect("the app ends by itself")
     }
 
-    async fn run(&mut self) {
+    async fn run(&mut self, caller: Caller) {
         let calls = Arc::clone(&self.calls);
-        let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
         let options = StartOptions {
             observer: Some(calls),
-            quiet: Arc::clone(&self.quiet),
+            quiet: self.broker().quiet(),
             threads: super::blocking::threads(),
             seed: Some(SEED),
-            started: Some(STARTED.saturating_add(passed)),
+            started: Some(self.broker().now_ms()),
         };
         match self.plan.start(options).await {
             Ok(running) => self.running = Some(running),
-            Err(error) => panic!("the app did not start: {error}"),
+            Err(error) => panic_at(caller, format!("the app did not start: {error}")),
         }
     }
 
@@ -231,7 +286,7 @@ impl std::fmt::Debug for TestApp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TestApp")
             .field("plan", &self.plan)
-            .field("calls", &self.calls.all().len())
+            .field("calls", &self.calls.len())
             .finish_non_exhaustive()
     }
 }

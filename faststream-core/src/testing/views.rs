@@ -11,38 +11,67 @@ use crate::runtime::HeldRecord;
 
 impl TestApp {
     /// What is in a topic, with JSON payloads of type `T`.
+    ///
+    /// # Panics
+    /// If the topic is unknown to the app.
     #[must_use]
+    #[track_caller]
     pub fn published<T: DeserializeOwned>(&self, topic: &str) -> Published<T> {
         Published::new(topic, self.broker_of(topic).records(topic))
     }
 
     /// The records that were given up on, of those read from `topic`: what is in `{topic}-dlt`, or where a handler's
     /// `dead_letter` says.
+    ///
+    /// # Panics
+    /// If the topic is unknown to the app.
     #[must_use]
+    #[track_caller]
     pub fn dead_letters(&self, topic: &str) -> Vec<DeadLetter> {
         DeadLetter::all(&self.broker_of(topic), self.plan.subscribers(), topic)
     }
 
     /// The next offsets that a group committed in a topic, by partition.
+    ///
+    /// # Panics
+    /// If the topic is unknown to the app.
     #[must_use]
+    #[track_caller]
     pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
         self.broker_of(topic).committed(group, topic)
     }
 
-    /// The calls of a handler, in order.
+    /// The calls of a handler, in order. A record that could not be read is no call of it:
+    /// [`rejections`](Self::rejections).
     ///
     /// # Panics
     /// If there is no such handler.
     #[must_use]
     #[track_caller]
     pub fn calls(&self, handler: &str) -> Vec<TestCall> {
+        self.check_handler(handler);
+        self.calls.of(handler)
+    }
+
+    /// The records that a handler was not called for, because one of its arguments could not be read, in order.
+    ///
+    /// # Panics
+    /// If there is no such handler.
+    #[must_use]
+    #[track_caller]
+    pub fn rejections(&self, handler: &str) -> Vec<TestCall> {
+        self.check_handler(handler);
+        self.calls.rejected(handler)
+    }
+
+    #[track_caller]
+    fn check_handler(&self, handler: &str) {
         let mut known = self.plan.subscribers().iter().map(|subscriber| &*subscriber.handler);
         assert!(
             known.clone().any(|name| name == handler),
             "no handler `{handler}`: there are {:?}",
             known.by_ref().collect::<Vec<_>>()
         );
-        self.calls.of(handler)
     }
 
     /// The records that are kept back.

@@ -175,6 +175,7 @@ impl ClientContext for GroupContext {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
+        self.errors.look_for_connections(statistics);
         if let Some(statistics) = Statistics::parse(statistics) {
             if let Some(state) = &statistics.join_state {
                 self.note_state(state);

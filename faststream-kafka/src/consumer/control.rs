@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use faststream_core::broker::{Command, CommitReport, Epoch, Event, GroupRequest, RevocationId};
@@ -56,6 +56,8 @@ pub(super) struct Control {
     pub(super) retention: Retention,
     /// The topics to subscribe to, whenever they change.
     topics: Receiver<BTreeSet<String>>,
+    /// Nobody looks for them any more.
+    topics_are_all_there: bool,
     pub(super) committer: Committer,
     pub(super) closing: Option<Closing>,
     /// The client is beyond repair.
@@ -94,6 +96,7 @@ impl Control {
             topic_ids: TopicIds::default(),
             retention: Retention::default(),
             topics,
+            topics_are_all_there: false,
             committer,
             closing: None,
             broken: false,
@@ -182,9 +185,11 @@ impl Control {
             Some(Err(error)) => {
                 let kind =
                     error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code:?}"));
-                self.client.context().errors.tell(&kind, &error);
-                // Errors of partitions come to their lanes: these are the group's.
-                self.client.context().joining.refused(format!("{kind}: {error}"));
+                if self.is_news(error.rdkafka_error_code()) {
+                    self.client.context().errors.tell(&kind, &error);
+                    // Errors of partitions come to their lanes: these are the group's.
+                    self.client.context().joining.refused(format!("{kind}: {error}"));
+                }
                 None
             }
         };
@@ -197,6 +202,16 @@ impl Control {
             }
             let missed = self.missed.entry(place).or_insert(offset);
             *missed = offset.min(*missed);
+        }
+    }
+
+    /// Whether nobody else tells it: connections are the client's own, and missing topics are watched for.
+    fn is_news(&self, code: Option<Code>) -> bool {
+        use Code::{AllBrokersDown, BrokerTransportFailure, Resolve, UnknownTopicOrPartition};
+        match code {
+            Some(AllBrokersDown | BrokerTransportFailure | Resolve) => false,
+            Some(UnknownTopicOrPartition) => self.topics_are_all_there,
+            _ => true,
         }
     }
 
@@ -251,14 +266,21 @@ impl Control {
         self.broken = true;
         self.committer.lost();
         self.fence_all();
-        let code: rdkafka::types::RDKafkaErrorCode = code.into();
+        let code: Code = code.into();
         let message = format!("{code:?}: {reason}{}", cure(code));
         self.tell(Event::Fatal { message, remedy: remedy(code, &*self.session) });
         self.tell(Event::Closed);
     }
 
     fn heed_topics(&mut self) {
-        let Ok(topics) = self.topics.try_recv() else { return };
+        let topics = match self.topics.try_recv() {
+            Ok(topics) => topics,
+            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Disconnected) => {
+                self.topics_are_all_there = true;
+                return;
+            }
+        };
         if self.closing.is_some() {
             return;
         }

@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use super::commit_pause::CommitPause;
 use crate::config::Secrets;
 use crate::errors::ErrorLog;
+use crate::reach::Reach;
 
 /// One of a broker and a group; clones share it.
 #[derive(Debug, Clone)]
@@ -21,8 +22,9 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// `who` is the cluster; no secret of `config` is logged.
-    pub(crate) fn new(who: &str, group: &str, config: &ClientConfig) -> Self {
+    pub(crate) fn new(who: &str, group: &str, config: &ClientConfig, reach: &Arc<Reach>) -> Self {
         let errors = ErrorLog::new(format!("{who}, group {group}")).without(Secrets::of(config));
+        let errors = errors.within(who, reach);
         Self { errors: Arc::new(errors), pause: Arc::default(), session: Arc::default() }
     }
 }

@@ -101,8 +101,6 @@ fn list(metadata: &Metadata) -> BTreeMap<String, i32> {
 /// At once, then once a minute.
 fn tell_missing(client: &Client, absent: &BTreeSet<String>) {
     for topic in absent {
-        let sentence =
-            format_args!("the topic `{topic}` does not exist, or may not be described: waiting for it");
-        client.context().errors.tell(&format!("missing {topic}"), sentence);
+        client.context().errors.missing_topic(topic);
     }
 }

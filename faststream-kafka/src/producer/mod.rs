@@ -37,6 +37,7 @@ pub(crate) use state::Waiting;
 use crate::config::Secrets;
 use crate::errors::ErrorLog;
 use crate::native::{Events, add_header};
+use crate::reach::Reach;
 
 /// The client, and the records that were handed to it.
 pub(crate) type Client = BaseProducer<Deliveries>;
@@ -68,13 +69,14 @@ impl KafkaProducer {
     ///
     /// # Errors
     /// What the client library refuses in the settings.
-    pub(crate) fn new(config: ClientConfig, who: &str) -> Result<Self, BrokerError> {
+    pub(crate) fn new(config: ClientConfig, who: &str, reach: &Arc<Reach>) -> Result<Self, BrokerError> {
         let secrets = Secrets::of(&config);
         let failed = |reason: &dyn fmt::Display| {
             let reason = reason.to_string();
             BrokerError::new(format!("{who}: no producer can be made: {}", secrets.hide(&reason)))
         };
         let errors = ErrorLog::new(format!("{who}: the producer")).without(secrets.clone());
+        let errors = errors.within(who, reach);
         let state = Arc::new(State::new(errors));
         let live = Live::new(Deliveries::client(&config, &state).map_err(|error| failed(&error))?);
         let shared = Shared {

@@ -14,7 +14,7 @@ fn producer(address: &str, properties: &[(&str, &str)]) -> KafkaProducer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", address);
     config.extend(properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-    KafkaProducer::new(config, "test").expect("a producer")
+    KafkaProducer::new(config, "test", &std::sync::Arc::default()).expect("a producer")
 }
 
 async fn answer(receipt: Receipt) -> Result<Published, PublishError> {

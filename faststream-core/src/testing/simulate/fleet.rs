@@ -84,7 +84,7 @@ impl<'f> Fleet<'f> {
     pub(super) async fn plan(&self) -> Plan {
         let (named, quiet) = (Arc::clone(&self.brokers), Arc::clone(&self.quiet));
         let checker = Arc::clone(&self.checker);
-        let broker = move |name: Option<&str>| -> Arc<dyn Broker> {
+        let broker = move |name: Option<&str>, _own: &dyn Broker| -> Arc<dyn Broker> {
             let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
             let broker = named.entry(name.map(ToOwned::to_owned)).or_insert_with(|| {
                 let broker = MemoryBroker::with_quiet(Arc::clone(&quiet));
