@@ -5,37 +5,57 @@ use std::process::ExitCode;
 
 use faststream_core::app::{Exit, FastStream, Setting, StartOptions};
 use faststream_core::log::bounded;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::cli::{self, Command};
 use crate::signals::{self, Limits};
 
 /// Runs an app as the generated `main` does: command line, logs, signals, exit code. For programs whose `main` does
 /// something else first; the app has to be named.
+///
+/// It starts a runtime of its own, so it is called where none runs: from a plain `fn main`. Inside `#[tokio::main]` it
+/// does nothing but say so, and the code is 1; [`FastStream::run_until`] is for there.
 #[must_use]
 pub fn run(app: FastStream) -> ExitCode {
-    run_main(|| std::future::ready(app), "", "")
+    run_main(async || Ok(app), Main::default())
+}
+
+/// What the generated `main` knows of its package.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Main {
+    /// Its name; empty without a generated `main`.
+    pub package: &'static str,
+    /// Its version; empty without a generated `main`.
+    pub version: &'static str,
+    /// Whether a panic ends the process: `cfg!(panic = "abort")`.
+    pub panics_abort: bool,
 }
 
 /// The generated `main`.
 #[doc(hidden)]
-pub fn run_main<F>(app: impl FnOnce() -> F, package: &'static str, version: &'static str) -> ExitCode
-where
-    F: Future<Output = FastStream>,
-{
-    let command = match cli::parse(package, version) {
+pub fn run_main(app: impl AsyncFnOnce() -> Result<FastStream, String>, main: Main) -> ExitCode {
+    let command = match cli::parse(main.package, main.version) {
         Ok(command) => command,
         Err(code) => return code,
     };
     cli::init_logs(&command);
     bound_panics();
+    if Handle::try_current().is_ok() {
+        return end(&Exit::not_started(
+            "`faststream::run` starts a runtime of its own, and was called inside of one: call it from a plain \
+             `fn main`, or await `app.run_until(shutdown)` inside `#[tokio::main]`"
+                .to_owned(),
+        ));
+    }
     let runtime = match threads().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(&Exit::not_started(format!("no threads to run on: {error}"))),
     };
     let setting = Setting {
-        package: (!package.is_empty()).then_some(package),
-        version: (!version.is_empty()).then_some(version),
+        package: (!main.package.is_empty()).then_some(main.package),
+        version: (!main.version.is_empty()).then_some(main.version),
+        panics_abort: main.panics_abort,
         ..Setting::default()
     };
     let limits = Limits::default();
@@ -45,17 +65,17 @@ where
     end(&exit)
 }
 
-async fn carry_out<F>(
+async fn carry_out(
     command: Command,
-    app: impl FnOnce() -> F,
+    app: impl AsyncFnOnce() -> Result<FastStream, String>,
     setting: Setting,
     signal: impl Future<Output = ()>,
     limits: &Limits,
-) -> Exit
-where
-    F: Future<Output = FastStream>,
-{
-    let mut app = app().await;
+) -> Exit {
+    let mut app = match app().await {
+        Ok(app) => app,
+        Err(error) => return Exit::not_started(format!("the app was not built: {error}")),
+    };
     match command {
         Command::Run { skips, properties } => {
             for (key, value) in properties {

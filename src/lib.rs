@@ -76,5 +76,5 @@ pub mod __private {
     pub use faststream_core::__private::*;
 
     #[cfg(feature = "cli")]
-    pub use crate::entry::run_main as run;
+    pub use crate::entry::{Main, run_main as run};
 }

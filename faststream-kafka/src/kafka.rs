@@ -78,6 +78,7 @@ impl Kafka {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Broker for Kafka {
     fn describe(&self) -> String {
         format!("kafka at {}", self.config.brokers().0)

@@ -1,20 +1,22 @@
 //! `#[faststream::main]`: the app's function stays, `fn main` is written beside it.
 
-use proc_macro2::TokenStream as Tokens;
-use quote::{quote, quote_spanned};
+use proc_macro2::{Ident, TokenStream as Tokens};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Result, ReturnType};
 
 use crate::errors::Errors;
-use crate::item::Function;
+use crate::item::{Function, is_named, without_helpers};
 use crate::list::{entries, span};
 
 pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
-    let function = Function::parse_item(item, "the app")?;
+    let mut function = Function::parse_item(item, "the app")?;
+    let other = function.attrs.iter().position(|attr| is_named(attr, "main"));
+    let other = other.map(|other| function.attrs.remove(other));
     let mut errors = Errors::default();
     let mut krate = quote!(::faststream);
-    for entry in entries(args, &mut errors) {
+    for entry in entries(args, "#[faststream::main]", &mut errors) {
         if entry.key == "crate" {
-            let path = entry.text("faststream").and_then(|text| text.parse::<syn::Path>());
+            let path = entry.literal("faststream").and_then(|text| text.parse::<syn::Path>());
             if let Some(path) = errors.keep(path) {
                 krate = quote!(#path);
             }
@@ -29,7 +31,15 @@ pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
         let error = errors.finish().err().map(syn::Error::into_compile_error);
         return Ok(quote!(fn main() {} #error));
     }
-    if sig.asyncness.is_none() {
+    if let Some(other) = other {
+        errors.at(other, "remove this: `#[faststream::main]` starts the runtime, and nothing else may");
+    } else if sig.asyncness.is_none() && function.mentions("block_on") {
+        // It stood above, and has made a function that blocks of it.
+        errors.at(
+            &sig.ident,
+            "remove `#[tokio::main]`: `#[faststream::main]` starts the runtime, and calls this `async fn`",
+        );
+    } else if sig.asyncness.is_none() {
         errors.at(sig.fn_token, "the app is built by an `async fn`: write `async fn app() -> FastStream`");
     }
     if !sig.inputs.is_empty() {
@@ -41,16 +51,29 @@ pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     if matches!(sig.output, ReturnType::Default) {
         errors.at(&sig.ident, "the app is returned: write `-> FastStream`");
     }
-    errors.finish()?;
+    if let Err(error) = errors.finish() {
+        // That there is no `main` would be another one.
+        let (function, error) = (without_helpers(function.into_token_stream()), error.into_compile_error());
+        return Ok(quote!(#function fn main() {} #error));
+    }
     let name = &sig.ident;
-    let run = quote_spanned! {span(&sig.output)=>
-        #krate::__private::run(#name, ::core::env!("CARGO_PKG_NAME"), ::core::env!("CARGO_PKG_VERSION"))
+    let at = span(sig.output.to_token_stream().into_iter().last());
+    let app = Ident::new("__faststream_app", at);
+    let build = quote_spanned! {at=>
+        let #app = #name().await;
+        (&&&&#krate::__private::Probe::of(&#app)).__faststream_app().__faststream_built(#app)
     };
     Ok(quote! {
         #function
 
         fn main() -> ::std::process::ExitCode {
-            #run
+            use #krate::__private::tags::*;
+            let main = #krate::__private::Main {
+                package: ::core::env!("CARGO_PKG_NAME"),
+                version: ::core::env!("CARGO_PKG_VERSION"),
+                panics_abort: ::core::cfg!(panic = "abort"),
+            };
+            #krate::__private::run(async || { #build }, main)
         }
     })
 }

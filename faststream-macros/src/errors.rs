@@ -15,6 +15,13 @@ impl Errors {
         }
     }
 
+    /// All of these, too.
+    pub(crate) fn extend(&mut self, others: Self) {
+        if let Some(error) = others.0 {
+            self.push(error);
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }

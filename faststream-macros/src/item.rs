@@ -1,6 +1,6 @@
 //! A function whose body is left unparsed: it may be half-typed.
 
-use proc_macro2::TokenStream as Tokens;
+use proc_macro2::{TokenStream as Tokens, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Result, Signature, Visibility};
@@ -37,9 +37,9 @@ impl Function {
             .map_err(|_| syn::Error::new_spanned(first(item), format!("{what} is a function")))
     }
 
-    /// The `#[cfg(..)]`s, which the generated code needs too.
-    pub(crate) fn cfgs(&self) -> impl Iterator<Item = &Attribute> {
-        self.attrs.iter().filter(|attr| attr.path().is_ident("cfg"))
+    /// Whether its body holds this word.
+    pub(crate) fn mentions(&self, word: &str) -> bool {
+        mentions(self.body.clone(), word)
     }
 }
 
@@ -59,6 +59,14 @@ pub(crate) fn without_helpers(item: Tokens) -> Tokens {
     }
 }
 
+fn mentions(tokens: Tokens, word: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => mentions(group.stream(), word),
+        _ => false,
+    })
+}
+
 fn first(item: Tokens) -> Tokens {
-    item.into_iter().find(|token| !matches!(token, proc_macro2::TokenTree::Punct(_))).into_iter().collect()
+    item.into_iter().find(|token| !matches!(token, TokenTree::Punct(_))).into_iter().collect()
 }

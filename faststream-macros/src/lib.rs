@@ -4,10 +4,12 @@
 //! user's own token, with the fix in its sentence; all mistakes of syntax come in one compile.
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod entry;
 mod errors;
 mod item;
 mod list;
+mod placement;
 mod publisher;
 mod subscriber;
 mod test;
@@ -20,7 +22,7 @@ use quote::quote;
 #[doc = include_str!("reference/subscriber.md")]
 #[proc_macro_attribute]
 pub fn subscriber(args: TokenStream, item: TokenStream) -> TokenStream {
-    keeping(item, |item| subscriber::expand(args.into(), item))
+    keeping(item, |item| subscriber::expand(args.into(), item, placement::in_impl()))
 }
 
 #[doc = include_str!("reference/publisher.md")]
@@ -30,6 +32,9 @@ pub fn publisher(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Generates `fn main`, which runs the app that an `async fn app() -> FastStream` builds.
+///
+/// It may fail, with any error that can be printed: `async fn app() -> anyhow::Result<FastStream>`. Then the error is printed
+/// with its causes, and the exit code is 1. No other attribute starts a runtime: `#[tokio::main]` has no place here.
 ///
 /// The function stays: tests call it. The package's name and version are the app's, unless it says others. What `main` takes
 /// on the command line and from the environment: `faststream::guide::running`.
@@ -44,7 +49,7 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a test of an `async fn` without arguments, on one thread, in virtual time.
 ///
-/// A test that hangs for a minute of real time is ended. More: `faststream::guide::testing`.
+/// It may return a `Result`, as any test. A test that hangs for a minute of real time is ended. More: `faststream::guide::testing`.
 ///
 /// | key | meaning | default |
 /// | --- | --- | --- |

@@ -3,10 +3,12 @@
 use proc_macro2::{Delimiter, Ident, Span, TokenStream as Tokens, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Expr, ExprPath, LitInt, LitStr, Path, Result, Token};
 
 use crate::errors::Errors;
+use crate::text::Text;
 
 /// One entry of an attribute's list.
 pub(crate) struct Entry {
@@ -17,79 +19,101 @@ pub(crate) struct Entry {
 pub(crate) enum Value {
     /// `key`
     None,
-    /// `key = tokens`
-    Is(Tokens),
+    /// `key = expression`
+    Is(Expr),
     /// `key(tokens)`
     List(Tokens),
 }
 
-/// The entries, in order. What is no entry is noted and passed over.
-pub(crate) fn entries(tokens: Tokens, errors: &mut Errors) -> Vec<Entry> {
+/// The entries, in order. What is no entry is noted and passed over; `example` is what a right list looks like.
+pub(crate) fn entries(tokens: Tokens, example: &str, errors: &mut Errors) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
-    for part in split(tokens) {
-        let Some(entry) = errors.keep(entry.parse2(part)) else { continue };
-        if entries.iter().any(|earlier| earlier.key == entry.key) {
-            errors.at(&entry.key, format!("`{}` is given twice: remove one", entry.key));
-            continue;
+    let read = |input: ParseStream<'_>| {
+        while !input.is_empty() {
+            match entry(input, example).and_then(|entry| ends(input).map(|()| entry)) {
+                Ok(entry) if entries.iter().any(|earlier| earlier.key == entry.key) => {
+                    errors.at(&entry.key, format!("`{}` is given twice: remove one", entry.key));
+                }
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    errors.push(error);
+                    pass_over(input)?;
+                }
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
         }
-        entries.push(entry);
-    }
+        Ok(())
+    };
+    let _ = read.parse2(tokens);
     entries
 }
 
-/// At the commas outside of any `<..>`-free nesting (groups are single tokens).
-fn split(tokens: Tokens) -> Vec<Tokens> {
-    let mut parts = vec![Vec::<TokenTree>::new()];
-    let mut pipes = 0;
-    for token in tokens {
-        match &token {
-            TokenTree::Punct(punct) if punct.as_char() == '|' => pipes += 1,
-            // Between the bars of a closure, a comma separates its parameters.
-            TokenTree::Punct(punct) if punct.as_char() == ',' && pipes % 2 == 0 => {
-                parts.push(Vec::new());
-                continue;
-            }
-            _ => {}
-        }
-        parts.last_mut().expect("never empty").push(token);
+/// An entry ends at a comma, or the list does.
+fn ends(input: ParseStream<'_>) -> Result<()> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(());
     }
-    parts.into_iter().filter(|part| !part.is_empty()).map(|part| part.into_iter().collect()).collect()
+    Err(input.error("expected `,`: settings are separated by commas"))
 }
 
-fn entry(input: ParseStream<'_>) -> Result<Entry> {
+/// What was not understood, up to the next comma.
+fn pass_over(input: ParseStream<'_>) -> Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
+fn entry(input: ParseStream<'_>, example: &str) -> Result<Entry> {
     let key = input.call(Ident::parse_any).map_err(|_| {
-        input.error("expected `key = value`: settings are written as in `#[subscriber(topic = \"orders\")]`")
+        input.error(format!("expected `key = value`: settings are written as in `{example}`"))
     })?;
-    let value = if input.is_empty() {
+    let value = if input.is_empty() || input.peek(Token![,]) {
         Value::None
     } else if input.peek(Token![=]) {
         input.parse::<Token![=]>()?;
-        let tokens: Tokens = input.parse()?;
-        if tokens.is_empty() {
+        if input.is_empty() || input.peek(Token![,]) {
             return Err(Error::new_spanned(&key, format!("`{key}` has no value: write it behind the `=`")));
         }
-        Value::Is(tokens)
-    } else {
-        let group: proc_macro2::Group =
-            input.parse().map_err(|_| Error::new_spanned(&key, format!("expected `{key} = ...`")))?;
-        if group.delimiter() != Delimiter::Parenthesis || !input.is_empty() {
-            return Err(Error::new_spanned(&key, format!("expected `{key} = ...`")));
-        }
+        Value::Is(expression(input)?)
+    } else if let Ok(group) = input.parse::<proc_macro2::Group>()
+        && group.delimiter() == Delimiter::Parenthesis
+    {
         Value::List(group.stream())
+    } else {
+        return Err(Error::new_spanned(&key, format!("expected `{key} = ...`")));
     };
     Ok(Entry { key, value })
 }
 
+/// An expression; if it is none, nothing of it is taken.
+fn expression(input: ParseStream<'_>) -> Result<Expr> {
+    let ahead = input.fork();
+    let expression = ahead.parse::<Expr>()?;
+    input.advance_to(&ahead);
+    Ok(expression)
+}
+
 impl Entry {
-    /// `key = "text"`.
-    pub(crate) fn text(&self, example: &str) -> Result<LitStr> {
+    /// `key = "text"`, or a constant.
+    pub(crate) fn text(&self, example: &str) -> Result<Text> {
+        let wrong = |at: Span| {
+            let key = &self.key;
+            Error::new(at, format!("`{key}` takes a string, or a constant: `{key} = \"{example}\"`"))
+        };
+        let Value::Is(value) = &self.value else { return Err(wrong(self.key.span())) };
+        Text::read(value).ok_or_else(|| wrong(span(value)))
+    }
+
+    /// `key = "text"`, which is read here and now.
+    pub(crate) fn literal(&self, example: &str) -> Result<LitStr> {
         let wrong = |at: Span| {
             Error::new(at, format!("`{}` takes a string: `{} = \"{example}\"`", self.key, self.key))
         };
-        match &self.value {
-            Value::Is(tokens) => syn::parse2(tokens.clone()).map_err(|_| wrong(span(tokens))),
-            Value::None | Value::List(_) => Err(wrong(self.key.span())),
-        }
+        let Value::Is(value) = &self.value else { return Err(wrong(self.key.span())) };
+        syn::parse2(value.to_token_stream()).map_err(|_| wrong(span(value)))
     }
 
     /// `key = 16`.
@@ -97,30 +121,48 @@ impl Entry {
         let wrong = |at: Span| {
             Error::new(at, format!("`{}` takes a whole number from 1 on: `{} = 16`", self.key, self.key))
         };
-        let Value::Is(tokens) = &self.value else { return Err(wrong(self.key.span())) };
-        let literal: LitInt = syn::parse2(tokens.clone()).map_err(|_| wrong(span(tokens)))?;
+        let Value::Is(value) = &self.value else { return Err(wrong(self.key.span())) };
+        let literal: LitInt = syn::parse2(value.to_token_stream()).map_err(|_| wrong(span(value)))?;
         match literal.base10_parse() {
             Ok(number) if number > 0 => Ok((literal, number)),
             _ => Err(wrong(literal.span())),
         }
     }
 
-    /// `key = ["a", "b"]`.
-    pub(crate) fn texts(&self, example: &str) -> Result<Vec<LitStr>> {
+    /// `key = [..]`: the elements.
+    pub(crate) fn elements(&self, example: &str) -> Result<Vec<Expr>> {
         let key = &self.key;
         let wrong =
             |at: Span| Error::new(at, format!("`{key}` takes a list of strings: `{key} = {example}`"));
-        let Value::Is(tokens) = &self.value else { return Err(wrong(key.span())) };
-        let array: syn::ExprArray = syn::parse2(tokens.clone()).map_err(|_| wrong(span(tokens)))?;
+        let Value::Is(value) = &self.value else { return Err(wrong(key.span())) };
+        let array: syn::ExprArray = syn::parse2(value.to_token_stream()).map_err(|_| wrong(span(value)))?;
         if array.elems.is_empty() {
             let message = format!("`{key}` is empty: name at least one, as in `{key} = {example}`");
             return Err(Error::new_spanned(&array, message));
         }
-        array
-            .elems
+        Ok(array.elems.into_iter().collect())
+    }
+
+    /// `key = ["a", "b"]`, each a string or a constant.
+    pub(crate) fn texts(&self, example: &str) -> Result<Vec<Text>> {
+        let key = &self.key;
+        let wrong = |at: &Expr| {
+            let message = format!("`{key}` takes a list of strings, or of constants: `{key} = {example}`");
+            Error::new(span(at), message)
+        };
+        self.elements(example)?
             .iter()
-            .map(|element| syn::parse2(element.to_token_stream()).map_err(|_| wrong(span(element))))
+            .map(|element| Text::read(element).ok_or_else(|| wrong(element)))
             .collect()
+    }
+
+    /// `key = ["a", "b"]`, which are read here and now.
+    pub(crate) fn literals(&self, example: &str) -> Result<Vec<LitStr>> {
+        let key = &self.key;
+        let wrong =
+            |at: &Expr| Error::new(span(at), format!("`{key}` takes a list of strings: `{key} = {example}`"));
+        let read = |element: &Expr| syn::parse2(element.to_token_stream()).map_err(|_| wrong(element));
+        self.elements(example)?.iter().map(read).collect()
     }
 
     /// `key = Name`, completed to `Set::Name`; or a path to a constant.
@@ -128,8 +170,8 @@ impl Entry {
         let key = &self.key;
         let all = names.join("`, `");
         let wrong = |at: Span| Error::new(at, format!("`{key}` is one of `{all}`: `{key} = {}`", names[0]));
-        let Value::Is(tokens) = &self.value else { return Err(wrong(key.span())) };
-        let path: ExprPath = syn::parse2(tokens.clone()).map_err(|_| wrong(span(tokens)))?;
+        let Value::Is(value) = &self.value else { return Err(wrong(key.span())) };
+        let path: ExprPath = syn::parse2(value.to_token_stream()).map_err(|_| wrong(span(value)))?;
         let Some(name) = path.path.get_ident() else {
             return Ok(Choice { set, path: path.path, name: None });
         };
@@ -141,16 +183,7 @@ impl Entry {
         let fix = close.map_or_else(|| format!("one of `{all}`"), |known| format!("`{known}`"));
         Err(Error::new_spanned(name, format!("`{key}` has no `{name}`: write {fix}")))
     }
-
-    /// `key = expression`.
-    pub(crate) fn expression(&self) -> Result<Expr> {
-        let Value::Is(tokens) = &self.value else {
-            return Err(Error::new_spanned(&self.key, format!("expected `{} = ...`", self.key)));
-        };
-        syn::parse2(tokens.clone())
-    }
 }
-
 /// A value of a closed set.
 pub(crate) struct Choice {
     set: &'static str,

@@ -5,7 +5,7 @@ use quote::quote;
 use syn::Result;
 
 use crate::errors::Errors;
-use crate::item::Function;
+use crate::item::{Function, is_named};
 use crate::list::{Value, entries};
 
 pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
@@ -13,11 +13,11 @@ pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     let mut errors = Errors::default();
     let mut krate = quote!(::faststream);
     let mut real_time = false;
-    for entry in entries(args, &mut errors) {
+    for entry in entries(args, "#[faststream::test(real_time)]", &mut errors) {
         if entry.key == "real_time" && matches!(entry.value, Value::None) {
             real_time = true;
         } else if entry.key == "crate" {
-            let path = entry.text("faststream").and_then(|text| text.parse::<syn::Path>());
+            let path = entry.literal("faststream").and_then(|text| text.parse::<syn::Path>());
             if let Some(path) = errors.keep(path) {
                 krate = quote!(#path);
             }
@@ -28,7 +28,11 @@ pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
             );
         }
     }
-    if function.sig.asyncness.is_none() {
+    if let Some(other) = function.attrs.iter().find(|attr| is_named(attr, "test")) {
+        errors.at(other, "remove this: `#[faststream::test]` makes it a test, and starts the runtime");
+    } else if function.sig.asyncness.is_none() && function.mentions("block_on") {
+        errors.at(&function.sig.ident, "remove `#[tokio::test]`: `#[faststream::test]` starts the runtime");
+    } else if function.sig.asyncness.is_none() {
         errors.at(function.sig.fn_token, "a test that awaits is an `async fn`; a plain one takes `#[test]`");
     }
     if !function.sig.inputs.is_empty() {

@@ -1,6 +1,54 @@
-//! What can be checked of a string at compile time: variables, durations, backoffs, names.
+//! Strings, and what can be checked of them at compile time: variables, durations, backoffs, names.
 
-use syn::{Error, LitStr, Result};
+use proc_macro2::TokenStream as Tokens;
+use quote::ToTokens;
+use syn::{Error, Expr, LitStr, Result};
+
+/// A string as it was written.
+pub(crate) enum Text {
+    /// Checked here.
+    Literal(LitStr),
+    /// A constant, `concat!(..)`: checked when the app starts.
+    Constant(Expr),
+}
+
+impl Text {
+    /// `None` for what is no string for certain.
+    pub(crate) fn read(value: &Expr) -> Option<Self> {
+        if let Ok(literal) = syn::parse2(value.to_token_stream()) {
+            return Some(Self::Literal(literal));
+        }
+        match value {
+            Expr::Group(group) => Self::read(&group.expr),
+            Expr::Path(_)
+            | Expr::Macro(_)
+            | Expr::Field(_)
+            | Expr::Index(_)
+            | Expr::Call(_)
+            | Expr::MethodCall(_)
+            | Expr::Paren(_)
+            | Expr::Block(_) => Some(Self::Constant(value.clone())),
+            _ => None,
+        }
+    }
+
+    /// Checks what can be seen.
+    pub(crate) fn checked(self, check: impl FnOnce(&LitStr) -> Result<()>) -> Result<Self> {
+        if let Self::Literal(literal) = &self {
+            check(literal)?;
+        }
+        Ok(self)
+    }
+}
+
+impl ToTokens for Text {
+    fn to_tokens(&self, tokens: &mut Tokens) {
+        match self {
+            Self::Literal(literal) => literal.to_tokens(tokens),
+            Self::Constant(value) => value.to_tokens(tokens),
+        }
+    }
+}
 
 /// `${VARIABLE:default}`s must be closed and named. True if there are any: the rest is checked at start.
 pub(crate) fn variables(text: &LitStr) -> Result<bool> {

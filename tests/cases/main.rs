@@ -3,13 +3,17 @@
 //! Here are the ones that need no Kafka; those against a real one stand in `tests/kafka`.
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
 
+mod attributes;
 mod beyond_commits;
 mod blocking;
 mod captured;
 mod copies;
 mod deaths;
+#[path = "../kafka/example.rs"]
+mod example;
 mod expired;
 mod harness;
+mod hooks;
 mod log_lines;
 mod logs;
 mod plain;

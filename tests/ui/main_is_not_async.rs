@@ -5,5 +5,3 @@ use faststream::*;
 fn app() -> FastStream {
     FastStream::new(memory::MemoryBroker::new())
 }
-
-fn main() {}

@@ -3,5 +3,3 @@ use faststream::*;
 
 #[faststream::main]
 async fn app() {}
-
-fn main() {}

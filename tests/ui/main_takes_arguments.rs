@@ -5,5 +5,3 @@ use faststream::*;
 async fn app(_port: u16) -> FastStream {
     FastStream::new(memory::MemoryBroker::new())
 }
-
-fn main() {}

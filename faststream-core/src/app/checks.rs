@@ -26,11 +26,8 @@ pub(super) fn select(
     if modules.is_empty() {
         return registered;
     }
-    let is_in = |def: &SubscriberDef, module: &str| {
-        def.module.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-    };
     for module in modules {
-        if !registered.iter().any(|def| is_in(def, module)) {
+        if !registered.iter().any(|def| def.is_in(module)) {
             let known: BTreeSet<_> = registered.iter().map(|def| format!("`{}`", def.module)).collect();
             let known = known.into_iter().collect::<Vec<_>>().join(", ");
             faults.push(StartupFault::of_app(format!(
@@ -38,7 +35,7 @@ pub(super) fn select(
             )));
         }
     }
-    registered.into_iter().filter(|def| modules.iter().any(|module| is_in(def, module))).collect()
+    registered.into_iter().filter(|def| modules.iter().any(|module| def.is_in(module))).collect()
 }
 
 /// Some subscriber is enabled. If something else is wrong with the selected ones, that is told instead.

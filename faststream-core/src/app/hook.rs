@@ -7,6 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::{Context, States};
+use crate::__private::Returns;
 use crate::broker::BoxFuture;
 use crate::delivery::HandlerError;
 use crate::publish::Publisher;
@@ -25,8 +26,8 @@ pub struct Hook {
 /// It is cloned for each run: a test that crashes its app starts it again.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be run at start or stop",
-    label = "not an async function without arguments or with one `Hook`",
-    note = "write `async move || {{ ... }}` or `async move |hook: Hook| {{ ... }}`; what it captures must be `Clone`"
+    label = "not `Clone`, or not an async function of nothing or of one `Hook`",
+    note = "write `async move || {{ ... }}` or `async move |hook: Hook| {{ ... }}`; what it captures must be `Clone`, as what is in an `Arc` is"
 )]
 pub trait HookFn<M>: Clone + Send + Sync + 'static {
     /// What it returns.
@@ -36,10 +37,12 @@ pub trait HookFn<M>: Clone + Send + Sync + 'static {
     fn call(self, hook: Hook) -> BoxFuture<'static, Self::Output>;
 }
 
-/// What a hook returns: `()`, or a `Result<(), E>` with any error type.
+/// What a hook returns: `()`, or a `Result<T, E>` with any error type; what `Ok` holds is dropped. One that only panics
+/// returns nothing.
 #[diagnostic::on_unimplemented(
-    message = "a hook returns `()` or `Result<(), E>`, not `{Self}`",
-    note = "end it with `;` or with `Ok(())`"
+    message = "a hook returns `()` or `Result<T, E>`, not `{Self}`",
+    label = "not a result of a hook",
+    note = "end it with `;` or with `Ok(())`; an error is a `std::error::Error + Send + Sync`, `anyhow::Error`, or text"
 )]
 pub trait HookResult {
     /// The error as one line, with its causes.
@@ -93,6 +96,7 @@ impl fmt::Debug for Hook {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F, R> HookFn<()> for F
 where
     F: FnOnce() -> R + Clone + Send + Sync + 'static,
@@ -105,6 +109,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F, R> HookFn<(Hook,)> for F
 where
     F: FnOnce(Hook) -> R + Clone + Send + Sync + 'static,
@@ -117,15 +122,27 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl HookResult for () {
     fn into_result(self) -> Result<(), String> {
         Ok(())
     }
 }
 
-impl<E: Into<AnyError>> HookResult for Result<(), E> {
+#[diagnostic::do_not_recommend]
+impl<T, E: Into<AnyError>> HookResult for Result<T, E> {
     fn into_result(self) -> Result<(), String> {
-        self.map_err(one_line)
+        self.map(drop).map_err(one_line)
+    }
+}
+
+/// `!` by the only name that it has: what a function returns that never does.
+type Never = <fn() -> ! as Returns>::Output;
+
+#[diagnostic::do_not_recommend]
+impl HookResult for Never {
+    fn into_result(self) -> Result<(), String> {
+        match self {}
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Setting {
     pub skips: BTreeSet<(String, i32, i64)>,
     /// What the app runs on.
     pub brokers: Brokers,
+    /// Whether a panic ends the process: the program was built with `panic = "abort"`.
+    pub panics_abort: bool,
 }
 
 /// What an app runs on. Its own brokers are neither checked nor connected to when they are replaced.

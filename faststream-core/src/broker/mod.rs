@@ -39,6 +39,11 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Where messages come from and go to. Sealed until 1.0: only the backends of this project implement it.
 ///
 /// Making one never connects and never fails; what is wrong with its settings is told by [`check`](Broker::check).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a broker",
+    label = "not a broker",
+    note = "write `Kafka::new(\"localhost:9092\")`, or `Kafka::from_env()`, with `use faststream::kafka::Kafka;`"
+)]
 pub trait Broker: Any + fmt::Debug + Send + Sync {
     /// What logs call it, with the address: `kafka at localhost:9092`, `the in-memory broker`.
     fn describe(&self) -> String;

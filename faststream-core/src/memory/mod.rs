@@ -343,6 +343,7 @@ impl Drop for Connection {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Broker for MemoryBroker {
     fn describe(&self) -> String {
         "the in-memory broker".into()

@@ -1,7 +1,8 @@
 //! What generated code calls. Nothing here is stable, and nothing here is for users.
 
-mod arguments;
-mod publish;
+pub mod arguments;
+pub mod built;
+pub mod publish;
 
 pub use std::option::Option::{None, Some};
 pub use std::result::Result::{Err, Ok};
@@ -9,38 +10,34 @@ pub use std::vec::Vec;
 
 pub use inventory::submit;
 
-pub use self::arguments::{
-    ByExtractor, ByPayload, Extract, ExtractorTag, Free, NoPayloadYet, PayloadTag, Probe, Taken,
-};
-pub use self::publish::{
-    ByOption, ByPlain, ByResult, ByValue, ByVec, OptionTag, PlainTag, ResultTag, ValueTag, VecTag, encode,
-    key_of, published, publisher_topics,
-};
+pub use self::arguments::{Count, Free, OnePayload, Probe, Requires};
+pub use self::built::Returns;
+pub use self::publish::{encode, first, key_of, published, publisher_topics};
 pub use crate::delivery::{Call, Delivery, Rejection};
 pub use crate::policy::{AckPolicy, Commit, OnError, Order, Start};
+pub use crate::publish::{IntoBytes, IntoOutgoing};
+pub use crate::result::{Failure, IntoOutcome};
 pub use crate::subscriber::{PublisherDef, Requirements, RetryDef, SourceDef, SubscriberDef, registered};
 
 #[cfg(feature = "testing")]
 pub use crate::testing::run as test;
 
+/// The traits that answer what a type is, without their names.
+pub mod tags {
+    pub use super::arguments::{
+        ExtractorTag as _, KeyTag as _, NeitherTag as _, OptionTag as _, PayloadTag as _, StateTag as _,
+    };
+    pub use super::built::{AppTag as _, DebugTag as _, DisplayTag as _, ErrorTag as _};
+    pub use super::publish::{EachOfOption as _, EachOfVec as _, Itself as _, PlainTag as _, ResultTag as _};
+}
+
 use crate::delivery::Outcome;
-use crate::result::IntoOutcome;
 use crate::runtime::PlainCall;
 
 /// A call that ended because an argument could not be read.
 #[must_use]
 pub fn rejected(rejection: Rejection) -> Call {
     Call::known(Outcome::Rejected(rejection))
-}
-
-/// What a handler without publishers returned.
-pub fn outcome(returned: impl IntoOutcome) -> Outcome {
-    returned.into_outcome()
-}
-
-/// Says in the user's own words that a handler's future must be `Send`.
-pub const fn require_send<F: Future + Send>(future: F) -> F {
-    future
 }
 
 /// One call of a plain function, which has not begun.

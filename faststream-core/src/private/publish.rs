@@ -5,14 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::delivery::{Delivery, HandlerError, Outcome};
-use crate::publish::{IntoBytes, IntoOutgoing, Outgoing};
-use crate::result::Failure;
+use crate::publish::{EncodeError, Outgoing};
 use crate::verdict::Verdict;
 
 /// A `Result`: its error settles and publishes nothing.
 pub trait ResultTag {
-    /// Split into value and outcome.
-    fn split_tag(&self) -> ByResult {
+    /// Split into value and error.
+    fn __faststream_split(&self) -> ByResult {
         ByResult
     }
 }
@@ -22,7 +21,7 @@ impl<T, E> ResultTag for Result<T, E> {}
 /// Anything else.
 pub trait PlainTag {
     /// Is the value.
-    fn split_tag(&self) -> ByPlain {
+    fn __faststream_split(&self) -> ByPlain {
         ByPlain
     }
 }
@@ -38,50 +37,48 @@ pub struct ByResult;
 pub struct ByPlain;
 
 impl ByResult {
-    /// The value, or what its error means.
-    #[allow(clippy::result_large_err)]
-    pub fn split<T, E: Failure>(self, returned: Result<T, E>) -> Result<T, Outcome> {
-        returned.map_err(Failure::into_outcome)
+    /// The value, or the error.
+    pub fn __faststream_result<T, E>(self, returned: Result<T, E>) -> Result<T, E> {
+        returned
     }
 }
 
 impl ByPlain {
     /// The value.
-    #[allow(clippy::result_large_err)]
-    pub fn split<T>(self, returned: T) -> Result<T, Outcome> {
+    pub fn __faststream_result<T>(self, returned: T) -> Result<T, &'static str> {
         Ok(returned)
     }
 }
 
 /// An `Option`: `None` publishes nothing.
-pub trait OptionTag {
+pub trait EachOfOption {
     /// None or one.
-    fn values_tag(&self) -> ByOption {
+    fn __faststream_each(&self) -> ByOption {
         ByOption
     }
 }
 
-impl<T> OptionTag for Option<T> {}
+impl<T> EachOfOption for Option<T> {}
 
 /// A `Vec`: each is published.
-pub trait VecTag {
+pub trait EachOfVec {
     /// Each.
-    fn values_tag(&self) -> ByVec {
+    fn __faststream_each(&self) -> ByVec {
         ByVec
     }
 }
 
-impl<T> VecTag for Vec<T> {}
+impl<T> EachOfVec for Vec<T> {}
 
 /// Any other value.
-pub trait ValueTag {
+pub trait Itself {
     /// One.
-    fn values_tag(&self) -> ByValue {
+    fn __faststream_each(&self) -> ByValue {
         ByValue
     }
 }
 
-impl<T> ValueTag for &T {}
+impl<T> Itself for &T {}
 
 /// None or one.
 #[derive(Debug)]
@@ -97,7 +94,7 @@ pub struct ByValue;
 
 impl ByOption {
     /// None or one.
-    pub fn values<T>(self, returned: Option<T>) -> std::option::IntoIter<T> {
+    pub fn __faststream_values<T>(self, returned: Option<T>) -> std::option::IntoIter<T> {
         returned.into_iter()
     }
 }
@@ -105,14 +102,14 @@ impl ByOption {
 impl ByVec {
     /// Each.
     #[must_use]
-    pub fn values<T>(self, returned: Vec<T>) -> Vec<T> {
+    pub fn __faststream_values<T>(self, returned: Vec<T>) -> Vec<T> {
         returned
     }
 }
 
 impl ByValue {
     /// One.
-    pub fn values<T>(self, returned: T) -> [T; 1] {
+    pub fn __faststream_values<T>(self, returned: T) -> [T; 1] {
         [returned]
     }
 }
@@ -123,21 +120,25 @@ pub fn publisher_topics(delivery: &Delivery<'_>) -> Arc<[Arc<str>]> {
     Arc::clone(&delivery.subscriber.publishes)
 }
 
-/// The key that `key = ...` makes of a value.
-pub fn key_of<T, K: IntoBytes>(value: &T, key: impl FnOnce(&T) -> K) -> Option<Option<Bytes>> {
-    Some(key(value).into_bytes())
+/// The first of a handler's topics: it has one for each of its publishers.
+#[must_use]
+pub fn first(topics: &[Arc<str>]) -> Arc<str> {
+    topics.first().map_or_else(|| Arc::from(""), Arc::clone)
 }
 
-/// Encodes a value once, for each topic; a publisher's own key wins.
+/// What `key = ...` makes of a value; it may borrow from it.
+pub fn key_of<'a, T, K>(value: &'a T, key: impl FnOnce(&'a T) -> K) -> K {
+    key(value)
+}
+
+/// Has what was encoded for the first topic published to each; a publisher's own key wins.
 #[allow(clippy::result_large_err)]
-pub fn encode<T: IntoOutgoing, const N: usize>(
-    value: T,
+pub fn encode<const N: usize>(
+    encoded: Result<Outgoing, EncodeError>,
     topics: &[Arc<str>],
     keys: [Option<Option<Bytes>>; N],
     copies: &mut Vec<Outgoing>,
 ) -> Result<(), Outcome> {
-    let Some(first) = topics.first() else { return Ok(()) };
-    let encoded = value.into_outgoing(Arc::clone(first));
     let encoded =
         encoded.map_err(|error| Outcome::NotEncodable(HandlerError::new("encode", error.to_string())))?;
     for (topic, key) in topics.iter().zip(keys) {

@@ -18,42 +18,49 @@ pub trait IntoBytes {
     fn into_bytes(self) -> Option<Bytes>;
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoBytes for Bytes {
     fn into_bytes(self) -> Option<Bytes> {
         Some(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoBytes for &Bytes {
     fn into_bytes(self) -> Option<Bytes> {
         Some(self.clone())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoBytes for String {
     fn into_bytes(self) -> Option<Bytes> {
         Some(self.into())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoBytes for Vec<u8> {
     fn into_bytes(self) -> Option<Bytes> {
         Some(self.into())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const N: usize> IntoBytes for &[u8; N] {
     fn into_bytes(self) -> Option<Bytes> {
         Some(Bytes::copy_from_slice(self))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: IntoBytes> IntoBytes for Option<T> {
     fn into_bytes(self) -> Option<Bytes> {
         self?.into_bytes()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: IntoBytes> IntoBytes for Key<T> {
     fn into_bytes(self) -> Option<Bytes> {
         self.0.into_bytes()
@@ -62,6 +69,7 @@ impl<T: IntoBytes> IntoBytes for Key<T> {
 
 macro_rules! copied {
     ($($type:ty),+) => {$(
+        #[diagnostic::do_not_recommend]
         impl IntoBytes for $type {
             fn into_bytes(self) -> Option<Bytes> {
                 Some(Bytes::copy_from_slice(self.as_ref()))
@@ -74,12 +82,14 @@ copied!(&str, &String, &[u8], &Vec<u8>);
 
 macro_rules! as_text {
     ($($type:ty),+) => {$(
+        #[diagnostic::do_not_recommend]
         impl IntoBytes for $type {
             fn into_bytes(self) -> Option<Bytes> {
                 Some(self.to_string().into())
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl IntoBytes for &$type {
             fn into_bytes(self) -> Option<Bytes> {
                 (*self).into_bytes()

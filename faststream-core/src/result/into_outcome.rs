@@ -11,7 +11,7 @@ use crate::verdict::Verdict;
 #[diagnostic::on_unimplemented(
     message = "a subscriber can't return `{Self}`",
     label = "not a result of a subscriber",
-    note = "return `()`, a `Verdict`, or a `Result` of one with any error type",
+    note = "return `()`, a `Verdict`, or a `Result` of one with an error that is `Send + Sync`",
     note = "to publish the value, add `#[publisher(topic = \"...\")]`"
 )]
 pub trait IntoOutcome {
@@ -47,7 +47,9 @@ impl<T: IntoOutcome, E: Failure> IntoOutcome for Result<T, E> {
 #[diagnostic::on_unimplemented(
     message = "a subscriber can't fail with `{Self}`",
     label = "not an error type",
-    note = "any `std::error::Error + Send + Sync + 'static` will do, and `anyhow::Error`, `String`, `&'static str`"
+    note = "an error is any `std::error::Error + Send + Sync + 'static`, and `anyhow::Error`, `String`, `&'static str`; in a box: \
+            `Box<dyn std::error::Error + Send + Sync>`",
+    note = "for a type of your own: `#[derive(Debug, thiserror::Error)]`, or implement `Debug`, `Display` and `std::error::Error`"
 )]
 pub trait Failure {
     /// In the runtime's terms: a decision, or a failed attempt.

@@ -146,7 +146,13 @@ impl SubscriberDef {
     /// `module::name`.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("{}::{}", self.module, self.name)
+        format!("{}::{}", unraw(self.module), self.name)
+    }
+
+    /// Whether it is in the module of this path, or below.
+    pub(crate) fn is_in(&self, module: &str) -> bool {
+        let (own, module) = (unraw(self.module), unraw(module));
+        own.strip_prefix(&*module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
 
     /// `src/orders.rs:12`.
@@ -154,4 +160,9 @@ impl SubscriberDef {
     pub fn place(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
+}
+
+/// A path without the marks of raw names, as people write it: `shop::match`.
+fn unraw(path: &str) -> String {
+    path.replace("r#", "")
 }

@@ -1,26 +1,34 @@
 //! The constant beside the function: its settings as they were written, and how it is called.
+//!
+//! Its own names begin with `__faststream`, so that they meet none of the user's. What may be wrong with an argument, a
+//! result or a key stands at the tokens that the user wrote for it.
 
 use proc_macro2::{Ident, Span, TokenStream as Tokens};
-use quote::{format_ident, quote, quote_spanned};
-use syn::{Attribute, Expr, Lit, LitStr, Meta, ReturnType, Type};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Attribute, Expr, Lit, Meta, ReturnType};
 
 use super::Publisher;
 use super::settings::{Settings, Source};
+use super::signature::Argument;
+use crate::attributes::conditions_and_lints;
 use crate::item::Function;
 use crate::list::{Choice, span};
+use crate::text::Text;
 
 pub(super) fn generate(
     settings: &Settings,
     function: &Function,
-    types: &[&Type],
+    attributes: &[Attribute],
+    arguments: &[Argument<'_>],
     publishers: &[Publisher],
 ) -> Tokens {
     let private = settings.private();
-    let cfgs = function.cfgs();
-    let (name, name_text) = (&function.sig.ident, function.sig.ident.to_string());
+    let carried = conditions_and_lints(&function.attrs);
+    let name = function.sig.ident.unraw().to_string();
     let doc = doc(&function.attrs);
     let source = source(settings, &private);
-    let text = |text: Option<&LitStr>| option(&private, text.map(|text| quote!(#text)));
+    let text = |text: Option<&Text>| option(&private, text.map(ToTokens::to_token_stream));
     let choice = |choice: &Option<(Ident, Choice)>| {
         option(&private, choice.as_ref().map(|(_, choice)| quote_spanned_choice(choice, &private)))
     };
@@ -40,15 +48,17 @@ pub(super) fn generate(
     });
     let retry = option(&private, retry);
     let topics = publishers.iter().map(|publisher| &publisher.topic);
-    let call = call(&private, function, types, publishers);
-    let requires = requires(&private, types);
-    let _ = name;
+    let call = call(&private, function, arguments, publishers);
+    let requires = requires(&private, arguments);
+    // The imports of attributes that were taken off are used all the same.
+    let imports = attributes.iter().map(Attribute::path);
     quote! {
-        #(#cfgs)*
+        #(#carried)*
         const _: () = {
+            #(use #imports as _;)*
             #private::submit! {
                 #private::SubscriberDef {
-                    name: #name_text,
+                    name: #name,
                     module: ::core::module_path!(),
                     package: ::core::env!("CARGO_PKG_NAME"),
                     file: ::core::file!(),
@@ -78,9 +88,9 @@ pub(super) fn generate(
     }
 }
 
-/// Generated locals: they can't clash with the user's.
-fn hidden(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
+/// A generated local, shown where the user wrote what it stands for.
+fn hidden(name: &str, at: Span) -> Ident {
+    Ident::new(&format!("__faststream_{name}"), at)
 }
 
 fn option(private: &Tokens, value: Option<Tokens>) -> Tokens {
@@ -100,32 +110,70 @@ fn source(settings: &Settings, private: &Tokens) -> Tokens {
     }
 }
 
+/// The same path, shown where the user wrote what it is needed for.
+fn located(path: &Tokens, at: Span) -> Tokens {
+    path.clone()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(at);
+            token
+        })
+        .collect()
+}
+
+/// What an argument is: an extractor, a payload, or neither.
+fn tag(private: &Tokens, argument: &Argument<'_>) -> Tokens {
+    let ty = argument.ty;
+    let private = located(private, span(ty));
+    quote_spanned!(span(ty)=> (&&&&&#private::Probe::<#ty>::new()).__faststream_tag())
+}
+
 /// The arguments are read off the borrowed delivery before the closure returns; the call owns them.
-fn call(private: &Tokens, function: &Function, types: &[&Type], publishers: &[Publisher]) -> Tokens {
+fn call(
+    private: &Tokens,
+    function: &Function,
+    arguments: &[Argument<'_>],
+    publishers: &[Publisher],
+) -> Tokens {
     let name = &function.sig.ident;
-    let (delivery, slot, returned) = (hidden("delivery"), hidden("slot"), hidden("returned"));
-    let (plain, topics) = (hidden("plain"), hidden("topics"));
-    let arguments: Vec<_> =
-        (0..types.len()).map(|index| format_ident!("argument{index}", span = Span::mixed_site())).collect();
-    let extract = types.iter().zip(&arguments).map(|(ty, argument)| {
-        // The same variable, shown at the argument's type.
-        let slot = Ident::new("slot", Span::mixed_site().located_at(span(ty)));
-        quote_spanned! {span(ty)=>
-            let #slot = (&#private::Probe::<#ty>::new()).tag().take(#slot);
-            let #argument = match #private::Extract::<#ty>::extract((&#private::Probe::<#ty>::new()).tag(), #delivery) {
-                #private::Ok(read) => read,
-                #private::Err(rejection) => return #private::rejected(rejection),
+    let here = Span::call_site();
+    let (delivery, slot, plain) = (hidden("delivery", here), hidden("slot", here), hidden("plain", here));
+    let (extract, passed): (Vec<_>, Vec<_>) = arguments
+        .iter()
+        .enumerate()
+        .map(|(index, argument)| {
+            let at = span(argument.ty);
+            let private = located(private, at);
+            let value = hidden(&format!("argument{index}"), at);
+            // The same variable, shown at the argument's type.
+            let seen = hidden("slot", at);
+            let (read, rejection) = (hidden("read", at), hidden("rejection", at));
+            let (conditions, attributes) = (&argument.conditions, &argument.attributes);
+            let tag = tag(&private, argument);
+            let extract = quote_spanned! {at=>
+                #(#attributes)*
+                let #slot = #private::Count::__faststream_count(#tag, #seen);
+                #(#attributes)*
+                let #slot = #private::OnePayload::__faststream_one(#seen);
+                #(#attributes)*
+                let #value = match #tag.__faststream_extract(#delivery) {
+                    #private::Ok(#read) => #read,
+                    #private::Err(#rejection) => return #private::rejected(#rejection),
+                };
             };
-        }
-    });
-    let calling = quote_spanned!(name.span()=> #name(#(#arguments),*));
+            (extract, quote!(#(#conditions)* #value))
+        })
+        .unzip();
+    let calling = quote_spanned!(name.span()=> #name(#(#passed),*));
+    let slot_at_name = hidden("slot", name.span());
     let calling = if function.sig.asyncness.is_some() {
-        quote_spanned!(name.span()=> #private::require_send(#calling).await)
+        quote_spanned!(name.span()=> #slot_at_name.__faststream_call(#calling).await)
     } else {
+        let (done, outcome) = (hidden("done", name.span()), hidden("outcome", name.span()));
         quote_spanned! {name.span()=>
             match #private::blocking(#plain, move || #calling).await {
-                #private::Ok(#returned) => #returned,
-                #private::Err(outcome) => return outcome,
+                #private::Ok(#done) => #done,
+                #private::Err(#outcome) => return #outcome,
             }
         }
     };
@@ -139,22 +187,27 @@ fn call(private: &Tokens, function: &Function, types: &[&Type], publishers: &[Pu
         ReturnType::Default => name.span(),
         ReturnType::Type(_, ty) => span(ty),
     };
-    let at = Span::mixed_site().located_at(at);
-    let value = Ident::new("returned", at);
+    let (returned, topics) = (hidden("returned", at), hidden("topics", at));
+    let private_at = located(private, at);
     let settle = if publishers.is_empty() {
-        quote_spanned!(at=> #private::outcome(#value))
+        let (done, error) = (hidden("done", at), hidden("error", at));
+        quote_spanned! {at=>
+            match (&#returned).__faststream_split().__faststream_result(#returned) {
+                #private_at::Ok(#done) => #private_at::IntoOutcome::into_outcome(#done),
+                #private_at::Err(#error) => #private_at::Failure::into_outcome(#error),
+            }
+        }
     } else {
-        publish(private, &value, at, publishers)
+        publish(&private_at, &returned, &topics, at, publishers)
     };
     let topics =
         (!publishers.is_empty()).then(|| quote!(let #topics = #private::publisher_topics(#delivery);));
     quote! {
         |#delivery: &#private::Delivery<'_>| {
-            #[allow(unused_imports)]
-            use #private::{ExtractorTag as _, PayloadTag as _};
+            use #private::tags::*;
             let #slot = #private::Free;
             #(#extract)*
-            let _ = #slot;
+            let _ = &#slot;
             #hand
             #topics
             #private::Call::#new(#given async move {
@@ -166,54 +219,51 @@ fn call(private: &Tokens, function: &Function, types: &[&Type], publishers: &[Pu
 }
 
 /// By the most specific of what is returned, through autoref: `Result`, then `Option` or `Vec`, then any value.
-fn publish(private: &Tokens, returned: &Ident, at: Span, publishers: &[Publisher]) -> Tokens {
-    let (values, topics, copies) = (hidden("values"), hidden("topics"), hidden("copies"));
-    let value = Ident::new("value", at);
-    let keys = publishers.iter().map(|publisher| match &publisher.key {
+fn publish(private: &Tokens, returned: &Ident, topics: &Ident, at: Span, publishers: &[Publisher]) -> Tokens {
+    let (values, copies, value) = (hidden("values", at), hidden("copies", at), hidden("value", at));
+    let (each, keys, error) = (hidden("each", at), hidden("keys", at), hidden("error", at));
+    let (encoded, outcome) = (hidden("encoded", at), hidden("outcome", at));
+    let key = publishers.iter().map(|publisher| match &publisher.key {
         None => quote!(#private::None),
         Some(key) => {
-            let key = key_at(key);
-            quote_spanned!(span(&publisher.key)=> #private::key_of(&#value, #key))
+            let (at, private) = (span(key), located(private, span(key)));
+            let value = hidden("value", at);
+            quote_spanned!(at=> #private::Some(#private::IntoBytes::into_bytes(#private::key_of(&#value, #key))))
         }
     });
-    let each = Ident::new("each", at);
     quote_spanned! {at=> {
-        #[allow(unused_imports)]
-        use #private::{OptionTag as _, PlainTag as _, ResultTag as _, ValueTag as _, VecTag as _};
-        let #values = match (&#returned).split_tag().split(#returned) {
-            #private::Ok(#each) => (&#each).values_tag().values(#each),
-            #private::Err(outcome) => return outcome,
+        let #values = match (&#returned).__faststream_split().__faststream_result(#returned) {
+            #private::Ok(#each) => (&#each).__faststream_each().__faststream_values(#each),
+            #private::Err(#error) => return #private::Failure::into_outcome(#error),
         };
         let mut #copies = #private::Vec::new();
         for #value in #values {
-            let keys = [#(#keys),*];
-            if let #private::Err(outcome) = #private::encode(#value, &#topics, keys, &mut #copies) {
-                return outcome;
+            let #keys = [#(#key),*];
+            let #encoded = #private::IntoOutgoing::into_outgoing(#value, #private::first(&#topics));
+            if let #private::Err(#outcome) = #private::encode(#encoded, &#topics, #keys, &mut #copies) {
+                return #outcome;
             }
         }
         #private::published(#copies)
     }}
 }
 
-fn key_at(key: &Expr) -> Tokens {
-    quote!(#key)
-}
-
-fn requires(private: &Tokens, types: &[&Type]) -> Tokens {
-    let requirements = hidden("requirements");
-    let each = types.iter().map(|ty| {
-        quote_spanned!(span(ty)=> (&#private::Probe::<#ty>::new()).tag().requires::<#ty>(#requirements);)
+fn requires(private: &Tokens, arguments: &[Argument<'_>]) -> Tokens {
+    let requirements = hidden("requirements", Span::call_site());
+    let each = arguments.iter().map(|argument| {
+        let (ty, attributes, tag) = (argument.ty, &argument.attributes, tag(private, argument));
+        let private = located(private, span(ty));
+        quote_spanned!(span(ty)=> #(#attributes)* #private::Requires::__faststream_requires(#tag, #requirements);)
     });
+    let tags = (!arguments.is_empty()).then(|| quote!(use #private::tags::*;));
     quote! {
         |#requirements: &mut #private::Requirements| {
-            #[allow(unused_imports)]
-            use #private::{ExtractorTag as _, PayloadTag as _};
+            #tags
             let _ = &#requirements;
             #(#each)*
         }
     }
 }
-
 /// The doc comment, without indentation.
 fn doc(attrs: &[Attribute]) -> String {
     let lines = attrs.iter().filter_map(|attr| match &attr.meta {

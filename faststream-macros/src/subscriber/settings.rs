@@ -1,11 +1,12 @@
 //! The settings of `#[subscriber(...)]`, from tokens to types.
 
 use proc_macro2::{Ident, TokenStream as Tokens};
+use quote::ToTokens;
 use syn::{LitInt, LitStr, Path};
 
 use crate::errors::Errors;
 use crate::list::{Choice, Entry, Value, entries};
-use crate::text;
+use crate::text::{self, Text};
 
 pub(super) const KEYS: &str = "`topic`, `topics`, `pattern`, `group`, `broker`, `ack`, `retry`, `on_error`, \
                                `dead_letter`, `on_decode_error`, `order`, `concurrency`, `commit`, `start`, \
@@ -15,32 +16,32 @@ pub(super) const KEYS: &str = "`topic`, `topics`, `pattern`, `group`, `broker`, 
 #[derive(Default)]
 pub(super) struct Settings {
     pub(super) source: Option<Source>,
-    pub(super) group: Option<LitStr>,
-    pub(super) broker: Option<LitStr>,
+    pub(super) group: Option<Text>,
+    pub(super) broker: Option<Text>,
     pub(super) ack: Option<(Ident, Choice)>,
     pub(super) retry: Option<(Ident, Retry)>,
     pub(super) on_error: Option<(Ident, Choice)>,
-    pub(super) dead_letter: Option<(Ident, LitStr)>,
+    pub(super) dead_letter: Option<(Ident, Text)>,
     pub(super) on_decode_error: Option<(Ident, Choice)>,
     pub(super) order: Option<(Ident, Choice)>,
     pub(super) concurrency: Option<(Ident, LitInt, u32)>,
     pub(super) commit: Option<(Ident, Choice)>,
     pub(super) start: Option<(Ident, Choice)>,
-    pub(super) timeout: Option<LitStr>,
-    pub(super) drain: Option<LitStr>,
-    pub(super) enabled: Option<LitStr>,
+    pub(super) timeout: Option<Text>,
+    pub(super) drain: Option<Text>,
+    pub(super) enabled: Option<Text>,
     pub(super) krate: Option<Path>,
 }
 
 pub(super) enum Source {
-    Topics(Vec<LitStr>),
-    Pattern(LitStr),
+    Topics(Vec<Text>),
+    Pattern(Text),
 }
 
 #[derive(Default)]
 pub(super) struct Retry {
     pub(super) attempts: Option<LitInt>,
-    pub(super) backoff: Option<LitStr>,
+    pub(super) backoff: Option<Text>,
     /// The delays of its retry topics.
     pub(super) topics: Option<(Ident, Vec<LitStr>)>,
 }
@@ -53,7 +54,7 @@ const START: &[&str] = &["Earliest", "Latest"];
 
 pub(super) fn read(args: Tokens, errors: &mut Errors) -> Settings {
     let mut settings = Settings::default();
-    for entry in entries(args, errors) {
+    for entry in entries(args, "#[subscriber(topic = \"orders\")]", errors) {
         settings.take(&entry, errors);
     }
     settings
@@ -68,10 +69,9 @@ impl Settings {
                 self.read_from(entry, topic.map(Source::Topics), errors);
             }
             "topics" => {
-                let topics = errors.keep(entry.texts("[\"a\", \"b\"]"));
-                for topic in topics.iter().flatten() {
-                    errors.keep(text::topic(topic));
-                }
+                let topics = errors.keep(entry.texts("[\"a\", \"b\"]")).map(|topics| {
+                    topics.into_iter().filter_map(|topic| errors.keep(topic.checked(text::topic))).collect()
+                });
                 self.read_from(entry, topics.map(Source::Topics), errors);
             }
             "pattern" => {
@@ -95,7 +95,7 @@ impl Settings {
                 self.enabled = errors.keep(checked(entry, "${BILLING:true}", check));
             }
             "crate" => {
-                let path = entry.text("faststream").and_then(|text| text.parse());
+                let path = entry.literal("faststream").and_then(|text| text.parse());
                 self.krate = errors.keep(path);
             }
             "concurrency" => {
@@ -136,10 +136,10 @@ impl Settings {
     }
 
     fn commit(&mut self, entry: &Entry, errors: &mut Errors) {
-        if let Value::Is(tokens) = &entry.value
-            && tokens.to_string() == "Transaction"
+        if let Value::Is(value) = &entry.value
+            && value.to_token_stream().to_string() == "Transaction"
         {
-            return errors.at(tokens, "`commit = Transaction` is not built yet: use `Periodic` or `Each`");
+            return errors.at(value, "`commit = Transaction` is not built yet: use `Periodic` or `Each`");
         }
         self.commit = errors.keep(entry.choice("Commit", COMMIT)).map(|commit| (entry.key.clone(), commit));
     }
@@ -149,10 +149,8 @@ fn checked(
     entry: &Entry,
     example: &str,
     check: impl FnOnce(&LitStr) -> syn::Result<()>,
-) -> syn::Result<LitStr> {
-    let text = entry.text(example)?;
-    check(&text)?;
-    Ok(text)
+) -> syn::Result<Text> {
+    entry.text(example)?.checked(check)
 }
 
 fn retry(entry: &Entry, errors: &mut Errors) -> Option<Retry> {
@@ -162,7 +160,7 @@ fn retry(entry: &Entry, errors: &mut Errors) -> Option<Retry> {
     };
     let mut retry = Retry::default();
     let mut any = false;
-    for entry in entries(tokens.clone(), errors) {
+    for entry in entries(tokens.clone(), "retry(attempts = 5)", errors) {
         any = true;
         match entry.key.to_string().as_str() {
             "attempts" => retry.attempts = errors.keep(entry.number()).map(|(literal, _)| literal),
@@ -186,7 +184,7 @@ fn retry(entry: &Entry, errors: &mut Errors) -> Option<Retry> {
 
 /// `topics = ["10s", "1m"]`: each once, and as it is to be read in the topic's name.
 fn delays(entry: &Entry, errors: &mut Errors) -> Option<Vec<LitStr>> {
-    let delays = errors.keep(entry.texts("[\"10s\", \"1m\", \"10m\"]"))?;
+    let delays = errors.keep(entry.literals("[\"10s\", \"1m\", \"10m\"]"))?;
     for (index, delay) in delays.iter().enumerate() {
         if errors.keep(text::delay(delay)).is_none() {
             continue;
@@ -200,12 +198,75 @@ fn delays(entry: &Entry, errors: &mut Errors) -> Option<Vec<LitStr>> {
 }
 
 fn unknown_key(unknown: &str) -> String {
+    if let Some(meant) = elsewhere(unknown) {
+        return format!("`subscriber` has no `{unknown}`: {meant}");
+    }
     let names = KEYS.split("`, `").map(|name| name.trim_matches('`'));
     let close = names.min_by_key(|name| distance(name, unknown)).filter(|name| distance(name, unknown) <= 2);
     match close {
         Some(name) => format!("`subscriber` has no `{unknown}`: did you mean `{name}`?"),
         None => format!("`subscriber` has no `{unknown}`: it takes {KEYS}"),
     }
+}
+
+/// What other frameworks call a setting.
+fn elsewhere(unknown: &str) -> Option<&'static str> {
+    Some(match unknown {
+        "group_id" | "groupid" | "group_name" | "consumer_group" | "consumer_group_id" | "consumer" => {
+            "did you mean `group`?"
+        }
+        "dlq" | "dlt" | "dlq_topic" | "dlt_topic" | "dead_letter_topic" | "dead_letter_queue"
+        | "dead_letters" | "error_topic" => "did you mean `dead_letter`?",
+        "retries" | "max_retries" | "retry_count" | "max_attempts" | "attempts" | "retry_attempts" => {
+            "did you mean `retry(attempts = 3)`?"
+        }
+        "backoff" | "retry_backoff" | "retry_delay" | "retry_backoff_ms" | "delay" => {
+            "did you mean `retry(backoff = \"200ms..10s\")`?"
+        }
+        "retry_topic" | "retry_topics" => "did you mean `retry(topics = [\"10s\", \"1m\"])`?",
+        "auto_offset_reset" | "offset_reset" | "initial_offset" | "from_beginning" | "starting_offset" => {
+            "did you mean `start = Earliest` or `start = Latest`?"
+        }
+        "max_workers" | "workers" | "num_workers" | "parallelism" | "max_concurrency" | "concurrent"
+        | "threads" | "prefetch" => "did you mean `concurrency`? it needs `order = Key` or `order = None`",
+        "ack_policy" | "ack_mode" | "no_ack" | "auto_ack" | "manual_ack" => {
+            "did you mean `ack`? it is `NackOnError`, `RejectOnError`, `Ack`, `AckFirst` or `Manual`"
+        }
+        "auto_commit" | "enable_auto_commit" | "commit_mode" => {
+            "what is finished is committed by itself: `ack` says when that is, `commit = Each` after each record"
+        }
+        "topic_name" | "queue" | "channel" | "subject" | "from_topic" => "did you mean `topic`?",
+        "topic_pattern" | "regex" | "topic_regex" => "did you mean `pattern`?",
+        "filter_by" | "filters" | "predicate" => {
+            "`filter` is not built yet: decide in the handler, and return `Verdict::Skip`"
+        }
+        "batch_size" | "max_records" | "max_poll_records" => {
+            "`batch` is not built yet: a handler takes one record"
+        }
+        "middlewares" | "middleware" | "interceptors" => "middleware is not built yet",
+        "key_deserializer" | "value_deserializer" | "deserializer" | "decoder" | "codec" | "schema"
+        | "parser" => {
+            "the argument's type says how a record is read: a `Deserialize` type is JSON, `Text`, `Raw`, `Key<T>`, ..."
+        }
+        "bootstrap_servers" | "brokers" | "servers" => {
+            "the app has the broker: `FastStream::new(Kafka::new(\"localhost:9092\"))`"
+        }
+        "session_timeout_ms"
+        | "heartbeat_interval_ms"
+        | "max_poll_interval_ms"
+        | "fetch_max_bytes"
+        | "client_id"
+        | "max_partition_fetch_bytes"
+        | "fetch_min_bytes"
+        | "fetch_max_wait_ms"
+        | "isolation_level" => {
+            "properties of the client are the broker's: `KafkaConfig::property(\"session.timeout.ms\", ..)`"
+        }
+        "title" | "description" | "name" => {
+            "a handler is described by its doc comment, and called by its function's name"
+        }
+        _ => return None,
+    })
 }
 
 /// How many letters have to change (Levenshtein).

@@ -1,10 +1,26 @@
 //! What a handler's signature may be: free, owned, with named types.
 
+use proc_macro2::{Spacing, Span, TokenStream as Tokens, TokenTree};
+use quote::ToTokens;
 use syn::{FnArg, ReturnType, Signature, Type};
 
+use crate::attributes;
 use crate::errors::Errors;
 
-pub(super) fn arguments<'a>(sig: &'a Signature, errors: &mut Errors) -> Vec<&'a Type> {
+/// One argument of a handler.
+pub(super) struct Argument<'a> {
+    pub(super) ty: &'a Type,
+    /// The `cfg`s, which decide whether it is there.
+    pub(super) conditions: Vec<Tokens>,
+    /// These, and the levels of its lints.
+    pub(super) attributes: Vec<Tokens>,
+}
+
+pub(super) fn arguments<'a>(sig: &'a Signature, in_impl: bool, errors: &mut Errors) -> Vec<Argument<'a>> {
+    if in_impl && sig.receiver().is_none() {
+        errors.at(&sig.ident, "a subscriber is a free function: move it out of the `impl`");
+        return Vec::new();
+    }
     if !sig.generics.params.is_empty() {
         let message =
             "a subscriber can't be generic: it is registered at link time, where nobody chooses the types";
@@ -24,26 +40,100 @@ pub(super) fn arguments<'a>(sig: &'a Signature, errors: &mut Errors) -> Vec<&'a 
     sig.inputs.iter().filter_map(|argument| typed(argument, errors)).collect()
 }
 
-fn typed<'a>(argument: &'a FnArg, errors: &mut Errors) -> Option<&'a Type> {
-    let message = match argument {
-        FnArg::Receiver(_) => "a subscriber is a free function: take shared data as `State<T>`",
-        FnArg::Typed(argument) => match &*argument.ty {
-            Type::Reference(_) => "a subscriber owns its arguments: take this by value",
-            Type::ImplTrait(_) => "a subscriber's arguments have named types",
-            Type::Infer(_) => "write the type out: a record is read by it",
-            ty => return Some(ty),
-        },
+fn typed<'a>(argument: &'a FnArg, errors: &mut Errors) -> Option<Argument<'a>> {
+    let argument = match argument {
+        FnArg::Receiver(receiver) => {
+            errors.at(receiver, "a subscriber is a free function: take shared data as `State<T>`");
+            return None;
+        }
+        FnArg::Typed(argument) => argument,
     };
-    match argument {
-        FnArg::Receiver(receiver) => errors.at(receiver, message),
-        FnArg::Typed(argument) => errors.at(&argument.ty, message),
+    let message = match &*argument.ty {
+        Type::Reference(_) => "a subscriber owns its arguments: take this by value",
+        Type::ImplTrait(_) => "a subscriber's arguments have named types",
+        Type::Infer(_) => "write the type out: a record is read by it",
+        ty if names_self(ty.to_token_stream()) => {
+            "a subscriber is a free function: move it out of the `impl`, and name the type instead of `Self`"
+        }
+        ty => {
+            if let Some(at) = borrow(ty.to_token_stream()) {
+                errors.at_span(
+                    at,
+                    "a subscriber owns its arguments, this one borrows from the record: use owned types, `String` \
+                     instead of `&str` or `Cow<'_, str>`",
+                );
+                return None;
+            }
+            return Some(Argument {
+                ty,
+                conditions: attributes::conditions(&argument.attrs),
+                attributes: attributes::conditions_and_lints(&argument.attrs),
+            });
+        }
+    };
+    errors.at(&argument.ty, message);
+    None
+}
+
+fn names_self(tokens: Tokens) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "Self",
+        TokenTree::Group(group) => names_self(group.stream()),
+        _ => false,
+    })
+}
+
+/// Where a type borrows: at a lifetime other than `'static`, or at a `&` without one. What functions take, as in
+/// `fn(&str)` and `for<'a> Fn(&'a str)`, is theirs.
+fn borrow(tokens: Tokens) -> Option<Span> {
+    let mut tokens = tokens.into_iter().peekable();
+    let mut function = false;
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(ident) if ident == "for" => {
+                // The lifetimes that it names are those of a function.
+                tokens
+                    .by_ref()
+                    .find(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '>'));
+                function = true;
+            }
+            TokenTree::Ident(ident) => {
+                function = ident == "fn" || ident == "Fn" || ident == "FnMut" || ident == "FnOnce";
+            }
+            TokenTree::Group(group) => {
+                if !std::mem::take(&mut function)
+                    && let Some(at) = borrow(group.stream())
+                {
+                    return Some(at);
+                }
+            }
+            // What a function returns borrows from what it takes.
+            TokenTree::Punct(punct) if punct.as_char() == '-' => {
+                let ends = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if matches!(punct.as_char(), ',' | '+' | ';'));
+                tokens.by_ref().find(ends);
+            }
+            TokenTree::Punct(punct) if punct.as_char() == '\'' && punct.spacing() == Spacing::Joint => {
+                if let Some(TokenTree::Ident(name)) = tokens.next()
+                    && name != "static"
+                {
+                    return Some(punct.span());
+                }
+            }
+            TokenTree::Punct(punct) if punct.as_char() == '&' => {
+                let lifetime = tokens.peek();
+                if !matches!(lifetime, Some(TokenTree::Punct(punct)) if punct.as_char() == '\'') {
+                    return Some(punct.span());
+                }
+            }
+            _ => {}
+        }
     }
     None
 }
 
 /// The argument that settles by hand, by its name: an alias is found at start.
-pub(super) fn ack<'a>(types: &[&'a Type]) -> Option<&'a Type> {
-    types.iter().copied().find(|ty| match ty {
+pub(super) fn ack<'a>(arguments: &[Argument<'a>]) -> Option<&'a Type> {
+    arguments.iter().map(|argument| argument.ty).find(|ty| match ty {
         Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Ack"),
         _ => false,
     })
@@ -56,5 +146,38 @@ pub(super) fn returns_something(sig: &Signature, errors: &mut Errors) {
     };
     if nothing {
         errors.at(&sig.ident, "`#[publisher]` publishes what is returned, and nothing is: return a value");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_borrows_from_the_record_is_found() {
+        for owned in [
+            "Order",
+            "Vec<Order>",
+            "State<&'static str>",
+            "Box<dyn Error + 'static>",
+            "State<fn(&str) -> u8>",
+            "State<Box<dyn for<'a> Fn(&'a str) -> &'a str>>",
+            "State<Box<dyn Fn(&str, (&u8, u8)) + Send>>",
+            "State<(fn(&str) -> &str, u8)>",
+            "[u8; 4]",
+        ] {
+            assert!(borrow(owned.parse().expect("a type")).is_none(), "{owned}");
+        }
+        for borrowed in [
+            "Order<'_>",
+            "Cow<'a, str>",
+            "Option<&str>",
+            "Box<dyn Error + '_>",
+            "(u8, &'a u8)",
+            "State<(fn(&str), &str)>",
+            "State<(fn(&str) -> &str, &str)>",
+        ] {
+            assert!(borrow(borrowed.parse().expect("a type")).is_some(), "{borrowed}");
+        }
     }
 }

@@ -8,6 +8,11 @@ use crate::delivery::Rejection;
 ///
 /// Numbers and `bool` are read from their text (`42`, `true`). Serializers that write big-endian integers, as Java's
 /// `LongSerializer`, are read as [`Bytes`]: `i64::from_be_bytes`.
+#[diagnostic::on_unimplemented(
+    message = "a key or a header can't be read as `{Self}`",
+    label = "neither bytes, nor text, nor a number",
+    note = "take it as `String` or `bytes::Bytes`, or implement `faststream::FromBytes` for `{Self}`"
+)]
 pub trait FromBytes: Sized {
     /// Reads it.
     ///
@@ -16,18 +21,21 @@ pub trait FromBytes: Sized {
     fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection>;
 }
 
+#[diagnostic::do_not_recommend]
 impl FromBytes for Bytes {
     fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
         Ok(Self::copy_from_slice(bytes))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromBytes for Vec<u8> {
     fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
         Ok(bytes.to_vec())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromBytes for String {
     fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
         utf8(bytes).map(str::to_owned)
@@ -36,6 +44,7 @@ impl FromBytes for String {
 
 macro_rules! from_text {
     ($($type:ty: $what:literal),+ $(,)?) => {$(
+        #[diagnostic::do_not_recommend]
         impl FromBytes for $type {
             fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
                 utf8(bytes)?.parse().map_err(|error| {

@@ -43,6 +43,7 @@ impl<H: TypedHeader> FromDelivery for Header<H> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<H: TypedHeader> OptionalFromDelivery for Header<H> {
     fn optional_from_delivery(delivery: &Delivery<'_>) -> Result<Option<Self>, Rejection> {
         let named = delivery.record.headers().filter(|(name, _)| *name == H::NAME.as_bytes());

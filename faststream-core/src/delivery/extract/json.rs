@@ -23,6 +23,7 @@ impl<T: DeserializeOwned + Send + 'static> FromPayload for Json<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + Send + 'static> OptionalFromDelivery for Json<T> {
     const DECODES_PAYLOAD: bool = true;
 

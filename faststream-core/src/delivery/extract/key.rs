@@ -22,6 +22,7 @@ impl<T: FromBytes + Send + 'static> FromDelivery for Key<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: FromBytes + Send + 'static> OptionalFromDelivery for Key<T> {
     fn optional_from_delivery(delivery: &Delivery<'_>) -> Result<Option<Self>, Rejection> {
         let read = |key| T::from_bytes(key).map(Self).map_err(|why| Rejection::new(format!("the key {why}")));

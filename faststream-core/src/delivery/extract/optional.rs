@@ -8,10 +8,10 @@ use crate::subscriber::Requirements;
 ///
 /// What a record has but cannot be read is rejected all the same.
 #[diagnostic::on_unimplemented(
-    message = "`Option<{Self}>` can't be a subscriber argument",
-    label = "neither an optional payload nor an optional extractor",
-    note = "a payload needs `#[derive(serde::Deserialize)]`",
-    note = "an extractor of your own implements `faststream::OptionalFromDelivery` to be taken as an `Option`"
+    message = "`{Self}` can't be taken as `Option<{Self}>`",
+    label = "does not say when a record has none",
+    note = "implement `faststream::OptionalFromDelivery` for `{Self}`: its `optional_from_delivery` answers `Ok(None)` for a \
+            record that has none"
 )]
 pub trait OptionalFromDelivery: Sized + Send + 'static {
     /// As [`FromDelivery::DECODES_PAYLOAD`].

@@ -20,6 +20,7 @@ impl FromPayload for Raw {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl OptionalFromDelivery for Raw {
     const DECODES_PAYLOAD: bool = true;
 

@@ -17,6 +17,7 @@ impl FromPayload for Text {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl OptionalFromDelivery for Text {
     const DECODES_PAYLOAD: bool = true;
 

@@ -1,0 +1,14 @@
+#[allow(unused_imports)]
+use faststream::*;
+#[allow(unused_imports)]
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u64,
+}
+
+#[subscriber(topic = "orders")]
+async fn handle(_text: Option<std::borrow::Cow<'_, str>>) {}
+
+fn main() {}

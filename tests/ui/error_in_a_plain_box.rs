@@ -1,0 +1,16 @@
+#[allow(unused_imports)]
+use faststream::*;
+#[allow(unused_imports)]
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u64,
+}
+
+#[subscriber(topic = "orders")]
+async fn handle(_order: Order) -> Result<(), Box<dyn std::error::Error>> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+#[allow(unused_imports)]
+use faststream::*;
+#[allow(unused_imports)]
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u64,
+}
+
+#[subscriber(topic = "orders")]
+async fn handle(order: std::rc::Rc<Order>) {
+    std::future::ready(()).await;
+    drop(order);
+}
+
+fn main() {}

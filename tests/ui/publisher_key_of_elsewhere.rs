@@ -1,0 +1,17 @@
+#[allow(unused_imports)]
+use faststream::*;
+#[allow(unused_imports)]
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u64,
+}
+
+#[subscriber(topic = "orders")]
+#[publisher(topic = "out", headers = "a")]
+async fn handle(order: Order) -> Order {
+    order
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+#[allow(unused_imports)]
+use faststream::*;
+#[allow(unused_imports)]
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u64,
+}
+
+#[subscriber("orders")]
+async fn handle(_order: Order) {}
+
+fn main() {}

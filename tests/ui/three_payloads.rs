@@ -1,0 +1,14 @@
+#[allow(unused_imports)]
+use faststream::*;
+#[allow(unused_imports)]
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u64,
+}
+
+#[subscriber(topic = "orders")]
+async fn handle(_one: Order, _two: Order, _three: Text) {}
+
+fn main() {}

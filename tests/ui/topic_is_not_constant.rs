@@ -1,0 +1,18 @@
+#[allow(unused_imports)]
+use faststream::*;
+#[allow(unused_imports)]
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u64,
+}
+
+fn topic() -> &'static str {
+    "orders"
+}
+
+#[subscriber(topic = topic())]
+async fn handle(_order: Order) {}
+
+fn main() {}
