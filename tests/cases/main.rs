@@ -20,3 +20,4 @@ mod plain;
 mod settings;
 mod stops;
 mod values;
+mod warnings;

@@ -46,8 +46,17 @@ pub struct FastStream {
     pub(super) hooks: Hooks,
     pub(super) group_hooks: GroupHooks,
     pub(super) defaults: Defaults,
-    /// Module paths; empty selects everything.
+    /// What runs; everything that is linked in if nothing is named.
+    pub(super) selection: Selection,
+}
+
+/// The subscribers that an app names.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Selection {
+    /// Module paths.
     pub(super) modules: Vec<String>,
+    /// Names of packages.
+    pub(super) packages: Vec<String>,
 }
 
 /// What subscribers get that do not say it themselves. `None` = built-in.
@@ -95,7 +104,7 @@ impl FastStream {
             hooks: Hooks::default(),
             group_hooks: GroupHooks::default(),
             defaults: Defaults::default(),
-            modules: Vec::new(),
+            selection: Selection::default(),
         }
     }
 
@@ -112,7 +121,9 @@ impl FastStream {
         self
     }
 
-    /// Shares a value with the handlers, which take it as `State<T>`. A later one of the same type replaces it.
+    /// Shares a value with the handlers, which take it as `State<T>`: an `Arc<T>`, so the value itself is given, not an
+    /// `Arc` of it. There is one of a type: a later one replaces it, as in a test that gives another `Db` to the same app.
+    /// For two of one type, wrap them: `struct Primary(Pool)`, `struct Replica(Pool)`.
     pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.state_entry::<T>(StateSource::Value(Arc::new(value)))
     }
@@ -217,9 +228,20 @@ impl FastStream {
     }
 
     /// Selects the subscribers of this module and those below, by its full path: `shop::orders`, or
-    /// `module_path!()`. Given more than once, it adds. Without any, the app runs all that are linked in.
+    /// `module_path!()`. Given more than once, it adds, and to what [`package`](Self::package) selects. Without any, the app
+    /// runs all that are linked in.
     pub fn module(mut self, path: impl Into<String>) -> Self {
-        self.modules.push(path.into());
+        self.selection.modules.push(path.into());
+        self
+    }
+
+    /// Selects the subscribers of this package, by its name in `Cargo.toml`: `orders-service`, or
+    /// `env!("CARGO_PKG_NAME")`. Given more than once, it adds, and to what [`module`](Self::module) selects.
+    ///
+    /// A library's subscribers run in every program that uses anything of it. Without `package` and `module` they all
+    /// do, and a warning at start names each package other than the one that has `main`.
+    pub fn package(mut self, name: impl Into<String>) -> Self {
+        self.selection.packages.push(name.into());
         self
     }
 
@@ -241,7 +263,7 @@ impl fmt::Debug for FastStream {
             .field("named_brokers", &self.named_brokers)
             .field("states", &states)
             .field("defaults", &self.defaults)
-            .field("modules", &self.modules)
+            .field("selection", &self.selection)
             .finish_non_exhaustive()
     }
 }

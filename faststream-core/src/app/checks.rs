@@ -1,41 +1,56 @@
 //! What can be wrong between subscribers, or between them and their app.
 
-use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::StartupFault;
+use super::builder::Selection;
 use super::groups::GroupPlan;
 use crate::broker::{Broker, GroupRequest};
 use crate::policy::{GroupSettings, limits};
-use crate::subscriber::{Requirements, Source, Subscriber, SubscriberDef};
+use crate::subscriber::{Source, Subscriber, SubscriberDef};
 
-/// The subscribers of these modules and those below; all of them if none is named.
+/// The subscribers that the app names; all of them if it names none. `hooks` is whether it has something to do without.
 pub(super) fn select(
     registered: Vec<&'static SubscriberDef>,
-    modules: &[String],
+    selection: &Selection,
+    hooks: bool,
     faults: &mut Vec<StartupFault>,
 ) -> Vec<&'static SubscriberDef> {
     if registered.is_empty() {
-        faults.push(StartupFault::of_app(
-            "no subscriber is registered: write one with `#[subscriber(topic = \"...\")]`; if they are in another \
-             crate, nothing of which is used here, link it with `use that_crate as _;`",
-        ));
-        return registered;
-    }
-    if modules.is_empty() {
-        return registered;
-    }
-    for module in modules {
-        if !registered.iter().any(|def| def.is_in(module)) {
-            let known: BTreeSet<_> = registered.iter().map(|def| format!("`{}`", def.module)).collect();
-            let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        if !hooks {
             faults.push(StartupFault::of_app(format!(
-                "`.module(\"{module}\")` selects no subscriber: there are some in {known}"
+                "{NONE_REGISTERED}; an app that only publishes does so in a hook: `.after_startup(async |hook: Hook| ..)`"
             )));
         }
+        return registered;
     }
-    registered.into_iter().filter(|def| modules.iter().any(|module| def.is_in(module))).collect()
+    let Selection { modules, packages } = selection;
+    if modules.is_empty() && packages.is_empty() {
+        return registered;
+    }
+    for module in modules.iter().filter(|module| !registered.iter().any(|def| def.is_in(module))) {
+        faults.push(selects_none("module", module, registered.iter().map(|def| def.module)));
+    }
+    for package in packages.iter().filter(|package| !registered.iter().any(|def| def.package == **package)) {
+        faults.push(selects_none("package", package, registered.iter().map(|def| def.package)));
+    }
+    let named = |def: &&SubscriberDef| {
+        modules.iter().any(|module| def.is_in(module))
+            || packages.iter().any(|package| def.package == *package)
+    };
+    registered.into_iter().filter(|def| named(&&**def)).collect()
+}
+
+/// Why there may be no subscriber.
+pub(super) const NONE_REGISTERED: &str = "no subscriber is registered: write one with `#[subscriber(topic = \"...\")]`; if \
+                                          they are in another crate, nothing of which is used here, link it with \
+                                          `use that_crate as _;`";
+
+fn selects_none(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> StartupFault {
+    let known: BTreeSet<_> = known.map(|known| format!("`{known}`")).collect();
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    StartupFault::of_app(format!("`.{what}(\"{name}\")` selects no subscriber: there are some in {known}"))
 }
 
 /// Some subscriber is enabled. If something else is wrong with the selected ones, that is told instead.
@@ -44,34 +59,12 @@ pub(super) fn anything_left(
     subscribers: &[Subscriber],
     faults: &mut Vec<StartupFault>,
 ) {
-    if subscribers.is_empty() && faults.is_empty() {
+    if subscribers.is_empty() && !selected.is_empty() && faults.is_empty() {
         let names: Vec<_> = selected.iter().map(|def| format!("{} ({})", def.path(), def.place())).collect();
         faults.push(StartupFault::of_app(format!(
             "no subscriber is enabled, nothing would run: set the variables of `enabled` at {}",
             names.join(", ")
         )));
-    }
-}
-
-/// Every state that a handler takes was given to the app.
-pub(super) fn states(
-    enabled: &[(&'static SubscriberDef, Option<String>)],
-    given: &BTreeSet<TypeId>,
-    faults: &mut Vec<StartupFault>,
-) {
-    for (def, _) in enabled {
-        let mut requirements = Requirements::default();
-        (def.requires)(&mut requirements);
-        let mut told = BTreeSet::new();
-        for (type_id, name) in requirements.states() {
-            if !given.contains(type_id) && told.insert(*type_id) {
-                let message = format!(
-                    "takes a state of type `{name}`, which the app does not have: add `.state(...)` or \
-                     `.state_with(...)` with one"
-                );
-                faults.push(StartupFault::of_handler(def, message));
-            }
-        }
     }
 }
 

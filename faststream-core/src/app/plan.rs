@@ -6,13 +6,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::builder::{Hooks, StateEntry, StateSource};
+use super::builder::{Hooks, Selection, StateEntry, StateSource};
 use super::ending::{BEYOND_DRAIN, FLUSH, HOOK};
 use super::groups::{GroupPlan, group};
 use super::resolve::{self, Resolver, longest_drain};
-use super::{Environment, FastStream, StartupFault, StartupFaults, checks};
+use super::{Environment, FastStream, StartupFault, StartupFaults, checks, loops, needs, packages};
 use crate::broker::Broker;
 use crate::subscriber::{Subscriber, SubscriberDef, registered};
+
+/// What the program's profile takes away.
+const PANICS_ABORT: &str = "this program is built with `panic = \"abort\"`: a handler that panics ends it, and its record comes \
+                            again after each restart; remove the setting from the profile in `Cargo.toml`";
 
 /// What an app is checked and started with that is not part of it.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +61,8 @@ pub struct Plan {
     pub(super) states: Vec<StateEntry>,
     pub(super) hooks: Hooks,
     pub(super) skips: BTreeSet<(String, i32, i64)>,
+    /// What may be meant, or may not: told at each start.
+    warnings: Vec<String>,
 }
 
 impl FastStream {
@@ -75,7 +81,8 @@ impl FastStream {
         setting: Setting,
     ) -> Result<Plan, StartupFaults> {
         let mut faults = Vec::new();
-        let selected = checks::select(registered, &self.modules, &mut faults);
+        let hooks = !self.hooks.after_startup.is_empty();
+        let selected = checks::select(registered, &self.selection, hooks, &mut faults);
         let name = self.name.clone().or_else(|| setting.package.map(ToOwned::to_owned));
         let default_group = default_group(name.as_deref(), &setting.environment, &mut faults);
         let resolver = Resolver {
@@ -95,10 +102,9 @@ impl FastStream {
         let subscribers: Vec<_> = subscribers.into_iter().map(Arc::new).collect();
 
         let brokers = self.brokers(&setting.brokers);
-        let states: BTreeSet<TypeId> = self.states.iter().map(|entry| entry.type_id).collect();
         let groups = group(&subscribers, &self.defaults.group_settings, &Arc::new(self.group_hooks.clone()));
         checks::settings(&self.defaults.group_settings, &subscribers, &mut faults);
-        checks::states(&enabled, &states, &mut faults);
+        needs::check(&enabled, &self.states, &mut faults);
         checks::brokers(&enabled, &brokers, &mut faults);
         checks::overlaps(&subscribers, &mut faults);
         checks::retry_topics(&subscribers, &mut faults);
@@ -107,6 +113,7 @@ impl FastStream {
         checks::broker_settings(&brokers, &groups, &mut faults);
         faults.sort_by_key(|fault| fault.handler().is_some());
         StartupFaults::check(faults)?;
+        let warnings = self.warnings(&subscribers, &setting);
 
         Ok(Plan {
             name: name.unwrap_or_else(|| "faststream".to_owned()).into(),
@@ -117,7 +124,27 @@ impl FastStream {
             states: self.states,
             hooks: self.hooks,
             skips: setting.skips,
+            warnings,
         })
+    }
+
+    /// What may be meant, or may not.
+    fn warnings(&self, subscribers: &[Arc<Subscriber>], setting: &Setting) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if subscribers.is_empty() {
+            warnings.push(format!("only hooks run, {}", checks::NONE_REGISTERED));
+        }
+        if setting.panics_abort || cfg!(panic = "abort") {
+            warnings.push(PANICS_ABORT.to_owned());
+        }
+        // Tests name their apps as they like, and select what they are about.
+        if !matches!(setting.brokers, Brokers::ByName(_)) {
+            let Selection { modules, packages } = &self.selection;
+            let selected = !modules.is_empty() || !packages.is_empty();
+            warnings.extend(packages::warnings(subscribers, setting.package, selected));
+        }
+        warnings.extend(loops::warnings(subscribers));
+        warnings
     }
 
     fn brokers(&self, instead: &Brokers) -> BTreeMap<Option<Arc<str>>, Arc<dyn Broker>> {
@@ -171,6 +198,19 @@ impl Plan {
     pub(crate) fn hooks_take(&self) -> Duration {
         let hooked = self.groups.iter().filter(|group| !group.hooks.assigned.is_empty());
         hooked.map(|group| group.settings.drain).max().unwrap_or_default()
+    }
+
+    /// What may be meant, or may not, each a sentence with its cure: handlers of other packages, records that go round
+    /// for ever, panics that end the process. Logged at each start.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The packages whose handlers run, with their numbers: `billing (2), report (1)`.
+    #[must_use]
+    pub fn packages(&self) -> String {
+        packages::list(&self.subscribers)
     }
 
     /// The subscribers that run, by module and line.

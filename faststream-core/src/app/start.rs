@@ -17,7 +17,7 @@ use super::{
     Context, Exit, FastStream, Observer, Plan, Running, Setting, States, StopRequest, Tally, provision,
 };
 use crate::broker::{Broker, BrokerError};
-use crate::log::{bounded, info};
+use crate::log::{bounded, info, warn};
 use crate::runtime::apart::apart;
 use crate::runtime::{PlainCalls, Quiet, Threads};
 
@@ -151,6 +151,9 @@ impl<'a> Launch<'a> {
 
     async fn go(&mut self) -> Result<(), StartError> {
         let plan = self.plan;
+        for warning in plan.warnings() {
+            warn!(app = %plan.name, "{warning}");
+        }
         self.run_hooks("on_startup", &plan.hooks.on_startup).await?;
         self.make_states().await?;
         let wait = |error: BrokerError| StartError { message: error.to_string() };
@@ -166,7 +169,9 @@ impl<'a> Launch<'a> {
             running.set_started();
         }
         let (handlers, groups) = (plan.subscribers().len(), plan.groups.len());
-        info!(app = %plan.name, handlers, groups, "started");
+        let of =
+            if handlers == 0 { String::new() } else { format!(", with handlers of {}", plan.packages()) };
+        info!(app = %plan.name, handlers, groups, "started{of}");
         Ok(())
     }
 

@@ -8,7 +8,8 @@ use super::IntoBytes;
 /// [`Publisher`](super::Publisher) sends, when the value alone does not say enough.
 ///
 /// ```
-/// use faststream_core::publish::Publish;
+/// # use faststream_core::publish as faststream;
+/// use faststream::Publish;
 ///
 /// let order = Publish::new("pen").key(42).header("tenant", "acme").partition(0);
 /// let gone = Publish::tombstone().key(42);

@@ -166,3 +166,36 @@ impl SubscriberDef {
 fn unraw(path: &str) -> String {
     path.replace("r#", "")
 }
+
+#[cfg(test)]
+impl SubscriberDef {
+    /// One that says nothing itself, and does nothing.
+    pub(crate) const fn fixture() -> Self {
+        Self {
+            name: "nobody",
+            module: "test",
+            package: "test",
+            file: "src/lib.rs",
+            line: 1,
+            doc: "",
+            source: SourceDef::Topics(&["nothing"]),
+            group: None,
+            broker: None,
+            ack: None,
+            retry: None,
+            on_error: None,
+            dead_letter: None,
+            on_decode_error: None,
+            order: None,
+            concurrency: None,
+            commit: None,
+            start: None,
+            timeout: None,
+            drain: None,
+            enabled: None,
+            publishers: &[],
+            call: |_| Call::known(crate::delivery::Outcome::Verdict(crate::verdict::Verdict::Ack)),
+            requires: |_| {},
+        }
+    }
+}

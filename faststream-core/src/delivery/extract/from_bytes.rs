@@ -1,5 +1,7 @@
 //! How keys and header values are read: bytes, text, and what is written as text.
 
+use std::any::type_name;
+
 use bytes::Bytes;
 
 use crate::delivery::Rejection;
@@ -47,9 +49,10 @@ macro_rules! from_text {
         #[diagnostic::do_not_recommend]
         impl FromBytes for $type {
             fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
-                utf8(bytes)?.parse().map_err(|error| {
+                let read = utf8(bytes).and_then(|text| text.parse().map_err(|error| {
                     Rejection::new(format!("is not {} (`{}`): {error}", $what, stringify!($type)))
-                })
+                }));
+                read.map_err(|error| binary::<$type>(bytes).unwrap_or(error))
             }
         }
     )+};
@@ -59,6 +62,19 @@ from_text! {
     u8: "a number", u16: "a number", u32: "a number", u64: "a number", u128: "a number", usize: "a number",
     i8: "a number", i16: "a number", i32: "a number", i64: "a number", i128: "a number", isize: "a number",
     f32: "a number", f64: "a number", bool: "`true` or `false`",
+}
+
+/// What Java's serializers of numbers write: the number itself, big-endian. Text has no control characters.
+#[cold]
+fn binary<T>(bytes: &[u8]) -> Option<Rejection> {
+    let is_text = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
+    let (length, name) = (size_of::<T>(), type_name::<T>());
+    (bytes.len() == length && length > 1 && !is_text).then(|| {
+        Rejection::new(format!(
+            "is {length} bytes that are no text, as Java's serializers write numbers (`LongSerializer`, ...): take \
+             `Bytes`, and `{name}::from_be_bytes`"
+        ))
+    })
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Rejection> {
@@ -86,6 +102,24 @@ mod tests {
         assert_eq!(error.message(), "is not a number (`u8`): number too large to fit in target type");
         let error = bool::from_bytes(b"4111").unwrap_err();
         assert!(!error.message().contains("4111"), "{error}");
-        assert!(u64::from_bytes(&7_u64.to_be_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_number_that_java_wrote_is_told_from_text_that_is_no_number() {
+        for error in [
+            u64::from_bytes(&7_u64.to_be_bytes()).unwrap_err(),
+            i64::from_bytes(&(-7_i64).to_be_bytes()).unwrap_err(),
+            f64::from_bytes(&1.5_f64.to_be_bytes()).unwrap_err(),
+        ] {
+            assert!(error.message().contains("8 bytes that are no text, as Java's"), "{error}");
+            assert!(error.message().contains("64::from_be_bytes"), "{error}");
+        }
+        let error = i32::from_bytes(&7_i32.to_be_bytes()).unwrap_err();
+        assert!(
+            error.message().contains("4 bytes") && error.message().contains("i32::from_be_bytes"),
+            "{error}"
+        );
+        assert!(u64::from_bytes(b"12345 78").unwrap_err().message().contains("invalid digit"));
+        assert!(u8::from_bytes(b"\0").unwrap_err().message().contains("invalid digit"));
     }
 }

@@ -6,7 +6,8 @@ use crate::delivery::{Delivery, Rejection};
 /// Names a header, and what it is read as.
 ///
 /// ```
-/// use faststream_core::delivery::{Header, TypedHeader};
+/// # use faststream_core::delivery as faststream;
+/// use faststream::{Header, TypedHeader};
 ///
 /// struct CorrelationId;
 ///

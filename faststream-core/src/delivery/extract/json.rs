@@ -60,12 +60,67 @@ fn undecodable<T>(payload: &[u8], error: &serde_json::Error) -> Rejection {
         let bytes = payload.len();
         return Rejection::new(format!("the payload is empty ({bytes} bytes), which is not JSON"));
     }
-    let sentence = without_values(&error.to_string());
-    if error.is_data() {
-        Rejection::new(format!("the payload is JSON, but not of `{}`: {sentence}", type_name::<T>()))
+    let (sentence, name) = (without_values(&error.to_string()), type_name::<T>());
+    let what = if error.is_data() {
+        format!("the payload is JSON, but not of `{name}`: {sentence}")
     } else {
-        Rejection::new(format!("the payload is not JSON: {sentence}"))
+        format!("the payload is not JSON: {sentence}")
+    };
+    match hint(payload, name, error.is_data()) {
+        Some(hint) => Rejection::new(format!("{what}; {hint}")),
+        None => Rejection::new(what),
     }
+}
+
+/// What the payload may be instead, and what to take it as; `json` is whether it is JSON at all.
+fn hint(payload: &[u8], name: &str, json: bool) -> Option<String> {
+    let inner = name.strip_prefix("core::option::Option<").and_then(|rest| rest.strip_suffix('>'));
+    let name = inner.unwrap_or(name);
+    let is_text = std::str::from_utf8(payload).is_ok_and(|text| !text.contains(is_binary));
+    if name == "alloc::string::String" && is_text {
+        return Some("a `String` is a JSON string with its quotes: take `Text` for plain text".into());
+    }
+    if let Some(item) = name.strip_prefix("alloc::vec::Vec<").and_then(|rest| rest.strip_suffix('>')) {
+        if item == "u8" {
+            return Some("a `Vec<u8>` is a JSON list of numbers: take `Raw` for the payload's bytes".into());
+        }
+        // A list of them that is not one is told as it is.
+        return (json && payload.trim_ascii_start().first() != Some(&b'[')).then(|| {
+            let short = item.rsplit("::").next().unwrap_or(item);
+            format!(
+                "a `Vec` is one record's JSON list: take `{short}` for a record that holds one; many records at a time \
+                 (`batch(..)`) are not built yet"
+            )
+        });
+    }
+    if json {
+        return None;
+    }
+    let number = matches!(name, "u16" | "u32" | "u64" | "i16" | "i32" | "i64" | "f32" | "f64");
+    let length = name.trim_start_matches(char::is_alphabetic).parse::<usize>().unwrap_or(0) / 8;
+    if number && payload.len() == length && !is_text {
+        return Some(format!(
+            "{length} bytes that are no text are what Java's serializers of numbers write: take `Raw`, and \
+             `{name}::from_be_bytes`"
+        ));
+    }
+    if payload.first() == Some(&0) && payload.len() > 5 {
+        return Some(
+            "its first byte is 0, as in a frame of a Schema Registry (0, four bytes of the schema's id, the message): take \
+             `Raw`, and decode what follows the first five bytes"
+                .into(),
+        );
+    }
+    if !is_text {
+        return Some("it is binary: take `Raw` for its bytes".into());
+    }
+    // What begins as JSON does was meant to be.
+    let begins = payload.trim_ascii_start().first();
+    (!begins.is_some_and(|first| b"{[\"".contains(first))).then(|| "take `Text` for plain text".into())
+}
+
+fn is_binary(letter: char) -> bool {
+    letter.is_control() && !letter.is_whitespace()
 }
 
 #[cfg(test)]
@@ -128,6 +183,44 @@ mod tests {
         ] {
             assert!(rejected.message().contains("tombstone"), "{rejected}");
         }
+    }
+
+    fn told<T: DeserializeOwned>(payload: &[u8]) -> String {
+        decode::<T>(Some(payload)).err().expect("it cannot be read").to_string()
+    }
+
+    #[test]
+    fn plain_text_and_bytes_are_told_what_to_be_taken_as() {
+        for text in [&b"hello"[..], b"42", b"{\"a\":1}", "gr\u{fc}\u{df}e".as_bytes()] {
+            assert!(told::<String>(text).ends_with("take `Text` for plain text"), "{}", told::<String>(text));
+            assert!(told::<Option<String>>(text).ends_with("take `Text` for plain text"));
+        }
+        assert!(told::<Order>(b"hello").ends_with("line 1 column 1; take `Text` for plain text"));
+        assert!(!told::<Order>(b"{\"id\":").contains("Text"), "{}", told::<Order>(b"{\"id\":"));
+        assert!(told::<Vec<u8>>(b"hello").contains("take `Raw`"));
+        assert!(told::<Order>(b"\xff\x01").ends_with("it is binary: take `Raw` for its bytes"));
+    }
+
+    #[test]
+    fn a_frame_of_a_registry_and_a_number_of_java_are_named() {
+        let frame = [&[0, 0, 0, 0, 7][..], b"{\"id\":1,\"item\":\"pen\"}"].concat();
+        assert!(told::<Order>(&frame).contains("its first byte is 0, as in a frame of a Schema Registry"));
+        let told = [told::<u64>(&7_u64.to_be_bytes()), told::<i64>(&(-7_i64).to_be_bytes())];
+        assert!(
+            told.iter().all(|told| told.contains("8 bytes that are no text are what Java's")),
+            "{told:?}"
+        );
+        assert!(told[1].ends_with("take `Raw`, and `i64::from_be_bytes`"));
+    }
+
+    #[test]
+    fn a_list_that_was_meant_as_a_batch_is_told_so() {
+        let told_of = told::<Vec<Order>>(b"{\"id\":1,\"item\":\"pen\"}");
+        assert!(
+            told_of.contains("take `Order` for a record that holds one") && told_of.contains("`batch(..)`"),
+            "{told_of}"
+        );
+        assert!(!told::<Vec<Order>>(b"[{\"id\":1}]").contains("batch"));
     }
 
     #[test]

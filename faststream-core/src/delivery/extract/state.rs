@@ -11,10 +11,12 @@ use crate::subscriber::Requirements;
 
 /// A value that was given to the app by `.state(..)` or `.state_with(..)`, found by its type.
 ///
-/// Shared by pointer, so `T` need not be `Clone`. That the app has it is checked at start, before anything is read.
+/// It holds an `Arc<T>`: `T` need not be `Clone`, `&*state` is a `&T`, and an `Arc` of it is not given to the app, which
+/// would be another type. That the app has it is checked at start, before anything is read.
 ///
 /// ```
-/// use faststream_core::delivery::State;
+/// # use faststream_core::delivery as faststream;
+/// use faststream::State;
 ///
 /// struct Prices(f64);
 ///

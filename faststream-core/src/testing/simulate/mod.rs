@@ -55,9 +55,10 @@ const SEED: &str = "FASTSTREAM_SEED";
 /// everything that happened is printed.
 ///
 /// ```
-/// use faststream_core::app::FastStream;
-/// use faststream_core::memory::MemoryBroker;
-/// use faststream_core::testing::{Scenario, simulate};
+/// # mod faststream { pub use faststream_core::{app::*, memory, testing}; }
+/// use faststream::FastStream;
+/// use faststream::memory::MemoryBroker;
+/// use faststream::testing::{Scenario, simulate};
 ///
 /// # use faststream_core::__private as private;
 /// # inventory::submit!(private::SubscriberDef {

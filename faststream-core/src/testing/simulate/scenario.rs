@@ -16,8 +16,9 @@ pub(super) type Look = Arc<dyn Fn(&World) + Send + Sync>;
 /// What a simulation does: the records that come, the faults, and what must hold besides the promises.
 ///
 /// ```
-/// use faststream_core::publish::Publish;
-/// use faststream_core::testing::{Fault, Faults, Scenario};
+/// # mod faststream { pub use faststream_core::{publish::*, testing}; }
+/// use faststream::Publish;
+/// use faststream::testing::{Fault, Faults, Scenario};
 ///
 /// let scenario = Scenario::new()
 ///     .records("orders", |random, n| Publish::new(n).key(random.below(4)))
