@@ -66,17 +66,16 @@ fn topics_that_would_lose_copies_are_start_faults_and_what_is_deleted_is_made_ag
     configure(&brokers, DEAD, "cleanup.policy", "compact");
     let start = |log: &str| Service::start_example("retry_topics", &brokers, log, &[], &[]);
 
-    let service = start("provided-unfit");
+    let mut service = start("provided-unfit");
     service.logs(LIMIT, &[FIRST, "keeps records for 3 s only (`retention.ms=3000`)", "wait there for 2 s"]);
     service.logs(LIMIT, &[DEAD, "is compacted"]);
-    let log = service.log();
-    assert!(!log.contains(" started"), "{log}");
+    assert_eq!(service.ends().code(), Some(1));
 
     configure(&brokers, FIRST, "retention.ms", "604800000");
     configure(&brokers, DEAD, "cleanup.policy", "delete");
     let service = start("provided-fit");
     service.logs(LIMIT, &["its results go to `receipts`, which does not exist"]);
-    service.logs(LIMIT, &["started"]);
+    service.logs(LIMIT, &["INFO started"]);
     assert_eq!(setting(&brokers, SECOND, "retention.ms").as_deref(), Some("604800000"));
     assert_eq!(setting(&brokers, SECOND, "cleanup.policy").as_deref(), Some("delete"));
 
@@ -103,7 +102,7 @@ fn a_topic_that_the_broker_makes_again_smaller_gets_its_partitions_and_its_reten
         create_topic(&brokers, topic, 6);
     }
     let service = Service::start_example("retry_topics", &brokers, "provided-again", &[], &[]);
-    service.logs(LIMIT, &["started"]);
+    service.logs(LIMIT, &["INFO started"]);
     wait_until("it is made", LIMIT, || partitions(&brokers, FIRST) == 6);
     // Somebody looks at them before they are written to.
     std::thread::sleep(Duration::from_secs(4));
@@ -127,6 +126,6 @@ fn an_advertised_listener_that_cannot_be_reached_is_named_and_the_service_has_no
     let told = format!("answered, and told to connect to 127.0.0.1:{nobody} (its advertised listener)");
     service.logs(LIMIT, &[&kafka.address(), &told]);
     let log = service.log();
-    assert!(!log.contains(" started") && !log.contains("does not answer"), "{log}");
+    assert!(!log.contains("INFO started") && !log.contains("does not answer"), "{log}");
     assert_eq!(service.terminate().code(), Some(0));
 }
