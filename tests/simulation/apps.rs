@@ -1,6 +1,7 @@
 //! The apps under simulation, each in a module of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use faststream::{Ack, Metadata, State, Verdict, publisher, subscriber};
 
@@ -281,5 +282,118 @@ pub(crate) mod plain_stages {
         job.block()?;
         let _ = ack.ack();
         Ok(())
+    }
+}
+
+/// Settled by hand in every way and at every time, beside results: before the call ends, after it, hours later, never.
+pub(crate) mod by_hand_with_results {
+    use super::*;
+
+    #[subscriber(
+        topic = "in",
+        order = Key,
+        concurrency = 4,
+        ack = Manual,
+        timeout = "30s",
+        retry(attempts = 3, backoff = "100ms..1s"),
+        on_error = DeadLetter,
+    )]
+    #[publisher(topic = "out")]
+    async fn handle(job: Job, ack: Ack) -> Result<Job, Planned> {
+        let mut random = faststream::testing::random();
+        // What it says when it is too late is for the checker.
+        let _ = match random.below(8) {
+            0 if random.fails(0.5) => ack.nack(),
+            0 if random.fails(0.5) => ack.reject("planned"),
+            0 => ack.skip(),
+            1 => ack.ack(),
+            2 => ack.ack_durable().await,
+            // In some runs only: hours take their time.
+            3 | 4 if faststream::testing::random_of_run().chance(0.1) && random.fails(0.2) => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(random.duration(Duration::from_secs(3 * 3600))).await;
+                    ack.ack()
+                });
+                Ok(())
+            }
+            5 if random.fails(0.3) => {
+                drop(ack);
+                Ok(())
+            }
+            _ => {
+                tokio::spawn(later(job.clone(), ack));
+                Ok(())
+            }
+        };
+        job.work().await
+    }
+}
+
+/// Handlers that stop the whole app.
+pub(crate) mod stops {
+    use super::*;
+
+    #[subscriber(
+        topic = "in",
+        order = Key,
+        concurrency = 4,
+        retry(attempts = 2, backoff = "100ms"),
+        on_error = Stop,
+        on_decode_error = Skip,
+    )]
+    #[publisher(topic = "out")]
+    async fn handle(job: Job) -> Result<Job, Planned> {
+        job.work().await
+    }
+
+    #[subscriber(topic = "in", group = "other", ack = Manual, on_decode_error = Skip)]
+    async fn other(job: Job, ack: Ack) -> Verdict {
+        match job.work().await {
+            Ok(_) => drop(ack.ack()),
+            Err(Planned) => return Verdict::Stop,
+        }
+        Verdict::Ack
+    }
+}
+
+/// Many handlers in several groups, with all orders, some of which read what others write.
+pub(crate) mod many {
+    use super::*;
+
+    #[subscriber(topic = "in", group = "one", retry(attempts = 2, backoff = "50ms"), on_error = DeadLetter)]
+    #[publisher(topic = "out")]
+    async fn first(job: Job) -> Result<Job, Planned> {
+        job.work().await
+    }
+
+    #[subscriber(topic = "out", group = "one", order = Key, concurrency = 3, on_error = Skip)]
+    async fn second(job: Job) -> Result<(), Planned> {
+        job.work().await.map(drop)
+    }
+
+    #[subscriber(topic = "in", group = "two", order = None, ack = RejectOnError, dead_letter = "graves")]
+    #[publisher(topic = "more")]
+    async fn third(job: Job) -> Result<Job, Planned> {
+        job.work().await
+    }
+
+    #[subscriber(topics = ["out", "more"], group = "two", ack = Ack)]
+    async fn fourth(job: Job) -> Result<(), Planned> {
+        job.work().await.map(drop)
+    }
+
+    #[subscriber(topic = "in", group = "three", order = Key, concurrency = 4, drain = "1s", on_error = Skip)]
+    fn fifth(job: Job) -> Result<(), Planned> {
+        job.block().map(drop)
+    }
+
+    #[subscriber(topic = "more", group = "three", ack = Manual, order = None, concurrency = 4, on_error = Skip)]
+    async fn sixth(job: Job, ack: Ack) {
+        tokio::spawn(later(job, ack));
+    }
+
+    #[subscriber(topic = "graves", group = "four", ack = AckFirst)]
+    async fn seventh(job: Job) -> Result<(), Planned> {
+        job.work().await.map(drop)
     }
 }

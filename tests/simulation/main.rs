@@ -20,7 +20,7 @@ use faststream::{DeadLetterGuard, GroupSettings, Publish};
 use self::behaviour::Job;
 
 /// How many simulations share the seeds.
-const SHARES: u64 = 17;
+const SHARES: u64 = 20;
 
 /// Runs one app's share of the seeds: no two apps get the same ones.
 fn share(number: u64, app: impl Fn() -> FastStream + Sync) -> Report {
@@ -132,6 +132,21 @@ fn plain_functions_that_outlive_their_timeout_and_their_assignment() {
 #[test]
 fn plain_functions_settled_by_hand_and_gone_on_in_a_retry_topic() {
     share(14, || app("simulation::apps::plain_stages"));
+}
+
+#[test]
+fn acks_by_hand_beside_results_settled_hours_later() {
+    share(17, || app("simulation::apps::by_hand_with_results"));
+}
+
+#[test]
+fn handlers_that_stop_the_app() {
+    share(18, || app("simulation::apps::stops"));
+}
+
+#[test]
+fn many_handlers_in_several_groups() {
+    share(19, || app("simulation::apps::many"));
 }
 
 #[test]

@@ -49,16 +49,8 @@ pub trait Observer: Send + Sync {
     /// A plain function ended, on its own thread; whether anybody waits for it or not.
     fn plain_ended(&self, _begin: &CallBegin<'_>) {}
 
-    /// An `Ack` was settled by hand; `accepted` is false if it was too late.
-    fn settled_by_hand(
-        &self,
-        _lane: Epoch,
-        _offset: i64,
-        _attempt: u32,
-        _verdict: &Verdict,
-        _accepted: bool,
-    ) {
-    }
+    /// An `Ack` was settled by hand.
+    fn settled_by_hand(&self, _settled: &SettledByHand<'_>) {}
 
     /// A call ended.
     fn called(&self, report: &CallReport<'_>);
@@ -66,6 +58,23 @@ pub trait Observer: Send + Sync {
     /// What became of the record, once it is decided: `acked`, `skipped`, `dead-lettered`, `held`, `waiting`
     /// (for its retry), `retried` (it goes on in a retry topic), `stopped`.
     fn settled(&self, _handler: &str, _topic: &str, _partition: i32, _offset: i64, _fate: &'static str) {}
+}
+
+/// An `Ack` that was settled by hand.
+#[derive(Debug)]
+pub struct SettledByHand<'a> {
+    /// The assignment that it belongs to.
+    pub lane: Epoch,
+    /// The record's offset.
+    pub offset: i64,
+    /// The attempt that it was given to.
+    pub attempt: u32,
+    /// What it says; a nack if it was dropped.
+    pub verdict: &'a Verdict,
+    /// False if it was too late.
+    pub accepted: bool,
+    /// Somebody waits until the broker has committed it.
+    pub durable: bool,
 }
 
 /// One call's begin.

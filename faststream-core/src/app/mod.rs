@@ -27,7 +27,7 @@ mod stop;
 mod tally;
 
 pub use builder::FastStream;
-pub use context::{CallBegin, CallReport, Context, Observer};
+pub use context::{CallBegin, CallReport, Context, Observer, SettledByHand};
 pub use environment::{Environment, ExpandError};
 pub use exit::Exit;
 pub use faults::{StartupFault, StartupFaults};

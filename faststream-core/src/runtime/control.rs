@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Vote;
-use crate::app::Observer;
+use crate::app::{Observer, SettledByHand};
 use crate::broker::{Epoch, Stale};
 use crate::verdict::Verdict;
 
@@ -442,11 +442,12 @@ impl LaneControl {
     }
 
     pub(super) fn settle(&self, settled: Settled) -> Result<(), Stale> {
-        let (offset, attempt) = (settled.offset, settled.attempt);
+        let (offset, attempt, durable) = (settled.offset, settled.attempt, settled.durable);
         let observed = self.observer.as_ref().map(|observer| (observer, settled.verdict.clone()));
         let result = self.post(settled);
         if let Some((observer, verdict)) = observed {
-            observer.settled_by_hand(self.epoch, offset, attempt, &verdict, result.is_ok());
+            let (lane, verdict, accepted) = (self.epoch, &verdict, result.is_ok());
+            observer.settled_by_hand(&SettledByHand { lane, offset, attempt, verdict, accepted, durable });
         }
         match result {
             Ok(()) => self.waker.wake(),

@@ -78,7 +78,7 @@ impl LaneTask {
         let Some(slot) = self.slots.get_mut(offset) else { return };
         let success = matches!(verdict, Verdict::Ack | Verdict::Skip);
         // Of an earlier attempt, which failed otherwise: only success is news.
-        if slot.attempt != attempt && verdict != Verdict::Ack {
+        if slot.attempt != attempt && !success {
             return;
         }
         let by_hand = if dropped { ByHand::Dropped } else { ByHand::Settled(verdict.clone()) };

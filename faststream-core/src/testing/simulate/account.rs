@@ -92,9 +92,9 @@ impl LaneAccount {
             return true;
         }
         let claimant = self.claimant(offset);
-        // An accepted `Ack` counts from then on, whatever becomes of the call.
-        let record = self.records.get(&offset);
-        let is_acked = self.subscriber.ack == AckPolicy::Manual && record.is_some_and(|record| record.acked);
+        // An accepted `Ack` counts from then on, whatever becomes of the call; results come first.
+        let (record, by_hand) = (self.records.get(&offset), self.subscriber.ack == AckPolicy::Manual);
+        let is_acked = by_hand && record.is_some_and(|record| record.is_acked(self.publishes(), evidence));
         let (mut finished, mut ended_in) = if is_acked {
             (true, None)
         } else {
@@ -116,6 +116,7 @@ impl LaneAccount {
         };
         // Results that are there count, even if some of an earlier assignment were refused meanwhile: unless it went on.
         let record = self.records.get(&offset).filter(|record| (is_acked || !finished) && !record.open);
+        let record = record.filter(|record| !by_hand || record.acked);
         if let Some(End::Published(copies, before)) = record.and_then(|record| record.last.as_ref())
             && !copies.is_empty()
             && evidence.claim(copies, before, claimant, proof)
@@ -141,7 +142,7 @@ impl LaneAccount {
             return Left::Nothing;
         }
         let by_hand = subscriber.ack == AckPolicy::Manual;
-        if by_hand && record.acked && !record.open {
+        if by_hand && record.is_acked(self.publishes(), evidence) && !record.open {
             return Left::Nothing;
         }
         let Some(last) = record.last.as_ref().filter(|_| !record.open) else {
@@ -158,12 +159,24 @@ impl LaneAccount {
             End::Published(copies, before) if evidence.was_refused(copies, before) => {
                 self.after_failure(record)
             }
+            End::Published(copies, before) if by_hand && !record.acked => match &record.hand {
+                _ if !copies.is_empty() && !evidence.came(copies, before) => Left::Copies,
+                None => Left::Ack,
+                Some(Verdict::Ack | Verdict::Skip) => Left::Nothing,
+                Some(Verdict::Nack { .. }) => self.after_failure(record),
+                Some(Verdict::Reject { .. }) => self.after_reject(),
+                Some(Verdict::Stop) => Left::Help,
+            },
             End::Published(copies, _) if copies.is_empty() => Left::Nothing,
             End::Published(..) => Left::Copies,
             End::Failed => self.after_failure(record),
             End::NotEncodable => self.after_reject(),
             End::Undecodable => self.given_up(subscriber.on_decode_error),
         }
+    }
+
+    fn publishes(&self) -> bool {
+        !self.subscriber.publishes.is_empty()
     }
 
     fn after_failure(&self, record: &RecordAccount) -> Left {

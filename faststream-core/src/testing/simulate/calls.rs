@@ -8,12 +8,10 @@ use super::account::LaneAccount;
 use super::checker::Account;
 use super::evidence::{Evidence, Proof};
 use super::promise::Promise;
-use super::record::RecordAccount;
-use crate::app::{CallBegin, CallReport};
-use crate::broker::Epoch;
+use super::record::{Left, RecordAccount};
+use crate::app::{CallBegin, CallReport, SettledByHand};
 use crate::delivery::Outcome;
 use crate::policy::{AckPolicy, Commit};
-use crate::verdict::Verdict;
 
 impl Account {
     pub(super) fn begins(&mut self, begin: &CallBegin<'_>) {
@@ -104,6 +102,13 @@ impl Account {
         }
     }
 
+    /// Whether a handler returned whose `Ack` is still out.
+    pub(super) fn are_acks_out(&self) -> bool {
+        let alive = self.lanes.values().filter(|lane| !lane.over);
+        let mut records = alive.flat_map(|lane| lane.records.keys().map(move |offset| (lane, *offset)));
+        records.any(|(lane, offset)| lane.left(offset, &self.evidence) == Left::Ack)
+    }
+
     /// A plain function begins: only now, however long it waited for a thread.
     pub(super) fn plain_begins(&mut self, instance: u64, begin: &CallBegin<'_>) {
         let CallBegin { handler, lane, offset, attempt } = *begin;
@@ -137,21 +142,15 @@ impl Account {
         });
     }
 
-    pub(super) fn settled_by_hand(
-        &mut self,
-        lane: Epoch,
-        offset: i64,
-        attempt: u32,
-        verdict: &Verdict,
-        accepted: bool,
-    ) {
+    pub(super) fn settled_by_hand(&mut self, settled: &SettledByHand<'_>) {
+        let SettledByHand { lane, offset, attempt, verdict, accepted, durable } = *settled;
         let Some(account) = self.lanes.get_mut(&lane) else { return };
         let (number, over, place) = (account.number, account.over, account.name());
         let handler = Arc::clone(&account.subscriber.handler);
         let letters = self.evidence.copies_now(&[account.letter(offset, &self.evidence)]);
         account.stuck = None;
         if accepted && let Some(record) = account.records.get_mut(&offset) {
-            record.settle(attempt, verdict, letters);
+            record.settle(attempt, verdict, letters, durable);
         }
         self.note(("by hand", number, offset, accepted), || {
             let answer = if accepted { "" } else { ", which is too late" };

@@ -10,12 +10,14 @@ use super::account::LaneAccount;
 use super::evidence::{Content, Evidence, Origin};
 use super::promise::{Promise, Violation};
 use super::timeline::Timeline;
-use crate::app::{CallBegin, CallReport, Observer};
+use crate::app::{CallBegin, CallReport, Observer, SettledByHand};
 use crate::broker::{Epoch, RevocationId};
 use crate::memory::{Happening, Watch};
 use crate::policy::GroupSettings;
 use crate::subscriber::Subscriber;
-use crate::verdict::Verdict;
+
+/// What a stop takes beyond the drain time, when the broker is away.
+const STOP: Duration = Duration::from_secs(12);
 
 /// Watches one run.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub(super) struct Account {
     pub(super) reads_broken: bool,
     /// Until when nobody needs to read a partition.
     pub(super) unsettled_until: Instant,
+    /// An app was asked to stop by a handler: until then its partitions need not begin anything.
+    pub(super) stopping_until: Instant,
     /// Plain functions that run, by instance, assignment and offset.
     pub(super) plain: BTreeMap<(u64, Epoch, i64), Origin>,
     pub(super) violation: Option<Violation>,
@@ -87,6 +91,7 @@ impl Checker {
             disturbed_until: now,
             reads_broken: false,
             unsettled_until: now,
+            stopping_until: now,
             plain: BTreeMap::new(),
             violation: None,
             calls: 0,
@@ -106,6 +111,12 @@ impl Account {
             self.timeline.mark(&sentence);
             self.violation = Some(Violation { promise, sentence });
         }
+    }
+
+    /// A handler asked its app to stop, or its policy did.
+    fn stopped(&mut self) {
+        let drain = self.subscribers.iter().map(|subscriber| subscriber.drain).max().unwrap_or_default();
+        self.stopping_until = Instant::now() + drain + STOP;
     }
 
     pub(super) fn note(&mut self, what: impl std::hash::Hash, text: impl FnOnce() -> String) {
@@ -189,13 +200,17 @@ impl Observer for Instance {
         self.checker.account().called(report);
     }
 
-    fn settled_by_hand(&self, lane: Epoch, offset: i64, attempt: u32, verdict: &Verdict, accepted: bool) {
-        self.checker.account().settled_by_hand(lane, offset, attempt, verdict, accepted);
+    fn settled_by_hand(&self, settled: &SettledByHand<'_>) {
+        self.checker.account().settled_by_hand(settled);
     }
 
     fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, fate: &'static str) {
-        self.checker.account().note((fate, topic, partition, offset), || {
+        let mut account = self.checker.account();
+        account.note((fate, topic, partition, offset), || {
             format!("{topic}/{partition} offset {offset} of {handler}: {fate}")
         });
+        if fate == "stopped" {
+            account.stopped();
+        }
     }
 }

@@ -73,7 +73,8 @@ impl Account {
             // The next commit tells whether it is over.
             let until = self.disturbed_until + lane.settings.commit_interval;
             let disturbed = self.commits_disturbed || now <= until;
-            let Some(offset) = next_to_begin(lane, &self.evidence, disturbed, began) else {
+            let next = next_to_begin(lane, &self.evidence, disturbed, began);
+            let Some(offset) = next.filter(|_| now > self.stopping_until) else {
                 lane.stuck = None;
                 continue;
             };
@@ -125,7 +126,7 @@ impl Account {
 
     /// Every partition has a reader.
     fn check_readers(&mut self, situation: &Situation) {
-        if Instant::now() < self.unsettled_until + READER {
+        if Instant::now() < self.unsettled_until.max(self.stopping_until) + READER {
             return;
         }
         let mut wrong = None;

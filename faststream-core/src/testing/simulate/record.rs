@@ -8,6 +8,7 @@ use crate::delivery::Outcome;
 use crate::verdict::Verdict;
 
 /// One record in one assignment.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, seen one by one")]
 #[derive(Debug, Default)]
 pub(super) struct RecordAccount {
     /// Those of earlier stages counted.
@@ -18,6 +19,8 @@ pub(super) struct RecordAccount {
     pub(super) last: Option<End>,
     /// Settled by hand as a success, or as given up.
     pub(super) acked: bool,
+    /// Inside the call, and somebody waits for its commit: results that may follow are not waited for.
+    pub(super) acked_at_once: bool,
     pub(super) hand: Option<Verdict>,
     /// What was known of its dead letters when it was last decided about.
     pub(super) letters: Before,
@@ -97,6 +100,8 @@ impl RecordAccount {
         self.step = step.map(|step| (step, evidence.copies_now(&[step])));
         self.last = Some(match outcome {
             Outcome::Verdict(verdict) => End::Decided(verdict.clone()),
+            // Of an attempt that failed by its `Ack`, nothing is published.
+            Outcome::Publish(_) if self.hand.is_some() && !self.acked => End::Decided(Verdict::Ack),
             Outcome::Publish(copies) => {
                 let copies: Vec<_> = copies.iter().map(Content::of).collect();
                 let before = evidence.copies_now(&copies);
@@ -108,15 +113,28 @@ impl RecordAccount {
         });
     }
 
+    /// Whether an accepted `Ack` is all that it takes: no results are to come, or they are known to the broker.
+    pub(super) fn is_acked(&self, publishes: bool, evidence: &Evidence) -> bool {
+        let results = |last: &End| match last {
+            End::Published(copies, before) => {
+                copies.is_empty() || evidence.came(copies, before) || evidence.was_refused(copies, before)
+            }
+            _ => true,
+        };
+        let known = !self.open && self.last.as_ref().is_none_or(results);
+        self.acked && (!publishes || self.acked_at_once || known)
+    }
+
     /// Whether it was found finished when one last looked.
     pub(super) fn is_known_finished(&self) -> bool {
         self.finished
     }
 
     /// Settled by hand, and in time.
-    pub(super) fn settle(&mut self, attempt: u32, verdict: &Verdict, letters: Before) {
+    pub(super) fn settle(&mut self, attempt: u32, verdict: &Verdict, letters: Before, durable: bool) {
         if matches!(verdict, Verdict::Ack | Verdict::Skip) {
             self.acked = true;
+            self.acked_at_once |= durable && self.open;
         } else if attempt == self.attempts {
             self.hand = Some(verdict.clone());
             self.letters = letters;

@@ -20,6 +20,8 @@ use crate::memory::{ForeignMember, MemoryBroker};
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 /// Longer than a session, and than a held record waits for its next attempt.
 const CALM: Duration = Duration::from_secs(31);
+/// How often one looks whether they are settled.
+const ACKS: Duration = Duration::from_secs(600);
 /// How often a held record is given a chance at the end.
 const CHANCES: u32 = 4;
 
@@ -164,6 +166,12 @@ impl<'f> Run<'f> {
                 break;
             }
             sleep(CALM).await;
+        }
+        // An `Ack` that is out for over an hour counts as settled, and may come yet.
+        let until = Instant::now() + NEVER;
+        while checker.account().are_acks_out() && Instant::now() < until && !self.is_broken() {
+            sleep(ACKS).await;
+            self.settle().await;
         }
         sleep(Duration::from_secs(3)).await;
         self.check(&self.scenario.checks.clone());
