@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::print_stdout)]
 
 mod acls;
+mod batches;
 mod behind_proxy;
 mod broker;
 mod brokers;

@@ -25,6 +25,7 @@ pub use at_join::AtJoin;
 pub use event::{Command, CommitClass, CommitError, CommitReport, Epoch, Event, Remedy, RevocationId, Stale};
 pub use lane::{Lane, LateStore};
 pub use producer::{Producer, PublishError, PublishErrorKind, Published};
+pub(crate) use receipt::Mailbox;
 pub use receipt::{Answer, Receipt};
 pub(crate) use request::selects;
 pub use request::{GroupRequest, PatternRequest};

@@ -5,8 +5,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::AcqRel;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use futures_util::task::AtomicWaker;
 
@@ -31,7 +33,48 @@ pub struct Answer(Arc<Shared>);
 struct Shared {
     result: OnceLock<Result<Published, Box<PublishError>>>,
     waker: AtomicWaker,
+    /// Where the answer is noted, and under which number.
+    to: OnceLock<(Arc<Mailbox>, usize)>,
+    /// Which of the two is there: whoever comes second notes it.
+    both: AtomicU8,
     topic: Arc<str>,
+}
+
+const ANSWERED: u8 = 1;
+const ADDRESSED: u8 = 2;
+
+/// Notes which of many receipts were answered, for one task: it is woken, and looks at those alone.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    numbers: Mutex<Vec<usize>>,
+    waker: AtomicWaker,
+}
+
+impl Mailbox {
+    /// Takes what was noted into `numbers`, which is empty, in the order of the answers; the task is woken for the next.
+    pub(crate) fn take(&self, numbers: &mut Vec<usize>, waker: &Waker) {
+        self.waker.register(waker);
+        std::mem::swap(numbers, &mut self.numbers());
+    }
+
+    /// The task is woken for the next answer.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    fn note(&self, number: usize) {
+        let mut numbers = self.numbers();
+        let is_first = numbers.is_empty();
+        numbers.push(number);
+        drop(numbers);
+        if is_first {
+            self.waker.wake();
+        }
+    }
+
+    fn numbers(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Receipt {
@@ -44,7 +87,13 @@ impl Receipt {
     /// The result comes later, for a record to this topic.
     #[must_use]
     pub fn waiting(topic: Arc<str>) -> (Answer, Self) {
-        let shared = Arc::new(Shared { result: OnceLock::new(), waker: AtomicWaker::new(), topic });
+        let shared = Arc::new(Shared {
+            result: OnceLock::new(),
+            waker: AtomicWaker::new(),
+            to: OnceLock::new(),
+            both: AtomicU8::new(0),
+            topic,
+        });
         (Answer(Arc::clone(&shared)), Self(Inner::Waiting(shared)))
     }
 
@@ -53,6 +102,23 @@ impl Receipt {
         match &mut self.0 {
             Inner::Known(result) => result.take(),
             Inner::Waiting { .. } => None,
+        }
+    }
+
+    /// Has its answer noted in a mailbox, once, with this number. Only for what is not known at once.
+    pub(crate) fn note_in(&self, mailbox: &Arc<Mailbox>, number: usize) {
+        let Inner::Waiting(shared) = &self.0 else { return };
+        let _ = shared.to.set((Arc::clone(mailbox), number));
+        if shared.both.fetch_or(ADDRESSED, AcqRel) & ANSWERED != 0 {
+            mailbox.note(number);
+        }
+    }
+
+    /// The answer, if it has come.
+    pub(crate) fn answer(&mut self) -> Option<Result<Published, PublishError>> {
+        match &mut self.0 {
+            Inner::Known(result) => result.take(),
+            Inner::Waiting(shared) => shared.answer(),
         }
     }
 }
@@ -73,11 +139,7 @@ impl Future for Receipt {
             shared.waker.register(cx.waker());
         }
         // An answer that came before the waker was there wakes nobody: it is looked at once more.
-        match shared.result.get() {
-            None => Poll::Pending,
-            Some(Ok(published)) => Poll::Ready(Ok(*published)),
-            Some(Err(error)) => Poll::Ready(Err((**error).clone())),
-        }
+        shared.answer().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -108,16 +170,28 @@ impl Drop for Answer {
 
 impl Shared {
     fn give(&self, result: Result<Published, PublishError>) {
-        // The first answer stands.
-        let _ = self.result.set(result.map_err(Box::new));
+        if self.result.set(result.map_err(Box::new)).is_err() {
+            // The first answer stands.
+            return;
+        }
+        if self.both.fetch_or(ANSWERED, AcqRel) & ADDRESSED != 0
+            && let Some((mailbox, number)) = self.to.get()
+        {
+            mailbox.note(*number);
+        }
         self.waker.wake();
+    }
+
+    fn answer(&self) -> Option<Result<Published, PublishError>> {
+        match self.result.get()? {
+            Ok(published) => Some(Ok(*published)),
+            Err(error) => Some(Err((**error).clone())),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
-
     use super::*;
 
     fn poll(receipt: &mut Receipt) -> Poll<Result<Published, PublishError>> {
@@ -153,5 +227,22 @@ mod tests {
             Poll::Ready(polled.filter(Poll::is_ready).count())
         });
         assert_eq!(ready.await, 10_000);
+    }
+
+    #[test]
+    fn a_mailbox_notes_each_answer_once_whenever_it_came() {
+        let mailbox = Arc::new(Mailbox::default());
+        let (early, before) = Receipt::waiting("orders".into());
+        early.give(Ok(Published { partition: 0, offset: 0 }));
+        before.note_in(&mailbox, 7);
+        let (late, after) = Receipt::waiting("orders".into());
+        after.note_in(&mailbox, 8);
+        drop(late);
+        let mut numbers = Vec::new();
+        mailbox.take(&mut numbers, Waker::noop());
+        assert_eq!(numbers, [7, 8]);
+        numbers.clear();
+        mailbox.take(&mut numbers, Waker::noop());
+        assert!(numbers.is_empty());
     }
 }

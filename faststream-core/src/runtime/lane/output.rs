@@ -10,12 +10,10 @@
 //!
 //! Each answer is looked at once, when it came: the cost is linear in the number of copies, however many are out.
 
-use std::pin::{Pin, pin};
-use std::task::{Context as TaskContext, Poll};
+use std::sync::Arc;
+use std::task::Context as TaskContext;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::LaneTask;
@@ -23,7 +21,7 @@ use super::report::Fate;
 use super::slots::{Failure, State};
 use super::timers::Kind;
 use super::turns::Line;
-use crate::broker::{PublishError, PublishErrorKind, Published, Receipt};
+use crate::broker::{Mailbox, PublishError, PublishErrorKind, Published, Receipt};
 use crate::policy::{AckPolicy, Retry};
 use crate::publish::Outgoing;
 #[cfg(feature = "planted-bugs")]
@@ -40,8 +38,13 @@ type Answer = Result<Published, PublishError>;
 /// The copies of a lane that are on their way.
 #[derive(Default)]
 pub(super) struct Output {
-    waiting: FuturesUnordered<Waiting>,
-    /// Answers that came, until they are looked at; kept to be used again.
+    mailbox: Arc<Mailbox>,
+    /// By the number under which their answer is noted.
+    waiting: Vec<Option<Waiting>>,
+    /// Numbers that are not in use.
+    free: Vec<usize>,
+    /// Numbers, then answers that came, until they are looked at; kept to be used again.
+    numbers: Vec<usize>,
     answers: Vec<Answered>,
 }
 
@@ -61,33 +64,40 @@ struct Answered {
     answer: Answer,
 }
 
-impl Future for Waiting {
-    type Output = Answered;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Answered> {
-        let answer = std::task::ready!(Pin::new(&mut self.receipt).poll(cx));
-        Poll::Ready(Answered { offset: self.offset, index: self.index, line: self.line, answer })
-    }
-}
-
 impl Output {
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.len() == self.free.len()
     }
 
-    /// Whatever was answered since the last look. Without tokio's budget: it would have the rest looked at again and again.
-    fn look(&mut self, cx: &mut TaskContext<'_>) {
-        let Self { waiting, answers } = self;
-        let all = std::future::poll_fn(|cx| {
-            while let Poll::Ready(Some(answered)) = waiting.poll_next_unpin(cx) {
-                answers.push(answered);
-            }
-            Poll::<()>::Pending
+    fn push(&mut self, waiting: Waiting, cx: &mut TaskContext<'_>) {
+        if self.is_empty() {
+            self.mailbox.register(cx.waker());
+        }
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.waiting.push(None);
+            self.waiting.len() - 1
         });
-        let _ = pin!(tokio::task::coop::unconstrained(all)).poll(cx);
+        waiting.receipt.note_in(&self.mailbox, number);
+        self.waiting[number] = Some(waiting);
+    }
+
+    /// Whatever was answered since the last look.
+    fn look(&mut self, cx: &mut TaskContext<'_>) {
+        self.mailbox.take(&mut self.numbers, cx.waker());
+        for number in self.numbers.drain(..) {
+            let Some(mut waiting) = self.waiting[number].take() else { continue };
+            let Some(answer) = waiting.receipt.answer() else {
+                debug_assert!(false, "only what was answered is noted");
+                self.waiting[number] = Some(waiting);
+                continue;
+            };
+            self.free.push(number);
+            let Waiting { offset, index, line, .. } = waiting;
+            self.answers.push(Answered { offset, index, line, answer });
+        }
         // A refusal stops what is behind it before that is looked at.
-        if answers.iter().any(|answered| answered.answer.is_err()) {
-            answers.sort_by_key(|answered| (answered.offset, answered.index));
+        if self.answers.iter().any(|answered| answered.answer.is_err()) {
+            self.answers.sort_by_key(|answered| (answered.offset, answered.index));
         }
     }
 }
@@ -240,7 +250,7 @@ impl LaneTask {
                 copies.answered(index, answer);
             } else {
                 self.slots.sent(line);
-                self.output.waiting.push(Waiting { offset, index, line, receipt });
+                self.output.push(Waiting { offset, index, line, receipt }, cx);
             }
         }
         let Some(copies) = self.slots.get(offset).and_then(|slot| slot.copies.as_ref()) else { return };
