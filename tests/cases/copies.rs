@@ -397,3 +397,42 @@ mod replayed {
         }
     }
 }
+
+mod beyond {
+    use super::*;
+
+    #[subscriber(topic = "in")]
+    #[publisher(topic = "out")]
+    async fn copy(number: u64) -> u64 {
+        sleep(Duration::from_millis(100)).await;
+        number
+    }
+
+    #[faststream::test]
+    async fn results_that_are_not_confirmed_brake_as_commits_that_fail_do() {
+        let app = start_with(module_path!(), GroupSettings::new().max_uncommitted(50)).await;
+        app.broker().delay_publishes(Duration::from_secs(120));
+        append(&app, 0..500, None);
+        sleep(Duration::from_secs(110)).await;
+        let begun = app.calls("copy").len();
+        assert!((50..=51).contains(&begun), "{begun} calls beyond the last commit");
+        sleep(Duration::from_secs(70)).await;
+        assert_eq!(app.published::<u64>("out").len(), 500, "nothing is slowed afterwards");
+    }
+
+    #[subscriber(topic = "in", group = "held", order = Key)]
+    async fn hold_one(number: u64) -> Result<(), String> {
+        if number == 0 { Err("bad".into()) } else { Ok(()) }
+    }
+
+    #[faststream::test]
+    async fn a_held_key_stands_still_beyond_the_limit_and_nobody_waits_for_it() {
+        let app = start_with(module_path!(), GroupSettings::new().max_uncommitted(50)).await;
+        append(&app, 0..1, Some("held"));
+        sleep(Duration::from_secs(60)).await;
+        append(&app, 1..500, None);
+        app.settle().await;
+        assert_eq!(app.held().len(), 1);
+        assert!(app.calls("hold_one").iter().filter(|call| call.offset > 0).count() < 60);
+    }
+}

@@ -24,7 +24,8 @@ pub struct GroupSettings {
     pub drain: Duration,
     /// How often finished becomes durable (`commit = Periodic`). 1 s.
     pub commit_interval: Duration,
-    /// While commits fail, at most this many records of a partition are delivered beyond the last accepted commit.
+    /// While no commit moves on, at most this many records of a partition are delivered beyond the last accepted one:
+    /// commits fail, results are not confirmed, a record is held. Defaults to 10,000.
     pub max_uncommitted: u64,
     /// How many records of a partition may be kept at a time: running, retried, queued behind their key.
     pub max_in_flight: usize,

@@ -23,6 +23,8 @@ pub(super) struct Commits {
     next_check: Instant,
     /// Since when something of a lane was stored and nothing accepted.
     dirty: BTreeMap<Epoch, Instant>,
+    /// Since when something of a lane was delivered and no commit moved on, from which offset.
+    behind: BTreeMap<Epoch, (Instant, i64)>,
     failing: BTreeMap<Epoch, Failing>,
 }
 
@@ -39,7 +41,13 @@ struct Failing {
 impl Commits {
     pub(super) fn new(interval: Duration) -> Self {
         let next_check = Instant::now() + interval.min(LOOK);
-        Self { interval, next_check, dirty: BTreeMap::new(), failing: BTreeMap::new() }
+        Self {
+            interval,
+            next_check,
+            dirty: BTreeMap::new(),
+            behind: BTreeMap::new(),
+            failing: BTreeMap::new(),
+        }
     }
 
     pub(super) fn next_check(&self) -> Instant {
@@ -82,9 +90,20 @@ impl Commits {
     pub(super) fn check<'a>(&mut self, now: Instant, lanes: impl Iterator<Item = &'a Arc<LaneControl>>) {
         self.next_check = now + self.interval.min(LOOK);
         let before = std::mem::take(&mut self.dirty);
+        let behind = std::mem::take(&mut self.behind);
         let mut alive = BTreeSet::new();
         for lane in lanes {
             alive.insert(lane.epoch);
+            if lane.is_behind() {
+                // Whatever the reason: commits that are not answered, results that are not confirmed, a record that is held.
+                let committed = lane.committed_offset();
+                let known = behind.get(&lane.epoch).filter(|(_, from)| *from == committed);
+                let since = known.map_or(now, |(since, _)| *since);
+                self.behind.insert(lane.epoch, (since, committed));
+                if now - since >= self.silence() {
+                    lane.brake();
+                }
+            }
             if !lane.is_dirty() {
                 // What has nothing to commit any more fails no more.
                 self.failing.entry(lane.epoch).and_modify(|failing| failing.sentence = None);
@@ -92,9 +111,6 @@ impl Commits {
             }
             let since = before.get(&lane.epoch).copied().unwrap_or(now);
             self.dirty.insert(lane.epoch, since);
-            if now - since >= self.silence() {
-                lane.brake();
-            }
         }
         self.failing.retain(|lane, _| alive.contains(lane));
     }
@@ -180,6 +196,22 @@ mod tests {
         assert!(commits.ask_again() && !commits.dirty_for(failed).is_zero());
         commits.accepted(failed, lane.epoch);
         assert!(!commits.ask_again());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_delivered_and_not_even_stored_brakes_and_a_commit_that_moves_on_does_not() {
+        let (mut commits, now) = (Commits::new(SECOND), Instant::now());
+        let (moves, stands) =
+            (Arc::new(LaneControl::new(Epoch(1), 0)), Arc::new(LaneControl::new(Epoch(2), 0)));
+        for interval in 0..10 {
+            for lane in [&moves, &stands] {
+                lane.note(None, Some(3));
+            }
+            moves.committed(i64::from(interval));
+            commits.check(now + SECOND * interval, [&moves, &stands].into_iter());
+        }
+        assert!(stands.is_braked() && !moves.is_braked());
+        assert_eq!(commits.dirty_for(now + SECOND * 10), Duration::ZERO, "no commit fails");
     }
 
     #[tokio::test(start_paused = true)]

@@ -252,6 +252,11 @@ impl LaneControl {
         self.stored.load(SeqCst) > self.committed_offset()
     }
 
+    /// Something was delivered that the broker does not know to be finished: it is stored, or not even that.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_dirty() || self.oldest.load(SeqCst) != NOTHING
+    }
+
     /// How many offsets are stored that the broker does not have.
     pub(super) fn uncommitted(&self) -> u64 {
         let stored = self.stored.load(SeqCst);

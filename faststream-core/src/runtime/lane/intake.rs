@@ -66,6 +66,11 @@ impl LaneTask {
         u64::try_from(ahead).is_ok_and(|ahead| ahead >= self.settings.max_uncommitted)
     }
 
+    /// The brake is on, and no commit will take it off: what is before is not finished.
+    pub(super) fn is_braked_for_good(&self) -> bool {
+        self.control.is_braked() && self.is_far_ahead(self.next) && !self.control.is_dirty()
+    }
+
     /// Whether the brake keeps a record back that waited, behind its key for example. What began before it was pulled may
     /// be tried again: it repeats no more records.
     fn is_braked(&self, offset: i64) -> bool {

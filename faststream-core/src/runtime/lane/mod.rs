@@ -204,8 +204,8 @@ impl LaneTask {
     /// unless the lane is jammed by what it holds, or waits for long (the broker takes it for unread then).
     fn cast_vote(&mut self, yields: bool) {
         let moving = yields || !self.running.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
-        let moving =
-            moving || !self.output.is_empty() || self.slots.committing > 0 || !self.braked.is_empty();
+        let moving = moving || !self.output.is_empty() || self.slots.committing > 0;
+        let moving = moving || (!self.braked.is_empty() && self.control.is_dirty());
         let rest = if !moving && !self.slots.is_empty() && self.is_jammed() {
             Rest::Stands
         } else if !moving && self.due.waits() {
@@ -229,7 +229,7 @@ impl LaneTask {
     }
 
     fn is_jammed(&self) -> bool {
-        let full = self.is_full();
+        let full = self.is_full() || self.is_braked_for_good();
         full || (self.subscriber.order == Order::Partition && self.is_busy(Line::Lane))
     }
 

@@ -30,6 +30,8 @@ pub(super) struct LaneAccount {
     pub(super) stored: i64,
     /// The last commit that the broker took.
     pub(super) accepted: i64,
+    /// When a commit moved it on, or it began.
+    pub(super) accepted_at: Instant,
     /// The highest offset that was begun.
     pub(super) highest: i64,
     /// Since when the brake must be on, and the highest offset that was begun before.

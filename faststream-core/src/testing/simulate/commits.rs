@@ -24,7 +24,9 @@ impl Account {
         let Some(account) = self.lanes.get_mut(&lane) else { return };
         let (number, is_taken) = (account.number, refused.is_none());
         if is_taken {
-            account.accepted = account.accepted.max(next);
+            if next > account.accepted {
+                (account.accepted, account.accepted_at) = (next, now);
+            }
             account.refused = None;
             account.braked = None;
             account.dirty = (account.stored > next).then_some(now);

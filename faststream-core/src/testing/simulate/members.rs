@@ -40,6 +40,7 @@ impl Account {
             prefix: start,
             stored: start,
             accepted: start,
+            accepted_at: Instant::now(),
             highest: start - 1,
             braked: None,
             open: 0,

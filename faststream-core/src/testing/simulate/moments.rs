@@ -222,8 +222,9 @@ fn next_to_begin(
         if offset - lane.prefix >= most || i64::try_from(kept).unwrap_or(i64::MAX) >= most {
             return None;
         }
-        // While commits go through, the brake asks for one, and is off at once.
-        if commits_disturbed && offset - lane.accepted >= brake {
+        // While commits move on, the brake asks for one, and is off at once. It is on, too, while none does.
+        let may_brake = commits_disturbed || lane.accepted_at.elapsed() >= lane.settings.commit_interval * 2;
+        if may_brake && offset - lane.accepted >= brake {
             return None;
         }
         if lane.records.contains_key(&offset) {
