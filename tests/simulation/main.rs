@@ -54,7 +54,7 @@ fn app(module: &str) -> FastStream {
     let settings = GroupSettings::new()
         .max_uncommitted(*random.pick(&[3, 10, 10_000]))
         .max_unconfirmed(*random.pick(&[1, 3, 10_000, 10_000]))
-        .max_in_flight(*random.pick(&[4, 16, 10_000]))
+        .max_in_flight(*random.pick(&[8, 16, 10_000]))
         .dead_letter_guard(*random.pick(&[
             None,
             Some(DeadLetterGuard::new(2, 90, 10)),

@@ -155,6 +155,8 @@ mod tests {
         let mut said = 0;
         for _ in 0..120 {
             now += SECOND;
+            sound.committed(sound.committed_offset() + 1);
+            sound.note(Some(sound.committed_offset() + 10), None);
             assert!(!commits.accepted(now, sound.epoch));
             said += u32::from(commits.failed(now, failing.epoch, "refused".into()));
             commits.check(now, [&failing, &sound].into_iter());
