@@ -159,6 +159,8 @@ fn run(
         again: Vec::new(),
         questions: 0,
         refreshed: None,
+        oldest: BTreeMap::new(),
+        passed: BTreeMap::new(),
     };
     while !search.is_done() && !over.load(SeqCst) && !client.context().closing.load(SeqCst) {
         let found = search.turn();
@@ -167,6 +169,7 @@ fn run(
             return;
         }
     }
+    search.tell_passed();
 }
 
 /// What is still looked for.
@@ -190,6 +193,10 @@ struct Search<'a> {
     /// Those whose leader did not say, and when it is asked again.
     again: Vec<(Instant, Place)>,
     questions: usize,
+    /// Those that begin at their end, whose leader was asked what is before it, by the number of the question.
+    oldest: BTreeMap<usize, Place>,
+    /// How many records are there before the end of each.
+    passed: BTreeMap<Place, i64>,
     /// When the leaders were last looked up because of an error.
     refreshed: Option<Instant>,
 }
@@ -219,6 +226,12 @@ impl Search<'_> {
         let mut wait = if found.is_empty() { PAUSE / 2 } else { Duration::ZERO };
         while let Some((number, answer)) = self.queue.next(wait) {
             wait = Duration::ZERO;
+            if let Some(place) = self.oldest.remove(&number) {
+                if let Answer::Offset(oldest) = answer {
+                    *self.passed.entry(place).or_default() -= oldest;
+                }
+                continue;
+            }
             let Some(place) = self.asked.remove(&number) else {
                 self.topics = Some(ids(answer));
                 continue;
@@ -226,6 +239,7 @@ impl Search<'_> {
             match answer {
                 Answer::Offset(next) => {
                     let topic_id = self.topic_id(&place.0);
+                    self.passed.entry(place.clone()).and_modify(|passed| *passed += next);
                     drop(found.insert(place, Begin { next, topic_id, is_untold: true }));
                 }
                 Answer::Failed(code) => self.failed(place, code),
@@ -324,10 +338,30 @@ impl Search<'_> {
         } else {
             End::Beginning
         };
+        if end == End::End && !self.passed.contains_key(&place) {
+            self.questions += 1;
+            // Answered before the next one, by the same leader.
+            if self.queue.ask_offset(self.questions, (topic, partition), End::Beginning, TIMEOUT).is_ok() {
+                self.oldest.insert(self.questions, place.clone());
+            }
+        }
         self.questions += 1;
         match self.queue.ask_offset(self.questions, (topic, partition), end, TIMEOUT) {
             Ok(()) => drop(self.asked.insert(self.questions, place)),
             Err(code) => self.failed(place, code),
+        }
+    }
+
+    /// Records that nobody of the group ever handles: nothing is committed, and it begins at the end.
+    fn tell_passed(&self) {
+        let mut by_topic: BTreeMap<&str, i64> = BTreeMap::new();
+        for ((topic, _), records) in self.passed.iter().filter(|(_, records)| **records > 0) {
+            *by_topic.entry(topic).or_default() += records;
+        }
+        for (topic, records) in by_topic {
+            faststream_core::log::warn!(group = %self.request.group, %topic, records,
+                "the group has committed nothing here and begins at the end (`start = Latest`): the records that are there are not \
+                 handled; if it had committed before, the broker has forgotten that (offsets.retention.minutes)");
         }
     }
 

@@ -111,6 +111,9 @@ impl LaneTask {
         if !self.offsets.begin(offset) {
             return;
         }
+        if !self.context.skips.is_empty() {
+            self.tell_missed_skips(self.next, offset);
+        }
         self.next = offset + 1;
         self.metrics.received();
         if !self.context.skips.is_empty() && self.is_to_be_skipped(offset) {

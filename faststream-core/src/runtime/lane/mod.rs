@@ -118,7 +118,7 @@ impl LaneTask {
         shared: Arc<Shared>,
         vote: Vote,
     ) -> Self {
-        Self {
+        let task = Self {
             metrics: LaneMetrics::new(&context, &subscriber),
             stage: subscriber.retry_topic(lane.topic()).cloned(),
             guard: Guard::new(settings.dead_letter_guard),
@@ -151,7 +151,9 @@ impl LaneTask {
             asked_commit: false,
             durable: None,
             rest: Rest::Moves,
-        }
+        };
+        task.tell_missed_skips(i64::MIN, task.next);
+        task
     }
 
     /// Ready when drained. Everything that finished is stored before this returns, so a lane that is dropped (fence,

@@ -159,6 +159,18 @@ impl LaneTask {
         self.context.skips.contains(&(self.topic.to_string(), self.lane.partition(), offset))
     }
 
+    /// Some of those that are to be skipped are not there.
+    pub(super) fn tell_missed_skips(&self, from: i64, to: i64) {
+        let partition = self.lane.partition();
+        let here = |(topic, number, offset): &&(String, i32, i64)| {
+            *topic == *self.topic && *number == partition && (from..to).contains(offset)
+        };
+        for (topic, _, offset) in self.context.skips.iter().filter(here) {
+            warn!(%topic, partition, offset, next = to, group = %self.subscriber.group, handler = %self.subscriber.handler,
+                "`--skip` has nothing to skip: the record is not there any more, or was handled or skipped before");
+        }
+    }
+
     pub(super) fn tell_skipped(&mut self, offset: i64) {
         let (topic, partition) = (&self.topic, self.lane.partition());
         warn!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
