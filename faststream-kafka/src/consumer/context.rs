@@ -50,6 +50,8 @@ pub(crate) struct GroupContext {
     pub(super) closing: AtomicBool,
     /// The client is about to be told its partitions.
     joins: AtomicBool,
+    /// A rebalance waits for our answer, whether or not we have heard of it.
+    asks: AtomicBool,
     /// The broker takes no word beside an offset.
     notes_refused: AtomicBool,
     /// Leaders whose threads sleep after a rebalance.
@@ -70,6 +72,7 @@ impl GroupContext {
             errors,
             closing: AtomicBool::new(false),
             joins: AtomicBool::new(false),
+            asks: AtomicBool::new(false),
             joining: Joining::default(),
             pulse: Pulse::default(),
             notes_refused: AtomicBool::new(false),
@@ -112,7 +115,13 @@ impl GroupContext {
         self.joins.load(SeqCst)
     }
 
+    /// Whether the next assign or unassign would be taken for the answer to a rebalance, which may still be queued.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.asks.load(SeqCst)
+    }
+
     fn note_state(&self, state: &str) {
+        self.asks.store(matches!(state, "wait-assign-call" | "wait-unassign-call"), SeqCst);
         // In the second one librdkafka waits for us: it has not asked to join again.
         self.joins.store(!matches!(state, "steady" | "wait-unassign-call"), SeqCst);
         self.joining.is_now(state);
@@ -232,6 +241,21 @@ mod tests {
             join_state(r#"Group "billing" changed state up -> query-coord (join-state steady)"#),
             None
         );
+    }
+
+    #[test]
+    fn a_rebalance_that_was_not_heard_of_waits_for_its_answer_all_the_same() {
+        let context = GroupContext::new("billing".into(), Arc::new(ErrorLog::new("test")));
+        let mut seen = Vec::new();
+        for state in
+            ["steady", "wait-unassign-call", "wait-unassign-to-complete", "wait-assign-call", "steady"]
+        {
+            let line =
+                format!("[thrd:main]: Group \"billing\" changed join state init -> {state} (state up)");
+            context.log(RDKafkaLogLevel::Debug, "CGRPJOINSTATE", &line);
+            seen.push(context.awaits_answer());
+        }
+        assert_eq!(seen, [false, true, false, true, false]);
     }
 
     #[test]

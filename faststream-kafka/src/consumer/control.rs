@@ -31,6 +31,8 @@ use super::topics;
 use super::watch::Watch;
 use crate::native::{PartitionQueue, commit, fatal_error};
 
+/// After this a subscription that failed is tried again.
+const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(1);
 /// How long a poll waits: what the member asks for is done after this at the latest.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -58,6 +60,8 @@ pub(super) struct Control {
     topics: Receiver<BTreeSet<String>>,
     /// Nobody looks for them any more.
     topics_are_all_there: bool,
+    /// Those that are still to be subscribed to, and when it is tried.
+    to_subscribe: Option<(BTreeSet<String>, Instant)>,
     pub(super) committer: Committer,
     pub(super) closing: Option<Closing>,
     /// The client is beyond repair.
@@ -97,6 +101,7 @@ impl Control {
             retention: Retention::default(),
             topics,
             topics_are_all_there: false,
+            to_subscribe: None,
             committer,
             closing: None,
             broken: false,
@@ -273,21 +278,21 @@ impl Control {
     }
 
     fn heed_topics(&mut self) {
-        let topics = match self.topics.try_recv() {
-            Ok(topics) => topics,
-            Err(TryRecvError::Empty) => return,
-            Err(TryRecvError::Disconnected) => {
-                self.topics_are_all_there = true;
-                return;
-            }
-        };
-        if self.closing.is_some() {
-            return;
+        match self.topics.try_recv() {
+            Ok(topics) => self.to_subscribe = Some((topics, Instant::now())),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => self.topics_are_all_there = true,
         }
+        let due = self.to_subscribe.take_if(|(_, due)| *due <= Instant::now());
+        let Some((topics, _)) = due.filter(|_| self.closing.is_none()) else { return };
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         faststream_core::log::info!(group = %self.request.group, topics = names.len(), "the topics that match have changed");
         if let Err(error) = self.client.consumer().subscribe(&names) {
-            self.client.context().errors.tell("subscribe", format_args!("subscribing to {names:?}: {error}"));
+            self.client
+                .context()
+                .errors
+                .tell("subscribe", format_args!("subscribing to {names:?}, tried again: {error}"));
+            self.to_subscribe = Some((topics, Instant::now() + SUBSCRIBE_AGAIN));
         }
     }
 

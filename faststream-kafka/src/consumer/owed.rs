@@ -113,7 +113,8 @@ impl Control {
     /// answer: librdkafka would take this for it, and give away what is still at work. Nor while a commit is in flight:
     /// librdkafka begins nothing before its result.
     pub(super) fn serve_postponed(&mut self) {
-        if !self.owed.is_empty() || self.closing.is_some() || self.committer.is_busy() {
+        let is_asked = !self.owed.is_empty() || self.client.context().awaits_answer();
+        if is_asked || self.closing.is_some() || self.committer.is_busy() {
             return;
         }
         let missed = std::mem::take(&mut self.missed).into_iter();

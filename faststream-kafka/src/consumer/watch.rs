@@ -32,7 +32,7 @@ impl Control {
         if was_busy || !self.owed.is_empty() {
             self.watch.since.clear();
         }
-        if !self.owed.is_empty() {
+        if !self.owed.is_empty() || self.client.context().awaits_answer() {
             return;
         }
         let mut stalled: Vec<Start> = Vec::new();
