@@ -107,7 +107,9 @@ impl Broker for Kafka {
 
     fn join(&self, request: GroupRequest, member: Member) -> Result<(), BrokerError> {
         let who = self.describe();
-        let config = self.config.consumer_config(&request);
+        let mut config = self.config.consumer_config(&request);
+        let partitions = self.own_producer()?.partitions(|topic| request.reads(topic));
+        self.config.share_memory(&mut config, partitions);
         let kept = {
             let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let group = Arc::clone(&request.group);

@@ -8,6 +8,7 @@ use faststream::kafka::{Kafka, KafkaConfig};
 use faststream::{FastStream, Metadata, State};
 use faststream_core::app::{Setting, StartOptions};
 
+use crate::behind_proxy::in_full;
 use crate::broker;
 use crate::client::{Writer, committed, create_topic, delete_topic, produce};
 use crate::service::Service;
@@ -178,18 +179,17 @@ fn held_and_stuck_records_cost_nothing_and_everything_else_goes_on() {
     }
 }
 
-/// What a service has resident whose four partitions stand still at their first record, with so much behind it.
+/// What a service has resident whose partitions stand still at their first record, with so much behind it.
 #[cfg(target_os = "linux")]
-fn fetched_ahead(brokers: &str, log: &str, records: u64, payload: &str) -> u64 {
-    const PARTITIONS: i32 = 4;
+fn fetched_ahead(brokers: &str, log: &str, partitions: i32, records: u64, payload: &str) -> u64 {
     /// So many looks without growth.
     const STEADY: u32 = 30;
     for topic in TROUBLE {
-        create_topic(brokers, topic, PARTITIONS);
+        create_topic(brokers, topic, if topic == "hangs" { partitions } else { 1 });
     }
-    produce(brokers, "hangs", PARTITIONS, 0, records, |_| payload.to_owned());
+    produce(brokers, "hangs", partitions, 0, records, |_| payload.to_owned());
     let mut service = Service::start_example("trouble_service", brokers, log, &[], &[]);
-    service.logs(LIMIT, &[" assigned: ", &format!("hangs/0-{}", PARTITIONS - 1)]);
+    service.logs(LIMIT, &[" assigned: ", &format!("hangs/0-{}", partitions - 1)]);
     let (mut most, mut steady) = (0, 0);
     wait_until("it grows no more", LIMIT, || {
         let now = service.memory();
@@ -215,9 +215,36 @@ fn what_is_fetched_ahead_of_a_slow_handler_is_bounded() {
     let kafka = broker::Kafka::start("ahead");
     let brokers = kafka.address();
     for (what, records, size, bound) in [LARGE, SMALL] {
-        let memory = fetched_ahead(&brokers, &format!("ahead-{what}"), records, &format!("{:size$}", 0));
+        let memory = fetched_ahead(&brokers, &format!("ahead-{what}"), 4, records, &format!("{:size$}", 0));
         println!("{records} {what} records behind calls that hang: {} MiB", memory >> 20);
         // A service that reads nothing has 15 MiB.
         assert!((24 << 20..bound).contains(&memory), "{what}: {memory} B");
+    }
+}
+
+/// Handlers that hang, with a backlog behind them: 256 MiB and what the service has besides, but never less than a batch of each
+/// partition as its producer wrote it: 1 MB here.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs Java and Maven"]
+fn what_a_member_fetches_ahead_is_bounded_whatever_the_number_of_its_partitions() {
+    const BOUND: u64 = 256;
+    const BESIDES: u64 = 96;
+    let mut plays = vec![(60, 3_500, 2_000)];
+    if in_full() {
+        plays.extend([(60, 16_000, 100), (300, 900, 2_000), (300, 4_000, 100)]);
+    }
+    let kafka = broker::Kafka::start("bounded");
+    for (partitions, records, size) in plays {
+        let log = format!("bounded-{partitions}-{size}");
+        let count = u64::try_from(partitions).expect("some");
+        let (all, bound) = (records * count, (BOUND.max(count) + BESIDES) << 20);
+        let memory = fetched_ahead(&kafka.address(), &log, partitions, all, &format!("{:size$}", 0));
+        println!("{partitions} partitions, {records} records of {size} B each: {} MiB", memory >> 20);
+        assert!(
+            (24 << 20..bound).contains(&memory),
+            "{partitions} partitions, {size} B: {} MiB",
+            memory >> 20
+        );
     }
 }

@@ -44,6 +44,7 @@ impl KafkaConfig {
     pub(crate) fn check(&self, groups: &[GroupRequest]) -> Vec<String> {
         let mut faults = self.unreadable.clone();
         faults.extend(self.address_faults());
+        faults.extend(self.memory_fault());
         for (key, name, setting) in self.settings.all() {
             if let Some(fault) = self.fault(name, setting) {
                 faults.push(format!("{} ({}): {fault}", shown_name(key, name), setting.source));

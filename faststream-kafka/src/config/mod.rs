@@ -10,6 +10,7 @@ mod environment;
 mod java;
 #[cfg(test)]
 mod leaks;
+mod memory;
 mod names;
 mod pairs;
 mod properties;
@@ -42,6 +43,8 @@ pub struct KafkaConfig {
     settings: Settings,
     /// What could not even be read: kept for `check`.
     unreadable: Vec<String>,
+    /// What a member may use for what it fetched, in bytes; `None` for the default.
+    memory: Option<u64>,
 }
 
 impl KafkaConfig {

@@ -27,6 +27,8 @@ pub(crate) struct Client {
     first_topics: Mutex<BTreeMap<String, TopicId>>,
     /// For how long the broker keeps offsets, if it says so.
     offsets_kept: OnceLock<Duration>,
+    /// What a batch may hold, in bytes: it is copied while a call is suspended.
+    batch_bytes: OnceLock<usize>,
 }
 
 impl Client {
@@ -36,6 +38,7 @@ impl Client {
             at_join: OnceLock::new(),
             first_topics: Mutex::default(),
             offsets_kept: OnceLock::new(),
+            batch_bytes: OnceLock::new(),
         })
     }
 
@@ -60,6 +63,15 @@ impl Client {
     pub(super) fn is_made_again(&self, topic: &str, id: &TopicId) -> bool {
         let mut first = self.first_topics.lock().unwrap_or_else(PoisonError::into_inner);
         first.entry(topic.to_owned()).or_insert_with(|| id.clone()) != id
+    }
+
+    /// What a batch may hold: a quarter of what may be queued.
+    pub(super) fn batch_bytes(&self) -> usize {
+        self.batch_bytes.get().copied().unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn limit_batches(&self, queued_kbytes: usize) {
+        let _ = self.batch_bytes.set(queued_kbytes.saturating_mul(1024 / 4));
     }
 
     pub(super) fn offsets_kept(&self) -> Option<Duration> {

@@ -66,6 +66,10 @@ pub(crate) fn join(
         .create_with_context(context)
         .map_err(|error| failed("the client refuses its settings", &error))?;
     let client = Client::new(consumer);
+    let queued = config.get("queued.max.messages.kbytes").and_then(|kbytes| kbytes.parse().ok());
+    if let Some(kbytes) = queued {
+        client.limit_batches(kbytes);
+    }
     // What is left out is subscribed to when the topics were looked for.
     let at_once = request.topics.keys().map(String::as_str).filter(|_| !at_join::is_needed(&request));
     let names: Vec<&str> = at_once.collect();

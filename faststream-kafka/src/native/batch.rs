@@ -96,6 +96,11 @@ impl Batch {
         self.messages.last().map(|message| message.native().offset + 1)
     }
 
+    /// How large the last message is: its key and value, in bytes.
+    pub(crate) fn last_size(&self) -> usize {
+        self.messages.last().map_or(0, |message| message.native().len + message.native().key_len)
+    }
+
     pub(crate) fn record<'a>(&'a self, index: usize, topic: &'a str) -> Record<'a> {
         let message = &self.messages[index];
         let native = message.native();

@@ -13,8 +13,9 @@ mod queued;
 mod refusal;
 mod state;
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,6 +46,8 @@ pub(crate) type Client = BaseProducer<Deliveries>;
 /// The producer of a cluster.
 pub(crate) struct KafkaProducer {
     shared: Arc<Shared>,
+    /// How many partitions each topic had last.
+    partitions: Mutex<BTreeMap<Box<str>, u64>>,
 }
 
 /// What the handle and the thread share.
@@ -88,14 +91,24 @@ impl KafkaProducer {
         };
         let shared = Arc::new(shared);
         keeper::start(Arc::clone(&shared), live).map_err(|error| failed(&error))?;
-        Ok(Self { shared })
+        Ok(Self { shared, partitions: Mutex::default() })
     }
 
     /// Asks for all topics; blocks.
     pub(crate) fn metadata(&self, timeout: Duration) -> Result<Metadata, KafkaError> {
         let client =
             self.shared.client().ok_or(KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerDestroy))?;
-        client.client().fetch_metadata(None, timeout)
+        let metadata = client.client().fetch_metadata(None, timeout)?;
+        let partitions =
+            metadata.topics().iter().map(|topic| (topic.name().into(), topic.partitions().len() as u64));
+        *self.partitions.lock().unwrap_or_else(PoisonError::into_inner) = partitions.collect();
+        Ok(metadata)
+    }
+
+    /// How many partitions these topics had when the metadata was asked for last.
+    pub(crate) fn partitions(&self, is_asked: impl Fn(&str) -> bool) -> u64 {
+        let known = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter(|(topic, _)| is_asked(topic)).map(|(_, partitions)| *partitions).sum()
     }
 
     /// From now on errors are kept for [`trouble`](Self::trouble) instead of logged, until the answer is dropped.

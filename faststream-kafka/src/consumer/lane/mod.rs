@@ -25,9 +25,14 @@ pub(super) struct KafkaLane {
     /// librdkafka's position when the lane was made: of an earlier one, until it changes.
     stale: Option<i64>,
     batch: Held,
+    /// How large the last record was, in bytes.
+    size: usize,
     /// Where the log began again, behind the current batch.
     rewind: Option<i64>,
 }
+
+/// What a record is taken for before the first.
+const UNKNOWN: usize = 4 << 10;
 
 /// The current batch.
 enum Held {
@@ -44,7 +49,16 @@ impl KafkaLane {
     pub(super) fn new(handle: Arc<LaneHandle>, client: Arc<Client>) -> Self {
         let (start, (topic, partition)) = (handle.position(), &handle.place);
         let stale = native::position(&client, topic, *partition);
-        Self { handle, client, start, handed: start, stale, batch: Held::Nothing, rewind: None }
+        Self {
+            handle,
+            client,
+            start,
+            handed: start,
+            stale,
+            batch: Held::Nothing,
+            size: UNKNOWN,
+            rewind: None,
+        }
     }
 
     /// Behind the last record there may be transactions' markers, and records of aborted ones before them. All of it is
@@ -129,7 +143,8 @@ impl Lane for KafkaLane {
             return Poll::Pending;
         }
         loop {
-            let mut batch = queue.consume(max);
+            let most = (self.client.batch_bytes() / self.size.max(1)).clamp(1, max);
+            let mut batch = queue.consume(most);
             let damage = batch.cut_at_damage();
             for error in batch.errors() {
                 let (topic, partition) = &self.handle.place;
@@ -156,6 +171,7 @@ impl Lane for KafkaLane {
                 self.handed = self.handed.max(next);
                 self.handle.position.store(next, SeqCst);
                 let taken = batch.len();
+                self.size = batch.last_size();
                 drop(slot);
                 self.batch = Held::Native(batch);
                 return Poll::Ready(taken);
