@@ -273,7 +273,7 @@ fn dead_letters_that_the_topic_refuses_are_held_until_it_takes_them() {
     });
     let log = service.log();
     assert!(
-        log.contains("raise message.max.bytes of the producer and max.message.bytes of the topic"),
+        log.contains("raise message.max.bytes of the producer and max.message.bytes of topic charges-dlt"),
         "{log}"
     );
     assert!(log.contains("--skip charges-payments-retry-5s:"), "{log}");
