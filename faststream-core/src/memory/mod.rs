@@ -30,7 +30,7 @@ pub(crate) use coordinator::SESSION;
 pub use foreign::ForeignMember;
 pub use watch::{Happening, Watch};
 
-use self::state::{State, check_future};
+use self::state::State;
 use crate::broker::{
     BoxFuture, Broker, BrokerError, GroupRequest, Producer, PublishError, Published, Receipt, TopicFault,
     TopicRequest,
@@ -303,7 +303,6 @@ impl Shared {
             return Err(error);
         }
         record.check()?;
-        check_future(&record, self.now_ms())?;
         let log = state.log_for(&record)?;
         Ok(self.append_in(&log, record))
     }
