@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::LaneControl;
-use super::control::Settled;
+use super::settled::Settled;
 use crate::broker::Stale;
 use crate::delivery::{Delivery, FromDelivery, Rejection};
 use crate::subscriber::Requirements;

@@ -5,7 +5,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
     Ordering::SeqCst,
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
@@ -14,9 +14,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Vote;
+use super::left::{Left, WhyLeft};
+use super::settled::{Inbox, Settled, Waiters};
 use crate::app::{Observer, SettledByHand};
 use crate::broker::{Epoch, Stale};
-use crate::verdict::Verdict;
 
 /// Where nothing is known yet.
 const NOTHING: i64 = i64::MIN;
@@ -57,102 +58,14 @@ pub struct LaneControl {
     gated: AtomicBool,
     /// What a drain waits for, since the last turn of the task.
     left: Mutex<Option<Left>>,
-    has_mail: AtomicBool,
-    mail: Mutex<Mail>,
+    inbox: Inbox,
     waker: AtomicWaker,
     /// For those who wait until their record is durable: a commit was accepted, or the lane is over.
     moved: Notify,
     /// The records of those who wait.
-    waiters: Mutex<Vec<i64>>,
+    waiters: Waiters,
     /// Told of what is settled by hand.
     observer: Option<Arc<dyn Observer>>,
-}
-
-/// What a lane leaves unfinished when it is cut off: a record, and how many others there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Left {
-    pub(super) offset: i64,
-    pub(super) why: WhyLeft,
-    pub(super) others: usize,
-}
-
-/// What a record still waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WhyLeft {
-    Call,
-    Ack,
-    /// The broker's confirmation of these.
-    Results,
-    Retry,
-    DeadLetter,
-}
-
-impl Left {
-    /// What `handler` had left to do.
-    pub(super) fn sentence(self, handler: &str) -> String {
-        let what = match self.why {
-            WhyLeft::Call => format!("{handler} was still running"),
-            WhyLeft::Ack => format!("the `Ack` of {handler} was not settled"),
-            WhyLeft::Results => format!("the results of {handler} were not confirmed by the broker"),
-            WhyLeft::Retry => {
-                format!("the copy of {handler} for its retry topic was not confirmed by the broker")
-            }
-            WhyLeft::DeadLetter => format!("the dead letter of {handler} was not confirmed by the broker"),
-        };
-        if self.others > 0 { format!("{what} (and {} more records)", self.others) } else { what }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Mail {
-    fenced: bool,
-    settled: Vec<Settled>,
-    /// What is on its way is under way, for tests that wait until all has settled.
-    vote: Option<Vote>,
-}
-
-/// An `Ack` was settled.
-#[derive(Debug)]
-pub(super) struct Settled {
-    pub(super) offset: i64,
-    pub(super) attempt: u32,
-    pub(super) verdict: Verdict,
-    /// It went unsettled: the verdict is what that means.
-    pub(super) dropped: bool,
-    /// Somebody waits until the broker has it.
-    pub(super) durable: bool,
-}
-
-/// Somebody waits until a record is durable, until this is dropped.
-struct Waiter<'a> {
-    control: &'a LaneControl,
-    offset: i64,
-}
-
-impl<'a> Waiter<'a> {
-    fn new(control: &'a LaneControl, offset: i64) -> Self {
-        control.waiters.lock().unwrap_or_else(PoisonError::into_inner).push(offset);
-        control.waker.wake();
-        Self { control, offset }
-    }
-}
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        let mut waiters = self.control.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = waiters.iter().position(|offset| *offset == self.offset) {
-            waiters.swap_remove(index);
-        }
-    }
-}
-
-impl Mail {
-    fn take(&mut self) -> Vec<Settled> {
-        if let Some(vote) = &mut self.vote {
-            vote.set(false);
-        }
-        std::mem::take(&mut self.settled)
-    }
 }
 
 impl LaneControl {
@@ -177,11 +90,10 @@ impl LaneControl {
             braked: AtomicBool::new(false),
             gated: AtomicBool::new(false),
             left: Mutex::new(None),
-            has_mail: AtomicBool::new(false),
-            mail: Mutex::default(),
+            inbox: Inbox::default(),
             waker: AtomicWaker::new(),
             moved: Notify::new(),
-            waiters: Mutex::default(),
+            waiters: Waiters::default(),
             observer: None,
         }
     }
@@ -211,7 +123,7 @@ impl LaneControl {
 
     /// What is settled by hand counts as under way until the task has read it.
     pub(super) fn voting(self, vote: Vote) -> Self {
-        self.lock().vote = Some(vote);
+        self.inbox.voting(vote);
         self
     }
 
@@ -277,18 +189,15 @@ impl LaneControl {
     pub(super) fn fence(&self) -> Vec<Settled> {
         self.stopping.store(true, SeqCst);
         self.cancelled.cancel();
-        let settled = {
-            let mut mail = self.lock();
-            mail.fenced = true;
-            mail.take()
-        };
+        let settled = self.inbox.fence();
         self.moved.notify_waiters();
         settled
     }
 
     /// Waits until the broker has everything up to this record.
     pub(super) async fn durable(&self, offset: i64) -> Result<(), Stale> {
-        let _waits = Waiter::new(self, offset);
+        let _waits = self.waiters.wait(offset);
+        self.waker.wake();
         loop {
             let moved = self.moved.notified();
             tokio::pin!(moved);
@@ -297,7 +206,7 @@ impl LaneControl {
             if self.committed_offset() > offset {
                 return Ok(());
             }
-            if self.lock().fenced {
+            if self.inbox.is_fenced() {
                 return Err(Stale);
             }
             moved.await;
@@ -306,7 +215,7 @@ impl LaneControl {
 
     /// Whether somebody waits until one of these records is durable.
     pub(super) fn any_waits_until_durable(&self, of: impl Fn(i64) -> bool) -> bool {
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|offset| of(*offset))
+        self.waiters.any(of)
     }
 
     pub(super) fn register(&self, waker: &Waker) {
@@ -434,16 +343,12 @@ impl LaneControl {
     }
 
     pub(super) fn take_mail(&self) -> Vec<Settled> {
-        // One load per turn in the usual case; the lock only if somebody wrote.
-        if !self.has_mail.load(SeqCst) || !self.has_mail.swap(false, SeqCst) {
-            return Vec::new();
-        }
-        self.lock().take()
+        self.inbox.take()
     }
 
     /// Somebody wrote; whoever reads it must count as busy before.
     pub(super) fn has_mail(&self) -> bool {
-        self.has_mail.load(SeqCst)
+        self.inbox.has_mail()
     }
 
     pub(super) fn settle(&self, settled: Settled) -> Result<(), Stale> {
@@ -462,33 +367,22 @@ impl LaneControl {
     }
 
     fn post(&self, settled: Settled) -> Result<(), Stale> {
-        let mut mail = self.lock();
-        if mail.fenced {
-            drop(mail);
-            #[cfg(feature = "planted-bugs")]
-            if super::planted::settles_in_newest(self.epoch, settled) {
-                return Ok(());
-            }
-            return Err(Stale);
+        let Err(settled) = self.inbox.post(settled) else { return Ok(()) };
+        #[cfg(feature = "planted-bugs")]
+        if super::planted::settles_in_newest(self.epoch, settled) {
+            return Ok(());
         }
-        mail.settled.push(settled);
-        if let Some(vote) = &mut mail.vote {
-            vote.set(true);
-        }
-        self.has_mail.store(true, SeqCst);
-        Ok(())
+        #[cfg(not(feature = "planted-bugs"))]
+        drop(settled);
+        Err(Stale)
     }
 
     /// An ack of another lane; false if this one is fenced.
     #[cfg(feature = "planted-bugs")]
     pub(super) fn deliver(&self, settled: Settled) -> bool {
-        let is_open = !self.lock().fenced && self.post(settled).is_ok();
+        let is_in = self.inbox.post(settled).is_ok();
         self.waker.wake();
-        is_open
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Mail> {
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+        is_in
     }
 }
 

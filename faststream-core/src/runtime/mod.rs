@@ -10,6 +10,7 @@ mod deaths;
 mod group;
 mod hooks;
 mod lane;
+mod left;
 mod listed;
 mod member;
 mod metrics;
@@ -22,6 +23,7 @@ mod progress;
 mod quiet;
 mod reports;
 mod running;
+mod settled;
 mod status;
 
 pub use ack::Ack;

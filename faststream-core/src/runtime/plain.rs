@@ -24,13 +24,22 @@ use crate::delivery::{Delivery, HandlerError, Outcome};
 use crate::subscriber::Subscriber;
 
 /// Where plain functions run.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub enum Threads {
     /// On the blocking pool of the tokio runtime.
-    #[default]
     Pool,
     /// On the threads of a test or a simulation.
     Given(Arc<dyn RunPlain>),
+}
+
+impl Default for Threads {
+    /// On the blocking pool; in a test in virtual time, where the clock stands still meanwhile.
+    fn default() -> Self {
+        #[cfg(feature = "testing")]
+        return crate::testing::threads();
+        #[cfg(not(feature = "testing"))]
+        Self::Pool
+    }
 }
 
 /// Runs plain functions, each on a thread that may block.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::LaneControl;
-use super::control::Settled;
 use super::offsets::Offsets;
+use super::settled::Settled;
 use crate::broker::Epoch;
 
 /// A bug that can be planted in the runtime of the current thread.

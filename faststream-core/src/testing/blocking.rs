@@ -78,7 +78,7 @@ impl Drop for VirtualTime {
 }
 
 /// Where the plain functions of an app under test run.
-pub(super) fn threads() -> Threads {
+pub(crate) fn threads() -> Threads {
     if VIRTUAL.get() { Threads::Given(Arc::new(Paced::default())) } else { Threads::Pool }
 }
 

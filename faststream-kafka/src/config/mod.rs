@@ -8,8 +8,6 @@ mod choices;
 mod clients;
 mod environment;
 mod java;
-#[cfg(test)]
-mod leaks;
 mod memory;
 mod names;
 mod pairs;
@@ -18,6 +16,8 @@ mod refused;
 mod secrets;
 mod settings;
 mod source;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::fmt;

@@ -7,7 +7,7 @@ use super::output::{Copies, Purpose};
 use super::report::Fate;
 use super::slots::{Failure, State};
 use crate::publish::Outgoing;
-use crate::runtime::control::Settled;
+use crate::runtime::settled::Settled;
 use crate::runtime::status::News;
 use crate::verdict::Verdict;
 

@@ -9,7 +9,7 @@ use super::output::{Copies, Purpose};
 use super::timers::Kind;
 use super::turns::{Line, Turns};
 use crate::delivery::OwnedRecord;
-use crate::runtime::control::{Left, WhyLeft};
+use crate::runtime::left::{Left, WhyLeft};
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
 use crate::verdict::Verdict;

@@ -1,0 +1,36 @@
+//! What a lane that is cut off leaves unfinished.
+
+/// What a lane leaves unfinished when it is cut off: a record, and how many others there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) offset: i64,
+    pub(super) why: WhyLeft,
+    pub(super) others: usize,
+}
+
+/// What a record still waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhyLeft {
+    Call,
+    Ack,
+    /// The broker's confirmation of these.
+    Results,
+    Retry,
+    DeadLetter,
+}
+
+impl Left {
+    /// What `handler` had left to do.
+    pub(super) fn sentence(self, handler: &str) -> String {
+        let what = match self.why {
+            WhyLeft::Call => format!("{handler} was still running"),
+            WhyLeft::Ack => format!("the `Ack` of {handler} was not settled"),
+            WhyLeft::Results => format!("the results of {handler} were not confirmed by the broker"),
+            WhyLeft::Retry => {
+                format!("the copy of {handler} for its retry topic was not confirmed by the broker")
+            }
+            WhyLeft::DeadLetter => format!("the dead letter of {handler} was not confirmed by the broker"),
+        };
+        if self.others > 0 { format!("{what} (and {} more records)", self.others) } else { what }
+    }
+}
