@@ -23,6 +23,7 @@ mod mock;
 mod offset_fetch;
 mod orders;
 mod origin;
+mod outage;
 mod partitions;
 mod process;
 mod protocols;

@@ -6,7 +6,8 @@
 //!    refused for good, its attempt failed (a result) or it is held (a dead letter, a copy for a retry topic).
 //! 3. Refused for now, it takes its turn again at the first refusal: nothing new is begun behind it. Whatever is refused
 //!    behind it waits in the same line. After a pause the first of the line is published alone; as soon as it is
-//!    confirmed, the others follow, in order.
+//!    confirmed, the others follow, in order. None is published again while an earlier one has no answer since before: a producer that
+//!    waits for a broker gives up what it has not sent before what it has.
 //!
 //! Each answer is looked at once, when it came: the cost is linear in the number of copies, however many are out.
 
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 
 use super::LaneTask;
 use super::report::Fate;
-use super::slots::{Failure, State};
+use super::slots::{Failure, Slot, State};
 use super::timers::Kind;
 use super::turns::Line;
 use crate::broker::{Mailbox, PublishError, PublishErrorKind, Published, Receipt};
@@ -43,6 +44,8 @@ pub(super) struct Output {
     waiting: Vec<Option<Waiting>>,
     /// Numbers that are not in use.
     free: Vec<usize>,
+    /// How many were handed over so far: which came first is known by it.
+    sends: u64,
     /// Numbers, then answers that came, until they are looked at; kept to be used again.
     numbers: Vec<usize>,
     answers: Vec<Answered>,
@@ -119,6 +122,9 @@ pub(super) struct Copies {
     error: Option<Box<PublishError>>,
     /// Times in a row at which some were refused, for the backoff.
     failures: u32,
+    /// How many copies of the lane had been handed over when the last of these was, and when one was refused.
+    sent_at: u64,
+    refused_at: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +137,18 @@ pub(super) enum Purpose {
 
 impl Copies {
     fn new(left: Vec<Outgoing>, purpose: Purpose, since: Instant) -> Self {
-        Self { left, purpose, since, sent: 0, open: 0, refused: Vec::new(), error: None, failures: 0 }
+        Self {
+            left,
+            purpose,
+            since,
+            sent: 0,
+            open: 0,
+            refused: Vec::new(),
+            error: None,
+            failures: 0,
+            sent_at: 0,
+            refused_at: None,
+        }
     }
 
     pub(super) fn purpose(&self) -> Purpose {
@@ -150,6 +167,16 @@ impl Copies {
     /// Why the broker refused them the last time.
     pub(super) fn error(&self) -> Option<&PublishError> {
         self.error.as_deref()
+    }
+
+    /// When one was refused the last time.
+    pub(super) fn refused_at(&self) -> Option<u64> {
+        self.refused_at
+    }
+
+    /// Some are on their way, and were already then.
+    pub(super) fn is_open_since(&self, then: u64) -> bool {
+        self.open > 0 && self.sent_at <= then
     }
 
     /// Some are on their way.
@@ -240,11 +267,17 @@ impl LaneTask {
         if !self.slots.may_publish(offset, line) || self.slots.unconfirmed(line) >= most {
             return self.slots.set(offset, State::Unpublished);
         }
+        if self.slots.is_open_before(offset, line) {
+            self.slots.set(offset, State::Unpublished);
+            return self.wait(offset, AGAIN.0, Kind::Publish);
+        }
         while self.slots.unconfirmed(line) < most {
             let Some(copies) = self.slots.get_mut(offset).and_then(|slot| slot.copies.as_mut()) else {
                 return;
             };
             let Some((index, copy)) = copies.next() else { break };
+            self.output.sends += 1;
+            copies.sent_at = self.output.sends;
             let mut receipt = self.context.producer.enqueue(copy);
             if let Some(answer) = receipt.take_known() {
                 copies.answered(index, answer);
@@ -325,6 +358,7 @@ impl LaneTask {
             };
         }
         copies.again();
+        copies.refused_at = Some(self.output.sends);
         self.try_later(offset, kind, &failure);
     }
 
@@ -350,11 +384,10 @@ impl LaneTask {
         let mut any = false;
         while let Some(offset) = self.slots.next_woken() {
             any = true;
-            match self.slots.get(offset).map(super::slots::Slot::state) {
+            match self.slots.get(offset).map(Slot::state) {
                 Some(State::Waiting) => self.ready.push_back(offset),
                 Some(State::Unpublished) => {
-                    let is_open =
-                        |slot: &super::slots::Slot| slot.copies.as_ref().is_some_and(Copies::is_open);
+                    let is_open = |slot: &Slot| slot.copies.as_ref().is_some_and(Copies::is_open);
                     // Until its last answer has come, it is not known what is left to publish.
                     if !self.slots.get(offset).is_some_and(is_open) {
                         self.send(offset, false, cx);

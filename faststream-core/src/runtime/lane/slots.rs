@@ -227,6 +227,19 @@ impl Slots {
         line == Line::Alone || self.turns.first(line).is_none_or(|first| first >= offset)
     }
 
+    /// Whether a refused copy has to wait: one of an earlier record of its line has no answer, and was handed over before
+    /// the refusal.
+    pub(super) fn is_open_before(&self, offset: i64, line: Line) -> bool {
+        if self.turns.unconfirmed(line) == 0 {
+            return false;
+        }
+        let Some(refused) = self.get(offset).and_then(|slot| slot.copies.as_ref()?.refused_at()) else {
+            return false;
+        };
+        let is_open = |slot: &Slot| slot.copies.as_ref().is_some_and(|copies| copies.is_open_since(refused));
+        self.kept.range(..offset).any(|(_, slot)| slot.line == line && is_open(slot))
+    }
+
     /// Whether its handler may be called: it is its turn, and no other call of its line runs.
     pub(super) fn may_call(&self, offset: i64, line: Line, max_unconfirmed: usize) -> bool {
         #[cfg(feature = "planted-bugs")]

@@ -157,6 +157,28 @@ async fn a_refused_result_is_published_again_without_a_second_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refused_result_is_not_published_again_while_an_earlier_one_has_no_answer() {
+    let world = World::start(|_| {}, [Act::Publish, Act::Publish, Act::Publish]);
+    world.confirm_by_hand();
+    world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
+    world.turn().await;
+    // A producer gives up what it has not sent before what it waits an answer for.
+    world.refuse_last();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.published().len(), 3, "the first two may not have arrived");
+    world.refuse_last();
+    world.refuse_last();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for _ in 0..3 {
+        world.confirm_next(Ok(()));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    let keys: Vec<_> = world.published().into_iter().filter_map(|copy| copy.key).collect();
+    assert_eq!(keys, ["a", "b", "c", "a", "b", "c"]);
+    assert_eq!((world.stored(), world.calls().len()), (Some(3), 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_result_that_can_never_be_published_is_a_failed_attempt() {
     let world = World::start(|_| {}, [Act::Publish]);
     world.refuse(PublishErrorKind::Permanent, 1);

@@ -295,6 +295,17 @@ impl World {
         answer.give(result.map(|()| Published { partition: 0, offset: 0 }));
     }
 
+    /// The broker refuses the copy that was published last and has no answer.
+    pub(super) fn refuse_last(&self) {
+        let mut stage = self.script.stage();
+        let answer = stage.by_hand.as_mut().and_then(VecDeque::pop_back).expect("something was published");
+        answer.give(Err(PublishError {
+            kind: PublishErrorKind::Retriable,
+            topic: "results".into(),
+            message: "not confirmed in time".into(),
+        }));
+    }
+
     pub(super) fn only_fail(&self, key: &'static str) {
         self.script.stage().only_fail = Some(key);
     }
@@ -444,7 +455,11 @@ fn call(delivery: &Delivery<'_>) -> Call {
     };
     let verdict = |verdict| Call::known(Outcome::Verdict(verdict));
     let keep_ack = || Ack::from_delivery(delivery).expect("there is always an ack");
-    let result = || Call::known(Outcome::Publish(vec![Outgoing::new("results", "x")]));
+    let key = record.key.map(Bytes::copy_from_slice);
+    let result = || {
+        let copy = Outgoing { key: key.clone(), ..Outgoing::new("results", "x") };
+        Call::known(Outcome::Publish(vec![copy]))
+    };
     match act {
         Act::Done => verdict(Verdict::Ack),
         Act::Fail => Call::known(Outcome::Failed(HandlerError::new("test", "it failed"))),
