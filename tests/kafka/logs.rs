@@ -79,7 +79,7 @@ fn a_service_whose_log_cannot_be_written_handles_commits_and_drains() {
 #[test]
 #[ignore = "needs Java and Maven"]
 fn a_stop_ends_with_what_was_done_and_while_nobody_confirms_within_its_drain_time_and_2_s() {
-    const RECORDS: u64 = 50_000;
+    const RECORDS: u64 = 150_000;
     let kafka = Kafka::start("stopped");
     let brokers = kafka.address();
     create_topic(&brokers, "orders", 2);
@@ -99,7 +99,8 @@ fn a_stop_ends_with_what_was_done_and_while_nobody_confirms_within_its_drain_tim
     // Results are on their way when the broker freezes.
     produce(&brokers, "orders", 2, 20, RECORDS, order);
     let mut service = Service::start(&brokers, "unconfirmed", &[]);
-    wait_until("some are committed", PATIENCE, || done() > 20);
+    let results = || ends(&brokers, "invoices", 2).values().sum::<i64>();
+    wait_until("some results are written", PATIENCE, || results() > 20);
     kafka.freeze();
     let began = Instant::now();
     let status = service.stop();
