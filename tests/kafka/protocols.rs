@@ -40,7 +40,9 @@ fn change(brokers: &str, from: Protocol, to: Protocol) -> Result<String, String>
     let groups = [from, to].map(|protocol| Group::new(brokers, &name, protocol, PARTITIONS));
     let feed = Feed::start(&groups[0], RATE);
     // One after the other: members that joined again keep data of their own in their subscription, if they are cooperative.
-    let old = [groups[0].join(), groups[0].join()];
+    let first = groups[0].join();
+    first.owns(&what, 4);
+    let old = [first, groups[0].join()];
     for member in &old {
         member.owns(&what, 2);
     }
