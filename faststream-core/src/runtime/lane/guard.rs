@@ -22,8 +22,6 @@ pub(super) struct Guard {
     dead: VecDeque<u64>,
     /// Why the dead letters in a row failed; `None` if not all for the same reason.
     reason: Option<Reason>,
-    /// How often the record that is kept back was tried since.
-    probes: u32,
 }
 
 /// Why a record failed: the error's kind and text, without what differs from record to record.
@@ -36,7 +34,7 @@ const PROBES: u32 = 10;
 
 impl Guard {
     pub(super) fn new(limit: Option<DeadLetterGuard>) -> Self {
-        Self { limit, finished: 0, in_a_row: 0, dead: VecDeque::new(), reason: None, probes: 0 }
+        Self { limit, finished: 0, in_a_row: 0, dead: VecDeque::new(), reason: None }
     }
 
     /// A record was finished otherwise.
@@ -49,7 +47,6 @@ impl Guard {
     /// A record goes to the dead letters.
     pub(super) fn dead_lettered(&mut self, reason: Reason) {
         self.finished += 1;
-        self.probes = 0;
         let is_first = self.in_a_row == 0;
         self.reason = (is_first || self.reason.as_ref() == Some(&reason)).then_some(reason);
         self.in_a_row = self.in_a_row.saturating_add(1);
@@ -61,11 +58,11 @@ impl Guard {
         *self = Self::new(self.limit);
     }
 
-    /// The record that is kept back failed once more. Whether it is given up all the same: it failed for a reason of its
-    /// own, so what made the others fail may be mended; or it failed often enough. The next dead letter is refused again.
-    pub(super) fn gives_up_probe(&mut self, reason: &Reason) -> bool {
-        self.probes += 1;
-        self.probes >= PROBES || self.reason.as_ref().is_some_and(|others| others != reason)
+    /// The record that is kept back failed once more, so often by now. Whether it is given up all the same: it failed for
+    /// a reason of its own, so what made the others fail may be mended; or it failed often enough. The next dead letter is
+    /// refused again.
+    pub(super) fn gives_up_probe(&self, reason: &Reason, times: u32) -> bool {
+        times >= PROBES || self.reason.as_ref().is_some_and(|others| others != reason)
     }
 
     /// Why the next dead letter is not to be written; `None` if it is.
@@ -110,12 +107,12 @@ mod tests {
         for number in 0..50 {
             guard.dead_lettered(reason(&format!("record {number}: no database")));
         }
-        assert!(!guard.gives_up_probe(&reason("record 50: no database")));
-        assert!(guard.gives_up_probe(&reason("this one is bad")));
+        assert!(!guard.gives_up_probe(&reason("record 50: no database"), 1));
+        assert!(guard.gives_up_probe(&reason("this one is bad"), 2));
         guard.dead_lettered(reason("this one is bad"));
         assert!(guard.refuses().is_some(), "the next one is kept back again");
-        let given_up = (0..20).position(|_| guard.gives_up_probe(&reason("no database")));
-        assert_eq!(given_up, Some(9), "of a mixed row, only the tenth attempt gives one up");
+        let given_up = (1..20).find(|times| guard.gives_up_probe(&reason("no database"), *times));
+        assert_eq!(given_up, Some(10), "of a mixed row, only the tenth attempt gives one up");
     }
 
     fn guard() -> Guard {

@@ -21,10 +21,14 @@ impl LaneTask {
         }
         let reason = Reason::of(failure);
         // Of several that are kept back, one is the probe.
-        let is_probe = slot.guard == Guarded::KeptBack && is_oldest;
-        let is_given_up = is_probe && self.guard.gives_up_probe(&reason);
+        let probes = match slot.guard {
+            Guarded::KeptBack(probes) => probes + u32::from(is_oldest),
+            _ => 0,
+        };
+        let is_probe = matches!(slot.guard, Guarded::KeptBack(_)) && is_oldest;
+        let is_given_up = is_probe && self.guard.gives_up_probe(&reason, probes);
         let refused = if is_given_up { None } else { self.guard.refuses() };
-        slot.guard = if refused.is_some() { Guarded::KeptBack } else { Guarded::Counted };
+        slot.guard = if refused.is_some() { Guarded::KeptBack(probes) } else { Guarded::Counted };
         if refused.is_none() {
             self.guard.dead_lettered(reason);
         }

@@ -224,7 +224,7 @@ impl LaneTask {
         self.wait_no_more(offset);
         if let Some(slot) = self.slots.remove(offset) {
             match fate {
-                Fate::Acked if slot.guard == Guarded::KeptBack => self.guard.reset(),
+                Fate::Acked if matches!(slot.guard, Guarded::KeptBack(_)) => self.guard.reset(),
                 Fate::Acked | Fate::Skipped | Fate::Failed => self.guard.fine(),
                 _ => {}
             }

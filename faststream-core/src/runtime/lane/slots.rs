@@ -47,7 +47,8 @@ pub(super) struct Slot {
 pub(super) enum Guarded {
     Unseen,
     Counted,
-    KeptBack,
+    /// Tried so often since as the one by which the guard finds out whether the cause is mended.
+    KeptBack(u32),
 }
 
 /// Where a kept record is.

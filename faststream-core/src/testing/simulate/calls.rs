@@ -28,13 +28,16 @@ impl Account {
         let origin = account.origin(offset);
         let (ack, commit) = (account.subscriber.ack, account.subscriber.commit);
         let is_new = attempt == before + 1;
+        let letter = account.letter(offset, &self.evidence);
         let record = account.records.entry(offset).or_insert_with(|| RecordAccount::after(before));
+        let is_refused = !is_new && self.evidence.was_refused(&[letter], &record.letters);
         record.begin();
         account.open += 1;
-        if account.highest > offset && !is_new {
-            account.dead_letters.overtaken(account.highest);
-        }
+        let was_overtaken = account.highest > offset && !is_new;
         account.highest = account.highest.max(offset);
+        if was_overtaken || is_refused {
+            account.dead_letters.begin_after(account.highest);
+        }
         account.stuck = None;
         if matches!(ack, AckPolicy::AckFirst | AckPolicy::Ack) {
             self.settled.insert(origin.clone());
@@ -78,6 +81,7 @@ impl Account {
         record.order.decided(happened);
         account.open = account.open.saturating_sub(1);
         account.expect_copies(offset, &mut self.evidence);
+        account.count_given_up(offset, outcome, &self.evidence);
         if let Some(step) = step {
             self.may_go_on(step);
         }

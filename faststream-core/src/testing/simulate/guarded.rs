@@ -3,13 +3,18 @@
 use std::collections::VecDeque;
 
 use super::account::LaneAccount;
-use super::record::Copied;
+use super::evidence::Evidence;
+use super::record::{Copied, Left};
+use crate::delivery::Outcome;
 use crate::policy::{AckPolicy, DeadLetterGuard, Order};
+use crate::verdict::Verdict;
 
 /// What a guard must have counted, along the finished records of an assignment.
 #[derive(Debug, Default)]
 pub(super) struct DeadLetters {
     in_a_row: u32,
+    /// Why those in a row failed, if all of them for the same reason.
+    why: Option<String>,
     /// Which of the last records were dead letters, the newest last.
     last: VecDeque<bool>,
     /// Those before were not decided about in their order.
@@ -18,10 +23,20 @@ pub(super) struct DeadLetters {
     wrong: Option<String>,
 }
 
+/// How often a record was given up in one assignment, and why last. More than once is that it was kept back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct GivenUp {
+    times: u32,
+    why: String,
+}
+
+/// Kept back, and tried so often without success, a record becomes a dead letter all the same.
+const TRIED: u32 = 10;
+
 /// How a record ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Ended {
-    Dead,
+    Dead(GivenUp),
     /// Not at its first attempt: it may have been kept back by the guard, which counts anew then. From outside that looks
     /// like any other retry.
     AfterAll,
@@ -29,9 +44,14 @@ enum Ended {
 }
 
 impl DeadLetters {
-    /// A record is tried again behind later ones, as if it came after them: its dead letter was refused for good.
-    pub(super) fn overtaken(&mut self, highest: i64) {
-        (self.in_a_row, self.last, self.from) = (0, VecDeque::new(), highest + 1);
+    /// A record is tried again whose dead letter was refused for good, maybe behind later ones, as if it came after them.
+    pub(super) fn begin_after(&mut self, highest: i64) {
+        self.begin_anew();
+        self.from = highest + 1;
+    }
+
+    fn begin_anew(&mut self) {
+        (self.in_a_row, self.why, self.last) = (0, None, VecDeque::new());
     }
 
     fn count(&mut self, offset: i64, ended: Ended, limit: DeadLetterGuard) {
@@ -39,18 +59,31 @@ impl DeadLetters {
             return;
         }
         if ended == Ended::AfterAll {
-            (self.in_a_row, self.last) = (0, VecDeque::new());
+            self.begin_anew();
             return;
         }
-        let is_dead = ended == Ended::Dead;
-        if is_dead && let Some(why) = self.refuses(limit) {
-            self.wrong.get_or_insert(format!("the one of offset {offset} comes after {why}"));
+        let is_dead = matches!(ended, Ended::Dead(_));
+        if let Ended::Dead(given_up) = ended {
+            if let Some(why) = self.refuses(limit).filter(|_| !self.is_bad_itself(&given_up)) {
+                self.wrong.get_or_insert(format!("the one of offset {offset} comes after {why}"));
+            }
+            let is_like_others = self.in_a_row == 0 || self.why.as_ref() == Some(&given_up.why);
+            self.why = is_like_others.then_some(given_up.why);
+            self.in_a_row += 1;
+        } else {
+            (self.in_a_row, self.why) = (0, None);
         }
-        self.in_a_row = if is_dead { self.in_a_row + 1 } else { 0 };
         self.last.push_back(is_dead);
         if self.last.len() > limit.share().1 as usize {
             self.last.pop_front();
         }
+    }
+
+    /// Whether a record that was kept back became a dead letter by itself: it failed for another reason than those before
+    /// it, or too often.
+    fn is_bad_itself(&self, given_up: &GivenUp) -> bool {
+        let tries = given_up.times.saturating_sub(1);
+        tries >= TRIED || (tries > 0 && self.why.as_ref().is_some_and(|others| *others != given_up.why))
     }
 
     /// Why the next record may not become a dead letter.
@@ -73,11 +106,24 @@ impl LaneAccount {
         let record = self.records.get(&offset);
         let ended = match record.and_then(|record| record.ended_in) {
             Some(Copied::Stage) => return,
-            Some(Copied::Letter) => Ended::Dead,
+            Some(Copied::Letter) => {
+                Ended::Dead(record.map(|record| record.given_up.clone()).unwrap_or_default())
+            }
             None if record.is_some_and(|record| record.attempts > record.before + 1) => Ended::AfterAll,
             None => Ended::AtOnce,
         };
         self.dead_letters.count(offset, ended, limit);
+    }
+
+    /// A call ended: whether its record is to become a dead letter, if the guard lets it.
+    pub(super) fn count_given_up(&mut self, offset: i64, outcome: &Outcome, evidence: &Evidence) {
+        if !matches!(self.left(offset, evidence), Left::Letter(_)) {
+            return;
+        }
+        if let Some(record) = self.records.get_mut(&offset) {
+            record.given_up.times += 1;
+            record.given_up.why = reason(outcome);
+        }
     }
 
     /// What is wrong with it. Only where records are decided about in their order does one see it from outside.
@@ -88,4 +134,16 @@ impl LaneAccount {
             self.dead_letters.wrong.as_ref().filter(|_| in_order && subscriber.publishes.is_empty())?;
         Some(format!("{}, handler {}: of the dead letters, {wrong}", self.name(), subscriber.handler))
     }
+}
+
+/// Why a call failed, the same for records that failed in the same way: numbers differ from record to record.
+fn reason(outcome: &Outcome) -> String {
+    let (kind, text) = match outcome {
+        Outcome::Verdict(Verdict::Reject { reason }) => ("reject", &**reason),
+        Outcome::Verdict(_) | Outcome::Publish(_) => ("another attempt", ""),
+        Outcome::Failed(error) | Outcome::NotEncodable(error) => (error.kind, &*error.message),
+        Outcome::Rejected(rejection) => ("rejection", rejection.message()),
+    };
+    let text: String = text.chars().take(200).filter(|letter| !letter.is_ascii_digit()).collect();
+    format!("{kind}: {text}")
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::evidence::{Before, Content, Evidence};
+use super::guarded::GivenUp;
 use super::order::CopyOrder;
 use crate::delivery::Outcome;
 use crate::verdict::Verdict;
@@ -33,6 +34,8 @@ pub(super) struct RecordAccount {
     pub(super) order: CopyOrder,
     /// Finished by a copy that goes on: in a retry topic, or in the dead letters.
     pub(super) ended_in: Option<Copied>,
+    /// To the dead letters, if the guard lets it.
+    pub(super) given_up: GivenUp,
 }
 
 /// Which copy finished a record.
