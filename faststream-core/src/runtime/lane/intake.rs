@@ -219,8 +219,12 @@ impl LaneTask {
     /// Starts kept records: after their pause, or when their turn came.
     pub(super) fn start_ready(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {
         let mut moved = false;
-        if !self.braked.is_empty() && !self.control.is_braked() {
-            self.ready.extend(self.braked.drain(..));
+        // The brake may be on again already: a commit that moved on was accepted, and the next one refused.
+        while let Some(offset) = self.braked.first().copied()
+            && !(self.control.is_braked() && self.is_far_ahead(offset))
+        {
+            self.braked.pop_first();
+            self.ready.push_back(offset);
         }
         while *budget > 0
             && !self.control.is_stopping()
@@ -241,7 +245,7 @@ impl LaneTask {
             #[cfg(not(feature = "planted-bugs"))]
             let is_held_back = self.is_braked(offset);
             if is_held_back {
-                self.braked.push(offset);
+                self.braked.insert(offset);
                 continue;
             }
             let Some(slot) = self.slots.get_mut(offset) else { continue };

@@ -22,7 +22,7 @@ mod unconfirmed;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
@@ -78,7 +78,7 @@ pub(super) struct LaneTask {
     /// Kept records whose turn has come.
     ready: VecDeque<i64>,
     /// Those whose turn came beyond the brake.
-    braked: Vec<i64>,
+    braked: BTreeSet<i64>,
     running: FuturesUnordered<Step>,
     output: Output,
     unconfirmed: Unconfirmed,
@@ -139,7 +139,7 @@ impl LaneTask {
             waits: Waits::default(),
             slots: Slots::default(),
             ready: VecDeque::new(),
-            braked: Vec::new(),
+            braked: BTreeSet::new(),
             running: FuturesUnordered::new(),
             output: Output::default(),
             unconfirmed: Unconfirmed::default(),
