@@ -165,8 +165,10 @@ impl Slots {
         if slot.state == State::Running {
             self.turns.ends(slot.line);
         }
-        if next || slot.state == State::Running {
+        if next {
             self.wake(slot.line);
+        } else if slot.state == State::Running {
+            self.wake_call(slot.line);
         }
         Some(slot)
     }
@@ -190,11 +192,12 @@ impl Slots {
         }
         if before == State::Running {
             self.turns.ends(line);
-            // Its own turn is no news to it.
-            next |= self.turns.first(line) != Some(offset);
         }
         if next {
             self.wake(line);
+        } else if before == State::Running && self.turns.first(line) != Some(offset) {
+            // Its own turn is no news to it.
+            self.wake_call(line);
         }
     }
 
@@ -203,6 +206,14 @@ impl Slots {
         let Some(first) = self.turns.first(line) else { return };
         let state = self.kept.get(&first).map(|slot| slot.state);
         if matches!(state, Some(State::Waiting | State::Unpublished)) {
+            self.woken.push_back(first);
+        }
+    }
+
+    /// A call of the line ended: whoever's turn it is may call. Refused copies go on waiting for the end of their pause.
+    fn wake_call(&mut self, line: Line) {
+        let Some(first) = self.turns.first(line) else { return };
+        if self.kept.get(&first).is_some_and(|slot| slot.state == State::Waiting) {
             self.woken.push_back(first);
         }
     }

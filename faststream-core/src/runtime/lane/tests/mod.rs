@@ -179,6 +179,25 @@ async fn a_refused_result_is_not_published_again_while_an_earlier_one_has_no_ans
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refused_result_keeps_its_pause_and_its_turn_when_a_call_behind_it_ends() {
+    let world = World::start(|_| {}, [Act::Publish, Act::Sleep(50), Act::Publish]);
+    world.confirm_by_hand();
+    world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
+    world.turn().await;
+    world.refuse_last();
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!(world.published().len(), 1, "its pause is 75 ms at least");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((world.published().len(), world.calls().len()), (2, 2), "it is published alone");
+    world.confirm_next(Ok(()));
+    world.turn().await;
+    assert_eq!(world.calls(), [(0, 1), (1, 1), (2, 1)]);
+    world.confirm_next(Ok(()));
+    world.quiet().await;
+    assert_eq!(world.stored(), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_result_that_can_never_be_published_is_a_failed_attempt() {
     let world = World::start(|_| {}, [Act::Publish]);
     world.refuse(PublishErrorKind::Permanent, 1);
