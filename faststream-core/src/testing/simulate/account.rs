@@ -314,6 +314,11 @@ impl LaneAccount {
         begun.filter(|record| record.open || !record.finished)
     }
 
+    /// The finished records whose results are still to be published.
+    pub(super) fn owing<'a>(&'a self, evidence: &'a Evidence) -> impl Iterator<Item = i64> + 'a {
+        self.records.iter().filter(|(_, record)| record.owes_results(evidence)).map(|(offset, _)| *offset)
+    }
+
     /// Silence brakes, too: noticed by a timer, some intervals later.
     pub(super) fn notice_silence(&mut self) {
         let most = self.settings.commit_interval * 5;

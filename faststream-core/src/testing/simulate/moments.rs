@@ -216,7 +216,9 @@ fn next_to_begin(
     let end = evidence.end(&lane.place);
     let most = i64::try_from(lane.settings.max_in_flight).unwrap_or(i64::MAX);
     let brake = i64::try_from(lane.settings.max_uncommitted).unwrap_or(i64::MAX);
-    let mut kept = lane.kept().count();
+    // Finished or not, a copy that is refused for now stops its line, and is kept.
+    let owing: Vec<i64> = lane.owing(evidence).collect();
+    let mut kept = lane.kept().count() + owing.len();
     let mut waiting = Vec::new();
     for offset in lane.prefix..end {
         if offset - lane.prefix >= most || i64::try_from(kept).unwrap_or(i64::MAX) >= most {
@@ -235,13 +237,16 @@ fn next_to_begin(
             return None;
         }
         let behind = match subscriber.order {
-            Order::Partition => lane.kept().next().is_some(),
+            Order::Partition => lane.kept().next().is_some() || !owing.is_empty(),
             Order::Key => {
                 let key = evidence.key(&lane.place, offset);
                 let busy = |(other, record): (i64, &super::record::RecordAccount)| {
                     (record.open || !record.is_known_finished()) && other != offset
                 };
-                lane.neighbours(offset, evidence).any(busy) || (key.is_some() && waiting.contains(&key))
+                let owes = |other: &i64| key.is_some() && evidence.key(&lane.place, *other) == key;
+                lane.neighbours(offset, evidence).any(busy)
+                    || owing.iter().any(owes)
+                    || (key.is_some() && waiting.contains(&key))
             }
             Order::None => false,
         };

@@ -128,6 +128,17 @@ impl RecordAccount {
         self.acked && (!publishes || self.acked_at_once || known)
     }
 
+    /// Whether it was finished by an `Ack` inside its call, and the results that followed are not known to the broker.
+    pub(super) fn owes_results(&self, evidence: &Evidence) -> bool {
+        let owed = |last: &End| match last {
+            End::Published(copies, before) => {
+                !copies.is_empty() && !evidence.came(copies, before) && !evidence.was_refused(copies, before)
+            }
+            _ => false,
+        };
+        self.acked_at_once && !self.open && self.last.as_ref().is_some_and(owed)
+    }
+
     /// Whether it was found finished when one last looked.
     pub(super) fn is_known_finished(&self) -> bool {
         self.finished
