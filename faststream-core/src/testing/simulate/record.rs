@@ -151,7 +151,11 @@ impl RecordAccount {
             self.acked_at_once |= durable && self.open;
         } else if attempt == self.attempts {
             self.hand = Some(verdict.clone());
-            self.letters = letters;
+            // The dead letter of a call that failed by itself may be there already.
+            let failed = matches!(self.last, Some(End::Failed | End::NotEncodable | End::Undecodable));
+            if self.open || !failed {
+                self.letters = letters;
+            }
         }
     }
 }

@@ -483,6 +483,23 @@ async fn while_commits_fail_no_more_than_the_limit_is_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_commit_frees_what_is_within_the_limit_by_it_even_if_the_next_one_fails_at_once() {
+    let world = World::start(
+        |subscriber| (subscriber.order, subscriber.concurrency) = (Order::Key, 4),
+        [Act::Sleep(1000)],
+    );
+    world.feed([record(9_990, "a"), record(10_000, "a"), record(10_001, "a")]);
+    world.turn().await;
+    world.brake();
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(world.calls(), [(9_990, 1)], "the next one of its key is beyond the limit");
+    world.committed(1);
+    world.brake();
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(world.calls(), [(9_990, 1), (10_000, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_held_key_stops_the_partition_once_its_span_is_full() {
     let world = World::start(
         |subscriber| {
