@@ -122,9 +122,8 @@ pub(super) struct Copies {
     error: Option<Box<PublishError>>,
     /// Times in a row at which some were refused, for the backoff.
     failures: u32,
-    /// How many copies of the lane had been handed over when the last of these was, and when one was refused.
-    sent_at: u64,
-    refused_at: Option<u64>,
+    /// By the number of copies handed over until then: when the last of these was, and when one was refused.
+    times: (u64, Option<u64>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,8 +145,7 @@ impl Copies {
             refused: Vec::new(),
             error: None,
             failures: 0,
-            sent_at: 0,
-            refused_at: None,
+            times: (0, None),
         }
     }
 
@@ -171,12 +169,12 @@ impl Copies {
 
     /// When one was refused the last time.
     pub(super) fn refused_at(&self) -> Option<u64> {
-        self.refused_at
+        self.times.1
     }
 
     /// Some are on their way, and were already then.
     pub(super) fn is_open_since(&self, then: u64) -> bool {
-        self.open > 0 && self.sent_at <= then
+        self.open > 0 && self.times.0 <= then
     }
 
     /// Some are on their way.
@@ -277,7 +275,7 @@ impl LaneTask {
             };
             let Some((index, copy)) = copies.next() else { break };
             self.output.sends += 1;
-            copies.sent_at = self.output.sends;
+            copies.times.0 = self.output.sends;
             let mut receipt = self.context.producer.enqueue(copy);
             if let Some(answer) = receipt.take_known() {
                 copies.answered(index, answer);
@@ -358,7 +356,7 @@ impl LaneTask {
             };
         }
         copies.again();
-        copies.refused_at = Some(self.output.sends);
+        copies.times.1 = Some(self.output.sends);
         self.try_later(offset, kind, &failure);
     }
 
