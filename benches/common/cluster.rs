@@ -38,6 +38,29 @@ pub(crate) struct Cluster {
     pub(crate) messages: u64,
 }
 
+/// How many records a topic has.
+pub(crate) struct Look {
+    consumer: BaseConsumer,
+    topic: String,
+}
+
+impl Look {
+    fn records(&self) -> u64 {
+        let end = |partition| self.consumer.fetch_watermarks(&self.topic, partition, Duration::from_secs(10));
+        let ends = (0..PARTITIONS).map(|partition| end(partition).expect("an answer").1);
+        ends.sum::<i64>().unsigned_abs()
+    }
+
+    /// Waits until it has so many.
+    pub(crate) fn wait_for(&self, records: u64) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.records() < records {
+            assert!(Instant::now() < until, "{} has {} records of {records}", self.topic, self.records());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
 impl Cluster {
     /// Takes the brokers of `KAFKA_BROKERS`, else a mock cluster, and writes the topic.
     pub(crate) async fn start(messages: u64) -> Self {
@@ -83,23 +106,17 @@ impl Cluster {
         self.mock.is_some()
     }
 
-    /// Waits until a topic has so many records.
-    pub(crate) fn has(&self, topic: &str, records: u64) {
+    /// Looks how many records a topic has; connected, so that a look costs no more than a request.
+    pub(crate) fn look_at(&self, topic: &str) -> Look {
         let mut config = ClientConfig::new();
         let consumer: BaseConsumer = config
             .set("bootstrap.servers", &self.address)
-            .set("group.id", "has")
+            .set("group.id", "look")
             .create()
             .expect("a consumer");
-        let until = Instant::now() + Duration::from_secs(60);
-        let there = || -> i64 {
-            let end = |partition| consumer.fetch_watermarks(topic, partition, Duration::from_secs(10));
-            (0..PARTITIONS).map(|partition| end(partition).expect("an answer").1).sum()
-        };
-        while there() < i64::try_from(records).expect("fits") {
-            assert!(Instant::now() < until, "{topic} has {} records of {records}", there());
-            thread::sleep(Duration::from_millis(1));
-        }
+        let look = Look { consumer, topic: topic.to_owned() };
+        assert_eq!(look.records(), 0);
+        look
     }
 
     fn mock(messages: u64) -> Self {

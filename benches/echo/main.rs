@@ -112,10 +112,11 @@ async fn pipeline(cluster: &Cluster, group: &str, out: &str) -> Figures {
     let environment = Environment::only([("TOPIC", cluster.topic.as_str()), ("GROUP", group), ("OUT", out)]);
     let setting = Setting { environment, ..Setting::default() };
     let plan = FastStream::new(kafka).name("echo").plan(setting).expect("nothing is wrong");
+    let written = cluster.look_at(out);
     let is_done = async {
         ALL_HANDLED.notified().await;
         // The last results are still on their way.
-        cluster.has(out, cluster.messages);
+        written.wait_for(cluster.messages);
         WATCH.end(cluster.messages);
     };
     let exit = plan.run_until(StartOptions::default(), is_done).await;
