@@ -80,17 +80,7 @@ impl LaneTask {
 
     /// The next batch. What outlives the old one is copied first; nothing else ever is.
     fn refill(&mut self, cx: &mut TaskContext<'_>) -> bool {
-        if !self.slots.is_empty() {
-            for slot in self.slots.values_mut() {
-                #[cfg(feature = "planted-bugs")]
-                if planted::is_planted(Planted::ReuseIndex) {
-                    continue;
-                }
-                if let Source::Batch(index) = slot.source {
-                    slot.source = Source::Copy(Box::new(self.lane.record(index).to_owned_record()));
-                }
-            }
-        }
+        self.copy_kept();
         // Before the broker moves on: what it has handed out must be somebody's at every moment.
         self.vote.set(true);
         self.cursor = 0;
@@ -191,14 +181,35 @@ impl LaneTask {
         self.slots.is_busy(line, self.settings.max_unconfirmed)
     }
 
-    /// What is kept is copied at once, with all that is left of its batch: no fetch buffer is pinned by it.
+    /// A record that did not end at once. It is copied before the batch goes, or at the end of the turn.
     fn keep(&mut self, offset: i64, index: usize, line: Option<Line>, state: State) {
-        if !std::mem::replace(&mut self.detached, true) {
-            self.lane.detach(index);
-        }
         let record = self.lane.record(index);
         let (before, line) = (self.attempts_before(&record), line.unwrap_or_else(|| self.line_of(&record)));
         self.slots.insert(offset, Slot::new(Source::Batch(index), line, before, state));
+        self.fresh.push(offset);
+    }
+
+    /// Copies what is kept of the batch.
+    fn copy_kept(&mut self) {
+        for offset in self.fresh.drain(..) {
+            #[cfg(feature = "planted-bugs")]
+            if planted::is_planted(Planted::ReuseIndex) {
+                continue;
+            }
+            if let Some(slot) = self.slots.get_mut(offset)
+                && let Source::Batch(index) = slot.source
+            {
+                slot.source = Source::Copy(Box::new(self.lane.record(index).to_owned_record()));
+            }
+        }
+    }
+
+    /// What is left of the batch has to wait: it is copied, so that no fetch buffer is pinned.
+    pub(super) fn detach(&mut self) {
+        self.copy_kept();
+        if self.filled > 0 && !std::mem::replace(&mut self.detached, true) {
+            self.lane.detach(self.cursor);
+        }
     }
 
     /// The next kept record that may start. Calls that wait until theirs is durable wait for the oldest one: its next

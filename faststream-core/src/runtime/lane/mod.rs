@@ -68,6 +68,8 @@ pub(super) struct LaneTask {
     filled: usize,
     cursor: usize,
     detached: bool,
+    /// Kept records of the current batch, which are not copied yet.
+    fresh: Vec<i64>,
     /// Whether the record at the cursor is due, in a retry topic.
     due: Due,
     waits: Waits,
@@ -135,6 +137,7 @@ impl LaneTask {
             filled: 0,
             cursor: 0,
             detached: false,
+            fresh: Vec::new(),
             due: Due::Unknown,
             waits: Waits::default(),
             slots: Slots::default(),
@@ -194,6 +197,9 @@ impl LaneTask {
             if !moved {
                 break;
             }
+        }
+        if !self.slots.is_empty() {
+            self.detach();
         }
         self.store();
         self.metrics.flush();

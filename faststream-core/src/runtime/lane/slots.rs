@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use slab::Slab;
 use tokio::time::Instant;
 
 use super::by_hand::ByHand;
@@ -89,10 +90,15 @@ pub(super) struct Failure {
     pub(super) message: String,
 }
 
+/// The memory of so many slots stays for the next ones.
+const SPARE: usize = 1024;
+
 /// The kept records, by offset.
 #[derive(Default)]
 pub(super) struct Slots {
-    kept: BTreeMap<i64, Slot>,
+    /// Where the record of an offset is.
+    kept: BTreeMap<i64, usize>,
+    memory: Slab<Slot>,
     turns: Turns,
     /// Records whose turn came, of which some had nothing to wait for.
     woken: VecDeque<i64>,
@@ -149,7 +155,10 @@ impl Slots {
     pub(super) fn insert(&mut self, offset: i64, slot: Slot) {
         let (line, state) = (slot.line, slot.state);
         self.count(state, 1);
-        self.kept.insert(offset, slot);
+        let number = self.memory.insert(slot);
+        if let Some(before) = self.kept.insert(offset, number) {
+            self.memory.remove(before);
+        }
         if state.keeps_turn() {
             self.turns.join(line, offset);
         }
@@ -159,7 +168,10 @@ impl Slots {
     }
 
     pub(super) fn remove(&mut self, offset: i64) -> Option<Slot> {
-        let slot = self.kept.remove(&offset)?;
+        let slot = self.memory.remove(self.kept.remove(&offset)?);
+        if self.kept.is_empty() && self.memory.capacity() > SPARE {
+            self.memory = Slab::new();
+        }
         self.count(slot.state, -1);
         let next = slot.state.keeps_turn() && self.turns.leave(slot.line, offset);
         if slot.state == State::Running {
@@ -174,7 +186,7 @@ impl Slots {
     }
 
     pub(super) fn set(&mut self, offset: i64, state: State) {
-        let Some(slot) = self.kept.get_mut(&offset) else { return };
+        let Some(slot) = self.get_mut(offset) else { return };
         let (before, line) = (std::mem::replace(&mut slot.state, state), slot.line);
         self.count(before, -1);
         self.count(state, 1);
@@ -204,7 +216,7 @@ impl Slots {
     /// Whoever's turn it is may begin what it waits for.
     fn wake(&mut self, line: Line) {
         let Some(first) = self.turns.first(line) else { return };
-        let state = self.kept.get(&first).map(|slot| slot.state);
+        let state = self.get(first).map(|slot| slot.state);
         if matches!(state, Some(State::Waiting | State::Unpublished)) {
             self.woken.push_back(first);
         }
@@ -213,7 +225,7 @@ impl Slots {
     /// A call of the line ended: whoever's turn it is may call. Refused copies go on waiting for the end of their pause.
     fn wake_call(&mut self, line: Line) {
         let Some(first) = self.turns.first(line) else { return };
-        if self.kept.get(&first).is_some_and(|slot| slot.state == State::Waiting) {
+        if self.get(first).is_some_and(|slot| slot.state == State::Waiting) {
             self.woken.push_back(first);
         }
     }
@@ -249,7 +261,10 @@ impl Slots {
             return false;
         };
         let is_open = |slot: &Slot| slot.copies.as_ref().is_some_and(|copies| copies.is_open_since(refused));
-        self.kept.range(..offset).any(|(_, slot)| slot.line == line && is_open(slot))
+        self.kept.range(..offset).any(|(_, number)| {
+            let slot = &self.memory[*number];
+            slot.line == line && is_open(slot)
+        })
     }
 
     /// Whether its handler may be called: it is its turn, and no other call of its line runs.
@@ -273,8 +288,8 @@ impl Slots {
 
     #[cfg(feature = "planted-bugs")]
     fn is_kept_by_later(&self, offset: i64, line: Line) -> bool {
-        let mut later = self.kept.range(offset + 1..).filter(|(_, slot)| slot.line == line);
-        later.any(|(_, slot)| matches!(slot.state, State::Held | State::Paused))
+        let mut later = self.kept.range(offset + 1..).map(|(_, number)| &self.memory[*number]);
+        later.any(|slot| slot.line == line && matches!(slot.state, State::Held | State::Paused))
     }
 
     /// A copy of the line is on its way.
@@ -297,11 +312,11 @@ impl Slots {
     }
 
     pub(super) fn get(&self, offset: i64) -> Option<&Slot> {
-        self.kept.get(&offset)
+        self.memory.get(*self.kept.get(&offset)?)
     }
 
     pub(super) fn get_mut(&mut self, offset: i64) -> Option<&mut Slot> {
-        self.kept.get_mut(&offset)
+        self.memory.get_mut(*self.kept.get(&offset)?)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -330,21 +345,13 @@ impl Slots {
                 })
             }
         };
-        let mut left = self.kept.iter().filter_map(|(offset, slot)| Some((*offset, why(slot)?)));
+        let mut left = self.iter().filter_map(|(offset, slot)| Some((offset, why(slot)?)));
         let (offset, why) = left.next()?;
         Some(Left { offset, why, others: left.count() })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Slot)> {
-        self.kept.iter().map(|(offset, slot)| (*offset, slot))
-    }
-
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (i64, &mut Slot)> {
-        self.kept.iter_mut().map(|(offset, slot)| (*offset, slot))
-    }
-
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.kept.values_mut()
+        self.kept.iter().map(|(offset, number)| (*offset, &self.memory[*number]))
     }
 
     fn count(&mut self, state: State, by: isize) {

@@ -76,9 +76,7 @@ impl LaneTask {
         self.due = Due::Later;
         self.timers.add(due, offset, Kind::Due);
         // The wait may be long: no fetch buffer is pinned by it.
-        if !std::mem::replace(&mut self.detached, true) {
-            self.lane.detach(self.cursor);
-        }
+        self.detach();
         false
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::LaneTask;
-use super::slots::State;
+use super::slots::{Slot, State};
 use super::stage::Due;
 use crate::log::warn;
 
@@ -162,7 +162,10 @@ impl LaneTask {
         let has_timeout = self.subscriber.timeout.is_some();
         let plain = self.plain_calls();
         let mut told = Vec::new();
-        for (offset, slot) in self.slots.iter_mut().filter(|(_, slot)| slot.state() == State::Running) {
+        let is_running = |(offset, slot): (i64, &Slot)| (slot.state() == State::Running).then_some(offset);
+        let calls: Vec<i64> = self.slots.iter().filter_map(is_running).collect();
+        for offset in calls {
+            let Some(slot) = self.slots.get_mut(offset) else { continue };
             running = true;
             let kind = plain.get(&offset).copied().unwrap_or(Slow::Waits);
             let since = if let Slow::Blocks(since) = kind { since } else { slot.since };
