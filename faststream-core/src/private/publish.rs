@@ -141,8 +141,16 @@ pub fn encode<const N: usize>(
 ) -> Result<(), Outcome> {
     let encoded =
         encoded.map_err(|error| Outcome::NotEncodable(HandlerError::new("encode", error.to_string())))?;
-    for (topic, key) in topics.iter().zip(keys) {
-        let mut copy = Outgoing { topic: Arc::clone(topic), ..encoded.clone() };
+    if copies.is_empty() {
+        copies.reserve_exact(topics.len());
+    }
+    let mut encoded = Some(encoded);
+    for (number, (topic, key)) in topics.iter().zip(keys).enumerate() {
+        let is_last = number + 1 == N.min(topics.len());
+        let Some(mut copy) = (if is_last { encoded.take() } else { encoded.clone() }) else { break };
+        if !Arc::ptr_eq(&copy.topic, topic) {
+            copy.topic = Arc::clone(topic);
+        }
         if let Some(key) = key {
             copy.key = key;
         }

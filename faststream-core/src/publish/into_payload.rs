@@ -1,6 +1,7 @@
 //! How a value becomes a payload: any `Serialize` type is JSON, wrappers name their codec.
 
 use std::any::type_name;
+use std::cell::Cell;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -91,9 +92,32 @@ impl IntoPayload for &Raw {
     }
 }
 
+thread_local! {
+    /// What was encoded last: the payload takes no more memory than it needs, and none grows on the way.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A scratch larger than this is given back.
+const SCRATCH_KEPT: usize = 64 << 10;
+
 fn json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, EncodeError> {
-    let (mut payload, mut nulls) = (Vec::with_capacity(128), NotingNulls::default());
-    let mut serializer = serde_json::Serializer::with_formatter(&mut payload, &mut nulls);
+    // Empty inside of itself: a value may encode others while it is encoded.
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    let payload = encode(value, &mut scratch).map(|()| {
+        if scratch.len() > SCRATCH_KEPT {
+            std::mem::take(&mut scratch).into()
+        } else {
+            Bytes::copy_from_slice(&scratch)
+        }
+    });
+    SCRATCH.set(scratch);
+    payload
+}
+
+fn encode<T: Serialize + ?Sized>(value: &T, payload: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let mut nulls = NotingNulls::default();
+    let mut serializer = serde_json::Serializer::with_formatter(payload, &mut nulls);
     value.serialize(&mut serializer).map_err(|error| EncodeError::new::<T>(error.to_string()))?;
     // Written as `null`, it would be another value, which a reader of the same type cannot decode.
     if nulls.has_null
@@ -103,7 +127,7 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, EncodeError> {
             "{number}, which JSON cannot express: give an `Option`, or another number"
         )));
     }
-    Ok(payload.into())
+    Ok(())
 }
 
 #[cfg(test)]
