@@ -25,7 +25,7 @@ fn keyed(key: &str) -> Outgoing {
 }
 
 async fn refused(producer: &Arc<dyn Producer>, record: Outgoing) -> PublishError {
-    within(20, producer.enqueue(record)).await.expect_err("refused")
+    within(20, producer.receipt(&record)).await.expect_err("refused")
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_record_arrives_as_it_was_and_its_receipt_tells_where() {
     let tombstone = Outgoing { payload: None, key: Some(Bytes::new()), ..full.clone() };
     let empty = Outgoing { payload: Some(Bytes::new()), key: None, headers: Vec::new(), ..full.clone() };
     for (offset, record) in [full, tombstone, empty].into_iter().enumerate() {
-        let published = within(10, producer.enqueue(record)).await.unwrap();
+        let published = within(10, producer.receipt(&record)).await.unwrap();
         assert_eq!((published.partition, published.offset), (1, i64::try_from(offset).unwrap()));
     }
 
@@ -76,7 +76,7 @@ async fn keys_choose_the_partitions_that_the_java_client_chooses() {
         ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
         ("abc", 479_470_107),
     ] {
-        let published = within(10, producer.enqueue(keyed(key))).await.unwrap();
+        let published = within(10, producer.receipt(&keyed(key))).await.unwrap();
         assert_eq!(published.partition, (hash & i32::MAX) % 16, "{key}");
     }
 }
@@ -85,19 +85,19 @@ async fn keys_choose_the_partitions_that_the_java_client_chooses() {
 async fn a_partition_that_does_not_exist_is_refused_or_replaced_by_the_keys() {
     let cluster = Cluster::with_topic(TOPIC, 4);
     let by_key =
-        within(10, cluster.kafka().producer().unwrap().enqueue(keyed("abc"))).await.unwrap().partition;
+        within(10, cluster.kafka().producer().unwrap().receipt(&keyed("abc"))).await.unwrap().partition;
     let producer = cluster.kafka().producer().unwrap();
     // The first is sent before the client knows the topic, the second after.
     for _ in 0..2 {
         let wished = Outgoing { partition: Partition::IfExists(99), ..keyed("abc") };
-        assert_eq!(within(10, producer.enqueue(wished)).await.unwrap().partition, by_key);
+        assert_eq!(within(10, producer.receipt(&wished)).await.unwrap().partition, by_key);
         let exact = Outgoing { partition: Partition::Exactly(99), ..keyed("abc") };
         let error = refused(&producer, exact).await;
         assert_eq!(error.kind, PublishErrorKind::Permanent);
         assert!(error.to_string().starts_with("publishing to topic orders: UnknownPartition"), "{error}");
     }
     let there = Outgoing { partition: Partition::IfExists(3), ..keyed("abc") };
-    assert_eq!(within(10, producer.enqueue(there)).await.unwrap().partition, 3);
+    assert_eq!(within(10, producer.receipt(&there)).await.unwrap().partition, 3);
     let negative = Outgoing { partition: Partition::Exactly(-1), ..keyed("abc") };
     assert_eq!(refused(&producer, negative).await.kind, PublishErrorKind::Permanent);
 }
@@ -123,7 +123,7 @@ async fn what_lies_in_the_record_is_permanent_and_what_lies_in_the_cluster_is_de
         (RDKafkaRespErr::RD_KAFKA_RESP_ERR_POLICY_VIOLATION, denied),
         (RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, denied),
     ] {
-        within(10, producer.enqueue(record("x"))).await.expect("published before and after");
+        within(10, producer.receipt(&record("x"))).await.expect("published before and after");
         cluster.mock.request_errors(RDKafkaApiKey::Produce, &[error]);
         assert_eq!(refused(&producer, record("x")).await.kind, kind, "{error:?}");
     }
@@ -139,15 +139,15 @@ async fn what_heals_is_retried_below_and_never_seen() {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
     ];
     cluster.mock.request_errors(RDKafkaApiKey::Produce, &errors);
-    within(20, producer.enqueue(record("x"))).await.expect("published");
+    within(20, producer.receipt(&record("x"))).await.expect("published");
 }
 
 /// Ten records of one batch: what became of each, and what was written.
 async fn batch_of_ten(cluster: &Cluster, errors: &[RDKafkaRespErr]) -> Vec<Result<i64, PublishErrorKind>> {
     let producer = cluster.kafka().property("linger.ms", "200").producer().expect("a producer");
-    within(10, producer.enqueue(record("first"))).await.expect("connected");
+    within(10, producer.receipt(&record("first"))).await.expect("connected");
     cluster.mock.request_errors(RDKafkaApiKey::Produce, errors);
-    let receipts: Vec<_> = (0..10).map(|number| producer.enqueue(record(&number.to_string()))).collect();
+    let receipts: Vec<_> = (0..10).map(|number| producer.receipt(&record(&number.to_string()))).collect();
     // A flush waits for what is sent again, too.
     within(20, producer.flush()).await;
     let mut ends = Vec::new();
@@ -189,14 +189,14 @@ async fn a_batch_that_is_refused_is_sent_again_record_by_record_and_only_then_ju
 async fn new_records_line_up_behind_those_of_a_refused_batch() {
     let cluster = Cluster::with_topic(TOPIC, 1);
     let producer = cluster.kafka().property("linger.ms", "20").producer().unwrap();
-    within(10, producer.enqueue(record("first"))).await.expect("connected");
+    within(10, producer.receipt(&record("first"))).await.expect("connected");
     cluster
         .mock
         .request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 3]);
     // Many batches, while the first ones are refused.
     let mut receipts = Vec::new();
     for number in 0..400 {
-        receipts.push(producer.enqueue(record(&number.to_string())));
+        receipts.push(producer.receipt(&record(&number.to_string())));
         if number % 20 == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -240,9 +240,9 @@ async fn a_full_queue_and_a_silent_broker_may_be_tried_again() {
         .property("message.timeout.ms", "1500")
         .property("reconnect.backoff.max.ms", "100");
     let producer = kafka.producer().unwrap();
-    within(10, producer.enqueue(record("x"))).await.unwrap();
+    within(10, producer.receipt(&record("x"))).await.unwrap();
     cluster.mock.broker_down(1).unwrap();
-    let mut waiting: Vec<_> = (0..3).map(|_| producer.enqueue(record("x"))).collect();
+    let mut waiting: Vec<_> = (0..3).map(|_| producer.receipt(&record("x"))).collect();
     let start = Instant::now();
     let full = refused(&producer, record("x")).await;
     assert_eq!(full.kind, PublishErrorKind::QueueFull);
@@ -253,7 +253,7 @@ async fn a_full_queue_and_a_silent_broker_may_be_tried_again() {
     cluster.mock.broker_up(1).unwrap();
     // As often as it takes: until the client is connected again, records go on timing out.
     let again = async {
-        while let Err(error) = producer.enqueue(record("x")).await {
+        while let Err(error) = producer.receipt(&record("x")).await {
             assert_ne!(error.kind, PublishErrorKind::Permanent, "{error}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -270,7 +270,7 @@ async fn a_client_beyond_repair_is_replaced() {
     let mut refusals = 0;
     let published = within(20, async {
         loop {
-            match producer.enqueue(record("x")).await {
+            match producer.receipt(&record("x")).await {
                 Ok(published) => return published,
                 Err(_) => refusals += 1,
             }
@@ -286,7 +286,7 @@ async fn flush_resolves_when_all_that_was_queued_is_answered() {
     let cluster = Cluster::with_topic(TOPIC, 1);
     cluster.mock.broker_round_trip_time(1, Duration::from_millis(200)).unwrap();
     let producer = cluster.kafka().producer().unwrap();
-    let mut receipts: Vec<_> = (0..100).map(|_| producer.enqueue(record("x"))).collect();
+    let mut receipts: Vec<_> = (0..100).map(|_| producer.receipt(&record("x"))).collect();
     within(20, producer.flush()).await;
     for receipt in &mut receipts {
         // Not awaited for: ready now.
@@ -303,9 +303,9 @@ async fn dropping_blocks_nobody_and_answers_what_is_queued() {
     let cluster = Cluster::with_topic(TOPIC, 1);
     let kafka = cluster.kafka();
     let producer = kafka.producer().unwrap();
-    within(10, producer.enqueue(record("x"))).await.unwrap();
+    within(10, producer.receipt(&record("x"))).await.unwrap();
     cluster.mock.broker_down(1).unwrap();
-    let waiting = producer.enqueue(record("x"));
+    let waiting = producer.receipt(&record("x"));
     let start = Instant::now();
     drop((producer, kafka));
     assert!(start.elapsed() < Duration::from_millis(50), "{:?}", start.elapsed());

@@ -1,12 +1,23 @@
 //! How records are published.
 
-use super::{BoxFuture, Receipt};
+use std::sync::Arc;
+
+use super::{Answer, BoxFuture, Receipt};
 use crate::publish::Outgoing;
 
 /// Publishes records. Shared by all of the process.
 pub trait Producer: Send + Sync {
-    /// Queues a record. Never blocks; a full queue is told by the receipt, as [`PublishErrorKind::QueueFull`].
-    fn enqueue(&self, record: Outgoing) -> Receipt;
+    /// Queues a record, and answers it once the broker did. Never blocks.
+    ///
+    /// `Some` is a result that is known at once: `answer` was [spared](Answer::spare). So is always told that the client's
+    /// own queue is full ([`PublishErrorKind::QueueFull`]).
+    fn enqueue(&self, record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>>;
+
+    /// Queues a record: the receipt resolves with its answer.
+    fn receipt(&self, record: &Outgoing) -> Receipt {
+        let (answer, receipt) = Receipt::waiting(Arc::clone(&record.topic));
+        self.enqueue(record, answer).map_or(receipt, Receipt::known)
+    }
 
     /// Resolves when everything that was queued before is confirmed or refused.
     fn flush(&self) -> BoxFuture<'_, ()>;

@@ -1,13 +1,11 @@
-//! How the confirmation of a record is awaited.
+//! How the confirmation of a record is awaited: one by one, or many by one task.
 //!
-//! One allocation for both ends, and no channel of tokio's: those give way after 128 answers a turn, so that a task with
-//! thousands of receipts would look at all of them again and again.
+//! One allocation for both ends of a receipt, none for an answer that goes to a mailbox, and no channel of tokio's: those
+//! give way after 128 answers a turn, so that a task with thousands of receipts would look at all of them again and again.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::AtomicU8;
-use std::sync::atomic::Ordering::AcqRel;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use futures_util::task::AtomicWaker;
@@ -24,37 +22,40 @@ enum Inner {
     Waiting(Arc<Shared>),
 }
 
-/// The other end of a [`Receipt`]: what a producer answers it with. Dropped without an answer, the record counts as
-/// refused, and may be tried again.
+/// What a producer answers a record with. Dropped without an answer, the record counts as refused, and may be tried again.
 #[derive(Debug)]
-pub struct Answer(Arc<Shared>);
+pub struct Answer(Option<To>);
+
+/// Who waits for it.
+#[derive(Debug)]
+enum To {
+    Receipt(Arc<Shared>),
+    /// One of many, with its number.
+    Mailbox(Arc<Mailbox>, usize),
+}
 
 #[derive(Debug)]
 struct Shared {
     result: OnceLock<Result<Published, Box<PublishError>>>,
     waker: AtomicWaker,
-    /// Where the answer is noted, and under which number.
-    to: OnceLock<(Arc<Mailbox>, usize)>,
-    /// Which of the two is there: whoever comes second notes it.
-    both: AtomicU8,
     topic: Arc<str>,
 }
 
-const ANSWERED: u8 = 1;
-const ADDRESSED: u8 = 2;
-
-/// Notes which of many receipts were answered, for one task: it is woken, and looks at those alone.
+/// Takes the answers of many records for one task: it is woken, and looks at what was answered alone.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
-    numbers: Mutex<Vec<usize>>,
+    answers: Mutex<Vec<Numbered>>,
     waker: AtomicWaker,
 }
 
+/// The number of a record, and how it was answered.
+pub(crate) type Numbered = (usize, Result<Published, Box<PublishError>>);
+
 impl Mailbox {
-    /// Takes what was noted into `numbers`, which is empty, in the order of the answers; the task is woken for the next.
-    pub(crate) fn take(&self, numbers: &mut Vec<usize>, waker: &Waker) {
+    /// Takes what was answered into `answers`, which is empty, in that order; the task is woken for the next.
+    pub(crate) fn take(&self, answers: &mut Vec<Numbered>, waker: &Waker) {
         self.waker.register(waker);
-        std::mem::swap(numbers, &mut self.numbers());
+        std::mem::swap(answers, &mut self.answers());
     }
 
     /// The task is woken for the next answer.
@@ -62,18 +63,18 @@ impl Mailbox {
         self.waker.register(waker);
     }
 
-    fn note(&self, number: usize) {
-        let mut numbers = self.numbers();
-        let is_first = numbers.is_empty();
-        numbers.push(number);
-        drop(numbers);
+    fn put(&self, answer: Numbered) {
+        let mut answers = self.answers();
+        let is_first = answers.is_empty();
+        answers.push(answer);
+        drop(answers);
         if is_first {
             self.waker.wake();
         }
     }
 
-    fn numbers(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn answers(&self) -> MutexGuard<'_, Vec<Numbered>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,39 +88,8 @@ impl Receipt {
     /// The result comes later, for a record to this topic.
     #[must_use]
     pub fn waiting(topic: Arc<str>) -> (Answer, Self) {
-        let shared = Arc::new(Shared {
-            result: OnceLock::new(),
-            waker: AtomicWaker::new(),
-            to: OnceLock::new(),
-            both: AtomicU8::new(0),
-            topic,
-        });
-        (Answer(Arc::clone(&shared)), Self(Inner::Waiting(shared)))
-    }
-
-    /// The result, if it was known at once. No waker is registered.
-    pub(crate) fn take_known(&mut self) -> Option<Result<Published, PublishError>> {
-        match &mut self.0 {
-            Inner::Known(result) => result.take(),
-            Inner::Waiting { .. } => None,
-        }
-    }
-
-    /// Has its answer noted in a mailbox, once, with this number. Only for what is not known at once.
-    pub(crate) fn note_in(&self, mailbox: &Arc<Mailbox>, number: usize) {
-        let Inner::Waiting(shared) = &self.0 else { return };
-        let _ = shared.to.set((Arc::clone(mailbox), number));
-        if shared.both.fetch_or(ADDRESSED, AcqRel) & ANSWERED != 0 {
-            mailbox.note(number);
-        }
-    }
-
-    /// The answer, if it has come.
-    pub(crate) fn answer(&mut self) -> Option<Result<Published, PublishError>> {
-        match &mut self.0 {
-            Inner::Known(result) => result.take(),
-            Inner::Waiting(shared) => shared.answer(),
-        }
+        let shared = Arc::new(Shared { result: OnceLock::new(), waker: AtomicWaker::new(), topic });
+        (Answer(Some(To::Receipt(Arc::clone(&shared)))), Self(Inner::Waiting(shared)))
     }
 }
 
@@ -144,44 +114,54 @@ impl Future for Receipt {
 }
 
 impl Answer {
-    /// The topic of the record.
-    #[must_use]
-    pub fn topic(&self) -> &Arc<str> {
-        &self.0.topic
+    /// The answer of one of many records, to whoever reads the mailbox.
+    pub(crate) fn to(mailbox: &Arc<Mailbox>, number: usize) -> Self {
+        Self(Some(To::Mailbox(Arc::clone(mailbox), number)))
     }
 
     /// Answers, and wakes whoever waits.
-    pub fn give(self, result: Result<Published, PublishError>) {
-        self.0.give(result);
+    pub fn give(mut self, result: Result<Published, PublishError>) {
+        if let Some(to) = self.0.take() {
+            to.give(result.map_err(Box::new));
+        }
+    }
+
+    /// Not needed: whoever handed the record over learns the result from what [`Producer::enqueue`] returns.
+    ///
+    /// [`Producer::enqueue`]: super::Producer::enqueue
+    pub fn spare(mut self) {
+        self.0 = None;
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        if self.0.result.get().is_none() {
-            self.0.give(Err(PublishError {
-                kind: PublishErrorKind::Retriable,
-                topic: self.0.topic.to_string(),
-                message: "the producer ended before the broker answered".into(),
-            }));
+        if let Some(to) = self.0.take() {
+            let topic = match &to {
+                To::Receipt(shared) => shared.topic.to_string(),
+                // Whoever reads it knows what it was for.
+                To::Mailbox(..) => String::new(),
+            };
+            let message = "the producer ended before the broker answered".into();
+            to.give(Err(Box::new(PublishError { kind: PublishErrorKind::Retriable, topic, message })));
+        }
+    }
+}
+
+impl To {
+    fn give(self, result: Result<Published, Box<PublishError>>) {
+        match self {
+            Self::Receipt(shared) => {
+                // The first answer stands; there is but one.
+                let _ = shared.result.set(result);
+                shared.waker.wake();
+            }
+            Self::Mailbox(mailbox, number) => mailbox.put((number, result)),
         }
     }
 }
 
 impl Shared {
-    fn give(&self, result: Result<Published, PublishError>) {
-        if self.result.set(result.map_err(Box::new)).is_err() {
-            // The first answer stands.
-            return;
-        }
-        if self.both.fetch_or(ANSWERED, AcqRel) & ADDRESSED != 0
-            && let Some((mailbox, number)) = self.to.get()
-        {
-            mailbox.note(*number);
-        }
-        self.waker.wake();
-    }
-
     fn answer(&self) -> Option<Result<Published, PublishError>> {
         match self.result.get()? {
             Ok(published) => Some(Ok(*published)),
@@ -230,19 +210,19 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_notes_each_answer_once_whenever_it_came() {
+    fn a_mailbox_takes_each_answer_once_and_a_spared_one_not() {
         let mailbox = Arc::new(Mailbox::default());
-        let (early, before) = Receipt::waiting("orders".into());
-        early.give(Ok(Published { partition: 0, offset: 0 }));
-        before.note_in(&mailbox, 7);
-        let (late, after) = Receipt::waiting("orders".into());
-        after.note_in(&mailbox, 8);
-        drop(late);
-        let mut numbers = Vec::new();
-        mailbox.take(&mut numbers, Waker::noop());
-        assert_eq!(numbers, [7, 8]);
-        numbers.clear();
-        mailbox.take(&mut numbers, Waker::noop());
-        assert!(numbers.is_empty());
+        let published = Published { partition: 0, offset: 3 };
+        Answer::to(&mailbox, 7).give(Ok(published));
+        drop(Answer::to(&mailbox, 8));
+        Answer::to(&mailbox, 9).spare();
+        let mut answers = Vec::new();
+        mailbox.take(&mut answers, Waker::noop());
+        assert_eq!(answers.len(), 2);
+        assert_eq!(answers[0], (7, Ok(published)));
+        assert!(matches!(&answers[1], (8, Err(error)) if error.kind == PublishErrorKind::Retriable));
+        answers.clear();
+        mailbox.take(&mut answers, Waker::noop());
+        assert!(answers.is_empty());
     }
 }

@@ -32,7 +32,7 @@ pub use watch::{Happening, Watch};
 
 use self::state::State;
 use crate::broker::{
-    BoxFuture, Broker, BrokerError, GroupRequest, Producer, PublishError, Published, Receipt, TopicFault,
+    Answer, BoxFuture, Broker, BrokerError, GroupRequest, Producer, PublishError, Published, TopicFault,
     TopicRequest,
 };
 use crate::delivery::OwnedRecord;
@@ -396,17 +396,17 @@ impl Broker for MemoryBroker {
 }
 
 impl Producer for MemoryBroker {
-    fn enqueue(&self, record: Outgoing) -> Receipt {
+    fn enqueue(&self, record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>> {
         // Not `change`: no publish wakes the agenda.
         self.shared().change_by_clock(|state, shared| {
             state.ensure_topic(shared, &record.topic);
             // None overtakes those that are late.
             if !state.are_publishes_delayed() && state.delayed.is_empty() {
-                return Receipt::known(shared.append_to(state, record));
+                answer.spare();
+                return Some(shared.append_to(state, record.clone()));
             }
-            let (answer, receipt) = Receipt::waiting(Arc::clone(&record.topic));
-            state.delayed.push((record, answer));
-            receipt
+            state.delayed.push((record.clone(), answer));
+            None
         })
     }
 

@@ -4,6 +4,7 @@ mod finite;
 mod into_bytes;
 mod into_outgoing;
 mod into_payload;
+mod many;
 mod outgoing;
 mod publisher;
 mod record;

@@ -2,14 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::broker::{Producer, PublishError, PublishErrorKind, Published, Receipt};
 use crate::delivery::{Delivery, FromDelivery, Rejection};
+use crate::publish::many::{Many, QUEUE_FULL};
 use crate::publish::{IntoBytes, IntoOutgoing, Outgoing, Publish};
-
-/// While the client's queue is full, it is tried again after this.
-const QUEUE_FULL: Duration = Duration::from_millis(5);
 
 /// Publishes by hand: an argument of handlers, and what hooks publish with. Cloning it is cheap.
 ///
@@ -31,7 +28,7 @@ impl Publisher {
     /// # Errors
     /// If it cannot be encoded, or the broker refused it.
     pub async fn send(&self, topic: &str, value: impl IntoOutgoing) -> Result<Published, PublishError> {
-        self.send_record(encode(topic, value)?).await
+        self.send_record(encode(&topic.into(), value)?).await
     }
 
     /// Publishes a value without waiting: the receipt resolves once the broker has confirmed it. A full queue of the
@@ -40,34 +37,32 @@ impl Publisher {
     /// # Errors
     /// If it cannot be encoded.
     pub fn enqueue(&self, topic: &str, value: impl IntoOutgoing) -> Result<Receipt, PublishError> {
-        Ok(self.producer.enqueue(encode(topic, value)?))
+        Ok(self.producer.receipt(&encode(&topic.into(), value)?))
     }
 
-    /// Publishes many values, and waits for all of them: the results are in their order, each error names its own.
+    /// Publishes many values, and waits for all of them: the results are in their order, each error names its own. They are
+    /// encoded one by one, as fast as the client takes them: while its queue is full, they wait.
     pub async fn send_all<V: IntoOutgoing>(
         &self,
         topic: &str,
         values: impl IntoIterator<Item = V>,
     ) -> Vec<Result<Published, PublishError>> {
-        let mut receipts = Vec::new();
+        let topic: Arc<str> = topic.into();
+        let mut many = Many::default();
         for value in values {
-            receipts.push(match encode(topic, value) {
-                Ok(record) => Ok((self.enqueue_record(&record).await, record)),
-                Err(error) => Err(error),
-            });
+            match encode(&topic, value) {
+                Ok(record) => many.send(&*self.producer, &record).await,
+                Err(error) => many.refuse(error),
+            }
         }
-        let mut results = Vec::with_capacity(receipts.len());
-        for (index, receipt) in receipts.into_iter().enumerate() {
-            let result = match receipt {
-                Ok((receipt, _)) => receipt.await,
-                Err(error) => Err(error),
-            };
-            results.push(result.map_err(|error| PublishError {
+        let name = |(index, result): (usize, Result<Published, PublishError>)| {
+            result.map_err(|error| PublishError {
                 message: format!("record {index} of this batch: {}", error.message),
+                topic: topic.to_string(),
                 ..error
-            }));
-        }
-        results
+            })
+        };
+        many.results().await.into_iter().enumerate().map(name).collect()
     }
 
     /// Publishes a tombstone for a key, and waits until the broker has confirmed it.
@@ -84,31 +79,21 @@ impl Publisher {
     }
 
     async fn send_record(&self, record: Outgoing) -> Result<Published, PublishError> {
-        self.enqueue_record(&record).await.await
-    }
-
-    /// Waits only for room in the client's queue.
-    async fn enqueue_record(&self, record: &Outgoing) -> Receipt {
         loop {
-            let mut receipt = self.producer.enqueue(record.clone());
-            let full =
-                std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut receipt).poll(cx)))
-                    .await;
-            match full {
-                std::task::Poll::Ready(Err(error)) if error.kind == PublishErrorKind::QueueFull => {
+            match self.producer.receipt(&record).await {
+                Err(error) if error.kind == PublishErrorKind::QueueFull => {
                     tokio::time::sleep(QUEUE_FULL).await;
                 }
-                std::task::Poll::Ready(known) => return Receipt::known(known),
-                std::task::Poll::Pending => return receipt,
+                result => return result,
             }
         }
     }
 }
 
-fn encode(topic: &str, value: impl IntoOutgoing) -> Result<Outgoing, PublishError> {
-    value.into_outgoing(topic.into()).map_err(|error| PublishError {
+fn encode(topic: &Arc<str>, value: impl IntoOutgoing) -> Result<Outgoing, PublishError> {
+    value.into_outgoing(Arc::clone(topic)).map_err(|error| PublishError {
         kind: PublishErrorKind::Permanent,
-        topic: topic.to_owned(),
+        topic: topic.to_string(),
         message: error.to_string(),
     })
 }

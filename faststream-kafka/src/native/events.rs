@@ -3,6 +3,7 @@
 //! The safe interface spins through the last part of a millisecond of each wait, tells nothing of batches, and allocates
 //! for each record. Here a wait sleeps until something comes, and one event is what the broker said of one batch.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -16,7 +17,7 @@ use rdkafka::bindings::{
     rd_kafka_event_message_next, rd_kafka_event_t, rd_kafka_event_type, rd_kafka_header_get_all,
     rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_message_produce_errstr, rd_kafka_message_t,
     rd_kafka_message_timestamp, rd_kafka_queue_destroy, rd_kafka_queue_get_main, rd_kafka_queue_poll,
-    rd_kafka_queue_t, rd_kafka_queue_yield, rd_kafka_timestamp_type_t,
+    rd_kafka_queue_t, rd_kafka_queue_yield, rd_kafka_timestamp_type_t, rd_kafka_topic_name,
 };
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::RDKafkaErrorCode;
@@ -182,6 +183,11 @@ impl Sent<'_> {
     pub(crate) fn reason(&self) -> String {
         // SAFETY: the message is valid, and its text lives as long.
         unsafe { text(rd_kafka_message_produce_errstr(self.0)) }
+    }
+
+    pub(crate) fn topic(&self) -> Cow<'_, str> {
+        // SAFETY: a message that was sent has a topic, whose name ends with a null byte and lives as long as the message.
+        unsafe { CStr::from_ptr(rd_kafka_topic_name(self.0.rkt)) }.to_string_lossy()
     }
 
     pub(crate) fn partition(&self) -> i32 {

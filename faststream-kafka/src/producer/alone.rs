@@ -109,24 +109,27 @@ impl Alone {
         }
     }
 
-    /// Lines a new record up behind those of its topic, if there are any here; gives it back otherwise.
-    pub(super) fn line_up(self: &Arc<Self>, record: &Outgoing, ticket: Box<Ticket>) -> Option<Box<Ticket>> {
+    /// Lines a new record up behind those of its topic, if there are any here; gives it back otherwise. The queue may be
+    /// full.
+    pub(super) fn line_up(
+        self: &Arc<Self>,
+        record: &Outgoing,
+        ticket: Box<Ticket>,
+    ) -> Result<Option<Box<Ticket>>, (Code, Box<Ticket>)> {
         if !self.is_busy.load(SeqCst) {
-            return Some(ticket);
+            return Ok(Some(ticket));
         }
         let mut line = self.line();
         if !line.open.contains_key(&record.topic) {
-            return Some(ticket);
+            return Ok(Some(ticket));
         }
         if line.newer.len() >= MOST {
-            drop(line);
-            ticket.refuse(&Refused { code: Code::QueueFull, size: size(record), reason: "" });
-            return None;
+            return Err((Code::QueueFull, ticket));
         }
         let mut ticket = ticket;
         self.admit(&mut line, record, &mut ticket);
         line.newer.push_back((record.clone(), ticket));
-        None
+        Ok(None)
     }
 
     fn admit(self: &Arc<Self>, line: &mut Line, record: &Outgoing, ticket: &mut Ticket) {
@@ -193,7 +196,7 @@ impl Alone {
                         break;
                     }
                     Err((code, ticket)) => {
-                        ticket.refuse(&Refused { code, size: size(&record), reason: "" });
+                        ticket.refuse(&record.topic, &Refused { code, size: size(&record), reason: "" });
                     }
                 }
             }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use faststream_core::broker::{Answer, Published};
+use faststream_core::broker::{Answer, PublishError, Published};
 use faststream_core::publish::{Outgoing, Partition};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -45,9 +45,18 @@ impl Ticket {
         std::mem::take(&mut self.may_go_by_key)
     }
 
-    pub(super) fn refuse(self, refused: &Refused<'_>) {
-        let error = refused.error(self.answer.topic());
-        self.answer.give(Err(error));
+    /// Its record, for this topic, was refused.
+    pub(super) fn refuse(self, topic: &str, refused: &Refused<'_>) {
+        self.give(Err(refused.error(topic)));
+    }
+
+    pub(super) fn give(self, result: Result<Published, PublishError>) {
+        self.answer.give(result);
+    }
+
+    /// Whoever sent the record knows its result.
+    pub(super) fn spare(self) {
+        self.answer.spare();
     }
 }
 
@@ -86,11 +95,11 @@ impl ProducerContext for Deliveries {
         contained::panics(|| match result {
             Ok(message) => {
                 let published = Published { partition: message.partition(), offset: message.offset() };
-                ticket.answer.give(Ok(published));
+                ticket.give(Ok(published));
             }
             Err((error, message)) => {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                ticket.refuse(&Refused { code, size: message.payload_len(), reason: "" });
+                ticket.refuse(message.topic(), &Refused { code, size: message.payload_len(), reason: "" });
             }
         });
     }
@@ -124,10 +133,10 @@ impl State {
                 match sent.error() {
                     None => {
                         let published = Published { partition: sent.partition(), offset: sent.offset() };
-                        ticket.answer.give(Ok(published));
+                        ticket.give(Ok(published));
                     }
                     Some(code) if is_a_batch && is_of_a_batch(code) => {
-                        batch.push((code, sent.reason(), sent.record(&ticket), ticket));
+                        batch.push((code, sent.reason(), sent.record(), ticket));
                     }
                     Some(code) => self.refused(code, &sent, ticket),
                 }
@@ -137,11 +146,11 @@ impl State {
     }
 
     fn refused(&self, code: RDKafkaErrorCode, sent: &Sent<'_>, mut ticket: Box<Ticket>) {
-        let record = sent.record(&ticket);
+        let record = sent.record();
         if code == RDKafkaErrorCode::UnknownPartition && ticket.goes_by_key() {
             return self.send_again(Outgoing { partition: Partition::ByKey, ..record }, ticket);
         }
-        ticket.refuse(&Refused { code, size: size(&record), reason: &sent.reason() });
+        ticket.refuse(&record.topic, &Refused { code, size: size(&record), reason: &sent.reason() });
     }
 
     /// Of a batch that was refused: a broker that names the records at fault has judged them, and them alone.
@@ -171,7 +180,7 @@ impl State {
         let mut apart = Vec::with_capacity(batch.len());
         for (code, reason, record, ticket) in batch {
             if are_named && code != another {
-                ticket.refuse(&Refused { code, size: size(&record), reason: &reason });
+                ticket.refuse(&record.topic, &Refused { code, size: size(&record), reason: &reason });
             } else {
                 apart.push((record, ticket));
             }
@@ -182,9 +191,9 @@ impl State {
 
 impl Sent<'_> {
     /// The record as it was sent, to the partition that it was sent to.
-    fn record(&self, ticket: &Ticket) -> Outgoing {
+    fn record(&self) -> Outgoing {
         Outgoing {
-            topic: Arc::clone(ticket.answer.topic()),
+            topic: self.topic().into(),
             partition: Partition::Exactly(self.partition()),
             key: self.key(),
             payload: self.payload(),

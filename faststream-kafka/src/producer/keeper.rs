@@ -66,7 +66,9 @@ impl Keeper {
         for (record, ticket) in self.shared.state.take_again() {
             #[cfg(test)]
             self.shared.state.bugs.strike(super::bugs::Place::Again);
-            self.shared.send(&record, ticket);
+            if let Err((error, ticket)) = self.shared.send(&record, ticket) {
+                ticket.give(Err(error));
+            }
         }
         if self.born.elapsed() >= self.pause
             && let Some((code, reason)) = self.live.client.client().fatal_error()

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use faststream_core::broker::{BoxFuture, BrokerError, Producer, Receipt};
+use faststream_core::broker::{Answer, BoxFuture, BrokerError, Producer, PublishError, Published};
 use faststream_core::publish::{Outgoing, Partition};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -123,14 +123,15 @@ impl KafkaProducer {
 }
 
 impl Producer for KafkaProducer {
-    fn enqueue(&self, record: Outgoing) -> Receipt {
+    fn enqueue(&self, record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>> {
         if let Err(error) = record.check() {
-            return Receipt::known(Err(error));
+            answer.spare();
+            return Some(Err(error));
         }
-        let (answer, receipt) = Receipt::waiting(Arc::clone(&record.topic));
         let ticket = Ticket::new(answer, record.partition, self.shared.queued.pass());
-        self.shared.send(&record, Box::new(ticket));
-        receipt
+        let (refused, ticket) = self.shared.send(record, Box::new(ticket)).err()?;
+        ticket.spare();
+        Some(Err(refused))
     }
 
     fn flush(&self) -> BoxFuture<'_, ()> {
@@ -155,13 +156,13 @@ impl Shared {
         live.as_ref().map(|live| Arc::clone(&live.client))
     }
 
-    /// Hands a record to the client, or answers the ticket with the reason why not.
-    fn send(&self, record: &Outgoing, ticket: Box<Ticket>) {
-        let Some(ticket) = self.alone.line_up(record, ticket) else { return };
+    /// Hands a record to the client, or says why not.
+    fn send(&self, record: &Outgoing, ticket: Box<Ticket>) -> Result<(), (PublishError, Box<Ticket>)> {
+        let refused =
+            |(code, ticket)| (Refused { code, size: size(record), reason: "" }.error(&record.topic), ticket);
+        let Some(ticket) = self.alone.line_up(record, ticket).map_err(refused)? else { return Ok(()) };
         let live = self.client.read().unwrap_or_else(PoisonError::into_inner);
-        if let Err((code, ticket)) = hand_over(live.as_ref().map(|live| &*live.client), record, ticket) {
-            ticket.refuse(&Refused { code, size: size(record), reason: "" });
-        }
+        hand_over(live.as_ref().map(|live| &*live.client), record, ticket).map_err(refused)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Why a record was not published: whether it may pass later, and what to do.
 
-use std::sync::Arc;
-
 use faststream_core::broker::{PublishError, PublishErrorKind};
 use rdkafka::error::RDKafkaErrorCode as Code;
 
@@ -17,7 +15,7 @@ pub(super) struct Refused<'a> {
 
 impl Refused<'_> {
     /// The error that its receipt resolves with.
-    pub(super) fn error(&self, topic: &Arc<str>) -> PublishError {
+    pub(super) fn error(&self, topic: &str) -> PublishError {
         let mut message = self.code.to_string();
         if !self.reason.is_empty() {
             message = format!("{message}: {}", self.reason.trim_end_matches('.'));
@@ -240,9 +238,9 @@ mod tests {
 
     #[test]
     fn every_code_of_a_delivery_says_who_can_mend_it_and_how() {
-        let topic = Arc::from("orders");
+        let topic = "orders";
         for (code, kind, of_a_batch, says) in TABLE {
-            let error = Refused { code: *code, size: 7, reason: "" }.error(&topic);
+            let error = Refused { code: *code, size: 7, reason: "" }.error(topic);
             assert_eq!((error.kind, is_of_a_batch(*code)), (*kind, *of_a_batch), "{code:?}");
             let says = if *says == "lets" { "does not let this client in" } else { says };
             assert!(error.message.contains(says), "{code:?}: {error}");
@@ -258,7 +256,7 @@ mod tests {
     fn what_the_broker_says_of_a_record_is_passed_on() {
         let refused =
             Refused { code: Code::InvalidTimestamp, size: 1, reason: "Timestamp 5 is out of range." };
-        let error = refused.error(&"orders".into());
+        let error = refused.error("orders");
         assert!(error.message.contains(": Timestamp 5 is out of range; its timestamp is further"), "{error}");
     }
 }

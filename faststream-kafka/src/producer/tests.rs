@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use faststream_core::broker::{PublishError, PublishErrorKind, Published};
+use faststream_core::broker::{PublishErrorKind, Receipt};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use tokio::time::timeout;
@@ -28,7 +28,7 @@ async fn a_record_that_is_not_delivered_is_told_whatever_its_headers_are_called(
     for name in [&b"\xff\xfe"[..], b"", b"plain"] {
         let mut record = Outgoing::new("anything", "x");
         record.headers.push((Bytes::copy_from_slice(name), None));
-        let error = answer(producer.enqueue(record)).await.expect_err("nobody was there");
+        let error = answer(producer.receipt(&record)).await.expect_err("nobody was there");
         assert_eq!(error.kind, PublishErrorKind::Retriable, "{error}");
     }
 }
@@ -45,7 +45,7 @@ async fn a_panic_on_the_producers_thread_costs_no_more_than_the_record_it_came_a
         let receipts: Vec<_> = (0..10)
             .map(|number| {
                 let wished = if number == 3 { Partition::IfExists(7) } else { Partition::ByKey };
-                producer.enqueue(Outgoing { partition: wished, ..Outgoing::new("orders", "x") })
+                producer.receipt(&Outgoing { partition: wished, ..Outgoing::new("orders", "x") })
             })
             .collect();
         let mut ends = BTreeMap::<_, usize>::new();
@@ -62,7 +62,7 @@ async fn a_panic_on_the_producers_thread_costs_no_more_than_the_record_it_came_a
             }
         };
         timeout(DEADLINE, over).await.expect("it panicked");
-        answer(producer.enqueue(Outgoing::new("orders", "later"))).await.expect("the thread lives");
+        answer(producer.receipt(&Outgoing::new("orders", "later"))).await.expect("the thread lives");
         timeout(DEADLINE, producer.flush()).await.expect("nothing is on its way");
     }
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::task::Context as TaskContext;
 use std::time::Duration;
 
+use slab::Slab;
 use tokio::time::Instant;
 
 use super::LaneTask;
@@ -22,7 +23,7 @@ use super::report::Fate;
 use super::slots::{Failure, Slot, State};
 use super::timers::Kind;
 use super::turns::Line;
-use crate::broker::{Mailbox, PublishError, PublishErrorKind, Published, Receipt};
+use crate::broker::{Answer, Mailbox, Numbered, PublishError, PublishErrorKind, Published};
 use crate::policy::{AckPolicy, Retry};
 use crate::publish::Outgoing;
 #[cfg(feature = "planted-bugs")]
@@ -34,20 +35,16 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// What somebody has to mend in the cluster is soon seen to be mended.
 const DENIED: Duration = Duration::from_secs(3);
 
-type Answer = Result<Published, PublishError>;
-
 /// The copies of a lane that are on their way.
 #[derive(Default)]
 pub(super) struct Output {
     mailbox: Arc<Mailbox>,
-    /// By the number under which their answer is noted.
-    waiting: Vec<Option<Waiting>>,
-    /// Numbers that are not in use.
-    free: Vec<usize>,
+    /// By the number under which they are answered.
+    waiting: Slab<Waiting>,
     /// How many were handed over so far: which came first is known by it.
     sends: u64,
-    /// Numbers, then answers that came, until they are looked at; kept to be used again.
-    numbers: Vec<usize>,
+    /// Answers that came, until they are looked at; both are kept to be used again.
+    numbered: Vec<Numbered>,
     answers: Vec<Answered>,
 }
 
@@ -57,50 +54,39 @@ struct Waiting {
     /// Which of the record's copies.
     index: usize,
     line: Line,
-    receipt: Receipt,
 }
 
 struct Answered {
-    offset: i64,
-    index: usize,
-    line: Line,
-    answer: Answer,
+    copy: Waiting,
+    result: Result<Published, Box<PublishError>>,
 }
 
 impl Output {
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.len() == self.free.len()
+        self.waiting.is_empty()
     }
 
-    fn push(&mut self, waiting: Waiting, cx: &mut TaskContext<'_>) {
+    /// The number of a copy that is to be handed over, and how it is answered.
+    fn expect(&mut self, copy: Waiting, cx: &mut TaskContext<'_>) -> (usize, Answer) {
         if self.is_empty() {
             self.mailbox.register(cx.waker());
         }
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.waiting.push(None);
-            self.waiting.len() - 1
-        });
-        waiting.receipt.note_in(&self.mailbox, number);
-        self.waiting[number] = Some(waiting);
+        self.sends += 1;
+        let number = self.waiting.insert(copy);
+        (number, Answer::to(&self.mailbox, number))
     }
 
     /// Whatever was answered since the last look.
     fn look(&mut self, cx: &mut TaskContext<'_>) {
-        self.mailbox.take(&mut self.numbers, cx.waker());
-        for number in self.numbers.drain(..) {
-            let Some(mut waiting) = self.waiting[number].take() else { continue };
-            let Some(answer) = waiting.receipt.answer() else {
-                debug_assert!(false, "only what was answered is noted");
-                self.waiting[number] = Some(waiting);
-                continue;
-            };
-            self.free.push(number);
-            let Waiting { offset, index, line, .. } = waiting;
-            self.answers.push(Answered { offset, index, line, answer });
+        self.mailbox.take(&mut self.numbered, cx.waker());
+        for (number, result) in self.numbered.drain(..) {
+            if let Some(copy) = self.waiting.try_remove(number) {
+                self.answers.push(Answered { copy, result });
+            }
         }
         // A refusal stops what is behind it before that is looked at.
-        if self.answers.iter().any(|answered| answered.answer.is_err()) {
-            self.answers.sort_by_key(|answered| (answered.offset, answered.index));
+        if self.answers.iter().any(|answered| answered.result.is_err()) {
+            self.answers.sort_by_key(|answered| (answered.copy.offset, answered.copy.index));
         }
     }
 }
@@ -182,20 +168,25 @@ impl Copies {
         self.open > 0
     }
 
-    /// The next one to hand over; none once one was refused.
-    fn next(&mut self) -> Option<(usize, Outgoing)> {
-        if !self.refused.is_empty() {
-            return None;
-        }
-        let copy = self.left.get(self.sent)?.clone();
-        self.sent += 1;
-        self.open += 1;
-        Some((self.sent - 1, copy))
+    /// Whether another one is to be handed over; none once one was refused.
+    fn has_next(&self) -> bool {
+        self.refused.is_empty() && self.sent < self.left.len()
     }
 
-    fn answered(&mut self, index: usize, answer: Answer) {
+    /// Takes note of the next one, as the `sends`th of its lane.
+    fn next(&mut self, sends: u64) -> &Outgoing {
+        self.sent += 1;
+        self.open += 1;
+        self.times.0 = sends;
+        &self.left[self.sent - 1]
+    }
+
+    fn answered(&mut self, index: usize, result: Result<Published, Box<PublishError>>) {
         self.open -= 1;
-        let Err(error) = answer else { return };
+        let Err(mut error) = result else { return };
+        if error.topic.is_empty() {
+            error.topic = self.left[index].topic.to_string();
+        }
         let rank = |kind| match kind {
             PublishErrorKind::QueueFull => 0,
             PublishErrorKind::Retriable => 1,
@@ -205,7 +196,7 @@ impl Copies {
         let is_first = self.refused.is_empty();
         self.refused.push(index);
         if is_first || self.error.as_ref().is_none_or(|worst| rank(worst.kind) <= rank(error.kind)) {
-            self.error = Some(Box::new(error));
+            self.error = Some(error);
         }
     }
 
@@ -273,15 +264,18 @@ impl LaneTask {
             let Some(copies) = self.slots.get_mut(offset).and_then(|slot| slot.copies.as_mut()) else {
                 return;
             };
-            let Some((index, copy)) = copies.next() else { break };
-            self.output.sends += 1;
-            copies.times.0 = self.output.sends;
-            let mut receipt = self.context.producer.enqueue(copy);
-            if let Some(answer) = receipt.take_known() {
-                copies.answered(index, answer);
-            } else {
-                self.slots.sent(line);
-                self.output.push(Waiting { offset, index, line, receipt }, cx);
+            if !copies.has_next() {
+                break;
+            }
+            let copy = Waiting { offset, index: copies.sent, line };
+            let (number, answer) = self.output.expect(copy, cx);
+            let record = copies.next(self.output.sends);
+            match self.context.producer.enqueue(record, answer) {
+                None => self.slots.sent(line),
+                Some(result) => {
+                    let Waiting { index, .. } = self.output.waiting.remove(number);
+                    copies.answered(index, result.map_err(Box::new));
+                }
             }
         }
         let Some(copies) = self.slots.get(offset).and_then(|slot| slot.copies.as_ref()) else { return };
@@ -307,12 +301,12 @@ impl LaneTask {
         self.output.look(cx);
         let mut answers = std::mem::take(&mut self.output.answers);
         let any = !answers.is_empty();
-        for Answered { offset, index, line, answer } in answers.drain(..) {
+        for Answered { copy: Waiting { offset, index, line }, result } in answers.drain(..) {
             self.slots.answered(line, self.settings.max_unconfirmed);
             // Gone: it was settled by hand meanwhile.
             let Some(slot) = self.slots.get_mut(offset) else { continue };
             let Some(copies) = &mut slot.copies else { continue };
-            copies.answered(index, answer);
+            copies.answered(index, result);
             let is_alone = slot.state() == State::Republishing;
             let Some(copies) = &slot.copies else { continue };
             if copies.is_answered() {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::app::{Context, States, StopRequest};
 use crate::broker::{
-    Answer, BoxFuture, Epoch, Lane, Producer, PublishError, PublishErrorKind, Published, Receipt, Stale,
+    Answer, BoxFuture, Epoch, Lane, Producer, PublishError, PublishErrorKind, Published, Stale,
 };
 use crate::delivery::{Call, Delivery, FromDelivery, HandlerError, Outcome, OwnedRecord, Record, Rejection};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
@@ -405,21 +405,21 @@ impl Lane for ScriptedLane {
 struct ScriptedProducer(Script);
 
 impl Producer for ScriptedProducer {
-    fn enqueue(&self, record: Outgoing) -> Receipt {
+    fn enqueue(&self, record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>> {
         let mut stage = self.0.stage();
         if let Some(kind) = stage.refusals.pop_front() {
             let error =
                 PublishError { kind, topic: record.topic.to_string(), message: "refused by script".into() };
-            return Receipt::known(Err(error));
+            answer.spare();
+            return Some(Err(error));
         }
-        let topic = Arc::clone(&record.topic);
-        stage.published.push(record);
+        stage.published.push(record.clone());
         if let Some(answers) = &mut stage.by_hand {
-            let (answer, receipt) = Receipt::waiting(topic);
             answers.push_back(answer);
-            return receipt;
+            return None;
         }
-        Receipt::known(Ok(Published { partition: 0, offset: 0 }))
+        answer.spare();
+        Some(Ok(Published { partition: 0, offset: 0 }))
     }
 
     fn flush(&self) -> BoxFuture<'_, ()> {
