@@ -3,7 +3,7 @@
 //! Records carry a pass of their round. A flush begins a new round and waits until all passes of the earlier ones are
 //! gone, so records that are queued later do not keep it waiting.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
@@ -16,7 +16,7 @@ pub(super) struct Pass {
 
 /// The rounds that are not over.
 #[derive(Debug)]
-pub(super) struct Queued(Mutex<Rounds>);
+pub(super) struct Queued(RwLock<Rounds>);
 
 #[derive(Debug)]
 struct Rounds {
@@ -28,14 +28,14 @@ struct Rounds {
 impl Default for Queued {
     fn default() -> Self {
         let (open, end) = watch::channel(());
-        Self(Mutex::new(Rounds { current: Arc::new(Pass { _open: open }), open: vec![end] }))
+        Self(RwLock::new(Rounds { current: Arc::new(Pass { _open: open }), open: vec![end] }))
     }
 }
 
 impl Queued {
     /// A pass of the current round.
     pub(super) fn pass(&self) -> Arc<Pass> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).current)
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).current)
     }
 
     /// Resolves when all passes that were given out before this call are gone.
@@ -52,7 +52,7 @@ impl Queued {
     /// The rounds that were begun before this call; each is closed with its last pass.
     pub(super) fn earlier(&self) -> Vec<watch::Receiver<()>> {
         let (open, end) = watch::channel(());
-        let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rounds = self.0.write().unwrap_or_else(PoisonError::into_inner);
         rounds.current = Arc::new(Pass { _open: open });
         rounds.open.retain(|end| end.has_changed().is_ok());
         let before = rounds.open.clone();

@@ -199,7 +199,7 @@ impl LaneTask {
             if let Some(slot) = self.slots.get_mut(offset)
                 && let Source::Batch(index) = slot.source
             {
-                slot.source = Source::Copy(Box::new(self.lane.record(index).to_owned_record()));
+                slot.source = Source::Copy(self.lane.record(index).to_owned_record());
             }
         }
     }
@@ -261,7 +261,7 @@ impl LaneTask {
             }
             let Some(slot) = self.slots.get_mut(offset) else { continue };
             let attempt = slot.attempt;
-            (slot.since, slot.is_slow) = (Instant::now(), false);
+            (slot.since, slot.is_slow) = (Some(Instant::now()), false);
             slot.by_hand = None;
             if self.subscriber.ack == AckPolicy::AckFirst
                 && self.offsets.finish(offset)
@@ -316,7 +316,11 @@ impl LaneTask {
     fn suspend(&mut self, offset: i64, call: Call, began: Option<Instant>) {
         let timeout = self.subscriber.timeout.zip(began);
         let timeout = timeout.and_then(|(timeout, began)| Timeout::of(&call, began, timeout));
-        self.timers.watch(Instant::now(), self.look_after());
+        let now = Instant::now();
+        if let Some(slot) = self.slots.get_mut(offset) {
+            slot.since = slot.since.or(Some(now));
+        }
+        self.timers.watch(now, self.look_after());
         self.running.push(Step { offset, call, timeout });
     }
 

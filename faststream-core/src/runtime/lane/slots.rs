@@ -1,5 +1,6 @@
 //! The records of a lane that did not finish at once, and how many of them are in which state.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
 use slab::Slab;
@@ -25,8 +26,8 @@ pub(super) struct Slot {
     /// 1 for the first attempt, those before counted.
     pub(super) attempt: u32,
     state: State,
-    /// When its current call began; for the warning about slow calls.
-    pub(super) since: Instant,
+    /// When its current call began, if it did not end at once; for the warning about slow calls.
+    pub(super) since: Option<Instant>,
     /// It was said that its call takes long.
     pub(super) is_slow: bool,
     /// What it waits for by the clock.
@@ -57,7 +58,7 @@ pub(super) enum Source {
     /// In the lane's current batch.
     Batch(usize),
     /// Copied out of it.
-    Copy(Box<OwnedRecord>),
+    Copy(OwnedRecord),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +100,8 @@ pub(super) struct Slots {
     /// Where the record of an offset is.
     kept: BTreeMap<i64, usize>,
     memory: Slab<Slot>,
+    /// The one that was looked for last, which most often is looked for again.
+    last: Cell<Option<(i64, usize)>>,
     turns: Turns,
     /// Records whose turn came, of which some had nothing to wait for.
     woken: VecDeque<i64>,
@@ -116,7 +119,7 @@ impl Slot {
             before,
             attempt: before + 1,
             state,
-            since: Instant::now(),
+            since: None,
             is_slow: false,
             due: None,
             by_hand: None,
@@ -156,6 +159,7 @@ impl Slots {
         let (line, state) = (slot.line, slot.state);
         self.count(state, 1);
         let number = self.memory.insert(slot);
+        self.last.set(Some((offset, number)));
         if let Some(before) = self.kept.insert(offset, number) {
             self.memory.remove(before);
         }
@@ -168,6 +172,7 @@ impl Slots {
     }
 
     pub(super) fn remove(&mut self, offset: i64) -> Option<Slot> {
+        self.last.set(None);
         let slot = self.memory.remove(self.kept.remove(&offset)?);
         if self.kept.is_empty() && self.memory.capacity() > SPARE {
             self.memory = Slab::new();
@@ -312,11 +317,22 @@ impl Slots {
     }
 
     pub(super) fn get(&self, offset: i64) -> Option<&Slot> {
-        self.memory.get(*self.kept.get(&offset)?)
+        self.memory.get(self.number(offset)?)
     }
 
     pub(super) fn get_mut(&mut self, offset: i64) -> Option<&mut Slot> {
-        self.memory.get_mut(*self.kept.get(&offset)?)
+        self.memory.get_mut(self.number(offset)?)
+    }
+
+    fn number(&self, offset: i64) -> Option<usize> {
+        if let Some((last, number)) = self.last.get()
+            && last == offset
+        {
+            return Some(number);
+        }
+        let number = *self.kept.get(&offset)?;
+        self.last.set(Some((offset, number)));
+        Some(number)
     }
 
     pub(super) fn len(&self) -> usize {

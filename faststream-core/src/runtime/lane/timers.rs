@@ -168,7 +168,7 @@ impl LaneTask {
             let Some(slot) = self.slots.get_mut(offset) else { continue };
             running = true;
             let kind = plain.get(&offset).copied().unwrap_or(Slow::Waits);
-            let since = if let Slow::Blocks(since) = kind { since } else { slot.since };
+            let since = if let Slow::Blocks(since) = kind { since } else { slot.since.unwrap_or(now) };
             if now - since < after {
                 continue;
             }
