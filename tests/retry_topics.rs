@@ -36,7 +36,7 @@ impl Calls {
     fn handle(&self, order: &Order, metadata: &Metadata) -> anyhow::Result<()> {
         let Metadata { topic, partition, offset, attempt, .. } = metadata.clone();
         let at = self.0.elapsed();
-        let call = Call { order: order.id, topic, partition, offset, attempt, at };
+        let call = Call { order: order.id, topic: topic.to_string(), partition, offset, attempt, at };
         self.1.lock().expect("no handler panics under the lock").push(call);
         anyhow::ensure!(attempt >= order.attempt, "not before attempt {}", order.attempt);
         Ok(())

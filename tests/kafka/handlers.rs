@@ -60,7 +60,7 @@ struct Calls(Mutex<BTreeMap<(String, i64), u32>>);
 
 impl Calls {
     fn note(&self, metadata: &Metadata) {
-        let place = (metadata.topic.clone(), metadata.offset);
+        let place = (metadata.topic.to_string(), metadata.offset);
         *self.0.lock().expect("not poisoned").entry(place).or_default() += 1;
     }
 }

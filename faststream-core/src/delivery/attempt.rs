@@ -12,6 +12,8 @@ use crate::subscriber::Subscriber;
 pub struct Delivery<'a> {
     /// As it was read first: not from a retry topic.
     pub(crate) record: Record<'a>,
+    /// The record's topic.
+    pub(crate) topic: &'a Arc<str>,
     /// Where it is now, in its lane.
     pub(crate) offset: i64,
     pub(crate) attempt: u32,

@@ -26,7 +26,7 @@ use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
 /// ```
 #[derive(Debug)]
 pub struct DeliveryFixture {
-    topic: String,
+    topic: Arc<str>,
     partition: i32,
     record: OwnedRecord,
     attempt: u32,
@@ -42,7 +42,7 @@ impl DeliveryFixture {
     pub fn new(topic: &str) -> Self {
         let recorder = Arc::<Recorder>::default();
         Self {
-            topic: topic.to_owned(),
+            topic: topic.into(),
             partition: 0,
             record: OwnedRecord::default(),
             attempt: 1,
@@ -137,6 +137,7 @@ impl DeliveryFixture {
     pub fn delivery(&self) -> Delivery<'_> {
         Delivery {
             record: self.record.borrow(&self.topic, self.partition),
+            topic: &self.topic,
             offset: self.record.offset,
             attempt: self.attempt,
             subscriber: &self.subscriber,

@@ -1,5 +1,6 @@
 //! Publishing by hand.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ impl Publisher {
     /// # Errors
     /// If it cannot be encoded, or the broker refused it.
     pub async fn send(&self, topic: &str, value: impl IntoOutgoing) -> Result<Published, PublishError> {
-        self.send_record(encode(&topic.into(), value)?).await
+        self.send_record(encode(&shared(topic), value)?).await
     }
 
     /// Publishes a value without waiting: the receipt resolves once the broker has confirmed it. A full queue of the
@@ -37,7 +38,7 @@ impl Publisher {
     /// # Errors
     /// If it cannot be encoded.
     pub fn enqueue(&self, topic: &str, value: impl IntoOutgoing) -> Result<Receipt, PublishError> {
-        Ok(self.producer.receipt(&encode(&topic.into(), value)?))
+        Ok(self.producer.receipt(&encode(&shared(topic), value)?))
     }
 
     /// Publishes many values, and waits for all of them: the results are in their order, each error names its own. They are
@@ -47,7 +48,7 @@ impl Publisher {
         topic: &str,
         values: impl IntoIterator<Item = V>,
     ) -> Vec<Result<Published, PublishError>> {
-        let topic: Arc<str> = topic.into();
+        let topic = shared(topic);
         let mut many = Many::default();
         for value in values {
             match encode(&topic, value) {
@@ -88,6 +89,18 @@ impl Publisher {
             }
         }
     }
+}
+
+thread_local! {
+    /// The topic that was published to last, most often the next one, too: its name is not copied for each record.
+    static LAST: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
+}
+
+fn shared(topic: &str) -> Arc<str> {
+    LAST.with_borrow_mut(|last| match last {
+        Some(last) if **last == *topic => Arc::clone(last),
+        _ => Arc::clone(last.insert(topic.into())),
+    })
 }
 
 fn encode(topic: &Arc<str>, value: impl IntoOutgoing) -> Result<Outgoing, PublishError> {

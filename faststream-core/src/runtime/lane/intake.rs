@@ -336,6 +336,7 @@ impl LaneTask {
         Delivery {
             offset: record.offset,
             record: self.original(record),
+            topic: self.stage.as_ref().map_or(&self.topic, |stage| &stage.source),
             attempt,
             subscriber: &self.subscriber,
             context: &self.context,
