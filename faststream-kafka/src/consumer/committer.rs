@@ -90,8 +90,12 @@ impl Committer {
         }
     }
 
-    /// Partitions are assigned.
-    pub(super) fn assigned(&mut self) {
+    /// Partitions are assigned. To a member that `had_none`, a refused commit does the most harm: it costs what was just
+    /// given, and the others wait for its session again. So the first one comes an interval later, unless somebody waits.
+    pub(super) fn assigned(&mut self, had_none: bool) {
+        if had_none {
+            self.next = Instant::now() + self.interval;
+        }
         if matches!(self.gate, Gate::Lost) {
             self.gate = Gate::Until(Instant::now() + self.pause.get());
         }
@@ -129,5 +133,36 @@ impl Committer {
     /// There will be none.
     pub(super) fn failed(&mut self) {
         self.sent = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn the_first_commit_comes_an_interval_after_the_first_partitions_unless_somebody_waits() {
+        let mut committer = Committer::new(INTERVAL, &ClientConfig::new(), Arc::default());
+        thread::sleep(INTERVAL);
+        assert!(committer.is_due(), "it had nothing to commit for longer than that");
+        committer.assigned(true);
+        assert!(!committer.is_due());
+        let later = Instant::now();
+        thread::sleep(INTERVAL / 2);
+        committer.assigned(false);
+        while !committer.is_due() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(
+            later.elapsed() < INTERVAL * 5 / 4 + Duration::from_millis(500),
+            "more partitions delay nothing"
+        );
+        committer.assigned(true);
+        committer.want();
+        assert!(committer.is_due());
     }
 }

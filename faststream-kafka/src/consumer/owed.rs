@@ -84,6 +84,7 @@ impl Control {
         if !fetch.is_done() && !fetch.is_held_up() {
             return Some(Owed::Assign { places, fetch: Some((fetch, known)) });
         }
+        let had_none = self.lanes.is_empty();
         let kept = self.lanes.keys().cloned().collect();
         let lanes = self.open(&known);
         // The rest is assigned without a lane: nothing is read before the offsets are known. Its queues are taken all the
@@ -100,7 +101,7 @@ impl Control {
         let starts: Vec<Start> = places.into_iter().map(start).collect();
         self.straighten();
         self.answered("assign", assignment::assign(self.client.consumer(), &starts));
-        self.committer.assigned();
+        self.committer.assigned(had_none);
         self.tell(Event::Assigned(lanes));
         wakeup::leaders(&self.client, kept);
         if !fetch.is_done() {
