@@ -9,14 +9,14 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use faststream_core::broker::{TopicPurpose, TopicRequest};
+use faststream_core::broker::{TopicProblem, TopicPurpose, TopicRequest};
 use faststream_core::policy::Provision;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::error::KafkaError;
 use tokio::runtime::Handle;
 
-use super::{Asking, kept, options, partitions};
+use super::{Asking, kept, options, partitions, unseen};
 use crate::config::Secrets;
 use crate::errors::ErrorLog;
 use crate::producer::KafkaProducer;
@@ -114,15 +114,12 @@ impl Turns {
                 Ok(partitions) => {
                     self.partitions.insert(request.topic.clone(), partitions.max(before.unwrap_or(0)));
                 }
-                Err(reason) => self.errors.tell(
-                    &request.topic,
-                    format_args!("topic {} was deleted, and cannot be made again: {reason}", request.topic),
-                ),
+                Err(sentence) => self.errors.tell(&request.topic, sentence),
             }
         }
     }
 
-    /// How many partitions it has now.
+    /// How many partitions it has now; or what to say.
     fn make_again(
         &self,
         asking: &Asking,
@@ -137,9 +134,19 @@ impl Turns {
             let partitions = known.entry(source.clone()).or_insert(before);
             *partitions = before.max(*partitions);
         }
-        let refused = asking.make(&[request], &known, brokers).map_err(|error| error.to_string())?;
-        if let Some(refused) = refused.first() {
-            return Err(format!("{:?}", refused.problem));
+        let topic = &request.topic;
+        let failed = |reason: &dyn std::fmt::Display| {
+            format!("topic {topic} is gone or may not be described, and cannot be made again: {reason}")
+        };
+        let made = asking.make(&[request], &known, brokers).map_err(|error| failed(&error))?;
+        if let Some(TopicProblem::Missing(reason) | TopicProblem::Unfit(reason)) =
+            made.refused.first().map(|refused| &refused.problem)
+        {
+            return Err(failed(reason));
+        }
+        if made.new.is_empty() {
+            // Or somebody else was faster: then it is seen next time.
+            return Err(unseen(topic));
         }
         faststream_core::log::warn!(
             "{}: topic {} was deleted, and is made again: what waited in it is gone",
@@ -164,6 +171,13 @@ impl Turns {
             let altered = altered.into_iter().filter_map(Result::err).map(|(_, code)| code.to_string());
             Ok(grown.chain(altered).collect())
         };
+        let smaller = |reason: &dyn std::fmt::Display| {
+            format!(
+                "topic {} was deleted, and made again by the broker with fewer than {partitions} partitions, which cannot be \
+                 changed: {reason}",
+                request.topic
+            )
+        };
         match mend() {
             Ok(refused) if refused.is_empty() => {
                 faststream_core::log::warn!(
@@ -174,8 +188,8 @@ impl Turns {
                 );
                 Ok(())
             }
-            Ok(refused) => Err(refused.join(", ")),
-            Err(error) => Err(error.to_string()),
+            Ok(refused) => Err(smaller(&refused.join(", "))),
+            Err(error) => Err(smaller(&error)),
         }
     }
 }

@@ -83,14 +83,12 @@ impl Asking {
         if to_make.is_empty() {
             return Ok(faults);
         }
-        let refused = self.make(&to_make, &known, cluster.brokers().len())?;
-        let made = |request: &&&TopicRequest| !refused.iter().any(|refused| refused.topic == request.topic);
-        let made: Vec<&str> = to_make.iter().filter(made).map(|request| &*request.topic).collect();
-        for topic in &made {
+        let made = self.make(&to_make, &known, cluster.brokers().len())?;
+        for topic in &made.new {
             faststream_core::log::info!("{}: topic {topic} was made", self.who);
         }
         self.wait_for(&made)?;
-        faults.extend(refused);
+        faults.extend(made.refused);
         Ok(faults)
     }
 
@@ -160,13 +158,12 @@ impl Asking {
         })
     }
 
-    /// Those that are refused, and will be again.
     fn make(
         &self,
         wanted: &[&TopicRequest],
         known: &BTreeMap<String, i32>,
         brokers: usize,
-    ) -> Result<Vec<TopicFault>, BrokerError> {
+    ) -> Result<Made, BrokerError> {
         let most = |request: &TopicRequest| {
             request.sources.iter().filter_map(|source| known.get(source)).copied().max()
         };
@@ -178,7 +175,7 @@ impl Asking {
             Err(KafkaError::AdminOp(Code::UnsupportedFeature)) => self.create(wanted, given),
             made => made,
         };
-        self.refused(made.map_err(|error| self.failed(&error))?)
+        self.made(made.map_err(|error| self.failed(&error))?)
     }
 
     fn create(
@@ -207,31 +204,32 @@ impl Asking {
         AdminClient::from_config_and_context(&config, Quiet::new(&self.who, &config))
     }
 
-    fn refused(&self, results: Vec<TopicResult>) -> Result<Vec<TopicFault>, BrokerError> {
-        let mut refused = Vec::new();
-        for (topic, code) in results.into_iter().filter_map(Result::err) {
-            match code {
-                Code::TopicAlreadyExists => {}
-                code if is_final(code) => {
-                    refused
-                        .push(TopicFault::missing(topic, format!("the broker refuses to make it: {code}")));
-                }
-                code => return Err(self.failed(&format!("making topic {topic}: {code}"))),
+    fn made(&self, results: Vec<TopicResult>) -> Result<Made, BrokerError> {
+        let mut made = Made::default();
+        for result in results {
+            match result {
+                Ok(topic) => made.new.push(topic),
+                Err((topic, Code::TopicAlreadyExists)) => made.unseen.push(topic),
+                Err((topic, code)) if is_final(code) => made.refused.push(refused(topic, code)),
+                Err((topic, code)) => return Err(self.failed(&format!("making topic {topic}: {code}"))),
             }
         }
-        Ok(refused)
+        Ok(made)
     }
 
     /// A member that subscribes to a topic that its broker does not know yet would look again only after a while.
-    fn wait_for(&self, topics: &[&str]) -> Result<(), BrokerError> {
+    fn wait_for(&self, made: &Made) -> Result<(), BrokerError> {
         let until = Instant::now() + KNOWN;
         loop {
             let known = partitions(&self.metadata()?);
-            let Some(unknown) = topics.iter().find(|topic| !known.contains_key(**topic)) else {
-                return Ok(());
-            };
+            let is_unknown = |topic: &&String| !known.contains_key(*topic);
+            let new = made.new.iter().find(is_unknown);
+            let Some(unknown) = new.or_else(|| made.unseen.iter().find(is_unknown)) else { return Ok(()) };
             if Instant::now() > until {
-                return Err(self.failed(&format!("topic {unknown} was made, and is not known yet")));
+                return Err(self.failed(&match new {
+                    Some(new) => format!("topic {new} was made, and is not known yet"),
+                    None => unseen(unknown),
+                }));
             }
             thread::sleep(Duration::from_millis(50));
         }
@@ -247,6 +245,34 @@ impl Asking {
         let reason = reason.to_string();
         BrokerError::new(format!("{}: {}", self.who, Secrets::of(&self.config).hide(&reason)))
     }
+}
+
+/// What came of topics that were to be made.
+#[derive(Debug, Default)]
+struct Made {
+    new: Vec<String>,
+    /// They exist, though the broker did not name them: somebody else made them just now, or this user may not see them.
+    unseen: Vec<String>,
+    /// They are refused, and will be again.
+    refused: Vec<TopicFault>,
+}
+
+/// What to do about a topic that exists and is not shown.
+fn unseen(topic: &str) -> String {
+    format!(
+        "topic {topic} exists, but is not shown to this client's user: give it the right Describe on the topic"
+    )
+}
+
+fn refused(topic: String, code: Code) -> TopicFault {
+    // A topic that may not be described looks like one that does not exist.
+    let perhaps = match code {
+        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+            ", or this client's user has no right to describe it"
+        }
+        _ => "",
+    };
+    TopicFault::missing(topic, format!("the broker refuses to make it: {code}{perhaps}"))
 }
 
 /// The topics that exist.
