@@ -56,11 +56,19 @@ pub(crate) fn number(variable: &str, default: u64) -> u64 {
 
 /// Plays all cells of a table, some at a time; the sentences of those that did not hold, in order.
 pub(crate) fn play_all<C: Sync>(cells: &[C], play: impl Fn(&C) -> Result<String, String> + Sync) {
-    const AT_A_TIME: usize = 4;
+    play_so_many(4, cells, play);
+}
+
+/// The same, so many at a time.
+pub(crate) fn play_so_many<C: Sync>(
+    at_a_time: usize,
+    cells: &[C],
+    play: impl Fn(&C) -> Result<String, String> + Sync,
+) {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
+        for _ in 0..at_a_time {
             scope.spawn(|| {
                 while let Some(cell) = cells.get(next.fetch_add(1, SeqCst)) {
                     // Whatever comes of one cell, the others are played.
