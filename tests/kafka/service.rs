@@ -30,23 +30,26 @@ impl Service {
         properties: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
-        let dir = target().join("kafka");
-        std::fs::create_dir_all(&dir).expect("a directory for logs");
-        let log = dir.join(format!("{log}-{}.log", std::process::id()));
-        let stderr = File::options().append(true).create(true).open(&log).expect("its log");
         let mut command = Command::new(example(name));
         for property in properties {
             command.args(["-X", property]);
         }
+        command.env("KAFKA_BROKERS", brokers).env_remove("RUST_LOG").envs(variables.iter().copied());
+        Self::spawn(command, log)
+    }
+
+    /// Starts any program.
+    pub(crate) fn spawn(mut command: Command, log: &str) -> Self {
+        let dir = target().join("kafka");
+        std::fs::create_dir_all(&dir).expect("a directory for logs");
+        let log = dir.join(format!("{log}-{}.log", std::process::id()));
+        let stderr = File::options().append(true).create(true).open(&log).expect("its log");
         let child = command
-            .env("KAFKA_BROKERS", brokers)
-            .env_remove("RUST_LOG")
-            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()
-            .expect("the example runs");
+            .expect("the program runs");
         Self { child, log }
     }
 

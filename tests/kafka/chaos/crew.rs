@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use faststream::kafka::Protocol;
 
+use super::raw;
 use crate::broker::target;
 use crate::members::{Group, SESSION};
 use crate::service::Service;
@@ -29,6 +30,8 @@ pub(crate) struct Crew {
     group: Group,
     properties: Vec<String>,
     file: PathBuf,
+    /// Whether its members are loops that are written by hand.
+    is_raw: bool,
     /// The longest stop so far.
     pub(crate) longest_stop: Duration,
 }
@@ -47,7 +50,14 @@ impl Crew {
             }
         }
         properties.extend(group.properties.iter().map(|(name, value)| format!("{name}={value}")));
-        Self { group: group.clone(), properties, file, longest_stop: Duration::ZERO }
+        Self { group: group.clone(), properties, file, is_raw: false, longest_stop: Duration::ZERO }
+    }
+
+    /// One of loops that are written by hand, with the same settings.
+    pub(super) fn new_raw(group: &Group) -> Self {
+        let mut crew = Self::new(group);
+        crew.is_raw = true;
+        crew
     }
 
     pub(crate) fn start(&self, member: usize) -> Service {
@@ -60,6 +70,9 @@ impl Crew {
             ("HANDLED", self.file.to_str().expect("a path of text")),
         ];
         let log = format!("{}-{member}", self.group.name);
+        if self.is_raw {
+            return raw::start(&self.group.brokers, &log, &properties, &variables);
+        }
         Service::start_example("chaos_service", &self.group.brokers, &log, &properties, &variables)
     }
 
@@ -69,6 +82,9 @@ impl Crew {
         let status = member.terminate();
         let took = began.elapsed();
         self.longest_stop = self.longest_stop.max(took);
+        if self.is_raw {
+            return;
+        }
         let name = &self.group.name;
         assert!(took < DRAIN + BEYOND_DRAIN, "{name}: SIGTERM ended it after {took:?}");
         assert_eq!(status.code(), Some(0), "{name}: SIGTERM ended it with {status}");
@@ -89,6 +105,22 @@ impl Crew {
             Line { at, partition: i32::try_from(partition).expect("small"), id }
         };
         text.lines().map(parse).collect()
+    }
+
+    /// How often records were handled again.
+    pub(super) fn repeats(&self) -> usize {
+        let lines = self.lines();
+        lines.len() - lines.iter().map(|line| line.id).collect::<BTreeSet<u64>>().len()
+    }
+
+    /// How long a partition stood still, on average: silences of a second and more.
+    pub(super) fn silence(&self, partitions: i32) -> Duration {
+        let (mut last, mut sum) = (BTreeMap::new(), 0);
+        for line in self.lines() {
+            let before = last.insert(line.partition, line.at).unwrap_or(line.at);
+            sum += Some(line.at.saturating_sub(before)).filter(|gap| *gap >= 1_000).unwrap_or(0);
+        }
+        Duration::from_millis(sum / u64::try_from(partitions).expect("some"))
     }
 
     /// Nothing that was written is missing; how often records were handled again.

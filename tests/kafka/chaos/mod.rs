@@ -2,10 +2,12 @@
 //! connections cut. Nothing is lost, nothing stands still for good.
 //!
 //! `CHAOS_SECONDS` and `CHAOS_SEEDS` say how long, and how many; `CHAOS_SEED` replays one. `CHAOS_CLASSIC` plays kills, freezes
-//! and refused commits alone, with members of the classic protocol.
+//! and refused commits alone, with members of the classic protocol. `CHAOS_RAW` plays each seed a second time, with loops that
+//! are written by hand: how long they stand still is what can be had for these acts.
 
 mod crew;
 mod frozen;
+mod raw;
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -39,8 +41,10 @@ fn chaos_loses_nothing_whatever_the_protocol() {
     let cell =
         |seed: u64| (0..).zip(PROTOCOLS).map(move |(number, protocol)| (protocol, seed + 1_000 * number));
     let cells = seeds.flat_map(cell).filter(|(protocol, _)| !is_classic() || *protocol != Protocol::Consumer);
-    let cells: Vec<(Protocol, u64)> = cells.collect();
-    play_all(&cells, |(protocol, seed)| Ok(Chaos::new(&world, *protocol, *seed).play(time)));
+    let raw: &[bool] = if std::env::var_os("CHAOS_RAW").is_some() { &[false, true] } else { &[false] };
+    let cells: Vec<(Protocol, u64, bool)> =
+        cells.flat_map(|(protocol, seed)| raw.iter().map(move |raw| (protocol, seed, *raw))).collect();
+    play_all(&cells, |(protocol, seed, raw)| Ok(Chaos::new(&world, *protocol, *seed, *raw).play(time)));
 }
 
 /// Whether only some acts are played, and only with classic members.
@@ -60,18 +64,20 @@ struct Chaos<'a> {
     members: Vec<Member>,
     rules: Vec<Active>,
     random: Rng,
+    is_raw: bool,
     what: String,
     began: Instant,
 }
 
 impl<'a> Chaos<'a> {
-    fn new(world: &'a BehindProxy, protocol: Protocol, seed: u64) -> Self {
+    fn new(world: &'a BehindProxy, protocol: Protocol, seed: u64, is_raw: bool) -> Self {
         let group = world.group("chaos", protocol, PARTITIONS);
-        let crew = Crew::new(&group);
+        let crew = if is_raw { Crew::new_raw(&group) } else { Crew::new(&group) };
         let members = (0..MEMBERS).map(|member| Member::Runs(crew.start(member))).collect();
-        let what = format!("{protocol:?}, seed {seed} ({})", group.name);
+        let who = if is_raw { "loops by hand" } else { "faststream" };
+        let what = format!("{protocol:?}, seed {seed}, {who} ({})", group.name);
         let random = Rng::with_seed(seed);
-        Self { world, group, crew, members, rules: Vec::new(), random, what, began: Instant::now() }
+        Self { world, group, crew, members, rules: Vec::new(), random, is_raw, what, began: Instant::now() }
     }
 
     /// What came of it.
@@ -98,13 +104,15 @@ impl<'a> Chaos<'a> {
             self.crew.stop(service);
         }
         assert_eq!(self.group.committed(), ends, "{}: committed is the end", self.what);
-        let again = self.crew.none_is_lost(written);
+        // What a loop by hand loses is its own matter.
+        let again = if self.is_raw { self.crew.repeats() } else { self.crew.none_is_lost(written) };
         let (stall, partition, until) = self.crew.worst_stall();
+        let silence = self.crew.silence(PARTITIONS);
         let began = SystemTime::now() - self.began.elapsed();
         let until = until.duration_since(began).unwrap_or_default();
         format!(
-            "{}: {again} again of {written}, worst stall {stall:?} of partition {partition} until {until:?}, all committed \
-             after {calm:?}, longest stop {:?}",
+            "{}: {again} again of {written}, worst stall {stall:?} of partition {partition} until {until:?}, {silence:?} a \
+             partition in all, all committed after {calm:?}, longest stop {:?}",
             self.what, self.crew.longest_stop
         )
     }
