@@ -18,10 +18,10 @@ const SLOW: Duration = Duration::from_millis(500);
 struct Unheard(Child);
 
 impl Unheard {
-    fn start(brokers: &str, stderr: Stdio) -> Self {
+    fn start(brokers: &str, stdout: Stdio, stderr: Stdio) -> Self {
         let mut command = Command::new(example("orders"));
         command.env("KAFKA_BROKERS", brokers).env_remove("RUST_LOG").stdin(Stdio::null());
-        Self(command.stdout(Stdio::null()).stderr(stderr).spawn().expect("the example runs"))
+        Self(command.stdout(stdout).stderr(stderr).spawn().expect("the example runs"))
     }
 
     fn terminate(&mut self) -> ExitStatus {
@@ -61,16 +61,19 @@ fn a_service_whose_log_cannot_be_written_handles_commits_and_drains() {
             format!(r#"{{"id":{id},"item":"pen","quantity":2}}"#)
         }
     };
-    let full = || File::options().write(true).open("/dev/full").expect("it takes nothing").into();
-    let closed = || {
+    let full =
+        || -> Stdio { File::options().write(true).open("/dev/full").expect("it takes nothing").into() };
+    let closed = || -> Stdio {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         writer.into()
     };
-    for (number, stderr) in (0..).zip([full(), closed()]) {
+    let outputs =
+        [(Stdio::null(), full()), (Stdio::null(), closed()), (full(), closed()), (closed(), full())];
+    for (number, (stdout, stderr)) in (0..).zip(outputs) {
         produce(&brokers, "orders", 1, number * RECORDS, RECORDS, order);
         let all = ends(&brokers, "orders", 1);
-        let mut service = Unheard::start(&brokers, stderr);
+        let mut service = Unheard::start(&brokers, stdout, stderr);
         wait_until("all is committed", PATIENCE, || committed(&brokers, "billing", "orders", 1) == all);
         assert_eq!(service.terminate().code(), Some(0));
     }

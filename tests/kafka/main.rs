@@ -25,6 +25,7 @@ mod orders;
 mod origin;
 mod outage;
 mod partitions;
+mod plain;
 mod process;
 mod protocols;
 mod provided;
