@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::behind_proxy::in_full;
+use crate::behind_proxy::{in_full, play_all};
 use crate::broker::Kafka;
 use crate::client::{
     commit_beside, committed, create_topic, delete_records, delete_topic, ends, leaders, produce,
@@ -76,7 +76,7 @@ impl Again {
     }
 
     /// For each protocol at once.
-    fn play(self, kafka: &Kafka) {
+    fn play(self, kafka: &Kafka) -> String {
         let Self { pause, old, new } = self;
         let groups = PROTOCOLS.map(|protocol| {
             let name = format!("again-{}-{}-{}-{protocol:?}", pause.as_millis(), old.0, new.0);
@@ -106,6 +106,7 @@ impl Again {
             member.stop_cleanly(what);
             assert_eq!(group.committed(), ends(&group.brokers, what, new.0), "{what}");
         }
+        format!("{pause:?}: {} records of {} partitions, after {} of {}", new.1, new.0, old.1, old.0)
     }
 
     fn make_again(&self, group: &Group) {
@@ -133,9 +134,7 @@ fn new_ones(member: &Member) -> usize {
 fn a_topic_that_is_made_again_loses_none_of_its_records_whatever_the_pause() {
     let pauses: &[u64] = if in_full() { &[300, 1_000, 3_000, 6_000, 20_000] } else { &[300, 3_000] };
     let kafka = Kafka::start("again");
-    for pause in pauses {
-        Again::alike(*pause).play(&kafka);
-    }
+    play_all(pauses, |pause| Ok(Again::alike(*pause).play(&kafka)));
 }
 
 #[test]
@@ -148,20 +147,18 @@ fn a_topic_that_is_made_again_with_other_partitions_and_records_loses_none_of_th
     let more =
         [again(1_500, (1, 10), (4, 3_000)), again(9_000, (2, 999), (5, 1_001)), again(50, (1, 3), (1, 2))];
     let all = if in_full() { [&some[..], &more].concat() } else { some.to_vec() };
-    for again in all {
-        again.play(&kafka);
-    }
+    play_all(&all, |again| Ok(again.play(&kafka)));
 }
 
 #[test]
 #[ignore = "needs Java and Maven"]
 fn an_offset_that_was_committed_in_an_earlier_topic_is_not_used_in_the_next() {
     let kafka = Kafka::start("earlier");
-    for protocol in PROTOCOLS {
+    play_all(&PROTOCOLS, |protocol| {
         let name = format!("earlier-{protocol:?}");
         create_topic(&kafka.address(), &name, 2);
         produce(&kafka.address(), &name, 2, NEW, 200, |id| format!(r#"{{"id":{id}}}"#));
-        let group = Group::new(&kafka.address(), &name, protocol, 2);
+        let group = Group::new(&kafka.address(), &name, *protocol, 2);
         // As what was committed just before a crash, and arrived after the topic was made again.
         commit_beside(&group.brokers, &name, &name, 2, 25, "topic-id=AAAAAAAAAAAAAAAAAAAAAQ");
         let member = group.join();
@@ -181,7 +178,8 @@ fn an_offset_that_was_committed_in_an_earlier_topic_is_not_used_in_the_next() {
             group.all_is_committed(&name);
             member.stop_cleanly(&name);
         }
-    }
+        Ok(name)
+    });
 }
 
 /// The group has committed where it begins, so that a log whose beginning has moved beyond is noticed.
@@ -189,10 +187,10 @@ fn an_offset_that_was_committed_in_an_earlier_topic_is_not_used_in_the_next() {
 #[ignore = "needs Java and Maven"]
 fn records_that_expire_before_they_were_read_are_told_of_with_their_number() {
     let kafka = Kafka::start("expiring");
-    for protocol in PROTOCOLS {
+    play_all(&PROTOCOLS, |protocol| {
         let name = format!("expiring-{protocol:?}");
         create_topic(&kafka.address(), &name, 2);
-        let group = Group::new(&kafka.address(), &name, protocol, 2);
+        let group = Group::new(&kafka.address(), &name, *protocol, 2);
         let write =
             |first, count| produce(&group.brokers, &name, 2, first, count, |id| format!(r#"{{"id":{id}}}"#));
         // Nothing is there to be handled, and the group is told all the same where it begins.
@@ -221,7 +219,8 @@ fn records_that_expire_before_they_were_read_are_told_of_with_their_number() {
         thread::sleep(Duration::from_millis(500));
         assert!(!member.running.health().degraded, "{name}: {:?}", member.running.health());
         member.stop_cleanly(&name);
-    }
+        Ok(name)
+    });
 }
 
 /// The broker keeps offsets for a minute, so it takes longer.
