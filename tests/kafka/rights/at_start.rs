@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use faststream::kafka::Protocol;
 
 use super::app::{Policy, start};
-use super::taken::Taken;
+use super::taken::{Taken, dead, retries};
 use super::{Cell, PARTITIONS, SOON, World, all_cells, judge, logged, play_cells, stop};
 use crate::behind_proxy::in_full;
-use crate::client::produce;
+use crate::client::{delete_topic, produce};
 use crate::wait::{PATIENCE, wait_until};
 
 /// Longer than a member needs to join.
@@ -26,6 +26,7 @@ fn cells() -> Vec<Cell> {
         (Taken::DescribeTopic, DeadLetter, Protocol::Cooperative),
         (Taken::WriteResults, Skip, Protocol::Consumer),
         (Taken::DescribeRetries, Retry, Protocol::Cooperative),
+        (Taken::Create, Retry, Protocol::Range),
     ]
 }
 
@@ -40,6 +41,13 @@ fn play(world: &World, (taken, policy, protocol): Cell) -> Result<String, String
     let group = world.group(protocol);
     let topic = &group.name;
     produce(&group.brokers, topic, PARTITIONS, 0, RECORDS, |id| format!(r#"{{"id":{id}}}"#));
+    // What the service makes by itself, if it may.
+    let has_to_make = taken == Taken::Create && matches!(policy, Policy::DeadLetter | Policy::Retry);
+    if has_to_make {
+        for topic in [dead(topic), retries(topic)] {
+            delete_topic(&world.brokers, &topic);
+        }
+    }
     world.deny(taken, topic);
     let begins = || start(&world.address, &group, policy);
     let (started, fault, given) = thread::scope(|scope| {
@@ -89,6 +97,7 @@ fn play(world: &World, (taken, policy, protocol): Cell) -> Result<String, String
     must(lines < 20, format!("a hot loop: {:#?}", logged(topic)));
     must(count < RECORDS * 3, "calls without end".into());
     must(exit == 0, format!("it ends with {exit}"));
+    must(fault.is_some() || !has_to_make, "nobody says that it may not make its topics".into());
     if let Some(fault) = fault {
         must(fault.contains(topic.as_str()) && fault.contains("user"), format!("it names no right: {fault}"));
     }
