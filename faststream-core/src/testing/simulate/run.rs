@@ -75,6 +75,7 @@ pub(super) fn run(
         if !run.is_broken() {
             run.end().await;
         }
+        checker.account().timeline.end();
         Finished { checker, steps: steps.into(), virtual_time: began.elapsed(), injected: run.injected }
     })
 }

@@ -16,15 +16,20 @@ pub(super) struct Timeline {
     lines: Option<Vec<(Duration, String)>>,
     /// How many lines there were when the promise broke.
     fault: Option<usize>,
+    /// The run has ended: threads that are ended with it change nothing.
+    is_over: bool,
 }
 
 impl Timeline {
     pub(super) fn new(keep: bool) -> Self {
-        Self { hasher: DefaultHasher::new(), lines: keep.then(Vec::new), fault: None }
+        Self { hasher: DefaultHasher::new(), lines: keep.then(Vec::new), fault: None, is_over: false }
     }
 
     /// Notes what happened: `what` counts for the hash, `text` is what one reads.
     pub(super) fn note(&mut self, at: Duration, what: impl Hash, text: impl FnOnce() -> String) {
+        if self.is_over {
+            return;
+        }
         (at.as_millis(), what).hash(&mut self.hasher);
         if let Some(lines) = &mut self.lines {
             lines.push((at, text()));
@@ -38,6 +43,11 @@ impl Timeline {
             lines.push((at, format!("BROKEN: {sentence}")));
             self.fault.get_or_insert(lines.len());
         }
+    }
+
+    /// The run has ended.
+    pub(super) fn end(&mut self) {
+        self.is_over = true;
     }
 
     pub(super) fn hash(&self) -> u64 {

@@ -5,6 +5,10 @@
 //! function runs, and a seed replays. A function that waits for the simulation itself by other means (a lock that an
 //! async handler has, `Handle::block_on` of a timer) keeps its turn for a moment of real time; then both go on side by
 //! side, and nothing replays any more.
+//!
+//! Two things would end the turns by accident, and did. A function gives its turn back as the last thing that it does:
+//! once its timer is registered, not before. And the moment of real time is counted in looks of the thread that waits,
+//! so that a machine without time for either of them ends no turn.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,8 +21,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::random::{Scope, Shared, random, shared};
 use crate::runtime::RunPlain;
 
-/// How long a turn is waited for, in real time.
-const TURN: Duration = Duration::from_millis(500);
+/// How long a turn is waited for: so many looks, so far apart in real time.
+const TURN: (u32, Duration) = (100, Duration::from_millis(5));
 /// How often a function waits for a thread, as with a full pool, and how long at most.
 const FULL: (f64, Duration) = (0.1, Duration::from_secs(2));
 
@@ -46,6 +50,8 @@ enum Phase {
     Runs,
     /// It waits for a timer; its turn came back.
     Asleep,
+    /// Its timer is due; it has the turn.
+    Woken,
     /// The run is over.
     Over,
 }
@@ -99,18 +105,24 @@ pub(in crate::testing) fn block_for(duration: Duration) -> bool {
     let Some((worker, runtime)) = WORKER.with_borrow(Clone::clone) else { return false };
     let until = Instant::now() + duration;
     let wakes = Wakes(Some(Arc::clone(&worker)));
-    *worker.lock() = Phase::Asleep;
     // By this thread, which still has the turn: the order of timers replays.
     runtime.spawn(async move {
         sleep_until(until).await;
         wakes.wake();
     });
-    worker.changed.notify_all();
     let mut phase = worker.lock();
+    // Unless the timer was due at once because the turn had ended, or the run is over.
+    if let Phase::Runs = *phase {
+        *phase = Phase::Asleep;
+        worker.changed.notify_all();
+    }
     while let Phase::Asleep = *phase {
         phase = worker.changed.wait(phase).unwrap_or_else(PoisonError::into_inner);
     }
     let is_over = matches!(*phase, Phase::Over);
+    if !is_over {
+        *phase = Phase::Runs;
+    }
     drop(phase);
     if is_over {
         // Without the panic hook: nothing went wrong.
@@ -125,7 +137,7 @@ struct Wakes(Option<Arc<Worker>>);
 impl Wakes {
     fn wake(mut self) {
         if let Some(worker) = self.0.take() {
-            worker.turn(Phase::Runs);
+            worker.turn(Phase::Woken);
         }
     }
 }
@@ -143,8 +155,13 @@ impl Worker {
     fn turn(&self, phase: Phase) {
         *self.lock() = phase;
         self.changed.notify_all();
-        let has_turn = |phase: &mut Phase| matches!(phase, Phase::Given(_) | Phase::Runs);
-        drop(self.changed.wait_timeout_while(self.lock(), TURN, has_turn));
+        let mut phase = self.lock();
+        for _look in 0..TURN.0 {
+            if !matches!(*phase, Phase::Given(_) | Phase::Runs | Phase::Woken) {
+                return;
+            }
+            phase = self.changed.wait_timeout(phase, TURN.1).unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     fn end(&self) {
