@@ -85,7 +85,7 @@ mod too_long {
     #[subscriber(topic = "in", timeout = "50ms", retry(attempts = 3, backoff = "10ms"), on_error = DeadLetter)]
     fn slow(id: u64, metadata: Metadata, State(seen): State<Arc<Seen>>) {
         seen.note(format!("{id} begins {}", metadata.attempt));
-        seen.call(|| thread::sleep(Duration::from_millis(if id == 0 { 200 } else { 0 })));
+        seen.call(|| thread::sleep(Duration::from_millis(if id == 0 { 600 } else { 0 })));
         seen.note(format!("{id} ends {}", metadata.attempt));
     }
 

@@ -16,9 +16,10 @@ use tokio::time::{Instant, advance};
 use super::simulate;
 use crate::runtime::{RunPlain, Threads};
 
-/// The clock stands still for calls that take no longer, in real time.
-const STILL: Duration = Duration::from_millis(100);
-/// The steps of its pace.
+/// The clock stands still for calls that take no longer, in steps: a call without a processor costs no steps while the
+/// thread that counts them has none either.
+const STILL: u32 = 20;
+/// The steps of its pace, in real time.
 const STEP: Duration = Duration::from_millis(5);
 
 thread_local! {
@@ -95,8 +96,8 @@ struct Calls {
 #[derive(Default)]
 struct Known {
     made: u64,
-    /// Those that run or wait for a thread, and since when in real time.
-    open: BTreeMap<u64, std::time::Instant>,
+    /// Those that run or wait for a thread, and for how many steps.
+    open: BTreeMap<u64, u32>,
     /// Somebody keeps the pace.
     is_paced: bool,
 }
@@ -113,7 +114,7 @@ impl RunPlain for Paced {
         let mut known = self.0.known();
         known.made += 1;
         let number = known.made;
-        known.open.insert(number, std::time::Instant::now());
+        known.open.insert(number, 0);
         let is_paced = std::mem::replace(&mut known.is_paced, true);
         drop(known);
         let open = Open { calls: Arc::clone(&self.0), number };
@@ -143,12 +144,12 @@ impl Calls {
             let waited = self.changed.wait_timeout(known, STEP);
             known = waited.unwrap_or_else(PoisonError::into_inner).0;
             let passed = last.elapsed();
-            let is_long = known.open.values().any(|since| since.elapsed() > STILL);
             if passed < STEP {
                 continue;
             }
             last = std::time::Instant::now();
-            if is_long {
+            known.open.values_mut().for_each(|steps| *steps += 1);
+            if known.open.values().any(|steps| *steps > STILL) {
                 drop(known);
                 move_clock(handle, passed);
                 known = self.known();
