@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
+use faststream_core::app::Skip;
 use faststream_core::publish::Outgoing;
 
 /// The exit code when the command line is wrong, as everywhere.
@@ -16,7 +17,7 @@ use super::hidden::without_values;
 /// What was asked for.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Run { skips: BTreeSet<(String, i32, i64)>, properties: Vec<(String, String)> },
+    Run { skips: BTreeSet<Skip>, properties: Vec<(String, String)> },
     Dev { send: Vec<Outgoing> },
     List,
 }
@@ -86,7 +87,7 @@ fn header() -> Arg {
 fn skip() -> Arg {
     Arg::new("skip")
         .long("skip")
-        .value_name("TOPIC:PARTITION:OFFSET")
+        .value_name("TOPIC:PARTITION:OFFSET[@TIMESTAMP]")
         .action(ArgAction::Append)
         .value_parser(read_skip)
         .help("Lets go of a held record: it is finished without being handled")
@@ -132,13 +133,11 @@ fn all<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Ve
     matches.get_many::<T>(name).into_iter().flatten().cloned().collect()
 }
 
-fn read_skip(text: &str) -> Result<(String, i32, i64), String> {
-    let read = || {
-        let (rest, offset) = text.rsplit_once(':')?;
-        let (topic, partition) = rest.rsplit_once(':')?;
-        Some((topic.to_owned(), partition.parse().ok()?, offset.parse().ok()?))
-    };
-    read().ok_or_else(|| "write TOPIC:PARTITION:OFFSET, such as orders:0:17".into())
+fn read_skip(text: &str) -> Result<Skip, String> {
+    Skip::parse(text).ok_or_else(|| {
+        "write TOPIC:PARTITION:OFFSET@TIMESTAMP as the log does, or TOPIC:PARTITION:OFFSET, such as orders:0:17"
+            .into()
+    })
 }
 
 fn read_property(text: &str) -> Result<(String, String), String> {
@@ -214,7 +213,7 @@ mod tests {
         let Ok(Command::Run { skips, properties }) = command(&["--skip", "a:b:0:17", "-X", "a=b=c"]) else {
             panic!("it runs");
         };
-        assert_eq!(skips, [("a:b".to_owned(), 0, 17)].into());
+        assert_eq!(skips, [("a:b".to_owned(), 0, 17).into()].into());
         assert_eq!(properties, [("a".to_owned(), "b=c".to_owned())]);
     }
 

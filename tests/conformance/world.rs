@@ -47,7 +47,7 @@ impl World {
         skips: impl IntoIterator<Item = (String, i32, i64)>,
     ) -> Self {
         let app = app.name("conformance").module(module).state(Seen::default());
-        let setting = Setting { skips: skips.into_iter().collect(), ..Setting::default() };
+        let setting = Setting { skips: skips.into_iter().map(Into::into).collect(), ..Setting::default() };
         let plan = app.plan(setting).unwrap_or_else(|faults| panic!("{faults}"));
         let seen = plan.state().expect("given above");
         let running = plan.start(StartOptions::default()).await.expect("it starts");

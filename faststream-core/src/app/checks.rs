@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::StartupFault;
 use super::builder::Selection;
 use super::groups::GroupPlan;
+use super::{Skip, StartupFault};
 use crate::broker::{Broker, GroupRequest};
 use crate::policy::{GroupSettings, limits};
 use crate::subscriber::{Source, Subscriber, SubscriberDef};
@@ -177,16 +177,11 @@ pub(super) fn dead_letters(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Sta
 }
 
 /// Every record to let go of is in a topic that somebody reads.
-pub(super) fn skips(
-    subscribers: &[Arc<Subscriber>],
-    skips: &BTreeSet<(String, i32, i64)>,
-    faults: &mut Vec<StartupFault>,
-) {
-    for (topic, partition, offset) in skips {
+pub(super) fn skips(subscribers: &[Arc<Subscriber>], skips: &BTreeSet<Skip>, faults: &mut Vec<StartupFault>) {
+    for skip in skips {
+        let topic = &*skip.topic;
         if !subscribers.iter().any(|subscriber| subscriber.reads(topic)) {
-            faults.push(StartupFault::of_app(format!(
-                "cannot let go of {topic}:{partition}:{offset}: no handler reads `{topic}`"
-            )));
+            faults.push(StartupFault::of_app(format!("cannot let go of {skip}: no handler reads `{topic}`")));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{States, StopRequest, Tally};
+use super::{Skip, States, StopRequest, Tally};
 use crate::broker::{Epoch, Producer};
 use crate::delivery::Outcome;
 use crate::runtime::{PlainCalls, Quiet};
@@ -26,8 +26,8 @@ pub struct Context {
     pub quiet: Arc<Quiet>,
     /// Calls of plain `fn`s: where they run, and those that outlived their assignment.
     pub plain: PlainCalls,
-    /// Held records to let go of: (topic, partition, offset), from `run --skip`.
-    pub skips: BTreeSet<(String, i32, i64)>,
+    /// Held records to let go of, from `run --skip`.
+    pub skips: BTreeSet<Skip>,
     /// Counts finished records; shared by the contexts of all its brokers.
     pub tally: Arc<Tally>,
     /// Asks the whole app to stop; shared by the contexts of all its brokers.

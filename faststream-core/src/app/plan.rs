@@ -10,7 +10,7 @@ use super::builder::{Hooks, Selection, StateEntry, StateSource};
 use super::ending::{BEYOND_DRAIN, FLUSH, HOOK};
 use super::groups::{GroupPlan, group};
 use super::resolve::{self, Resolver, longest_drain};
-use super::{Environment, FastStream, StartupFault, StartupFaults, checks, loops, needs, packages};
+use super::{Environment, FastStream, Skip, StartupFault, StartupFaults, checks, loops, needs, packages};
 use crate::broker::Broker;
 use crate::subscriber::{Subscriber, SubscriberDef, registered};
 
@@ -28,7 +28,7 @@ pub struct Setting {
     /// Where `${VARIABLE:default}` takes its values from.
     pub environment: Environment,
     /// Held records to let go of: (topic, partition, offset).
-    pub skips: BTreeSet<(String, i32, i64)>,
+    pub skips: BTreeSet<Skip>,
     /// What the app runs on.
     pub brokers: Brokers,
     /// Whether a panic ends the process: the program was built with `panic = "abort"`.
@@ -60,7 +60,7 @@ pub struct Plan {
     pub(super) brokers: BTreeMap<Option<Arc<str>>, Arc<dyn Broker>>,
     pub(super) states: Vec<StateEntry>,
     pub(super) hooks: Hooks,
-    pub(super) skips: BTreeSet<(String, i32, i64)>,
+    pub(super) skips: BTreeSet<Skip>,
     /// What may be meant, or may not: told at each start.
     warnings: Vec<String>,
 }

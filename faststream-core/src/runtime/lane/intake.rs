@@ -97,7 +97,7 @@ impl LaneTask {
 
     fn hand_out(&mut self, index: usize, cx: &mut TaskContext<'_>) {
         let record = self.lane.record(index);
-        let offset = record.offset;
+        let (offset, timestamp) = (record.offset, record.timestamp);
         if !self.offsets.begin(offset) {
             return;
         }
@@ -106,7 +106,7 @@ impl LaneTask {
         }
         self.next = offset + 1;
         self.metrics.received();
-        if !self.context.skips.is_empty() && self.is_to_be_skipped(offset) {
+        if !self.context.skips.is_empty() && self.is_to_be_skipped(offset, timestamp) {
             self.offsets.finish(offset);
             self.tell_skipped(offset);
             return;

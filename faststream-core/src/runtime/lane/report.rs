@@ -3,7 +3,7 @@
 use super::LaneTask;
 use super::settle::REJECTION;
 use super::slots::Failure;
-use crate::app::CallReport;
+use crate::app::{CallReport, Skip};
 use crate::delivery::Outcome;
 use crate::log::{error, info, warn};
 use crate::policy::{OnError, Order};
@@ -128,11 +128,14 @@ impl LaneTask {
                 Order::Key => "nothing of its key moves",
                 Order::None => "others go on",
             };
+            // With its time: if the topic is made again, the offset is another record's.
+            let timestamp = self.slots.get(offset).and_then(|slot| self.kept(slot).timestamp);
+            let skip = Skip { topic: topic.to_string(), partition, offset, timestamp };
             let _ = catch(|| {
                 error!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
                 attempt, kind = failure.kind, at = %def.place(),
                 "held, {behind} ({error}): mend the cause and it goes on by itself or at the next start, or \
-                 let go of it with `run --skip {topic}:{partition}:{offset}`, or {cure}");
+                 let go of it with `run --skip {skip}`, or {cure}");
             });
         }
         let record = HeldRecord {
@@ -155,17 +158,30 @@ impl LaneTask {
         }
     }
 
-    pub(super) fn is_to_be_skipped(&self, offset: i64) -> bool {
-        self.context.skips.contains(&(self.topic.to_string(), self.lane.partition(), offset))
+    pub(super) fn is_to_be_skipped(&self, offset: i64, timestamp: Option<i64>) -> bool {
+        let (topic, partition) = (&self.topic, self.lane.partition());
+        let mut asked = self.skips().filter(|skip| skip.offset == offset).peekable();
+        if asked.peek().is_none() {
+            return false;
+        }
+        let is_it = asked.any(|skip| skip.timestamp.is_none() || skip.timestamp == timestamp);
+        if !is_it {
+            warn!(%topic, partition, offset, timestamp, group = %self.subscriber.group, handler = %self.subscriber.handler,
+                "`--skip` names another record, of another time, so this one is handled: the topic was made again");
+        }
+        is_it
+    }
+
+    /// What is to be skipped in this partition.
+    fn skips(&self) -> impl Iterator<Item = &Skip> {
+        let partition = self.lane.partition();
+        self.context.skips.iter().filter(move |skip| skip.topic == *self.topic && skip.partition == partition)
     }
 
     /// Some of those that are to be skipped are not there.
     pub(super) fn tell_missed_skips(&self, from: i64, to: i64) {
-        let partition = self.lane.partition();
-        let here = |(topic, number, offset): &&(String, i32, i64)| {
-            *topic == *self.topic && *number == partition && (from..to).contains(offset)
-        };
-        for (topic, _, offset) in self.context.skips.iter().filter(here) {
+        let (topic, partition) = (&self.topic, self.lane.partition());
+        for offset in self.skips().map(|skip| skip.offset).filter(|offset| (from..to).contains(offset)) {
             warn!(%topic, partition, offset, next = to, group = %self.subscriber.group, handler = %self.subscriber.handler,
                 "`--skip` has nothing to skip: the record is not there any more, or was handled or skipped before");
         }

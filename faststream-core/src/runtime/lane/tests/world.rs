@@ -151,7 +151,8 @@ impl World {
     }
 
     pub(super) fn start_skipping(skips: &[(&str, i32, i64)]) -> Self {
-        let skips = skips.iter().map(|(topic, partition, offset)| ((*topic).to_owned(), *partition, *offset));
+        let skips =
+            skips.iter().map(|(topic, partition, offset)| ((*topic).to_owned(), *partition, *offset).into());
         Self::start_with("orders", |_| {}, [], skips.collect())
     }
 
@@ -159,7 +160,7 @@ impl World {
         topic: &'static str,
         change: impl FnOnce(&mut Subscriber),
         acts: impl IntoIterator<Item = Act>,
-        skips: BTreeSet<(String, i32, i64)>,
+        skips: BTreeSet<crate::app::Skip>,
     ) -> Self {
         let script = Script::default();
         script.stage().topic = topic;
