@@ -16,6 +16,14 @@ use crate::delivery::Key;
 pub trait IntoBytes {
     /// The bytes; `None` is no key, or a null header.
     fn into_bytes(self) -> Option<Bytes>;
+
+    /// Why this cannot be a key (lowercase, no full stop), asked before it is written; `None` if it can, as by default.
+    ///
+    /// NaN and infinities cannot: no record is found by them, and they are refused in payloads, too. In a header they are
+    /// written as their text.
+    fn key_fault(&self) -> Option<String> {
+        None
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -58,12 +66,20 @@ impl<T: IntoBytes> IntoBytes for Option<T> {
     fn into_bytes(self) -> Option<Bytes> {
         self?.into_bytes()
     }
+
+    fn key_fault(&self) -> Option<String> {
+        self.as_ref()?.key_fault()
+    }
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: IntoBytes> IntoBytes for Key<T> {
     fn into_bytes(self) -> Option<Bytes> {
         self.0.into_bytes()
+    }
+
+    fn key_fault(&self) -> Option<String> {
+        self.0.key_fault()
     }
 }
 
@@ -98,7 +114,36 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, bool, char);
+as_text!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, bool, char);
+
+macro_rules! finite {
+    ($($type:ty),+) => {$(
+        #[diagnostic::do_not_recommend]
+        impl IntoBytes for $type {
+            fn into_bytes(self) -> Option<Bytes> {
+                Some(self.to_string().into())
+            }
+
+            fn key_fault(&self) -> Option<String> {
+                let fault = || format!("its key is {self}, which is no key: give another one, or none");
+                (!self.is_finite()).then(fault)
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl IntoBytes for &$type {
+            fn into_bytes(self) -> Option<Bytes> {
+                (*self).into_bytes()
+            }
+
+            fn key_fault(&self) -> Option<String> {
+                (*self).key_fault()
+            }
+        }
+    )+};
+}
+
+finite!(f32, f64);
 
 #[cfg(test)]
 mod tests {
@@ -118,6 +163,23 @@ mod tests {
         same(String::from("grüße"));
         same(vec![0_u8, 255]);
         same(Bytes::from_static(b"\xff"));
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_no_key() {
+        for (fault, number) in [
+            (f64::NAN.key_fault(), "NaN"),
+            (f64::INFINITY.key_fault(), "inf"),
+            (Some(f32::NEG_INFINITY).key_fault(), "-inf"),
+            (Key(&f32::NAN).key_fault(), "NaN"),
+        ] {
+            assert_eq!(
+                fault,
+                Some(format!("its key is {number}, which is no key: give another one, or none"))
+            );
+        }
+        assert_eq!((2.5_f64.key_fault(), None::<f64>.key_fault(), "NaN".key_fault()), (None, None, None));
+        assert_eq!(f64::NAN.into_bytes(), Some(Bytes::from("NaN")), "in a header");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub trait IntoOutgoing {
     /// Encodes it.
     ///
     /// # Errors
-    /// If it cannot be encoded, its partition is negative, or its timestamp is not after 1970.
+    /// If it cannot be encoded, its partition is negative, its timestamp is not after 1970, or its key is NaN or an infinity.
     fn into_outgoing(self, topic: Arc<str>) -> Result<Outgoing, EncodeError>;
 }
 
@@ -29,12 +29,15 @@ impl<T: IntoPayload> IntoOutgoing for T {
 #[diagnostic::do_not_recommend]
 impl<T: IntoPayload> IntoOutgoing for Publish<T> {
     fn into_outgoing(self, topic: Arc<str>) -> Result<Outgoing, EncodeError> {
-        let Self { value, key, headers, partition, timestamp } = self;
+        let Self { value, key, key_fault, headers, partition, timestamp } = self;
         // A client takes -1 as `any`, and 0 as `now`: that would be another record than the one that was asked for.
         if let Some(partition) = partition.filter(|partition| *partition < 0) {
             return Err(EncodeError::new::<T>(format!("there is no partition {partition}")));
         }
         if let Some(fault) = timestamp.and_then(timestamp_fault) {
+            return Err(EncodeError::new::<T>(fault));
+        }
+        if let Some(fault) = key_fault {
             return Err(EncodeError::new::<T>(fault));
         }
         Ok(Outgoing {

@@ -23,8 +23,7 @@ pub struct Outgoing {
     pub timestamp: Option<i64>,
 }
 
-/// The end of the year 2100. Brokers refuse much earlier ones (`message.timestamp.after.max.ms`, an hour), by a clock
-/// that no test has.
+/// The end of the year 2100. Brokers refuse much earlier ones, by their clock (`message.timestamp.after.max.ms`, an hour).
 const LATEST: i64 = 4_133_980_799_999;
 
 /// Which partition a record goes to.

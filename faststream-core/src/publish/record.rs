@@ -21,6 +21,8 @@ pub struct Publish<T = ()> {
     /// `None` is a tombstone.
     pub(super) value: Option<T>,
     pub(super) key: Option<Bytes>,
+    /// Why its key cannot be written.
+    pub(super) key_fault: Option<Box<str>>,
     pub(super) headers: Vec<(Bytes, Option<Bytes>)>,
     pub(super) partition: Option<i32>,
     pub(super) timestamp: Option<i64>,
@@ -37,8 +39,9 @@ impl<T> Publish<T> {
         Self::of(value)
     }
 
-    /// Sets the key: bytes, text, or a number (as its text).
+    /// Sets the key: bytes, text, or a number (as its text). NaN and infinities are refused when it is published.
     pub fn key(mut self, key: impl IntoBytes) -> Self {
+        self.key_fault = key.key_fault().map(Into::into);
         self.key = key.into_bytes();
         self
     }
@@ -63,14 +66,17 @@ impl<T> Publish<T> {
         self
     }
 
-    /// Sets the record's time, in milliseconds since the epoch, instead of now.
+    /// Sets the record's time, in milliseconds since the epoch, instead of now. A time before 1970, 0, and one after the
+    /// year 2100 are refused. Kafka 4 refuses what lies more than an hour ahead of its clock, unless the topic's
+    /// `message.timestamp.after.max.ms` says otherwise. The in-memory broker does so with what is more than an hour ahead of
+    /// both the test's clock and the machine's: code under test takes the time from either.
     pub fn timestamp(mut self, milliseconds: i64) -> Self {
         self.timestamp = Some(milliseconds);
         self
     }
 
     fn of(value: Option<T>) -> Self {
-        Self { value, key: None, headers: Vec::new(), partition: None, timestamp: None }
+        Self { value, key: None, key_fault: None, headers: Vec::new(), partition: None, timestamp: None }
     }
 }
 
