@@ -96,6 +96,52 @@ mod by_hand {
     }
 }
 
+mod keys {
+    use super::*;
+
+    #[subscriber(topic = "in")]
+    #[publisher(topic = "out")]
+    async fn by_value(key: f64) -> Publish<u64> {
+        Publish::new(1).key(key / 0.0)
+    }
+
+    #[subscriber(topic = "named")]
+    #[publisher(topic = "out", key = |number: &f32| *number / 0.0)]
+    async fn by_publisher(number: f32) -> f32 {
+        number
+    }
+
+    #[subscriber(topic = "sent", retry(attempts = 1), on_error = Skip)]
+    async fn by_hand(key: f64, out: faststream::Publisher) {
+        let sent = out.send("out", Publish::new(1).key(Some(key / 0.0))).await;
+        assert!(sent.expect_err("no key").to_string().contains("its key is inf, which is no key"));
+        let gone = out.tombstone("out", key / 0.0).await;
+        assert!(gone.expect_err("no key").to_string().contains("its key is inf, which is no key"));
+        out.send("fine", Publish::new(1).key(key).header("rate", f64::NAN)).await.expect("a key");
+    }
+
+    #[faststream::test]
+    async fn a_key_that_is_not_finite_is_not_written_as_a_text() {
+        for (topic, number, name) in [
+            ("in", 0.0, "NaN"),
+            ("in", 1.0, "inf"),
+            ("in", -1.0, "-inf"),
+            ("named", 0.0, "NaN"),
+            ("named", 1.0, "inf"),
+        ] {
+            let app = start(module_path!()).await;
+            app.publish(topic, &number).await;
+            is_held_for(&app, &[&format!("its key is {name}, which is no key: give another one, or none")]);
+        }
+        let app = start(module_path!()).await;
+        app.publish("sent", &1.5).await;
+        assert!(app.calls("by_hand")[0].error.is_none(), "{:?}", app.calls("by_hand"));
+        assert_eq!(app.broker().records("out").len(), 0);
+        let [(_, fine)] = &app.broker().records("fine")[..] else { panic!("one") };
+        assert_eq!(fine.key.as_deref(), Some(&b"1.5"[..]));
+    }
+}
+
 mod timestamps {
     use super::*;
 
@@ -121,5 +167,34 @@ mod timestamps {
         let app = start(module_path!()).await;
         app.publish("in", &1_600_000_000_000_i64).await;
         assert_eq!(app.published::<u64>("out").all(), [1]);
+    }
+
+    /// Milliseconds since 1970, by the machine's clock.
+    fn now() -> i64 {
+        let since = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
+        i64::try_from(since.as_millis()).expect("soon enough")
+    }
+
+    #[faststream::test]
+    async fn a_timestamp_more_than_an_hour_ahead_of_every_clock_is_refused_as_by_a_broker() {
+        const MINUTE: i64 = 60_000;
+        for ahead in [61 * MINUTE, 24 * 60 * MINUTE, 365 * 24 * 60 * MINUTE] {
+            let app = start(module_path!()).await;
+            app.publish("in", &(now() + ahead)).await;
+            is_held_for(
+                &app,
+                &["more than an hour ahead", "`message.timestamp.after.max.ms`", "leave it out"],
+            );
+        }
+        let app = start(module_path!()).await;
+        // By the machine's clock, and by that of the test, which stands at a time long ago.
+        for timestamp in [now(), now() + 50 * MINUTE, 1_577_836_800_000 + 50 * MINUTE] {
+            app.publish("in", &timestamp).await;
+        }
+        assert_eq!(app.published::<u64>("out").all(), [1, 1, 1]);
+        // However long a test lasts by its own clock.
+        app.advance(std::time::Duration::from_secs(24 * 3600)).await;
+        app.publish("in", &(now() + 24 * 60 * MINUTE)).await;
+        assert_eq!(app.published::<u64>("out").all().len(), 4);
     }
 }

@@ -68,6 +68,8 @@ struct Shared {
     began: Instant,
     /// Unix time of that moment, in milliseconds.
     started: AtomicI64,
+    /// The same by the machine's clock, which is another one than that of a test.
+    made: i64,
     watch: OnceLock<Watcher>,
 }
 
@@ -103,6 +105,7 @@ impl MemoryBroker {
             agenda_runs: AtomicBool::new(false),
             began: Instant::now(),
             started: AtomicI64::new(started),
+            made: crate::app::unix_time(),
             watch: OnceLock::new(),
         };
         Self { connection: Arc::new(Connection(Arc::new(shared))) }
@@ -275,9 +278,16 @@ impl Shared {
 
     /// Unix time in milliseconds, by tokio's clock.
     fn now_ms(&self) -> i64 {
-        self.started
-            .load(Relaxed)
-            .saturating_add(i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX))
+        self.started.load(Relaxed).saturating_add(self.passed_ms())
+    }
+
+    /// The later one of the test's clock and the machine's: code under test takes its time from either.
+    fn latest_now_ms(&self) -> i64 {
+        self.now_ms().max(self.made.saturating_add(self.passed_ms()))
+    }
+
+    fn passed_ms(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Where a record goes; makes the topic if there is none.
@@ -303,6 +313,7 @@ impl Shared {
             return Err(error);
         }
         record.check()?;
+        state::check_future(&record, self.latest_now_ms())?;
         let log = state.log_for(&record)?;
         Ok(self.append_in(&log, record))
     }

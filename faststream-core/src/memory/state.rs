@@ -295,3 +295,21 @@ impl State {
         })
     }
 }
+
+/// What Kafka refuses unless a topic says otherwise: `message.timestamp.after.max.ms`, an hour.
+const FUTURE: i64 = 3_600_000;
+
+/// Refuses what a broker would.
+pub(super) fn check_future(record: &Outgoing, now: i64) -> Result<(), PublishError> {
+    let Some(timestamp) = record.timestamp.filter(|timestamp| *timestamp > now.saturating_add(FUTURE)) else {
+        return Ok(());
+    };
+    Err(PublishError {
+        kind: PublishErrorKind::Permanent,
+        topic: record.topic.to_string(),
+        message: format!(
+            "the timestamp {timestamp} is more than an hour ahead of the broker's clock ({now}), which brokers refuse \
+             (`message.timestamp.after.max.ms`): set an earlier one, or leave it out"
+        ),
+    })
+}
