@@ -11,6 +11,7 @@ pub(crate) use dev::dev;
 pub(crate) use list::list;
 pub(crate) use output::{last_words, tell_end};
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 
 use faststream_core::log::guarded;
@@ -25,12 +26,16 @@ pub(crate) fn init_logs(command: &Command) {
         Command::Dev { .. } => "info,faststream=warn,faststream_core=warn,faststream_kafka=warn",
         Command::List => "warn",
     };
+    let (is_terminal, no_color) = (std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR"));
     let init = || {
         // The client library's own last words at the end of a client are told by the backend.
         let filter = EnvFilter::try_from_default_env()
             .unwrap_or_else(|_| EnvFilter::new(format!("{default},rdkafka=off")));
         let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-        let logs = logs.log_internal_errors(false).with_ansi(is_coloured()).with_target(false);
+        let logs = logs
+            .log_internal_errors(false)
+            .with_ansi(is_coloured(is_terminal, no_color.as_deref()))
+            .with_target(false);
         // The program may have set up its own.
         let _ = logs.compact().try_init();
     };
@@ -39,6 +44,25 @@ pub(crate) fn init_logs(command: &Command) {
 }
 
 /// On a terminal, unless `NO_COLOR` is there and not empty: <https://no-color.org>.
-fn is_coloured() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+fn is_coloured(is_terminal: bool, no_color: Option<&OsStr>) -> bool {
+    is_terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_have_colours_on_a_terminal_unless_no_color_is_set() {
+        for (is_terminal, no_color, coloured) in [
+            (true, None, true),
+            (true, Some(""), true),
+            (true, Some("1"), false),
+            (true, Some("0"), false),
+            (false, None, false),
+            (false, Some("1"), false),
+        ] {
+            assert_eq!(is_coloured(is_terminal, no_color.map(OsStr::new)), coloured, "{no_color:?}");
+        }
+    }
 }
