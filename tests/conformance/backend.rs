@@ -14,11 +14,14 @@ use faststream_core::delivery::OwnedRecord;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::mocking::MockCluster;
 use faststream_kafka::rdkafka::producer::DefaultProducerContext;
+use faststream_kafka::rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::{broker, client};
 
 /// No behaviour takes longer.
 const LIMIT: Duration = Duration::from_secs(60);
+/// When answers come that come late.
+const LATE: Duration = Duration::from_millis(20);
 
 pub(crate) type Play = for<'a> fn(&'a dyn Backend) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -30,6 +33,9 @@ pub(crate) trait Backend {
     /// Makes topics that an app makes by itself, where the broker knows no such request.
     fn create_for_app(&self, _topics: &[&str]) {}
     fn produce(&self, record: Outgoing);
+    /// From now on answers come late, and the first so many to this topic are refusals: for good, or until somebody mends
+    /// the cluster. Not where nobody can ask for that.
+    fn refuse_late(&self, _topic: &str, _times: u32, _for_good: bool) {}
     fn committed(&self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64>;
     fn records(&self, topic: &str, partitions: i32) -> Vec<(i32, OwnedRecord)>;
 }
@@ -77,6 +83,15 @@ impl Backend for MemoryBroker {
         self.append(record).expect("it is written");
     }
 
+    fn refuse_late(&self, topic: &str, times: u32, for_good: bool) {
+        self.delay_publishes(LATE);
+        if for_good {
+            self.refuse_publishes_to(topic, times);
+        } else {
+            self.deny_publishes_to(topic, times);
+        }
+    }
+
     fn committed(&self, group: &str, topic: &str, _partitions: i32) -> BTreeMap<i32, i64> {
         MemoryBroker::committed(self, group, topic)
     }
@@ -108,6 +123,19 @@ impl Backend for OnMock {
 
     fn produce(&self, record: Outgoing) {
         produce(&self.brokers, record);
+    }
+
+    fn refuse_late(&self, _topic: &str, times: u32, for_good: bool) {
+        // Of the next requests, whatever they are about: nothing else is published meanwhile.
+        self.cluster.broker_round_trip_time(1, LATE).expect("a broker");
+        let refusal = if for_good {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD
+        } else {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_POLICY_VIOLATION
+        };
+        for _ in 0..times {
+            self.cluster.request_errors(RDKafkaApiKey::Produce, &[refusal]);
+        }
     }
 
     fn committed(&self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {

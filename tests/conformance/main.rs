@@ -69,5 +69,7 @@ conform! {
     publishing::key_headers_timestamp_and_partition_arrive_as_written,
     publishing::keys_choose_the_partitions_that_javas_client_chooses,
     publishing::of_many_at_once_only_the_one_that_is_refused_is_missing_and_named,
+    publishing::results_that_are_refused_late_keep_their_order,
+    publishing::dead_letters_that_are_refused_late_keep_their_order,
     publishing::a_header_name_with_a_nul_byte_is_refused_and_nothing_is_written,
 }

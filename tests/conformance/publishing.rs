@@ -172,3 +172,71 @@ pub(crate) mod of_many_at_once_only_the_one_that_is_refused_is_missing_and_named
         })
     }
 }
+
+/// The numbers in a topic of one partition, in its order.
+fn numbers(backend: &dyn crate::backend::Backend, topic: &str) -> Vec<i64> {
+    let number = |payload: &[u8]| std::str::from_utf8(payload).ok()?.parse().ok();
+    let records = backend.records(topic, 1);
+    records.iter().filter_map(|(_, record)| number(record.payload.as_deref()?)).collect()
+}
+
+/// Twelve records, whose copies in this topic are refused late, three times.
+async fn come_in_order(
+    backend: &dyn crate::backend::Backend,
+    app: faststream::FastStream,
+    module: &str,
+    (from, to): (&str, &str),
+    for_good: bool,
+) {
+    backend.create_topic(from, 1);
+    backend.create_topic(to, 1);
+    for value in 0..12 {
+        backend.produce(crate::world::number(from, value));
+    }
+    backend.refuse_late(to, 3, for_good);
+    // One copy at a time: nothing is on its way behind one that is refused for good.
+    let app = app.group_settings(faststream::GroupSettings::new().max_unconfirmed(1));
+    let world = crate::world::World::start(app, module).await;
+    crate::world::until("all are there", || numbers(backend, to).len() >= 12).await;
+    world.stop().await;
+    assert!(numbers(backend, to).into_iter().eq(0..12), "{:?}", numbers(backend, to));
+}
+
+pub(crate) mod results_that_are_refused_late_keep_their_order {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use faststream::{publisher, subscriber};
+
+    use super::come_in_order;
+    use crate::backend::Backend;
+
+    #[subscriber(topic = "late-in", retry(attempts = 9, backoff = "10ms..50ms"))]
+    #[publisher(topic = "late-out")]
+    async fn copies(value: i64) -> i64 {
+        value
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(come_in_order(backend, backend.app(), module_path!(), ("late-in", "late-out"), true))
+    }
+}
+
+pub(crate) mod dead_letters_that_are_refused_late_keep_their_order {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use faststream::subscriber;
+
+    use super::come_in_order;
+    use crate::backend::Backend;
+
+    #[subscriber(topic = "late-dead", retry(attempts = 1), on_error = DeadLetter)]
+    async fn fails(value: i64) -> Result<(), String> {
+        Err(format!("{value} is bad"))
+    }
+
+    pub(crate) fn play(backend: &dyn Backend) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(come_in_order(backend, backend.app(), module_path!(), ("late-dead", "late-dead-dlt"), false))
+    }
+}
