@@ -84,6 +84,21 @@ pub(crate) fn delete_topic(brokers: &str, topic: &str) {
     assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
 }
 
+/// The group is forgotten with all that it has committed, as when its offsets expire. Nobody of it may run.
+pub(crate) fn delete_group(brokers: &str, group: &str) {
+    let until = Instant::now() + TIMEOUT;
+    loop {
+        let deleted =
+            administer(brokers, async |admin, options| admin.delete_groups(&[group], options).await);
+        match &deleted[..] {
+            [Ok(_)] => return,
+            // Its last member may still be leaving.
+            other => assert!(Instant::now() < until, "{other:?}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// Deletes the records of a partition before this offset.
 pub(crate) fn delete_records(brokers: &str, topic: &str, partition: i32, before: i64) {
     let mut list = TopicPartitionList::new();

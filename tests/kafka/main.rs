@@ -17,6 +17,7 @@ mod endurance;
 mod example;
 mod handlers;
 mod input;
+mod latest;
 mod logs;
 mod members;
 mod mock;

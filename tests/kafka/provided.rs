@@ -119,6 +119,44 @@ fn a_topic_that_the_broker_makes_again_smaller_gets_its_partitions_and_its_reten
 
 #[test]
 #[ignore = "needs Java and Maven"]
+fn records_that_wait_in_a_retry_topic_that_was_made_again_smaller_are_all_handled() {
+    let kafka = Kafka::start("provided-waiting");
+    let brokers = kafka.address();
+    // The broker makes topics with four.
+    for topic in [SOURCE, "receipts"] {
+        create_topic(&brokers, topic, 6);
+    }
+    let service = Service::start_example("retry_topics", &brokers, "provided-waiting", &[], &[]);
+    service.logs(LIMIT, &["INFO started"]);
+    produce(&brokers, SOURCE, 6, 0, 60, charge);
+    wait_until("all have come through the first one", LIMIT, || records(&brokers, "receipts", 6).len() >= 60);
+    delete_topic(&brokers, FIRST);
+    let gone = std::time::Instant::now();
+    while partitions(&brokers, FIRST) == 6 && gone.elapsed() < Duration::from_secs(1) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // They fail at once: their copies are the reason why the broker makes the topic again.
+    produce(&brokers, SOURCE, 6, 100, 60, charge);
+    let missing = || {
+        let receipts = records(&brokers, "receipts", 6);
+        let all: Vec<_> = receipts.into_iter().filter_map(|(_, record)| record.payload).collect();
+        let is_there = |id: &u64| {
+            let start = format!(r#"{{"charge":{id},"#);
+            all.iter().any(|payload| payload.starts_with(start.as_bytes()))
+        };
+        (100..160).filter(|id| !is_there(id)).collect::<Vec<_>>()
+    };
+    let until = std::time::Instant::now() + LIMIT;
+    while !missing().is_empty() {
+        assert!(std::time::Instant::now() < until, "never handled: {:?}\n{}", missing(), service.log());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    wait_until("it has its partitions again", LIMIT, || partitions(&brokers, FIRST) == 6);
+    assert_eq!(service.terminate().code(), Some(0));
+}
+
+#[test]
+#[ignore = "needs Java and Maven"]
 fn an_advertised_listener_that_cannot_be_reached_is_named_and_the_service_has_not_started() {
     let nobody = free_port();
     let kafka = Kafka::start_advertising("advertised", Some(nobody));

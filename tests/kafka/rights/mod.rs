@@ -136,7 +136,7 @@ impl Write for Lines {
     }
 }
 
-fn listen() {
+pub(crate) fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
         let log = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::WARN);
@@ -145,7 +145,7 @@ fn listen() {
 }
 
 /// What was logged of a topic and its group; not of its bad records, which are no matter of rights.
-fn logged(topic: &str) -> Vec<String> {
+pub(crate) fn logged(topic: &str) -> Vec<String> {
     let log = LOG.lock().expect("not poisoned");
     let is_told = |line: &&String| line.contains(topic) && !line.contains(" is bad ");
     log.iter().filter(is_told).cloned().collect()
