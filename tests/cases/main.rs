@@ -17,6 +17,7 @@ mod hooks;
 mod log_lines;
 mod logs;
 mod plain;
+mod refusals;
 mod settings;
 mod stops;
 mod values;
