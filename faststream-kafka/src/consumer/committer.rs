@@ -82,6 +82,11 @@ impl Committer {
         may_be_sent && !self.is_busy() && (self.is_wanted || now >= self.next)
     }
 
+    /// How long until the next commit is due, unless somebody waits for it.
+    pub(super) fn rest(&self) -> Duration {
+        self.next.saturating_duration_since(Instant::now())
+    }
+
     /// The membership was lost, or the client is beyond repair.
     pub(super) fn lost(&mut self) {
         if std::mem::take(&mut self.is_refused) {

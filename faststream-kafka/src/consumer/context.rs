@@ -95,6 +95,11 @@ impl GroupContext {
         self.notes_refused.load(SeqCst)
     }
 
+    /// Whether something happened that was not taken.
+    pub(super) fn has_news(&self) -> bool {
+        !self.happened().is_empty()
+    }
+
     pub(super) fn take(&self) -> Option<Happened> {
         self.happened().pop_front()
     }

@@ -14,6 +14,7 @@ use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
+use super::alarm::Alarm;
 use super::assignment::{self, Start};
 use super::classify::{classify, cure, remedy};
 use super::client::{Client, destroy};
@@ -33,8 +34,10 @@ use crate::native::{PartitionQueue, commit, fatal_error};
 
 /// After this a subscription that failed is tried again.
 const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(1);
-/// How long a poll waits: what the member asks for is done after this at the latest.
-const POLL: Duration = Duration::from_millis(20);
+/// How long a turn waits while something is under way, and when nothing is. Events and what the member asks for end it.
+const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// Log lines and statistics that are read in one turn.
+const EVENTS: usize = 64;
 
 pub(super) struct Control {
     pub(super) client: Arc<Client>,
@@ -114,7 +117,9 @@ impl Control {
     /// Drives the member to its end, and ends the client whatever happens: a client that nobody serves would go on to
     /// heartbeat, and keep its partitions from everybody.
     pub(super) fn run(mut self) {
-        let driven = catch_unwind(AssertUnwindSafe(|| self.drive()));
+        let mut alarm = Alarm::new(&self.client, self.member.wake());
+        let driven = catch_unwind(AssertUnwindSafe(|| self.drive(&mut alarm)));
+        drop(alarm);
         if driven.is_err() {
             faststream_core::log::error!(group = %self.request.group, "the control thread panicked: the client is replaced");
         }
@@ -125,11 +130,18 @@ impl Control {
         destroy(self.client);
     }
 
-    fn drive(&mut self) {
+    fn drive(&mut self, alarm: &mut Alarm) {
         let crash = self.member.crash_token();
         while !self.member.is_finished() && !crash.is_cancelled() {
             self.heed_freeze();
+            alarm.wait(self.patience());
             self.poll();
+            for _ in 0..EVENTS {
+                if !alarm.has_events() || self.client.context().has_news() {
+                    break;
+                }
+                self.poll();
+            }
             self.heed_callbacks();
             self.heed_fatal();
             if self.broken {
@@ -153,6 +165,26 @@ impl Control {
             self.heed_problems();
             self.heed_closed();
         }
+    }
+
+    /// How long a turn may wait for events.
+    fn patience(&self) -> Duration {
+        let is_at_rest = self.owed.is_empty()
+            && self.late.is_empty()
+            && self.unopened.is_empty()
+            && self.missed.is_empty()
+            && self.postponed.is_empty()
+            && self.to_subscribe.is_none()
+            && self.closing.is_none()
+            && self.thawed.is_none()
+            && !self.lanes.is_empty()
+            && !self.committer.is_busy()
+            && !self.client.context().is_joining();
+        if !is_at_rest {
+            return WAITS.0;
+        }
+        let member = self.member.deadline().saturating_duration_since(tokio::time::Instant::now());
+        self.committer.rest().min(member).clamp(WAITS.0, WAITS.1)
     }
 
     /// Tells the member, and does what it asks for.
@@ -184,7 +216,7 @@ impl Control {
 
     /// Results other than events are rare, and none of them ends the loop.
     fn poll(&mut self) {
-        let restart = match self.client.consumer().poll(POLL) {
+        let restart = match self.client.consumer().poll(Duration::ZERO) {
             None => None,
             Some(Ok(message)) => Some(((Arc::from(message.topic()), message.partition()), message.offset())),
             Some(Err(error)) => {

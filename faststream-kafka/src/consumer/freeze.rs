@@ -10,7 +10,7 @@ use super::joining::Wanted;
 
 /// librdkafka itself notices a session that is over within this (classic protocol).
 const NOTICED: Duration = Duration::from_secs(2);
-/// A silence of the control thread, which turns 50 times a second, that is a freeze: the session of KIP-848 is the broker's.
+/// A silence of the control thread, which turns at least twice a second, that is a freeze: the session of KIP-848 is the broker's.
 const FROZEN: Duration = Duration::from_secs(3);
 
 /// When the control thread turned last.

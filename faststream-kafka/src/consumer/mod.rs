@@ -1,5 +1,6 @@
 //! A membership of a group: one client, one control thread, one lane per assigned partition.
 
+mod alarm;
 mod assignment;
 mod at_join;
 mod classify;

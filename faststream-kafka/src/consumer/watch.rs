@@ -16,6 +16,8 @@ const DEAF: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Watch {
     next: Option<Instant>,
+    /// When all lanes were woken.
+    woken: Option<Instant>,
     since: BTreeMap<Place, Instant>,
 }
 
@@ -35,10 +37,16 @@ impl Control {
         if !self.owed.is_empty() || self.client.context().awaits_answer() {
             return;
         }
+        // The safety net for a wake-up that was lost: none ever was, in millions of messages.
+        let wakes = self.watch.woken.is_none_or(|woken| now - woken >= DEAF);
+        if wakes {
+            self.watch.woken = Some(now);
+        }
         let mut stalled: Vec<Start> = Vec::new();
         for (place, lane) in &self.lanes {
-            // The safety net for a wake-up that was lost: none ever was, in millions of messages.
-            lane.wake();
+            if wakes {
+                lane.wake();
+            }
             if self.client.context().is_fetching(place) != Some(false) {
                 self.watch.since.remove(place);
             } else if now - *self.watch.since.entry(place.clone()).or_insert(now) > DEAF {

@@ -17,4 +17,4 @@ pub(crate) use events::{Delivered, Event, Events, Sent};
 pub(crate) use headers::add_header;
 #[cfg(test)]
 pub(crate) use properties::property_names;
-pub(crate) use queue::PartitionQueue;
+pub(crate) use queue::{ConsumerQueue, PartitionQueue};
