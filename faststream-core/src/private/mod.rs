@@ -12,7 +12,7 @@ pub use inventory::submit;
 
 pub use self::arguments::{Count, Free, OnePayload, Probe, Requires};
 pub use self::built::Returns;
-pub use self::publish::{PublisherKey, encode, first, key_bytes, key_of, published, publisher_topics};
+pub use self::publish::{encode, first, key_of, published, publisher_topics};
 pub use crate::delivery::{Call, Delivery, Rejection};
 pub use crate::policy::{AckPolicy, Commit, OnError, Order, Start};
 pub use crate::publish::{IntoBytes, IntoOutgoing};

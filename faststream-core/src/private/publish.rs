@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::delivery::{Delivery, HandlerError, Outcome};
-use crate::publish::{EncodeError, IntoBytes, Outgoing};
+use crate::publish::{EncodeError, Outgoing};
 use crate::verdict::Verdict;
 
 /// A `Result`: its error settles and publishes nothing.
@@ -131,31 +131,12 @@ pub fn key_of<'a, T, K>(value: &'a T, key: impl FnOnce(&'a T) -> K) -> K {
     key(value)
 }
 
-/// The bytes of what `key = ...` returned, or why it is no key.
-pub fn key_bytes(key: impl IntoBytes) -> PublisherKey {
-    match key.key_fault() {
-        Some(fault) => PublisherKey::Unfit(fault),
-        None => PublisherKey::Is(key.into_bytes()),
-    }
-}
-
-/// The key that a publisher gives.
-#[derive(Debug)]
-pub enum PublisherKey {
-    /// None of its own: that of the value.
-    OfValue,
-    /// These bytes, or no key.
-    Is(Option<Bytes>),
-    /// It cannot be written.
-    Unfit(String),
-}
-
 /// Has what was encoded for the first topic published to each; a publisher's own key wins.
 #[allow(clippy::result_large_err)]
 pub fn encode<const N: usize>(
     encoded: Result<Outgoing, EncodeError>,
     topics: &[Arc<str>],
-    keys: [PublisherKey; N],
+    keys: [Option<Result<Option<Bytes>, String>>; N],
     copies: &mut Vec<Outgoing>,
 ) -> Result<(), Outcome> {
     let encoded =
@@ -171,9 +152,9 @@ pub fn encode<const N: usize>(
             copy.topic = Arc::clone(topic);
         }
         match key {
-            PublisherKey::OfValue => {}
-            PublisherKey::Is(key) => copy.key = key,
-            PublisherKey::Unfit(fault) => {
+            None => {}
+            Some(Ok(key)) => copy.key = key,
+            Some(Err(fault)) => {
                 return Err(Outcome::NotEncodable(HandlerError::new("encode", fault)));
             }
         }

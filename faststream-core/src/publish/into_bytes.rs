@@ -24,6 +24,15 @@ pub trait IntoBytes {
     fn key_fault(&self) -> Option<String> {
         None
     }
+
+    /// The key, or why it cannot be one. For the generated code.
+    #[doc(hidden)]
+    fn into_key(self) -> Result<Option<Bytes>, String>
+    where
+        Self: Sized,
+    {
+        self.key_fault().map_or_else(|| Ok(self.into_bytes()), Err)
+    }
 }
 
 #[diagnostic::do_not_recommend]

@@ -224,11 +224,11 @@ fn publish(private: &Tokens, returned: &Ident, topics: &Ident, at: Span, publish
     let (each, keys, error) = (hidden("each", at), hidden("keys", at), hidden("error", at));
     let (encoded, outcome) = (hidden("encoded", at), hidden("outcome", at));
     let key = publishers.iter().map(|publisher| match &publisher.key {
-        None => quote!(#private::PublisherKey::OfValue),
+        None => quote!(#private::None),
         Some(key) => {
             let (at, private) = (span(key), located(private, span(key)));
             let value = hidden("value", at);
-            quote_spanned!(at=> #private::key_bytes(#private::key_of(&#value, #key)))
+            quote_spanned!(at=> #private::Some(#private::IntoBytes::into_key(#private::key_of(&#value, #key))))
         }
     });
     quote_spanned! {at=> {
