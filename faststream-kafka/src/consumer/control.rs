@@ -27,13 +27,12 @@ use super::offsets::{OffsetFetch, Starts};
 use super::owed::{Owed, Revoke};
 use super::problems::Problems;
 use super::retention::Retention;
+use super::subscription::Subscription;
 use super::topic_ids::TopicIds;
 use super::topics;
 use super::watch::Watch;
 use crate::native::{PartitionQueue, commit, fatal_error};
 
-/// After this a subscription that failed is tried again.
-const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(1);
 /// How long a turn waits while something is under way, and when nothing is. Events and what the member asks for end it.
 const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// Log lines and statistics that are read in one turn.
@@ -63,8 +62,7 @@ pub(super) struct Control {
     topics: Receiver<BTreeSet<String>>,
     /// Nobody looks for them any more.
     topics_are_all_there: bool,
-    /// Those that are still to be subscribed to, and when it is tried.
-    to_subscribe: Option<(BTreeSet<String>, Instant)>,
+    subscription: Subscription,
     pub(super) committer: Committer,
     pub(super) closing: Option<Closing>,
     /// The client is beyond repair.
@@ -104,7 +102,7 @@ impl Control {
             retention: Retention::default(),
             topics,
             topics_are_all_there: false,
-            to_subscribe: None,
+            subscription: Subscription::default(),
             committer,
             closing: None,
             broken: false,
@@ -174,7 +172,7 @@ impl Control {
             && self.unopened.is_empty()
             && self.missed.is_empty()
             && self.postponed.is_empty()
-            && self.to_subscribe.is_none()
+            && self.subscription.is_idle()
             && self.closing.is_none()
             && self.thawed.is_none()
             && !self.lanes.is_empty()
@@ -311,20 +309,20 @@ impl Control {
 
     fn heed_topics(&mut self) {
         match self.topics.try_recv() {
-            Ok(topics) => self.to_subscribe = Some((topics, Instant::now())),
+            Ok(topics) => self.subscription.wants(topics, Instant::now()),
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => self.topics_are_all_there = true,
         }
-        let due = self.to_subscribe.take_if(|(_, due)| *due <= Instant::now());
-        let Some((topics, _)) = due.filter(|_| self.closing.is_none()) else { return };
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        faststream_core::log::info!(group = %self.request.group, topics = names.len(), "the topics that match have changed");
-        if let Err(error) = self.client.consumer().subscribe(&names) {
-            self.client
-                .context()
-                .errors
-                .tell("subscribe", format_args!("subscribing to {names:?}, tried again: {error}"));
-            self.to_subscribe = Some((topics, Instant::now() + SUBSCRIBE_AGAIN));
+        if self.closing.is_some() {
+            return;
+        }
+        let (client, group) = (&self.client, &self.request.group);
+        let subscribed = self.subscription.serve(Instant::now(), |names| {
+            faststream_core::log::info!(%group, topics = names.len(), "the topics that match have changed");
+            client.consumer().subscribe(names).map_err(|error| format!("{names:?}, tried again: {error}"))
+        });
+        if let Err(error) = subscribed {
+            client.context().errors.tell("subscribe", format_args!("subscribing to {error}"));
         }
     }
 

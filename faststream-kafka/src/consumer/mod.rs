@@ -21,6 +21,7 @@ mod problems;
 mod retention;
 mod session;
 mod stats;
+mod subscription;
 mod topic_ids;
 mod topics;
 mod wakeup;
