@@ -109,13 +109,13 @@ impl Broker for Kafka {
         let who = self.describe();
         let mut config = self.config.consumer_config(&request);
         let partitions = self.own_producer()?.partitions(|topic| request.reads(topic));
-        self.config.share_memory(&mut config, partitions);
+        let memory = self.config.share_memory(&mut config, partitions);
         let kept = {
             let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let group = Arc::clone(&request.group);
             all.entry(group).or_insert_with_key(|group| Kept::new(&who, group, &config, &self.reach)).clone()
         };
-        consumer::join(&config, self.config.producer_config(), &who, request, member, kept)
+        consumer::join(&config, self.config.producer_config(), &who, request, member, kept, memory)
     }
 
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>> {

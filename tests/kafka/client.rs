@@ -124,6 +124,28 @@ pub(crate) fn produce_batch(
     producer.flush(Duration::from_secs(60)).expect("all are written");
 }
 
+/// Writes `count` records to each partition, one partition after the other: in batches of up to 1 MB.
+pub(crate) fn produce_large_batches(brokers: &str, topic: &str, partitions: i32, count: u64, payload: &str) {
+    let producer: BaseProducer = config(brokers)
+        .set("linger.ms", "200")
+        .set("batch.num.messages", "1000000")
+        .set("queue.buffering.max.messages", "1000000")
+        .create()
+        .expect("a producer");
+    for partition in 0..partitions {
+        for _ in 0..count {
+            while producer
+                .send(BaseRecord::<(), str>::to(topic).partition(partition).payload(payload))
+                .is_err()
+            {
+                producer.poll(Duration::from_millis(10));
+            }
+        }
+        producer.poll(Duration::ZERO);
+    }
+    producer.flush(Duration::from_secs(60)).expect("all are written");
+}
+
 /// Writes `count` records, round robin over the partitions; `payload` is given its number, from `first` on.
 pub(crate) fn produce(
     brokers: &str,

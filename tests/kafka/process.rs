@@ -22,8 +22,17 @@ pub(crate) fn memory() -> u64 {
 
 /// What another process has resident, in bytes.
 pub(crate) fn memory_of(process: &str) -> u64 {
+    memory_in(process, "VmRSS:")
+}
+
+/// What it has had resident at most.
+pub(crate) fn peak_of(process: &str) -> u64 {
+    memory_in(process, "VmHWM:")
+}
+
+fn memory_in(process: &str, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux's account of it");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident memory");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("its resident memory");
     let kilobytes = line.trim().trim_end_matches(" kB").trim();
     kilobytes.parse::<u64>().expect("a number") << 10
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::broker::target;
 use crate::example::example;
-use crate::process::{cpu_of, memory_of};
+use crate::process::{cpu_of, memory_of, peak_of};
 
 /// Killed, by its own handle, when dropped.
 pub(crate) struct Service {
@@ -105,6 +105,11 @@ impl Service {
     /// Resident, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         memory_of(&self.child.id().to_string())
+    }
+
+    /// The most that was resident, in bytes.
+    pub(crate) fn peak(&self) -> u64 {
+        peak_of(&self.child.id().to_string())
     }
 
     /// It does not try again and again in a hot loop: of so much time it uses no more than this part.

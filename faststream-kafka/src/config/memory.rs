@@ -1,7 +1,7 @@
 //! How much a member fetches ahead of its handlers: one bound for all of its partitions.
 //!
 //! librdkafka bounds each partition by itself, and only when the client is made. So the bound is shared out among all
-//! partitions that the member may read.
+//! partitions that the member may read; `consumer/memory.rs` watches the sum.
 
 use rdkafka::ClientConfig;
 
@@ -41,9 +41,10 @@ fn share(memory: u64, partitions: u64) -> Share {
 impl KafkaConfig {
     /// Sets how much memory a member of a group may use for records that were fetched and not yet handled, in bytes: 256 MiB.
     ///
-    /// It is shared out among all partitions of the topics that the member reads, as they are when it joins. What handlers
-    /// hold comes on top, and records of a few bytes need more than they count for. A property of librdkafka that is set
-    /// (`queued.max.messages.kbytes`, `queued.min.messages`, `fetch.message.max.bytes`, `fetch.max.bytes`) wins over it.
+    /// It is shared out among all partitions of the topics that the member reads, as they are when it joins; and if all
+    /// together come near it, some stop fetching for others, whatever their number. What handlers hold comes on top. A property
+    /// of librdkafka that is set (`queued.max.messages.kbytes`, `queued.min.messages`, `fetch.message.max.bytes`,
+    /// `fetch.max.bytes`) wins over it; with one of the first two, nothing stops.
     #[must_use]
     pub fn fetch_memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
@@ -58,8 +59,8 @@ impl KafkaConfig {
         ))
     }
 
-    /// Shares the bound out among so many partitions.
-    pub(crate) fn share_memory(&self, config: &mut ClientConfig, partitions: u64) {
+    /// Shares the bound out among so many partitions. Returns it, unless limits of single partitions were set instead.
+    pub(crate) fn share_memory(&self, config: &mut ClientConfig, partitions: u64) -> Option<u64> {
         let memory = self.memory.unwrap_or(DEFAULT);
         let Share { queue, records, fetch } = share(memory, partitions);
         // The answer of one broker is kept as a whole until all of it is handled.
@@ -79,6 +80,8 @@ impl KafkaConfig {
                 config.set(name, value.to_string());
             }
         }
+        let is_fixed = is_set("queued.max.messages.kbytes") || is_set("queued.min.messages");
+        (!is_fixed).then_some(memory)
     }
 }
 

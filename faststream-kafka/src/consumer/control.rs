@@ -23,6 +23,7 @@ use super::committer::Committer;
 use super::context::{Committed, Happened, Place};
 use super::damaged::Damaged;
 use super::lane::LaneHandle;
+use super::memory::Ahead;
 use super::offsets::{OffsetFetch, Starts};
 use super::owed::{Owed, Revoke};
 use super::problems::Problems;
@@ -58,6 +59,7 @@ pub(super) struct Control {
     pub(super) damaged: Damaged,
     pub(super) topic_ids: TopicIds,
     pub(super) retention: Retention,
+    pub(super) ahead: Ahead,
     /// The topics to subscribe to, whenever they change.
     topics: Receiver<BTreeSet<String>>,
     /// Nobody looks for them any more.
@@ -82,6 +84,7 @@ impl Control {
         committer: Committer,
         session: Box<dyn Fn() -> Duration + Send>,
         problems: Problems,
+        ahead: Ahead,
     ) -> Self {
         let topics = topics::watch(&client, &request);
         Self {
@@ -100,6 +103,7 @@ impl Control {
             damaged: Damaged::default(),
             topic_ids: TopicIds::default(),
             retention: Retention::default(),
+            ahead,
             topics,
             topics_are_all_there: false,
             subscription: Subscription::default(),
@@ -154,6 +158,7 @@ impl Control {
             if self.closing.is_none() {
                 self.heed_rewound();
                 self.heed_damaged();
+                self.bound_memory();
                 self.compare_topics();
                 self.tell_expired();
                 // Before the next commit: while one is in flight it looks at nothing.
@@ -182,7 +187,8 @@ impl Control {
             return WAITS.0;
         }
         let member = self.member.deadline().saturating_duration_since(tokio::time::Instant::now());
-        self.committer.rest().min(member).clamp(WAITS.0, WAITS.1)
+        let looks = self.ahead.patience(self.lanes.len());
+        self.committer.rest().min(member).min(looks).clamp(WAITS.0, WAITS.1)
     }
 
     /// Tells the member, and does what it asks for.

@@ -15,6 +15,7 @@ mod freeze;
 mod joining;
 mod kept;
 mod lane;
+mod memory;
 mod offsets;
 mod owed;
 mod problems;
@@ -41,6 +42,7 @@ use self::context::GroupContext;
 use self::control::Control;
 use self::joining::Wanted;
 pub(crate) use self::kept::Kept;
+use self::memory::Ahead;
 use self::problems::Problems;
 use crate::config::Secrets;
 
@@ -48,7 +50,7 @@ use crate::config::Secrets;
 const DEFAULT_SESSION: Duration = Duration::from_secs(45);
 
 /// Joins a group and returns at once: `member` is driven by a thread of its own until it is finished. `asking` is for
-/// clients that ask the broker about its settings.
+/// clients that ask the broker about its settings, `memory` what all partitions may have fetched ahead.
 pub(crate) fn join(
     config: &ClientConfig,
     asking: ClientConfig,
@@ -56,6 +58,7 @@ pub(crate) fn join(
     request: GroupRequest,
     member: Member,
     kept: Kept,
+    memory: Option<u64>,
 ) -> Result<(), BrokerError> {
     let group = Arc::clone(&request.group);
     let secrets = Secrets::of(config);
@@ -87,7 +90,9 @@ pub(crate) fn join(
         "consumer" => Wanted::Broker,
         _ => Wanted::Assignors(text("partition.assignment.strategy").to_owned()),
     };
-    let control = Control::new(client, Arc::new(request), member, committer, session, Problems::new(wanted));
+    let problems = Problems::new(wanted);
+    let ahead = Ahead::new(memory);
+    let control = Control::new(client, Arc::new(request), member, committer, session, problems, ahead);
     control
         .watch_for_freezes(text("session.timeout.ms").parse().map_or(DEFAULT_SESSION, Duration::from_millis));
     let thread = std::thread::Builder::new().name(format!("fs-{group}"));

@@ -99,6 +99,12 @@ impl PartitionQueue {
         self.woken.waker.wake();
     }
 
+    /// How many messages are there.
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: the queue is valid.
+        unsafe { rd_kafka_queue_length(self.woken.queue.as_ptr()) }
+    }
+
     /// What is there, `max` messages at most. Never waits.
     pub(crate) fn consume(&self, max: usize) -> Batch {
         let mut messages: Vec<*mut rd_kafka_message_t> = Vec::with_capacity(max);

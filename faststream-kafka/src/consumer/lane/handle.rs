@@ -1,6 +1,9 @@
 //! The control thread's side of a lane: what it can take from its task at any moment, and what the task tells it.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +43,10 @@ pub(in crate::consumer) struct LaneHandle {
     pub(super) damage: Mutex<Option<Damage>>,
     /// The last error in place of records.
     pub(super) refusal: Mutex<Option<Refusal>>,
+    /// Its task waits for records: there were none.
+    pub(super) is_hungry: AtomicBool,
+    /// What a record has, about: its key and value, in bytes.
+    pub(super) size: AtomicUsize,
 }
 
 /// An error in place of records, until there are some.
@@ -58,6 +65,9 @@ pub(super) struct Again {
     /// It was made to: the next record is the first of those.
     has_begun: bool,
 }
+
+/// What a record is taken for before the first.
+const UNKNOWN: usize = 4 << 10;
 
 /// No offset.
 const NONE: i64 = -1;
@@ -82,6 +92,8 @@ impl LaneHandle {
             skewed: AtomicBool::new(false),
             damage: Mutex::default(),
             refusal: Mutex::default(),
+            is_hungry: AtomicBool::new(false),
+            size: AtomicUsize::new(UNKNOWN),
         }
     }
 
@@ -188,6 +200,26 @@ impl LaneHandle {
     /// librdkafka's own position is behind something that was not handed out.
     pub(in crate::consumer) fn skew(&self) {
         self.skewed.store(true, SeqCst);
+    }
+
+    /// How many records are fetched and not handed out.
+    pub(in crate::consumer) fn queued(&self) -> usize {
+        lock(&self.slot).as_ref().map_or(0, PartitionQueue::len)
+    }
+
+    /// While this is held, nothing is taken from the queue.
+    pub(in crate::consumer) fn held(&self) -> MutexGuard<'_, Option<PartitionQueue>> {
+        lock(&self.slot)
+    }
+
+    /// Whether its task waits for records.
+    pub(in crate::consumer) fn is_hungry(&self) -> bool {
+        self.is_hungry.load(Relaxed)
+    }
+
+    /// What a record has, about: its key and value, in bytes.
+    pub(in crate::consumer) fn record_size(&self) -> usize {
+        self.size.load(Relaxed)
     }
 
     /// Whether librdkafka's own position is too far.

@@ -3,7 +3,7 @@
 mod handle;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context, Poll};
 
 use faststream_core::broker::{Epoch, Lane, LateStore, Stale};
@@ -25,14 +25,9 @@ pub(super) struct KafkaLane {
     /// librdkafka's position when the lane was made: of an earlier one, until it changes.
     stale: Option<i64>,
     batch: Held,
-    /// How large the last record was, in bytes.
-    size: usize,
     /// Where the log began again, behind the current batch.
     rewind: Option<i64>,
 }
-
-/// What a record is taken for before the first.
-const UNKNOWN: usize = 4 << 10;
 
 /// The current batch.
 enum Held {
@@ -49,16 +44,7 @@ impl KafkaLane {
     pub(super) fn new(handle: Arc<LaneHandle>, client: Arc<Client>) -> Self {
         let (start, (topic, partition)) = (handle.position(), &handle.place);
         let stale = native::position(&client, topic, *partition);
-        Self {
-            handle,
-            client,
-            start,
-            handed: start,
-            stale,
-            batch: Held::Nothing,
-            size: UNKNOWN,
-            rewind: None,
-        }
+        Self { handle, client, start, handed: start, stale, batch: Held::Nothing, rewind: None }
     }
 
     /// Behind the last record there may be transactions' markers, and records of aborted ones before them. All of it is
@@ -143,7 +129,8 @@ impl Lane for KafkaLane {
             return Poll::Pending;
         }
         loop {
-            let most = (self.client.batch_bytes() / self.size.max(1)).clamp(1, max);
+            let size = self.handle.record_size();
+            let most = (self.client.batch_bytes() / size.max(1)).clamp(1, max);
             let mut batch = queue.consume(most);
             let damage = batch.cut_at_damage();
             for error in batch.errors() {
@@ -171,7 +158,8 @@ impl Lane for KafkaLane {
                 self.handed = self.handed.max(next);
                 self.handle.position.store(next, SeqCst);
                 let taken = batch.len();
-                self.size = batch.last_size();
+                self.handle.size.store(batch.last_size(), Relaxed);
+                self.handle.is_hungry.store(false, Relaxed);
                 drop(slot);
                 self.batch = Held::Native(batch);
                 return Poll::Ready(taken);
@@ -181,6 +169,7 @@ impl Lane for KafkaLane {
             }
             // Only errors: there may be messages behind them.
             if batch.errors().is_empty() {
+                self.handle.is_hungry.store(true, Relaxed);
                 self.heed_markers();
                 return Poll::Pending;
             }
