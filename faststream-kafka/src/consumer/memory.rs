@@ -140,10 +140,9 @@ impl Ahead {
     /// How long until the next look: soon while much is fetched, or if all partitions together may exceed the bound.
     pub(super) fn patience(&self, lanes: usize) -> Duration {
         match self.bound {
-            None => Duration::MAX,
             Some(bound) if self.used > bound / 8 => Duration::ZERO,
             Some(bound) if lanes as u64 * MOST > bound => LOOK,
-            Some(_) => Duration::MAX,
+            None | Some(_) => Duration::MAX,
         }
     }
 
@@ -177,7 +176,7 @@ impl Ahead {
                 true if look.is_hungry => hungry.push((part.moved, place)),
                 // One that waits for records takes them now.
                 false if part.queued > 0 && !look.is_hungry && look.is_sound => {
-                    full.push((part.moved, place))
+                    full.push((part.moved, place));
                 }
                 _ => {}
             }
@@ -365,7 +364,9 @@ mod tests {
         let now = Instant::now();
         let paused = turn(&mut ahead, &mut looks, now).pause;
         assert_eq!(paused, [0, 1].map(place));
-        looks.values_mut().for_each(|look| look.is_hungry = true);
+        for look in looks.values_mut() {
+            look.is_hungry = true;
+        }
         assert_eq!(turn(&mut ahead, &mut looks, now).resume, [place(0)]);
         assert_eq!(turn(&mut ahead, &mut looks, now).resume, [], "the other one waits for it");
         let later = now + SOON * 2;
@@ -384,7 +385,9 @@ mod tests {
     fn nothing_stops_where_something_else_is_wrong_or_limits_were_set() {
         let now = Instant::now();
         let mut looks = full(20);
-        looks.values_mut().for_each(|look| look.is_sound = false);
+        for look in looks.values_mut() {
+            look.is_sound = false;
+        }
         assert_eq!(turn(&mut Ahead::new(Some(MIB)), &mut looks, now), Decision::default());
         assert_eq!(turn(&mut Ahead::new(None), &mut full(20), now), Decision::default());
         assert!(!Ahead::new(None).is_due(now, 20));
