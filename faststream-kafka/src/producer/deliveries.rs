@@ -133,6 +133,7 @@ impl State {
                 match sent.error() {
                     None => {
                         let published = Published { partition: sent.partition(), offset: sent.offset() };
+                        self.written();
                         ticket.give(Ok(published));
                     }
                     Some(code) if is_a_batch && is_of_a_batch(code) => {
@@ -150,6 +151,7 @@ impl State {
         if code == RDKafkaErrorCode::UnknownPartition && ticket.goes_by_key() {
             return self.send_again(Outgoing { partition: Partition::ByKey, ..record }, ticket);
         }
+        let code = self.reason(code);
         ticket.refuse(&record.topic, &Refused { code, size: size(&record), reason: &sent.reason() });
     }
 

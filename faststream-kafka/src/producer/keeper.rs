@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::Producer as _;
 
 use super::deliveries::Deliveries;
@@ -18,6 +19,8 @@ const MOST: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The first pause between two replacements, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Between two replacements because of what somebody has to mend: a right that comes back is used that soon.
+const DENIED: Duration = Duration::from_secs(1);
 
 struct Keeper {
     shared: Arc<Shared>,
@@ -73,12 +76,16 @@ impl Keeper {
         if self.born.elapsed() >= self.pause
             && let Some((code, reason)) = self.live.client.client().fatal_error()
         {
-            self.replace(&format!("{code:?}: {reason}"));
+            self.replace(code, &reason);
         }
     }
 
-    fn replace(&mut self, reason: &str) {
+    fn replace(&mut self, code: Code, reason: &str) {
+        let is_denied = code == Code::ClusterAuthorizationFailed;
         let state = &self.shared.state;
+        if is_denied {
+            state.denied();
+        }
         let live = match Deliveries::client(&self.shared.config, state) {
             Ok(client) => Live::new(client),
             Err(error) => {
@@ -92,10 +99,19 @@ impl Keeper {
         };
         state.errors.tell(
             "fatal",
-            format_args!("beyond repair, a new client takes over; what is queued is refused and can be sent again: {reason}"),
+            format_args!(
+                "beyond repair, a new client takes over; what is queued is refused and can be sent again: {code:?}: {reason}{}",
+                if is_denied { "; give this client's user the right WRITE on its topics, or IDEMPOTENT_WRITE on the cluster" } else { "" }
+            ),
         );
         let lived = self.born.elapsed();
-        self.pause = if lived > 2 * PAUSES.1 { PAUSES.0 } else { (self.pause * 2).clamp(PAUSES.0, PAUSES.1) };
+        self.pause = if is_denied {
+            DENIED
+        } else if lived > 2 * PAUSES.1 {
+            PAUSES.0
+        } else {
+            (self.pause * 2).clamp(PAUSES.0, PAUSES.1)
+        };
         self.born = Instant::now();
         self.live = live.clone();
         let mut slot = self.shared.client.write().unwrap_or_else(PoisonError::into_inner);

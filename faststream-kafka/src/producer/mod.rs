@@ -158,8 +158,10 @@ impl Shared {
 
     /// Hands a record to the client, or says why not.
     fn send(&self, record: &Outgoing, ticket: Box<Ticket>) -> Result<(), (PublishError, Box<Ticket>)> {
-        let refused =
-            |(code, ticket)| (Refused { code, size: size(record), reason: "" }.error(&record.topic), ticket);
+        let refused = |(code, ticket)| {
+            let code = self.state.reason(code);
+            (Refused { code, size: size(record), reason: "" }.error(&record.topic), ticket)
+        };
         let Some(ticket) = self.alone.line_up(record, ticket).map_err(refused)? else { return Ok(()) };
         let live = self.client.read().unwrap_or_else(PoisonError::into_inner);
         hand_over(live.as_ref().map(|live| &*live.client), record, ticket).map_err(refused)

@@ -107,7 +107,8 @@ fn cure(code: Code, topic: &str, size: usize) -> String {
             return format!("give this client's user the right WRITE on topic {topic}");
         }
         Code::ClusterAuthorizationFailed => {
-            "give this client's user the right IDEMPOTENT_WRITE on the cluster, or set enable.idempotence=false"
+            "give this client's user the right WRITE on its topics, or IDEMPOTENT_WRITE on the cluster, or set \
+             enable.idempotence=false"
         }
         Code::TransactionalIdAuthorizationFailed => {
             "give this client's user the right WRITE on its transactional.id"

@@ -1,7 +1,7 @@
 //! What the producer's client reports, kept over its replacements.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use faststream_core::publish::Outgoing;
@@ -20,6 +20,8 @@ pub(super) struct State {
     is_waiting: AtomicBool,
     /// The handle is gone.
     is_stopped: AtomicBool,
+    /// The last client was beyond repair because of a missing right, and nothing was written since.
+    is_denied: AtomicBool,
     /// Records whose wished partition does not exist: the thread sends them by key.
     again: Mutex<Vec<(Outgoing, Box<Ticket>)>>,
     #[cfg(test)]
@@ -37,6 +39,7 @@ impl State {
             trouble: Mutex::default(),
             is_waiting: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
+            is_denied: AtomicBool::new(false),
             again: Mutex::default(),
             #[cfg(test)]
             bugs: super::bugs::Bugs::default(),
@@ -69,6 +72,27 @@ impl State {
 
     pub(super) fn take_again(&self) -> Vec<(Outgoing, Box<Ticket>)> {
         std::mem::take(&mut *self.again.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A client is replaced because it may not write at all.
+    pub(super) fn denied(&self) {
+        self.is_denied.store(true, SeqCst);
+    }
+
+    /// A record was written.
+    pub(super) fn written(&self) {
+        if self.is_denied.load(Relaxed) {
+            self.is_denied.store(false, SeqCst);
+        }
+    }
+
+    /// Why a record was refused: of a client that may not write at all, its end says nothing.
+    pub(super) fn reason(&self, code: RDKafkaErrorCode) -> RDKafkaErrorCode {
+        use RDKafkaErrorCode::{ClusterAuthorizationFailed, Fatal, PurgeInflight, PurgeQueue};
+        match code {
+            Fatal | PurgeQueue | PurgeInflight if self.is_denied.load(SeqCst) => ClusterAuthorizationFailed,
+            code => code,
+        }
     }
 
     pub(super) fn stop(&self) {
