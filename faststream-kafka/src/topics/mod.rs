@@ -33,6 +33,8 @@ use kept::Kept;
 
 /// What one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
+/// How long a look at a topic's settings may take.
+const LOOK: Duration = Duration::from_secs(4);
 /// Until a topic that was made is known to the broker that is asked.
 const KNOWN: Duration = Duration::from_secs(5);
 /// The replication of a topic where the broker is too old (before 2.4) to choose: as many as it has, up to this.
@@ -127,9 +129,14 @@ impl Asking {
             let admin = self.admin()?;
             let resources: Vec<_> =
                 topics.iter().map(|request| ResourceSpecifier::Topic(&request.topic)).collect();
-            self.runtime.block_on(admin.describe_configs(&resources, &options()))
+            self.runtime.block_on(admin.describe_configs(&resources, &looking()))
         };
-        match ask().or_else(|_| ask()) {
+        // Who did not answer once in time keeps the start waiting no longer.
+        let again = |error: KafkaError| match error {
+            KafkaError::AdminOp(Code::OperationTimedOut | Code::RequestTimedOut) => Err(error),
+            _ => ask(),
+        };
+        match ask().or_else(again) {
             Ok(answers) => {
                 let refusal = answers.iter().find_map(|answer| answer.as_ref().err());
                 let refusal = refusal.map_or_else(|| "no answer for it".to_owned(), ToString::to_string);
@@ -149,7 +156,7 @@ impl Asking {
         let Some(broker) = cluster.brokers().first() else { return false };
         let ask = || {
             let resource = ResourceSpecifier::Broker(broker.id());
-            self.runtime.block_on(self.admin()?.describe_configs(&[resource], &options()))
+            self.runtime.block_on(self.admin()?.describe_configs(&[resource], &looking()))
         };
         let answer = ask().ok().and_then(|answers| answers.into_iter().next()?.ok());
         answer.is_some_and(|broker| {
@@ -284,6 +291,11 @@ fn partitions(metadata: &Metadata) -> BTreeMap<String, i32> {
 
 fn absent_topic(request: &TopicRequest) -> TopicFault {
     TopicFault::missing(request.topic.as_str(), "the broker does not know it")
+}
+
+/// For questions that a start can do without.
+fn looking() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(LOOK)).operation_timeout(Some(LOOK))
 }
 
 fn options() -> AdminOptions {
