@@ -53,9 +53,20 @@ impl Watch {
 
 /// Of all living threads; Linux only, elsewhere 0.
 pub(crate) fn cpu_nanoseconds() -> u64 {
+    nanoseconds(|_| true)
+}
+
+/// Of all living threads but that of the mock cluster's brokers.
+#[allow(dead_code, reason = "not every benchmark asks for it")]
+pub(crate) fn client_nanoseconds() -> u64 {
+    nanoseconds(|name| name.trim_end() != "rdk:mock")
+}
+
+fn nanoseconds(counts: impl Fn(&str) -> bool) -> u64 {
     let Ok(threads) = fs::read_dir("/proc/self/task") else { return 0 };
     threads
         .flatten()
+        .filter(|thread| fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| counts(&name)))
         .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
         .filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok())
         .sum()

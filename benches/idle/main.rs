@@ -2,8 +2,8 @@
 //! rdkafka's `StreamConsumer` and `FutureProducer`.
 //!
 //! `cargo bench --bench idle`, on librdkafka's mock cluster; with `KAFKA_BROKERS` on real brokers. Both sides belong to a
-//! group, have partitions, and wait, with their default settings, in turns. The mock cluster runs in this process: what it
-//! needs beside its clients is measured first, and is not counted.
+//! group, have partitions, and wait, with their default settings, in turns. The mock cluster runs in this process: its brokers'
+//! thread is not counted, nor what the process needs without clients, which is measured first.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
@@ -14,7 +14,7 @@ use std::env;
 use std::time::{Duration, Instant};
 
 use common::cluster::{Cluster, PARTITIONS, PRODUCER};
-use common::measure::{cpu_nanoseconds, median};
+use common::measure::{client_nanoseconds, median};
 use common::order::Order;
 use faststream::{FastStream, Publish, publisher, subscriber};
 use faststream_core::app::{Environment, Setting, StartOptions};
@@ -40,9 +40,9 @@ async fn bill(order: Order) -> Publish<Order> {
 /// Percent of a core.
 async fn at_rest() -> f64 {
     sleep(SETTLE).await;
-    let (began, before) = (Instant::now(), cpu_nanoseconds());
+    let (began, before) = (Instant::now(), client_nanoseconds());
     sleep(TIME).await;
-    let used = Duration::from_nanos(cpu_nanoseconds().saturating_sub(before));
+    let used = Duration::from_nanos(client_nanoseconds().saturating_sub(before));
     100.0 * used.as_secs_f64() / began.elapsed().as_secs_f64()
 }
 
