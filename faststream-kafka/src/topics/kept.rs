@@ -25,9 +25,12 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// What a broker's answer says of a topic.
+    /// What a broker's answer says of a topic. A topic has settings: without the right to read them the answer has none.
     pub(super) fn read(answer: &ConfigResource) -> Option<(String, Self)> {
         let OwnedResourceSpecifier::Topic(topic) = &answer.specifier else { return None };
+        if answer.entries.is_empty() {
+            return None;
+        }
         let value = |name| answer.get(name).and_then(|entry| entry.value.as_deref());
         let policy = value("cleanup.policy").unwrap_or("delete");
         let is = |word: &str| policy.split(',').any(|policy| policy.trim() == word);
