@@ -134,6 +134,13 @@ fn plain_functions_settled_by_hand_and_gone_on_in_a_retry_topic() {
     share(14, || app("simulation::apps::plain_stages"));
 }
 
+/// Seen once in 100,000 runs: the task of the lane that had begun it had not been polled since it was over.
+#[test]
+fn a_function_is_waited_for_before_its_lane_has_noticed_that_it_is_over() {
+    let app = || std::future::ready(app("simulation::apps::plain_stages"));
+    simulate(14_002_867..14_002_868, app, scenario());
+}
+
 #[test]
 fn acks_by_hand_beside_results_settled_hours_later() {
     share(17, || app("simulation::apps::by_hand_with_results"));

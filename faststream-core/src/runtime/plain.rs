@@ -8,8 +8,9 @@
 //!    thread to be dropped on lets one begin after its fence.
 //! 2. A call that has begun is waited for: the lane learns of its end from the thread, never from a timer. `timeout` is
 //!    compared with what the call took, from its begin, once it has ended.
-//! 3. A lane that is cut off leaves its running calls behind. They are remembered by their record until they end: the
-//!    next assignment in this process waits for them before it begins the same record.
+//! 3. A lane that is cut off leaves its running calls behind. Whatever has begun is remembered by its record until it ends:
+//!    the next assignment in this process waits for it before it begins the same record, also while the task of the earlier
+//!    one has not noticed yet that it is over.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -48,11 +49,12 @@ pub trait RunPlain: Send + Sync {
     fn run(&self, call: Box<dyn FnOnce() + Send>);
 }
 
-/// Plain calls of an app: where they run, and those that outlived their assignment.
+/// Plain calls of an app: where they run, and those that do.
 #[derive(Default)]
 pub struct PlainCalls {
     threads: Threads,
-    left: Mutex<Vec<PlainCall>>,
+    /// Those that have begun. Locked last: whoever begins holds the lock of its call.
+    begun: Mutex<Vec<PlainCall>>,
 }
 
 /// One call of a plain function. Cloning it shares it.
@@ -86,7 +88,7 @@ impl PlainCalls {
     /// Plain calls that run there.
     #[must_use]
     pub fn new(threads: Threads) -> Self {
-        Self { threads, left: Mutex::default() }
+        Self { threads, begun: Mutex::default() }
     }
 
     /// Where plain functions run.
@@ -97,7 +99,8 @@ impl PlainCalls {
     /// How many calls still run although their assignment is over.
     #[must_use]
     pub fn left(&self) -> usize {
-        lock(&self.left).len()
+        let begun = lock(&self.begun).clone();
+        begun.iter().filter(|call| matches!(*call.moment(), Moment::Begun { left: true, .. })).count()
     }
 
     fn run(&self, call: impl FnOnce() + Send + 'static) {
@@ -107,9 +110,13 @@ impl PlainCalls {
         }
     }
 
-    /// A call of the same record that an earlier assignment left behind.
+    /// A call of the same record that an earlier assignment began.
     fn earlier(&self, call: &PlainCall) -> Option<PlainCall> {
-        lock(&self.left).iter().find(|left| left.is_for_record_of(call)).cloned()
+        lock(&self.begun).iter().find(|begun| begun.is_earlier_for_record_of(call)).cloned()
+    }
+
+    fn forget(&self, call: &PlainCall) {
+        lock(&self.begun).retain(|other| !Arc::ptr_eq(&other.0, &call.0));
     }
 }
 
@@ -182,9 +189,11 @@ impl PlainCall {
         if *moment != Moment::Queued {
             return false;
         }
-        // Counted before the lane is asked: whoever fences it sees this call, or this call sees the fence.
+        // Counted and remembered before the lane is asked: whoever fences it sees this call, or this call sees the fence.
         control.plain_begins(*offset);
+        lock(&context.plain.begun).push(self.clone());
         if control.is_stopping() {
+            context.plain.forget(self);
             control.plain_ended(*offset);
             *moment = Moment::Abandoned;
             return false;
@@ -217,11 +226,9 @@ impl PlainCall {
         }
         let before = std::mem::replace(&mut *self.moment(), Moment::Ended);
         control.plain_ended(*offset);
-        let Moment::Begun { since, left } = before else { return Duration::ZERO };
-        if left {
-            lock(&context.plain.left).retain(|other| !Arc::ptr_eq(&other.0, &self.0));
-        }
+        context.plain.forget(self);
         over.notify_waiters();
+        let Moment::Begun { since, .. } = before else { return Duration::ZERO };
         since.elapsed()
     }
 
@@ -229,7 +236,6 @@ impl PlainCall {
     fn leave(&self) {
         if let Moment::Begun { left, .. } = &mut *self.moment() {
             *left = true;
-            lock(&self.0.context.plain.left).push(self.clone());
         }
     }
 
@@ -250,9 +256,10 @@ impl PlainCall {
         }
     }
 
-    fn is_for_record_of(&self, other: &Self) -> bool {
+    fn is_earlier_for_record_of(&self, other: &Self) -> bool {
         let (one, other) = (&*self.0, &*other.0);
         one.offset == other.offset
+            && one.control.epoch != other.control.epoch
             && one.subscriber.handler == other.subscriber.handler
             && one.subscriber.group == other.subscriber.group
             && one.control.is_of_partition_of(&other.control)
