@@ -248,8 +248,8 @@ impl Control {
         };
         let looks = self.lanes.iter().map(look).collect();
         let decision = self.ahead.decide(&looks, now);
-        self.told(self.stop_fetching(&decision.pause));
-        self.told(self.fetch_again(&decision.resume));
+        self.log_failure(self.stop_fetching(&decision.pause));
+        self.log_failure(self.fetch_again(&decision.resume));
         self.ahead.note(&decision, now);
     }
 
@@ -283,14 +283,19 @@ impl Control {
         for place in places {
             if let Some(lane) = self.lanes.get(place) {
                 // Wherever librdkafka has gone meanwhile.
-                self.told(consumer.seek(&place.0, place.1, Offset::Offset(lane.position()), Duration::ZERO));
+                self.log_failure(consumer.seek(
+                    &place.0,
+                    place.1,
+                    Offset::Offset(lane.position()),
+                    Duration::ZERO,
+                ));
             }
         }
         let starts: Vec<_> = places.iter().map(|place| (place.clone(), None)).collect();
         consumer.resume(&assignment::list(&starts)?)
     }
 
-    fn told(&self, result: KafkaResult<()>) {
+    fn log_failure(&self, result: KafkaResult<()>) {
         if let Err(error) = result {
             let errors = &self.client.context().errors;
             errors.tell("memory", format_args!("bounding what is fetched ahead: {error}"));

@@ -51,7 +51,7 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    /// What the client was asked to subscribe to; it refuses if told so.
+    /// What the client was asked to subscribe to; it refuses on demand.
     fn serve(subscription: &mut Subscription, now: Instant, refuses: bool) -> Option<Vec<String>> {
         let mut asked = None;
         let served = subscription.serve(now, |names| {

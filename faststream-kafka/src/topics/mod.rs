@@ -140,7 +140,7 @@ impl Asking {
             Ok(answers) => {
                 let refusal = answers.iter().find_map(|answer| answer.as_ref().err());
                 let refusal =
-                    refusal.map_or_else(|| "the broker tells none of them".to_owned(), ToString::to_string);
+                    refusal.map_or_else(|| "the broker gave none of them".to_owned(), ToString::to_string);
                 let known: Vec<_> = answers.iter().flatten().filter_map(Kept::read).collect();
                 let of = |request: &&TopicRequest| {
                     let found = known.iter().find(|(topic, _)| *topic == request.topic);
