@@ -234,7 +234,7 @@ fn what_a_member_fetches_ahead_is_bounded_whatever_the_number_of_its_partitions(
     const EACH: u64 = 64 << 10;
     let mut plays = vec![(60, 9_000, 100), (300, 900, 2_000)];
     if in_full() {
-        plays.extend([(60, 3_500, 2_000), (300, 9_000, 100), (1_000, 600, 2_000)]);
+        plays.extend([(60, 3_500, 2_000), (300, 9_000, 100), (1_000, 600, 2_000), (1_000, 9_000, 100)]);
     }
     let kafka = broker::Kafka::start("bounded");
     for (partitions, records, size) in plays {

@@ -22,7 +22,7 @@ const SHARED: &[(&str, &str)] = &[
 const CONSUMER: &[(&str, &str)] = &[
     ("group.protocol", "classic"),
     ("auto.offset.reset", "earliest"),
-    ("fetch.wait.max.ms", "300"),
+    ("fetch.wait.max.ms", "400"),
     ("fetch.queue.backoff.ms", "10"),
     ("queued.min.messages", "10000"),
     ("queued.max.messages.kbytes", "4096"),

@@ -35,7 +35,8 @@ impl Wake for Unpark {
 impl Alarm {
     pub(super) fn new(client: &Arc<Client>, member: Arc<Notify>) -> Self {
         let asked = Box::pin(Arc::clone(&member).notified_owned());
-        let waker = Arc::new(Unpark(thread::current())).into();
+        let waker: Waker = Arc::new(Unpark(thread::current())).into();
+        client.context().set_control(waker.clone());
         Self { queue: ConsumerQueue::of(client), member, asked, waker }
     }
 

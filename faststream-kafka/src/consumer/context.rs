@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -60,6 +61,8 @@ pub(crate) struct GroupContext {
     pub(super) joining: Joining,
     /// Whether its control thread turns.
     pub(super) pulse: Pulse,
+    /// Wakes the control thread.
+    control: OnceLock<Waker>,
     happened: Mutex<VecDeque<Happened>>,
     /// The last statistics.
     statistics: Mutex<Statistics>,
@@ -75,6 +78,7 @@ impl GroupContext {
             asks: AtomicBool::new(false),
             joining: Joining::default(),
             pulse: Pulse::default(),
+            control: OnceLock::new(),
             notes_refused: AtomicBool::new(false),
             sleepers: Sleepers::default(),
             happened: Mutex::default(),
@@ -93,6 +97,19 @@ impl GroupContext {
 
     pub(super) fn are_notes_refused(&self) -> bool {
         self.notes_refused.load(SeqCst)
+    }
+
+    /// From here on [`wake_control`](Self::wake_control) wakes this thread.
+    pub(super) fn set_control(&self, waker: Waker) {
+        // There is one such thread.
+        let _ = self.control.set(waker);
+    }
+
+    /// A lane needs the control thread now.
+    pub(super) fn wake_control(&self) {
+        if let Some(waker) = self.control.get() {
+            waker.wake_by_ref();
+        }
     }
 
     /// Whether something happened that was not taken.

@@ -35,7 +35,7 @@ use super::watch::Watch;
 use crate::native::{PartitionQueue, commit, fatal_error};
 
 /// How long a turn waits while something is under way, and when nothing is. Events and what the member asks for end it.
-const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// Log lines and statistics that are read in one turn.
 const EVENTS: usize = 64;
 
@@ -176,6 +176,7 @@ impl Control {
             && self.late.is_empty()
             && self.unopened.is_empty()
             && self.missed.is_empty()
+            && self.damaged.is_empty()
             && self.postponed.is_empty()
             && self.subscription.is_idle()
             && self.closing.is_none()

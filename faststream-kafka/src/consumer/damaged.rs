@@ -25,6 +25,12 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 #[derive(Default)]
 pub(super) struct Damaged(BTreeMap<Place, Wait>);
 
+impl Damaged {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 struct Wait {
     lane: Epoch,
     /// Where it goes on.

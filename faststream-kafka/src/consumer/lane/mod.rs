@@ -65,6 +65,12 @@ impl KafkaLane {
         }
     }
 
+    /// The log began again at this offset: the control thread makes a new lane.
+    fn rewound(&self, offset: i64) {
+        self.handle.rewound.store(offset, SeqCst);
+        self.client.context().wake_control();
+    }
+
     /// Hands the next offset to the committer.
     fn hand_over(&self, next: i64) -> Result<(), Stale> {
         hand_over(&self.handle, &self.client, next)
@@ -119,7 +125,7 @@ impl Lane for KafkaLane {
         let slot = lock(&self.handle.slot);
         let Some(queue) = &*slot else { return Poll::Pending };
         if let Some(offset) = self.rewind.take() {
-            self.handle.rewound.store(offset, SeqCst);
+            self.rewound(offset);
         }
         if self.handle.rewound().is_some() {
             return Poll::Pending;
@@ -148,7 +154,7 @@ impl Lane for KafkaLane {
             let rewind = self.handle.find_rewind(batch.offsets());
             if let Some((before, offset)) = rewind {
                 if before == 0 {
-                    self.handle.rewound.store(offset, SeqCst);
+                    self.rewound(offset);
                     return Poll::Pending;
                 }
                 batch.truncate(before);
@@ -165,6 +171,7 @@ impl Lane for KafkaLane {
                 return Poll::Ready(taken);
             }
             if is_damaged {
+                self.client.context().wake_control();
                 return Poll::Pending;
             }
             // Only errors: there may be messages behind them.
