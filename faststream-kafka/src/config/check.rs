@@ -137,7 +137,9 @@ impl KafkaConfig {
             }
             Err(KafkaError::ClientConfig(_, text, ..)) => {
                 let text = setting.hidden(name).hide(&text).into_owned();
-                Some(format!("the value {shown:?} is refused: {text}{}", missing_feature(&text)))
+                let taken =
+                    values::taken(name).map_or_else(String::new, |taken| format!("; it takes {taken}"));
+                Some(format!("the value {shown:?} is refused: {text}{}{taken}", missing_feature(&text)))
             }
             Err(_) => Some("the value holds a zero byte: remove it".to_owned()),
         }

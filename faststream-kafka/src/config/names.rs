@@ -216,6 +216,8 @@ pub(super) fn is_number(name: &str) -> bool {
         [".ms", "bytes", ".messages", ".seconds", ".level", ".cnt", ".ttl", ".fails", ".size", ".threshold"];
     let counts = [
         "acks",
+        "enabled_events",
+        "internal.termination.signal",
         "log_level",
         "max.in.flight.requests.per.connection",
         "retries",

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use rdkafka::ClientConfig;
 
-use super::addresses;
 use super::names::{canonical, is_harmless};
+use super::{addresses, values};
 
 /// Stands for what is not shown.
 pub(super) const STARS: &str = "***";
@@ -15,13 +15,18 @@ const LONGEST: usize = 200;
 /// So many letters of a secret in a row are not shown.
 const PIECE: usize = 6;
 
-/// A value as it may be printed: only if its name is known as harmless, and it looks like a value of such a name.
+/// A value as it may be printed: only if its name is known as harmless, and it is a value of such a name. A number or a
+/// word that the library refuses may be a secret that was given to the wrong property.
 pub(crate) fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     if canonical(name) == "bootstrap.servers" {
         return addresses::shown(value);
     }
     let is_text = value.chars().any(char::is_control) || value.contains("-----") || value.len() > LONGEST;
-    if is_harmless(name) && !is_text { Cow::Borrowed(value) } else { Cow::Borrowed(STARS) }
+    if is_harmless(name) && !is_text && values::is_of_kind(name, value) {
+        Cow::Borrowed(value)
+    } else {
+        Cow::Borrowed(STARS)
+    }
 }
 
 /// The values of a client that must not be printed, to be kept out of the library's texts.
@@ -137,12 +142,32 @@ mod tests {
         assert_eq!(shown("client.id", "billing"), "billing");
         assert_eq!(shown("request.required.acks", "all"), "all");
         for (name, value) in [
+            ("session.timeout.ms", "15s"),
+            ("session.timeout.ms", "-15_000 ms"),
+            ("fetch.max.bytes", "10MB"),
+            ("linger.ms", "0.5"),
+            ("isolation.level", "read_committed"),
+            ("enable.idempotence", "TRUE"),
+            ("debug", "broker,topic"),
+            ("sasl.mechanism", "SCRAM-SHA-256"),
+        ] {
+            assert_eq!(shown(name, value), value, "{name}");
+        }
+        for (name, value) in [
             ("sasl.password", "hunter2"),
             ("sasl.pasword", "hunter2"),
             ("sasl.jaas.config", "required password=\"hunter2\";"),
             ("client.id", "-----BEGIN PRIVATE KEY-----"),
             ("client.id", "a\nhunter2"),
             ("ssl.ca.location", &"x".repeat(300)),
+            ("fetch.min.bytes", "hunter2"),
+            ("fetch.min.bytes", "2hunters"),
+            ("linger.ms", "5ms hunter2"),
+            ("acks", "hunter2"),
+            ("enable.idempotence", "hunter2"),
+            ("security.protocol", "hunter2"),
+            ("debug", "broker,hunter2"),
+            ("log_level", "hunter2"),
         ] {
             assert_eq!(shown(name, value), STARS, "{name}");
         }

@@ -12,7 +12,7 @@ use faststream_core::policy::Start;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
 
-use super::names::{all_names, is_harmless};
+use super::names::{all_names, canonical, is_harmless};
 use super::{KafkaConfig, Secrets, environment, java};
 use crate::Kafka;
 use crate::native::property_names;
@@ -183,6 +183,44 @@ fn no_setting_and_no_start_fault_shows_a_secret() {
     for name in ["sasl.jaas.config", "sasl.password", "ssl.key.pem", "sasl.pasword"] {
         for config in VALUES.iter().flat_map(|value| from_everywhere(name, value)) {
             assert_clean(&printed(config), name);
+        }
+    }
+}
+
+/// Properties whose value may be any text, so that nothing tells a secret from it.
+const TEXTS: &[&str] = &[
+    "bootstrap.servers",
+    "broker.version.fallback",
+    "client.id",
+    "client.rack",
+    "client.software.name",
+    "group.id",
+    "group.instance.id",
+    "group.protocol.type",
+    "group.remote.assignor",
+    "offset.store.path",
+    "partition.assignment.strategy",
+    "sasl.kerberos.keytab",
+    "sasl.kerberos.principal",
+    "sasl.kerberos.service.name",
+    "sasl.mechanisms",
+    "sasl.username",
+    "topic.blacklist",
+    "transactional.id",
+];
+
+#[test]
+fn a_secret_that_was_given_to_a_number_or_a_choice_is_not_shown() {
+    // Of TLS, this build of the library takes only the names.
+    let is_text = |name: &str| {
+        let name = canonical(name);
+        TEXTS.contains(&name) || name.starts_with("ssl.") || name.starts_with("https.")
+    };
+    for name in names().iter().filter(|name| is_harmless(name) && !is_text(name)) {
+        for value in ["hunter2", "7hunter2", "7 hunter2", "all,hunter2", "0.hunter2"] {
+            for config in from_everywhere(name, value) {
+                assert_clean(&printed(config), name);
+            }
         }
     }
 }

@@ -1,10 +1,58 @@
 //! What one value may be, where the library is too lenient: it reads `10s` as 10 ms, `010` as 8, and cuts what is too
 //! large for it down to whatever is left.
 
-use super::names::is_number;
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+
+use super::names::{canonical, is_number};
 
 /// Properties whose numbers may have a fraction.
 const FRACTIONS: &[&str] = &["linger.ms"];
+
+/// Units that people write behind a number.
+const UNITS: &[&str] =
+    &["", "ms", "s", "sec", "m", "min", "h", "d", "b", "k", "kb", "kib", "mb", "mib", "g", "gb", "gib"];
+
+/// Words that a property takes, the library names none of them when it refuses one.
+const WORDS: &[(&str, &str)] = &[
+    ("acks", "a number from -1 to 1000, or all"),
+    ("auto.offset.reset", "earliest or error"),
+    ("broker.address.family", "any, v4 or v6"),
+    ("client.dns.lookup", "use_all_dns_ips or resolve_canonical_bootstrap_servers_only"),
+    ("compression.codec", "none, gzip, snappy, lz4 or zstd"),
+    ("group.protocol", "classic or consumer"),
+    ("isolation.level", "read_committed or read_uncommitted"),
+    ("metadata.recovery.strategy", "none or rebootstrap"),
+    ("queuing.strategy", "fifo"),
+    ("security.protocol", "plaintext, ssl, sasl_plaintext or sasl_ssl"),
+    ("ssl.endpoint.identification.algorithm", "none or https"),
+];
+
+/// What a property takes, to be said when its value is refused.
+pub(super) fn taken(name: &str) -> Option<&'static str> {
+    WORDS.iter().find(|(known, _)| *known == canonical(name)).map(|(_, words)| *words)
+}
+
+/// Whether the value can be meant for the property: a number, with or without a unit, where it takes numbers; else what
+/// the library takes.
+pub(super) fn is_of_kind(name: &str, value: &str) -> bool {
+    let name = canonical(name);
+    let text = value.trim();
+    if is_number(name) && text.chars().any(|letter| letter.is_ascii_digit()) {
+        let is_of_number = |letter: char| letter.is_ascii_digit() || "+-._".contains(letter);
+        let unit = text.trim_start_matches(is_of_number).trim_start().to_ascii_lowercase();
+        return UNITS.contains(&unit.as_str());
+    }
+    match ClientConfig::new().set(name, value).create_native_config() {
+        Ok(_) => true,
+        // The library knows the name, and was built without what it is for.
+        Err(KafkaError::ClientConfig(_, text, ..)) => {
+            let is_choice = name.starts_with("enable.") && !["true", "false"].contains(&value);
+            text.contains("not available at build time") && !is_choice
+        }
+        Err(_) => false,
+    }
+}
 
 /// Why a value is refused before the library sees it; the value itself is not in the text.
 pub(super) fn fault(name: &str, value: &str) -> Option<String> {
