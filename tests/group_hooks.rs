@@ -34,9 +34,9 @@ fn app(seen: &Arc<Seen>) -> FastStream {
     FastStream::new(broker).name("hooks").module(module_path!()).state(Arc::clone(seen))
 }
 
-fn places(rebalance: &Rebalance) -> String {
-    let places = rebalance.partitions.iter().map(|place| format!("{}@{}", place.partition, place.offset));
-    format!("{} {}", rebalance.group, places.collect::<Vec<_>>().join(" "))
+fn partitions(rebalance: &Rebalance) -> String {
+    let partitions = rebalance.partitions.iter().map(|place| format!("{}@{}", place.partition, place.offset));
+    format!("{} {}", rebalance.group, partitions.collect::<Vec<_>>().join(" "))
 }
 
 async fn seconds(seconds: u64) {
@@ -53,14 +53,14 @@ async fn nothing_is_handled_before_on_assigned_has_ended_and_nothing_is_given_ba
             async move {
                 seconds(2).await;
                 assert!(hook.state::<Arc<Seen>>().is_some() && hook.publisher().is_some());
-                seen.note(format_args!("assigned {}", places(&rebalance)));
+                seen.note(format_args!("assigned {}", partitions(&rebalance)));
             }
         })
         .on_revoked(move |_hook, rebalance| {
             let seen = Arc::clone(&revoked);
             async move {
                 seconds(3).await;
-                seen.note(format_args!("revoked {}", places(&rebalance)));
+                seen.note(format_args!("revoked {}", partitions(&rebalance)));
             }
         });
     let app = TestApp::start(app).await;
@@ -99,7 +99,7 @@ async fn a_lost_membership_tells_on_lost_and_waits_for_nobody() {
         move |_hook, rebalance| {
             let seen = Arc::clone(&lost);
             async move {
-                seen.note(format_args!("lost {}", places(&rebalance)));
+                seen.note(format_args!("lost {}", partitions(&rebalance)));
                 seconds(4).await;
             }
         },

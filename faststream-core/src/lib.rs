@@ -19,4 +19,7 @@ pub mod runtime;
 pub mod subscriber;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod topic_partition;
 pub mod verdict;
+
+pub use topic_partition::TopicPartition;

@@ -32,7 +32,7 @@ fn rows(subscriber: &Subscriber) -> Vec<[String; 5]> {
     let policy = format!("{:?}, {:?}", subscriber.ack, subscriber.on_error);
     let row = |topics: String, policy: String| {
         let (group, handler) = (subscriber.group.to_string(), subscriber.handler.to_string());
-        [topics, group, handler, policy, subscriber.def.place()]
+        [topics, group, handler, policy, subscriber.def.location()]
     };
     let retries = subscriber
         .retry_topics

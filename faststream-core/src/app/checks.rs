@@ -60,7 +60,8 @@ pub(super) fn anything_left(
     faults: &mut Vec<StartupFault>,
 ) {
     if subscribers.is_empty() && !selected.is_empty() && faults.is_empty() {
-        let names: Vec<_> = selected.iter().map(|def| format!("{} ({})", def.path(), def.place())).collect();
+        let names: Vec<_> =
+            selected.iter().map(|def| format!("{} ({})", def.path(), def.location())).collect();
         faults.push(StartupFault::of_app(format!(
             "no subscriber is enabled, nothing would run: set the variables of `enabled` at {}",
             names.join(", ")
@@ -105,7 +106,7 @@ pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Startup
                      handlers of one module: `.module(\"{}\")`",
                     second.group,
                     first.def.path(),
-                    first.def.place(),
+                    first.def.location(),
                     second.def.module
                 );
                 faults.push(StartupFault::of_handler(second.def, message));
@@ -148,7 +149,7 @@ pub(super) fn retry_topics(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Sta
                      `group` or delay",
                     shared.name,
                     first.def.path(),
-                    first.def.place()
+                    first.def.location()
                 );
                 faults.push(StartupFault::of_handler(second.def, message));
             }

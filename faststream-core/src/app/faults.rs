@@ -10,7 +10,7 @@ pub struct StartupFault {
     /// The handler it concerns, by its path; `None` if it concerns the whole app.
     handler: Option<String>,
     /// Its file and line.
-    place: Option<String>,
+    location: Option<String>,
     /// What is wrong and what to do.
     message: String,
 }
@@ -24,12 +24,12 @@ pub struct StartupFaults {
 impl StartupFault {
     /// A fault of the whole app.
     pub(crate) fn of_app(message: impl Into<String>) -> Self {
-        Self { handler: None, place: None, message: message.into() }
+        Self { handler: None, location: None, message: message.into() }
     }
 
     /// A fault of one handler.
     pub(crate) fn of_handler(def: &SubscriberDef, message: impl Into<String>) -> Self {
-        Self { handler: Some(def.path()), place: Some(def.place()), message: message.into() }
+        Self { handler: Some(def.path()), location: Some(def.location()), message: message.into() }
     }
 
     /// The handler it concerns, as `module::name`; `None` if it concerns the whole app.
@@ -40,8 +40,8 @@ impl StartupFault {
 
     /// The handler's `file:line`.
     #[must_use]
-    pub fn place(&self) -> Option<&str> {
-        self.place.as_deref()
+    pub fn location(&self) -> Option<&str> {
+        self.location.as_deref()
     }
 
     /// What is wrong and what to do.
@@ -53,8 +53,8 @@ impl StartupFault {
 
 impl fmt::Display for StartupFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.handler, &self.place) {
-            (Some(handler), Some(place)) => write!(f, "{handler} ({place}): {}", self.message),
+        match (&self.handler, &self.location) {
+            (Some(handler), Some(location)) => write!(f, "{handler} ({location}): {}", self.message),
             _ => f.write_str(&self.message),
         }
     }

@@ -103,7 +103,7 @@ fn back<'a>(came: &[Option<&'a Way>], start: usize) -> Vec<&'a Way> {
 fn sentence(subscribers: &[Arc<Subscriber>], circle: &[&Way]) -> String {
     let name = |handler: usize| {
         let subscriber = &subscribers[handler];
-        format!("{} ({})", subscriber.handler, subscriber.def.place())
+        format!("{} ({})", subscriber.handler, subscriber.def.location())
     };
     let mut text = String::new();
     for (index, way) in circle.iter().enumerate() {

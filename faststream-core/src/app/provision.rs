@@ -207,7 +207,7 @@ impl<'a> Wanted<'a> {
                 "does not exist ({reason}): create it, or let the app do so: `GroupSettings::provision(Provision::Create)`"
             ),
         };
-        format!("{} ({}): its {what} go to `{topic}`, which {rest}", def.path(), def.place())
+        format!("{} ({}): its {what} go to `{topic}`, which {rest}", def.path(), def.location())
     }
 
     fn tell(&self, broker: &dyn Broker, faults: &[TopicFault]) -> String {

@@ -1,6 +1,7 @@
 //! Commits: what members stored, checked against ownership when it arrives. One request of a member is under way at a
 //! time, as in its client.
 
+use crate::TopicPartition;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::faults::CommitFault;
-use super::state::{Due, MemberId, Place, State};
+use super::state::{Due, MemberId, State};
 use super::watch::Happening;
 use crate::broker::{CommitClass, CommitError, CommitReport, Epoch, Event};
 
@@ -19,7 +20,7 @@ const REQUEST: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) number: u64,
-    offsets: Vec<(Epoch, Place, i64)>,
+    offsets: Vec<(Epoch, TopicPartition, i64)>,
     /// The broker will not see it.
     lost: bool,
     /// Another is to follow.
@@ -100,12 +101,12 @@ fn dirty(
     name: &Arc<str>,
     id: MemberId,
     lanes: Option<&[Epoch]>,
-) -> Vec<(Epoch, Place, i64)> {
+) -> Vec<(Epoch, TopicPartition, i64)> {
     let Some(member) = state.member(name, id) else { return Vec::new() };
     let asked = |epoch: &Epoch| lanes.is_none_or(|lanes| lanes.contains(epoch));
     let dirty = member.lanes.iter().filter(|(epoch, _)| asked(epoch)).filter_map(|(epoch, lane)| {
         let stored = lane.cell.stored().filter(|stored| *stored > lane.acked)?;
-        Some((*epoch, lane.place.clone(), stored))
+        Some((*epoch, lane.tp.clone(), stored))
     });
     dirty.collect()
 }
@@ -116,13 +117,13 @@ fn report(
     shared: &Arc<Shared>,
     name: &Arc<str>,
     id: MemberId,
-    offsets: Vec<(Epoch, Place, i64)>,
+    offsets: Vec<(Epoch, TopicPartition, i64)>,
     refused: Option<&CommitError>,
 ) {
     let Some(group) = state.groups.get_mut(name) else { return };
     let mut reports = Vec::new();
-    for (lane, place, next) in offsets {
-        let owned = group.owners.get(&place).is_some_and(|owner| owner.epoch == lane && owner.member == id);
+    for (lane, tp, next) in offsets {
+        let owned = group.owners.get(&tp).is_some_and(|owner| owner.epoch == lane && owner.member == id);
         let result = match refused {
             Some(error) => Err(error.clone()),
             None if !owned => Err(CommitError {
@@ -130,7 +131,7 @@ fn report(
                 message: "the partition has another owner".into(),
             }),
             None => {
-                group.committed.insert(place, next);
+                group.committed.insert(tp, next);
                 Ok(())
             }
         };

@@ -1,5 +1,6 @@
 //! Groups: who owns what, told by events. Sticky and cooperative, as Kafka's own default for new clients.
 
+use crate::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::committer;
 use super::lane::{Cell, MemoryLane};
-use super::state::{Due, Inbox, Member, MemberId, MemberLane, Owner, Place, State};
+use super::state::{Due, Inbox, Member, MemberId, MemberLane, Owner, State};
 use super::watch::Happening;
 use crate::broker::{Epoch, Event, GroupRequest, Lane, Remedy, RevocationId};
 use crate::policy::Start;
@@ -78,8 +79,8 @@ impl State {
             }
             let (share, mut extra) = (logs.len() / planned.len(), logs.len() % planned.len());
             for log in logs {
-                let place = (Arc::clone(topic), log.partition);
-                let Some(owner) = group.owners.get_mut(&place).filter(|owner| !owner.revoking) else {
+                let tp = TopicPartition::new(Arc::clone(topic), log.partition);
+                let Some(owner) = group.owners.get_mut(&tp).filter(|owner| !owner.revoking) else {
                     continue;
                 };
                 let Some(count) = planned.get_mut(&owner.member) else { continue };
@@ -92,8 +93,8 @@ impl State {
                 }
             }
             for log in logs {
-                let place = (Arc::clone(topic), log.partition);
-                if group.owners.contains_key(&place) {
+                let tp = TopicPartition::new(Arc::clone(topic), log.partition);
+                if group.owners.contains_key(&tp) {
                     continue;
                 }
                 let least = |(id, count): &(&MemberId, &mut usize)| (**count, totals.get(*id).copied(), **id);
@@ -101,7 +102,7 @@ impl State {
                 *count += 1;
                 *totals.entry(*id).or_default() += 1;
                 let epoch = Epoch::next();
-                group.owners.insert(place, Owner { member: *id, epoch, revoking: false });
+                group.owners.insert(tp, Owner { member: *id, epoch, revoking: false });
                 assign.entry(*id).or_default().push(epoch);
             }
         }
@@ -129,19 +130,19 @@ impl State {
             return self.at(Instant::now() + OFFSET_FETCH_RETRY, again);
         }
         let group = &self.groups[name];
-        let places: Vec<(Place, Epoch)> = epochs
+        let partitions: Vec<(TopicPartition, Epoch)> = epochs
             .into_iter()
             .filter_map(|epoch| {
-                let (place, owner) = group.owners.iter().find(|(_, owner)| owner.epoch == epoch)?;
-                (!owner.revoking).then(|| (place.clone(), epoch))
+                let (tp, owner) = group.owners.iter().find(|(_, owner)| owner.epoch == epoch)?;
+                (!owner.revoking).then(|| (tp.clone(), epoch))
             })
             .collect();
         let mut lanes: Vec<Box<dyn Lane>> = Vec::new();
         let mut expired = Vec::new();
-        for (place, epoch) in places {
-            let start = self.start_of(name, id, &place);
-            expired.extend(self.expired(name, &place, start).map(|from| (epoch, from, start)));
-            lanes.extend(self.open(shared, name, id, place, epoch, start));
+        for (tp, epoch) in partitions {
+            let start = self.start_of(name, id, &tp);
+            expired.extend(self.expired(name, &tp, start).map(|from| (epoch, from, start)));
+            lanes.extend(self.open(shared, name, id, tp, epoch, start));
         }
         if let Some(member) = self.member(name, id).filter(|_| !lanes.is_empty()) {
             member.inbox.push(Event::Assigned(lanes));
@@ -152,22 +153,22 @@ impl State {
     }
 
     /// From where on the group had still to read a partition, if records were deleted before this lane begins.
-    fn expired(&mut self, name: &Arc<str>, place: &Place, start: i64) -> Option<i64> {
+    fn expired(&mut self, name: &Arc<str>, tp: &TopicPartition, start: i64) -> Option<i64> {
         let group = self.groups.get_mut(name)?;
-        let began = group.began.insert(place.clone(), start);
-        let next = group.committed.get(place).copied().or(began);
+        let began = group.began.insert(tp.clone(), start);
+        let next = group.committed.get(tp).copied().or(began);
         next.filter(|next| *next < start)
     }
 
-    fn start_of(&self, name: &Arc<str>, id: MemberId, place: &Place) -> i64 {
-        let Some(log) = self.log(place) else { return 0 };
+    fn start_of(&self, name: &Arc<str>, id: MemberId, tp: &TopicPartition) -> i64 {
+        let Some(log) = self.log(tp) else { return 0 };
         let group = &self.groups[name];
-        if let Some(next) = group.committed.get(place) {
+        if let Some(next) = group.committed.get(tp) {
             return (*next).max(log.start());
         }
         let member = &group.members[&id];
-        let is_latest = member.request.start(&place.0) == Some(Start::Latest);
-        let begins = is_latest && member.at_join.begins_with(&place.0, place.1);
+        let is_latest = member.request.start(&tp.topic) == Some(Start::Latest);
+        let begins = is_latest && member.at_join.begins_with(&tp.topic, tp.partition);
         if begins { log.end() } else { log.start() }
     }
 
@@ -176,15 +177,15 @@ impl State {
         shared: &Arc<Shared>,
         name: &Arc<str>,
         id: MemberId,
-        place: Place,
+        tp: TopicPartition,
         epoch: Epoch,
         start: i64,
     ) -> Option<Box<dyn Lane>> {
-        let log = self.log(&place)?;
+        let log = self.log(&tp)?;
         let cell = Arc::new(Cell::new(epoch, start));
         let (group, topic, partition) = (name, &*log.topic, log.partition);
         shared.tell(&Happening::Assigned { group, member: id.0, lane: epoch, topic, partition, start });
-        let lane = MemberLane { place, cell: Arc::clone(&cell), acked: -1 };
+        let lane = MemberLane { tp, cell: Arc::clone(&cell), acked: -1 };
         self.member(name, id)?.lanes.insert(epoch, lane);
         Some(Box::new(MemoryLane { cell, log, start, shared: Arc::clone(shared), batch: Vec::new() }))
     }
@@ -247,18 +248,17 @@ impl State {
         let Some(lane) = self.member(name, id).and_then(|member| member.lanes.remove(&old)) else { return };
         lane.cell.fence();
         shared.tell(&Happening::Reopened { lane: old });
-        let committed = self.start_of(name, id, &lane.place);
+        let committed = self.start_of(name, id, &lane.tp);
         let start = lane.cell.stored().unwrap_or(0).max(committed);
         let epoch = Epoch::next();
-        let Some(owner) = self.groups.get_mut(name).and_then(|group| group.owners.get_mut(&lane.place))
-        else {
+        let Some(owner) = self.groups.get_mut(name).and_then(|group| group.owners.get_mut(&lane.tp)) else {
             return;
         };
         if owner.epoch != old || owner.revoking {
             return;
         }
         owner.epoch = epoch;
-        if let Some(lane) = self.open(shared, name, id, lane.place, epoch, start)
+        if let Some(lane) = self.open(shared, name, id, lane.tp, epoch, start)
             && let Some(member) = self.member(name, id)
         {
             if start > committed

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::MemoryBroker;
 use super::state::MemberId;
+use crate::TopicPartition;
 use crate::broker::GroupRequest;
 use crate::policy::Start;
 
@@ -36,11 +37,11 @@ impl ForeignMember {
 
     /// The partitions that it owns now.
     #[must_use]
-    pub fn partitions(&self) -> Vec<(String, i32)> {
+    pub fn partitions(&self) -> Vec<TopicPartition> {
         self.broker.shared().look(|state| {
             let owners = state.groups.get(&self.group).into_iter().flat_map(|group| &group.owners);
             let mine = owners.filter(|(_, owner)| owner.member == self.id);
-            mine.map(|((topic, partition), _)| (topic.to_string(), *partition)).collect()
+            mine.map(|(tp, _)| tp.clone()).collect()
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::TopicPartition;
 use crate::delivery::Record;
 use crate::publish::Outgoing;
 
@@ -44,6 +45,10 @@ impl Stored {
 }
 
 impl PartitionLog {
+    pub(super) fn topic_partition(&self) -> TopicPartition {
+        TopicPartition::new(Arc::clone(&self.topic), self.partition)
+    }
+
     pub(super) fn new(topic: Arc<str>, partition: i32) -> Self {
         Self { topic, partition, inner: Mutex::default() }
     }

@@ -31,6 +31,7 @@ pub use foreign::ForeignMember;
 pub use watch::{Happening, Watch};
 
 use self::state::State;
+use crate::TopicPartition;
 use crate::broker::{
     Answer, BoxFuture, Broker, BrokerError, GroupRequest, Producer, PublishError, Published, TopicFault,
     TopicRequest,
@@ -207,20 +208,17 @@ impl MemoryBroker {
     pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
         self.shared().look(|state| {
             let committed = state.groups.get(group).into_iter().flat_map(|group| &group.committed);
-            committed
-                .filter(|((name, _), _)| **name == *topic)
-                .map(|((_, partition), next)| (*partition, *next))
-                .collect()
+            committed.filter(|(tp, _)| *tp.topic == *topic).map(|(tp, next)| (tp.partition, *next)).collect()
         })
     }
 
     /// Retention: the records of a partition before `offset` are gone.
     pub fn truncate_before(&self, topic: &str, partition: i32, offset: i64) {
         self.shared().change(|state, _| {
-            let place = (topic.into(), partition);
-            if let Some(log) = state.log(&place) {
+            let tp = TopicPartition::new(topic, partition);
+            if let Some(log) = state.log(&tp) {
                 log.truncate_before(offset);
-                state.tell_expired(&place, log.start());
+                state.tell_expired(&tp, log.start());
             }
         });
     }

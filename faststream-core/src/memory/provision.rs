@@ -1,7 +1,5 @@
 //! Topics made for an app at its start, and what waits in them.
 
-use std::sync::Arc;
-
 use super::state::State;
 use crate::broker::{BrokerError, TopicFault, TopicPurpose, TopicRequest};
 use crate::policy::Provision;
@@ -41,8 +39,8 @@ impl State {
         let committed = self.groups.get(group).map(|group| &group.committed);
         let logs = self.topics.get(topic).into_iter().flatten();
         let waiting = logs.map(|log| {
-            let place = (Arc::clone(&log.topic), log.partition);
-            let next = committed.and_then(|committed| committed.get(&place)).copied().unwrap_or(0);
+            let tp = log.topic_partition();
+            let next = committed.and_then(|committed| committed.get(&tp)).copied().unwrap_or(0);
             u64::try_from(log.end() - next.max(log.start())).unwrap_or(0)
         });
         waiting.sum()

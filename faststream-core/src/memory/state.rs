@@ -1,5 +1,6 @@
 //! What the in-memory cluster knows. Ordered maps only: their order shows in events.
 
+use crate::TopicPartition;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -20,8 +21,6 @@ use crate::publish::{Outgoing, Partition};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MemberId(pub(super) u64);
-
-pub(super) type Place = (Arc<str>, i32);
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -59,10 +58,10 @@ pub(super) enum Due {
 #[derive(Debug, Default)]
 pub(super) struct Group {
     pub(super) members: BTreeMap<MemberId, Member>,
-    pub(super) owners: BTreeMap<Place, Owner>,
-    pub(super) committed: BTreeMap<Place, i64>,
+    pub(super) owners: BTreeMap<TopicPartition, Owner>,
+    pub(super) committed: BTreeMap<TopicPartition, i64>,
     /// Where its lanes began last.
-    pub(super) began: BTreeMap<Place, i64>,
+    pub(super) began: BTreeMap<TopicPartition, i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +92,7 @@ pub(super) struct Member {
 
 #[derive(Debug)]
 pub(super) struct MemberLane {
-    pub(super) place: Place,
+    pub(super) tp: TopicPartition,
     pub(super) cell: Arc<Cell>,
     /// What the broker confirmed of this lane; -1 for nothing.
     pub(super) acked: i64,
@@ -169,7 +168,7 @@ impl State {
     pub(super) fn at_join(&self, name: &Arc<str>) -> AtJoin {
         let committed = |topic: &str| {
             let known = self.groups.get(name).into_iter().flat_map(|group| group.committed.keys());
-            known.into_iter().any(|(known, _)| **known == *topic)
+            known.into_iter().any(|known| *known.topic == *topic)
         };
         let mut at_join = AtJoin::default();
         for (topic, logs) in &self.topics {
@@ -212,16 +211,16 @@ impl State {
         Ok(Arc::clone(&logs[index]))
     }
 
-    pub(super) fn log(&self, place: &Place) -> Option<Arc<PartitionLog>> {
-        self.topics.get(&place.0)?.get(usize::try_from(place.1).ok()?).cloned()
+    pub(super) fn log(&self, tp: &TopicPartition) -> Option<Arc<PartitionLog>> {
+        self.topics.get(&tp.topic)?.get(usize::try_from(tp.partition).ok()?).cloned()
     }
 
     /// The log begins here now: whoever had not read that far is told.
-    pub(super) fn tell_expired(&self, place: &Place, to: i64) {
+    pub(super) fn tell_expired(&self, tp: &TopicPartition, to: i64) {
         for member in self.groups.values().flat_map(|group| group.members.values()) {
             for (lane, reads) in &member.lanes {
                 let from = reads.cell.position.load(SeqCst);
-                if reads.place == *place && from < to {
+                if reads.tp == *tp && from < to {
                     member.inbox.push(Event::Expired { lane: *lane, from, to });
                 }
             }
@@ -277,8 +276,8 @@ impl State {
             let topics =
                 self.topics.iter().filter(|(topic, _)| read.iter().any(|member| member.request.reads(topic)));
             topics.flat_map(|(_, logs)| logs).any(|log| {
-                let place = (Arc::clone(&log.topic), log.partition);
-                let owner = group.owners.get(&place);
+                let tp = log.topic_partition();
+                let owner = group.owners.get(&tp);
                 let member = owner.and_then(|owner| group.members.get(&owner.member));
                 if member.is_some_and(|member| member.foreign) {
                     return false;
@@ -288,7 +287,7 @@ impl State {
                 let seen = match lane.map(|lane| &lane.cell).filter(|cell| !cell.is_fenced()) {
                     Some(cell) if cell.held.load(SeqCst) => return false,
                     Some(cell) => cell.position.load(SeqCst),
-                    None => group.committed.get(&place).copied().unwrap_or(0),
+                    None => group.committed.get(&tp).copied().unwrap_or(0),
                 };
                 seen < log.end()
             })

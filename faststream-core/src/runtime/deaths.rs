@@ -3,13 +3,13 @@
 //! Code of the user is guarded, so a task dies only by what nobody thought of. What it worked at may be the cause: it has
 //! failed an attempt, so that its retries run out and its policy decides. Pure bookkeeping of one membership.
 
+use crate::TopicPartition;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::running::Place;
 use super::status::DyingPartition;
 
 /// After so long without a death, a partition is sound. The longest pause before it is opened again is 30 s.
@@ -17,7 +17,7 @@ const SOUND: Duration = Duration::from_secs(90);
 
 #[derive(Debug, Default)]
 pub(super) struct Deaths {
-    known: BTreeMap<Place, Known>,
+    known: BTreeMap<TopicPartition, Known>,
 }
 
 #[derive(Debug)]
@@ -31,9 +31,15 @@ struct Known {
 
 impl Deaths {
     /// A partition's task died while it worked at this record. Returns how often it did in a row.
-    pub(super) fn add(&mut self, now: Instant, place: &Place, handler: &Arc<str>, at: Option<i64>) -> u32 {
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        tp: &TopicPartition,
+        handler: &Arc<str>,
+        at: Option<i64>,
+    ) -> u32 {
         let new = || Known { handler: Arc::clone(handler), in_a_row: 0, last: now, record: None };
-        let known = self.known.entry(place.clone()).or_insert_with(new);
+        let known = self.known.entry(tp.clone()).or_insert_with(new);
         known.in_a_row = known.in_a_row.saturating_add(1);
         known.last = now;
         // A death elsewhere says nothing of the record that died before.
@@ -45,8 +51,8 @@ impl Deaths {
     }
 
     /// The record at which tasks of this partition died, and how many did.
-    pub(super) fn at_record(&self, place: &Place) -> Option<(i64, u32)> {
-        self.known.get(place)?.record
+    pub(super) fn at_record(&self, tp: &TopicPartition) -> Option<(i64, u32)> {
+        self.known.get(tp)?.record
     }
 
     /// Forgets what is long ago; true if there was something.
@@ -59,10 +65,10 @@ impl Deaths {
     /// Those that died more than once.
     pub(super) fn in_a_row(&self) -> Vec<DyingPartition> {
         let dying = self.known.iter().filter(|(_, known)| known.in_a_row > 1);
-        let partition = |(place, known): (&Place, &Known)| DyingPartition {
+        let partition = |(tp, known): (&TopicPartition, &Known)| DyingPartition {
             handler: Arc::clone(&known.handler),
-            topic: Arc::clone(&place.topic),
-            partition: place.partition,
+            topic: Arc::clone(&tp.topic),
+            partition: tp.partition,
             offset: known.record.map(|(offset, _)| offset),
             deaths: known.in_a_row,
         };
@@ -77,17 +83,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn deaths_at_one_record_are_counted_until_another_one_is_the_cause() {
         let (mut deaths, now) = (Deaths::default(), Instant::now());
-        let place = Place { topic: "orders".into(), partition: 3 };
+        let tp = TopicPartition { topic: "orders".into(), partition: 3 };
         let handler: Arc<str> = "bill".into();
         for (at, counted) in
             [(Some(7), (7, 1)), (Some(7), (7, 2)), (None, (7, 2)), (Some(7), (7, 3)), (Some(9), (9, 1))]
         {
-            deaths.add(now, &place, &handler, at);
-            assert_eq!(deaths.at_record(&place), Some(counted));
+            deaths.add(now, &tp, &handler, at);
+            assert_eq!(deaths.at_record(&tp), Some(counted));
         }
         let dying = deaths.in_a_row();
         assert_eq!((dying[0].deaths, dying[0].offset), (5, Some(9)));
         assert!(!deaths.forget(now + SOUND / 2) && deaths.forget(now + SOUND));
-        assert_eq!(deaths.at_record(&place), None);
+        assert_eq!(deaths.at_record(&tp), None);
     }
 }

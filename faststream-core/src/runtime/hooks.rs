@@ -3,6 +3,7 @@
 //! Each has a deadline, a panic is an error, an error is said. At most one call of `on_commit_error` runs at a time:
 //! what fails meanwhile is told by the next.
 
+use crate::TopicPartition;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,6 @@ use super::LaneControl;
 use super::apart::apart;
 use super::panics::catch_in;
 use super::quiet::Vote;
-use super::running::Place;
 use super::status::{News, Shared};
 use crate::app::{BoxGroupHook, CommitFailure, Context, GroupHooks, GroupPartition, Hook, Rebalance};
 use crate::broker::RevocationId;
@@ -66,7 +66,7 @@ impl Hooks {
     }
 
     /// Lets these lanes begin once `on_assigned` has ended, or its time is over.
-    pub(super) fn assigned(&self, lanes: Vec<(Place, Arc<LaneControl>)>) {
+    pub(super) fn assigned(&self, lanes: Vec<(TopicPartition, Arc<LaneControl>)>) {
         if !self.delay_starts() || lanes.is_empty() {
             return;
         }
@@ -75,7 +75,11 @@ impl Hooks {
     }
 
     /// Tells the member when `on_revoked` has ended, or its time is over.
-    pub(super) fn revoked(&self, revocation: Option<RevocationId>, lanes: Vec<(Place, Arc<LaneControl>)>) {
+    pub(super) fn revoked(
+        &self,
+        revocation: Option<RevocationId>,
+        lanes: Vec<(TopicPartition, Arc<LaneControl>)>,
+    ) {
         let shared = Arc::clone(&self.shared);
         if lanes.is_empty() {
             // Each was told before, or had died.
@@ -86,7 +90,7 @@ impl Hooks {
     }
 
     /// Nobody waits: somebody else may own the partitions already.
-    pub(super) fn lost(&self, lanes: Vec<(Place, Arc<LaneControl>)>) {
+    pub(super) fn lost(&self, lanes: Vec<(TopicPartition, Arc<LaneControl>)>) {
         if !self.given.lost.is_empty() && !lanes.is_empty() {
             self.spawn(self.run("on_lost", self.given.lost.clone(), self.rebalance(&lanes)), || {});
         }
@@ -112,10 +116,10 @@ impl Hooks {
         self.spawn(tell, || {});
     }
 
-    fn rebalance(&self, lanes: &[(Place, Arc<LaneControl>)]) -> Rebalance {
-        let partition = |(place, control): &(Place, Arc<LaneControl>)| GroupPartition {
-            topic: Arc::clone(&place.topic),
-            partition: place.partition,
+    fn rebalance(&self, lanes: &[(TopicPartition, Arc<LaneControl>)]) -> Rebalance {
+        let partition = |(tp, control): &(TopicPartition, Arc<LaneControl>)| GroupPartition {
+            topic: Arc::clone(&tp.topic),
+            partition: tp.partition,
             offset: control.finished_to(),
         };
         let mut partitions: Vec<_> = lanes.iter().map(partition).collect();

@@ -7,14 +7,14 @@ use std::fmt::Write;
 const MOST: usize = 10;
 
 /// `3 partitions`, `1 partition`.
-pub(super) fn partitions(number: usize) -> String {
+pub(super) fn count(number: usize) -> String {
     if number == 1 { "1 partition".to_owned() } else { format!("{number} partitions") }
 }
 
 /// `invoices/0-11, orders/2, orders/5-6`, by topic and number; a long list is cut and says by how much.
-pub(super) fn listed<'a>(places: impl IntoIterator<Item = (&'a str, i32)>) -> String {
+pub(super) fn list<'a>(partitions: impl IntoIterator<Item = (&'a str, i32)>) -> String {
     let mut topics: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
-    for (topic, partition) in places {
+    for (topic, partition) in partitions {
         topics.entry(topic).or_default().insert(partition);
     }
     let mut ranges: Vec<(&str, i32, i32)> = Vec::new();
@@ -48,17 +48,17 @@ mod tests {
 
     #[test]
     fn neighbours_are_a_range() {
-        let places = [("orders", 6), ("orders", 2), ("orders", 5), ("invoices", 0), ("invoices", 1)];
-        assert_eq!(listed(places), "invoices/0-1, orders/2, orders/5-6");
-        assert_eq!(listed([]), "");
+        let partitions = [("orders", 6), ("orders", 2), ("orders", 5), ("invoices", 0), ("invoices", 1)];
+        assert_eq!(list(partitions), "invoices/0-1, orders/2, orders/5-6");
+        assert_eq!(list([]), "");
     }
 
     #[test]
     fn a_long_list_is_cut_and_says_by_how_much() {
         let topics: Vec<String> = (10..25).map(|number| format!("t{number}")).collect();
-        let places =
+        let partitions =
             topics.iter().flat_map(|topic| (0..100).map(move |partition| (topic.as_str(), partition)));
-        let text = listed(places);
+        let text = list(partitions);
         assert!(text.starts_with("t10/0-99, t11/0-99") && text.ends_with("t19/0-99 and 500 more"), "{text}");
     }
 }

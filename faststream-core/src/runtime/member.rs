@@ -2,6 +2,7 @@
 //!
 //! Plain and synchronous: a backend calls it on its control thread. It never waits, whatever handlers do.
 
+use crate::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,10 @@ use super::commits::Commits;
 use super::deaths::Deaths;
 use super::group::{Group, Input, Output};
 use super::hooks::Hooks;
-use super::listed::{listed, partitions};
+use super::listed;
 use super::metrics;
 use super::progress::Progress;
-use super::running::{Place, Running};
+use super::running::Running;
 use super::status::{Ended, MemberHandle, News, Shared};
 use crate::app::{Context, GroupHooks};
 use crate::broker::{Command, Epoch, Event, Lane, RevocationId};
@@ -47,9 +48,9 @@ pub struct Member {
     pub(super) shared: Arc<Shared>,
     pub(super) hooks: Hooks,
     /// For `on_revoked`, once the calls have ended: what is given back by a revocation, or at a stop (`None`).
-    leaving: BTreeMap<Option<RevocationId>, Vec<(Place, Arc<LaneControl>)>>,
+    leaving: BTreeMap<Option<RevocationId>, Vec<(TopicPartition, Arc<LaneControl>)>>,
     /// What was left by the stop, until its last commit is known.
-    pub(super) parting: Vec<(Place, Arc<LaneControl>)>,
+    pub(super) parting: Vec<(TopicPartition, Arc<LaneControl>)>,
     /// What the end of the membership will be, if nothing worse happens.
     pub(super) ending: Ended,
     /// Since when the app has been shutting down.
@@ -116,9 +117,9 @@ impl Member {
             Event::Revoked { id, lanes, lost } => {
                 metrics::rebalance(&self.name, if lost { "lost" } else { "revoked" });
                 let event = if lost { "lost" } else { "revoked" };
-                let places = lanes.iter().filter_map(|lane| self.running.get(lane)).map(|lane| &lane.place);
-                let places = listed(places.map(|place| (&*place.topic, place.partition)));
-                info!(group = %self.name, "{} {event}: {places}", partitions(lanes.len()));
+                let partitions = lanes.iter().filter_map(|lane| self.running.get(lane)).map(|lane| &lane.tp);
+                let partitions = listed::list(partitions.map(|tp| (&*tp.topic, tp.partition)));
+                info!(group = %self.name, "{} {event}: {partitions}", listed::count(lanes.len()));
                 if lost && self.running.keys().all(|lane| lanes.contains(lane)) {
                     self.shared.status().lost_since.get_or_insert_with(Instant::now);
                 }
@@ -164,8 +165,9 @@ impl Member {
                 News::WantsCommit => commands.push(Command::CommitNow),
                 News::LaneEnded { lane, died, at } => {
                     if died && let Some(lane) = self.running.get(&lane) {
-                        let (Place { topic, partition }, handler) = (&lane.place, &lane.subscriber.handler);
-                        let deaths = self.deaths.add(Instant::now(), &lane.place, handler, at);
+                        let (TopicPartition { topic, partition }, handler) =
+                            (&lane.tp, &lane.subscriber.handler);
+                        let deaths = self.deaths.add(Instant::now(), &lane.tp, handler, at);
                         error!(group = %self.name, %topic, partition, offset = at, %handler, deaths,
                             "the partition's task died; it is opened again (a record at which it died has failed an attempt)");
                         self.shared.status().known.dying = self.deaths.in_a_row();
@@ -249,12 +251,12 @@ impl Member {
                 handler = %subscriber.handler, "partition assigned");
             self.arrived.insert(lane.epoch(), lane);
         }
-        let places = known.iter().filter_map(|(lane, _)| self.arrived.get(lane));
-        let places = listed(places.map(|lane| (lane.topic(), lane.partition())));
+        let partitions = known.iter().filter_map(|(lane, _)| self.arrived.get(lane));
+        let partitions = listed::list(partitions.map(|lane| (lane.topic(), lane.partition())));
         if known.is_empty() {
             info!(group = %self.name, "no partitions assigned");
         } else {
-            info!(group = %self.name, "{} assigned: {places}", partitions(known.len()));
+            info!(group = %self.name, "{} assigned: {partitions}", listed::count(known.len()));
         }
         metrics::rebalance(&self.name, "assigned");
         {
@@ -281,7 +283,7 @@ impl Member {
     }
 
     /// These are told of by a newer revocation, or are lost.
-    fn forget_leaving(&mut self, leaving: &[(Place, Arc<LaneControl>)]) {
+    fn forget_leaving(&mut self, leaving: &[(TopicPartition, Arc<LaneControl>)]) {
         for told in self.leaving.values_mut() {
             told.retain(|(_, control)| leaving.iter().all(|(_, newer)| newer.epoch != control.epoch));
         }

@@ -51,7 +51,7 @@ thread_local! {
 /// A lane that was started on this thread, by group, topic and partition.
 struct KnownLane {
     epoch: Epoch,
-    place: (Arc<str>, Arc<str>, i32),
+    tp: (Arc<str>, Arc<str>, i32),
     control: Weak<LaneControl>,
 }
 
@@ -80,9 +80,9 @@ pub(super) fn drain(until: Instant) -> Instant {
     if is_planted(Planted::DrainForEver) { until + Duration::from_secs(24 * 3600) } else { until }
 }
 
-pub(super) fn note_lane(place: (Arc<str>, Arc<str>, i32), control: &Arc<LaneControl>) {
+pub(super) fn note_lane(tp: (Arc<str>, Arc<str>, i32), control: &Arc<LaneControl>) {
     if is_planted(Planted::ForgetEpoch) {
-        let known = KnownLane { epoch: control.epoch, place, control: Arc::downgrade(control) };
+        let known = KnownLane { epoch: control.epoch, tp, control: Arc::downgrade(control) };
         LANES.with_borrow_mut(|lanes| lanes.push(known));
     }
 }
@@ -90,8 +90,8 @@ pub(super) fn note_lane(place: (Arc<str>, Arc<str>, i32), control: &Arc<LaneCont
 /// Settles a record in the newest assignment of the partition that this lane had.
 pub(super) fn settles_in_newest(stale: Epoch, settled: Settled) -> bool {
     let newest = LANES.with_borrow(|lanes| {
-        let place = &lanes.iter().find(|lane| lane.epoch == stale)?.place;
-        let newest = lanes.iter().rfind(|lane| lane.place == *place && lane.epoch != stale)?;
+        let tp = &lanes.iter().find(|lane| lane.epoch == stale)?.tp;
+        let newest = lanes.iter().rfind(|lane| lane.tp == *tp && lane.epoch != stale)?;
         newest.control.upgrade()
     });
     newest.is_some_and(|newest| newest.deliver(settled))

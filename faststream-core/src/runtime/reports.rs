@@ -1,11 +1,11 @@
 //! What a membership is told of its commits, and finds out about its calls: said, counted, shown in its status.
 
+use crate::TopicPartition;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::progress::How;
-use super::running::Place;
 use super::status::{StuckCall, Uncommitted};
 use super::{Member, metrics};
 use crate::app::CommitFailure;
@@ -16,7 +16,7 @@ impl Member {
     /// Records were deleted before they were read.
     pub(super) fn expired(&mut self, lane: Epoch, from: i64, to: i64) {
         let Some(lane) = self.running.get(&lane) else { return };
-        let Place { topic, partition } = &lane.place;
+        let TopicPartition { topic, partition } = &lane.tp;
         let records = u64::try_from(to - from).unwrap_or(0);
         metrics::expired(&self.name, topic, records);
         warn!(group = %self.name, %topic, partition, offset = from, next = to, records, handler = %lane.subscriber.handler,
@@ -37,7 +37,7 @@ impl Member {
                 self.parted(report);
                 continue;
             };
-            let Place { topic, partition } = &lane.place;
+            let TopicPartition { topic, partition } = &lane.tp;
             match &report.result {
                 Ok(()) => {
                     metrics::commit(&self.name, "ok");
@@ -87,7 +87,7 @@ impl Member {
 
     /// What the stop leaves finished and not committed.
     pub(super) fn uncommitted(&self) -> Vec<Uncommitted> {
-        let left = self.parting.iter().filter_map(|(Place { topic, partition }, control)| {
+        let left = self.parting.iter().filter_map(|(TopicPartition { topic, partition }, control)| {
             let offsets = control.uncommitted();
             (offsets > 0).then(|| Uncommitted { topic: Arc::clone(topic), partition: *partition, offsets })
         });
@@ -99,7 +99,7 @@ impl Member {
         let mut calls = Vec::new();
         for stuck in found {
             let Some(lane) = self.running.get(&stuck.lane) else { continue };
-            let (Place { topic, partition }, handler) = (&lane.place, &lane.subscriber.handler);
+            let (TopicPartition { topic, partition }, handler) = (&lane.tp, &lane.subscriber.handler);
             match stuck.how {
                 How::Blocks if stuck.is_new => {
                     warn!(group = %self.name, %topic, partition, offset = stuck.offset, %handler,

@@ -9,6 +9,7 @@ use super::panics::catch_in;
 use super::quiet::Vote;
 use super::status::{Ended, News, Shared};
 use super::{LaneControl, Member, metrics};
+use crate::TopicPartition;
 use crate::broker::{Epoch, Lane, LateStore};
 use crate::log::{Time, warn};
 use crate::policy::Start;
@@ -16,7 +17,7 @@ use crate::subscriber::Subscriber;
 
 /// A lane whose task runs.
 pub(super) struct Running {
-    pub(super) place: Place,
+    pub(super) tp: TopicPartition,
     pub(super) subscriber: Arc<Subscriber>,
     pub(super) control: Arc<LaneControl>,
     /// Somebody else may own the partition already.
@@ -27,8 +28,8 @@ pub(super) struct Running {
 
 impl Running {
     /// What hooks are told of, also when the lane has ended.
-    pub(super) fn share(&self) -> (Place, Arc<LaneControl>) {
-        (self.place.clone(), Arc::clone(&self.control))
+    pub(super) fn share(&self) -> (TopicPartition, Arc<LaneControl>) {
+        (self.tp.clone(), Arc::clone(&self.control))
     }
 }
 
@@ -44,7 +45,7 @@ impl Running {
     fn warn_plain(&self) {
         let running = self.control.plain_running();
         let Some(offset) = running.first() else { return };
-        let Place { topic, partition } = &self.place;
+        let TopicPartition { topic, partition } = &self.tp;
         let Subscriber { group, handler, .. } = &*self.subscriber;
         warn!(%group, %topic, partition, offset, %handler, running = running.len(),
             "{} still running after the end of the assignment, and nothing can cancel that: the result counts no more, \
@@ -77,13 +78,6 @@ impl Drop for Farewell {
     }
 }
 
-/// For what is said about a lane.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) topic: Arc<str>,
-    pub(super) partition: i32,
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
         // First the fence, which acts at once; the abort takes until the task's next turn.
@@ -96,7 +90,7 @@ impl Drop for Running {
 impl Member {
     pub(super) fn start(&self, mut lane: Box<dyn Lane>) -> Running {
         let epoch = lane.epoch();
-        let place = Place { topic: lane.topic().into(), partition: lane.partition() };
+        let tp = TopicPartition { topic: lane.topic().into(), partition: lane.partition() };
         let subscriber = self.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
         let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
         // A group that begins at the end of a topic has to commit that: before its first commit, the next assignment would
@@ -105,14 +99,11 @@ impl Member {
             self.shared.tell(News::WantsCommit);
         }
         let (observer, quiet) = (self.context.observer.clone(), Arc::clone(&self.context.quiet));
-        let control = LaneControl::new(epoch, lane.start()).of(Arc::clone(&place.topic), place.partition);
-        let control = control.after_deaths(self.deaths.at_record(&place));
+        let control = LaneControl::new(epoch, lane.start()).of(Arc::clone(&tp.topic), tp.partition);
+        let control = control.after_deaths(self.deaths.at_record(&tp));
         let control = Arc::new(control.observed(observer).voting(Vote::new(quiet)));
         #[cfg(feature = "planted-bugs")]
-        super::planted::note_lane(
-            (Arc::clone(&self.name), Arc::clone(&place.topic), place.partition),
-            &control,
-        );
+        super::planted::note_lane((Arc::clone(&self.name), Arc::clone(&tp.topic), tp.partition), &control);
         if self.hooks.delay_starts() {
             control.close_gate();
         }
@@ -134,7 +125,7 @@ impl Member {
             let run = catch_in(async move { std::future::poll_fn(|cx| task.poll(cx)).await });
             farewell.died = run.await.is_err();
         });
-        Running { place, subscriber, control, is_lost: false, late_store, task: task.abort_handle() }
+        Running { tp, subscriber, control, is_lost: false, late_store, task: task.abort_handle() }
     }
 
     pub(super) fn cut_off(&mut self, epoch: Epoch, late: bool) {
@@ -143,7 +134,7 @@ impl Member {
         if !late {
             return;
         }
-        let Place { topic, partition } = &cut.place;
+        let TopicPartition { topic, partition } = &cut.tp;
         let (handler, drain) = (&*cut.subscriber.handler, Time(cut.subscriber.drain));
         let left = cut.control.left();
         let offset = left.map(|left| left.offset);

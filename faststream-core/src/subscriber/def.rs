@@ -157,7 +157,7 @@ impl SubscriberDef {
 
     /// `src/orders.rs:12`.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub fn location(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
 }

@@ -1,13 +1,14 @@
 //! Answers to rebalances, in the way of the group's protocol: the whole assignment, or what changed.
 
+use faststream_core::TopicPartition;
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::context::{GroupContext, Place};
+use super::context::GroupContext;
 
 /// Where a partition is to begin; `None` is left to librdkafka.
-pub(super) type Start = (Place, Option<i64>);
+pub(super) type Start = (TopicPartition, Option<i64>);
 
 pub(super) fn is_cooperative(consumer: &BaseConsumer<GroupContext>) -> bool {
     matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
@@ -20,11 +21,14 @@ pub(super) fn assign(consumer: &BaseConsumer<GroupContext>, starts: &[Start]) ->
 }
 
 /// Answers a revocation: librdkafka commits what was stored.
-pub(super) fn unassign(consumer: &BaseConsumer<GroupContext>, places: &[Place]) -> KafkaResult<()> {
+pub(super) fn unassign(
+    consumer: &BaseConsumer<GroupContext>,
+    partitions: &[TopicPartition],
+) -> KafkaResult<()> {
     if !is_cooperative(consumer) {
         return consumer.unassign();
     }
-    let starts: Vec<Start> = places.iter().map(|place| (place.clone(), None)).collect();
+    let starts: Vec<Start> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
     consumer.incremental_unassign(&list(&starts)?)
 }
 
@@ -37,14 +41,14 @@ pub(super) fn restart(
     if !is_cooperative(consumer) {
         return consumer.assign(&list(all)?);
     }
-    let places: Vec<Place> = some.iter().map(|(place, _)| place.clone()).collect();
-    unassign(consumer, &places)?;
+    let partitions: Vec<TopicPartition> = some.iter().map(|(tp, _)| tp.clone()).collect();
+    unassign(consumer, &partitions)?;
     assign(consumer, some)
 }
 
 pub(super) fn list(starts: &[Start]) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::with_capacity(starts.len());
-    for ((topic, partition), start) in starts {
+    for (TopicPartition { topic, partition }, start) in starts {
         match start {
             Some(next) => list.add_partition_offset(topic, *partition, Offset::Offset(*next))?,
             None => drop(list.add_partition(topic, *partition)),

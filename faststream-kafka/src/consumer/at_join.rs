@@ -1,6 +1,7 @@
 //! Looks what there is before a group with `start = Latest` joins: once it has, commits of another member that joined at
 //! the same time could not be told from those of an older group.
 
+use faststream_core::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use rdkafka::topic_partition_list::Offset;
 
 use super::assignment;
 use super::client::Client;
-use super::context::Place;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -32,11 +32,13 @@ pub(super) fn look(client: &Client, request: &GroupRequest, there: &BTreeMap<Str
         .filter(|(topic, _)| request.start(topic) == Some(Start::Latest))
         .map(|(topic, partitions)| (topic, *partitions))
         .collect();
-    let places: Vec<Place> = latest
+    let partitions: Vec<TopicPartition> = latest
         .iter()
-        .flat_map(|(topic, partitions)| (0..*partitions).map(|partition| (topic.as_str().into(), partition)))
+        .flat_map(|(topic, partitions)| {
+            (0..*partitions).map(|partition| TopicPartition::new(topic.as_str(), partition))
+        })
         .collect();
-    let known = match committed(client, &places) {
+    let known = match committed(client, &partitions) {
         Ok(known) => known,
         Err(error) => {
             let text = format_args!("reading the group's commits before it joins: {error}");
@@ -53,11 +55,11 @@ pub(super) fn look(client: &Client, request: &GroupRequest, there: &BTreeMap<Str
 }
 
 /// The topics in which the group has committed.
-fn committed(client: &Client, places: &[Place]) -> Result<BTreeSet<String>, String> {
-    if places.is_empty() {
+fn committed(client: &Client, partitions: &[TopicPartition]) -> Result<BTreeSet<String>, String> {
+    if partitions.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let starts: Vec<_> = places.iter().map(|place| (place.clone(), None)).collect();
+    let starts: Vec<_> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
     let asked = assignment::list(&starts).map_err(|error| error.to_string())?;
     let committed = client.consumer().committed_offsets(asked, TIMEOUT).map_err(|error| error.to_string())?;
     let mut topics = BTreeSet::new();

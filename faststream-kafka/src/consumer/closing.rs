@@ -57,14 +57,14 @@ impl Control {
             let result = match owed {
                 Owed::Assign { .. } => assignment::assign(consumer, &[]),
                 Owed::Revoke { kind: Revoke::Rewound(_) | Revoke::Remade, .. } => continue,
-                Owed::Revoke { places, .. } => assignment::unassign(consumer, &places),
+                Owed::Revoke { partitions, .. } => assignment::unassign(consumer, &partitions),
             };
             self.answered("close", result);
         }
         while let Some(happened) = self.client.context().take() {
             let result = match happened {
                 Happened::Assign(_) => assignment::assign(consumer, &[]),
-                Happened::Revoke { places, .. } => assignment::unassign(consumer, &places),
+                Happened::Revoke { partitions, .. } => assignment::unassign(consumer, &partitions),
                 Happened::Committed(_) | Happened::OutOfRange(..) => continue,
             };
             self.answered("close", result);

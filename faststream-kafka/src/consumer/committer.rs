@@ -120,7 +120,7 @@ impl Committer {
     /// There is a result: of this commit, or of one that librdkafka sent for partitions that were given back.
     pub(super) fn answered(&mut self, result: &[Committed]) {
         let is_ours = |offsets: &Vec<Start>| {
-            result.iter().any(|one| offsets.contains(&(one.place.clone(), Some(one.next))))
+            result.iter().any(|one| offsets.contains(&(one.tp.clone(), Some(one.next))))
         };
         if result.is_empty() || self.sent.as_ref().is_some_and(|(_, offsets)| is_ours(offsets)) {
             self.sent = None;

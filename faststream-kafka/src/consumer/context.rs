@@ -1,5 +1,6 @@
 //! librdkafka's callbacks of one membership: they record what happened, and nothing else.
 
+use faststream_core::TopicPartition;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,26 +20,23 @@ use super::stats::Statistics;
 use super::wakeup::Sleepers;
 use crate::errors::ErrorLog;
 
-/// A topic and a partition of it.
-pub(super) type Place = (Arc<str>, i32);
-
 /// What happened, in its order.
 #[derive(Debug)]
 pub(super) enum Happened {
-    Assign(Vec<Place>),
+    Assign(Vec<TopicPartition>),
     Revoke {
-        places: Vec<Place>,
+        partitions: Vec<TopicPartition>,
         lost: bool,
     },
     Committed(Vec<Committed>),
     /// Nothing could be read at this offset: reading began again where `auto.offset.reset` says.
-    OutOfRange(Place, i64),
+    OutOfRange(TopicPartition, i64),
 }
 
 /// One partition's part of a commit.
 #[derive(Debug)]
 pub(super) struct Committed {
-    pub(super) place: Place,
+    pub(super) tp: TopicPartition,
     pub(super) next: i64,
     pub(super) error: Option<RDKafkaErrorCode>,
 }
@@ -122,14 +120,14 @@ impl GroupContext {
     }
 
     /// Whether a partition fetches; `None` if the statistics do not know it.
-    pub(super) fn is_fetching(&self, place: &Place) -> Option<bool> {
-        self.statistics().fetching.get(place).copied()
+    pub(super) fn is_fetching(&self, tp: &TopicPartition) -> Option<bool> {
+        self.statistics().fetching.get(tp).copied()
     }
 
     /// Whether the last request for a partition's records was answered with some or none, not with an error; `None` if the
     /// statistics do not know it.
-    pub(super) fn is_answered(&self, place: &Place) -> Option<bool> {
-        self.statistics().answered.get(place).copied()
+    pub(super) fn is_answered(&self, tp: &TopicPartition) -> Option<bool> {
+        self.statistics().answered.get(tp).copied()
     }
 
     /// Whether a request to join, or to be told the partitions, may be under way.
@@ -158,10 +156,6 @@ impl GroupContext {
     }
 }
 
-fn place(topic: &str, partition: i32) -> Place {
-    (topic.into(), partition)
-}
-
 /// What a line says that a client's state has become: `... changed join state init -> wait-join (state up)`.
 fn join_state(line: &str) -> Option<&str> {
     let (_, state) = line.split_once(" changed join state ")?.1.split_once(" -> ")?;
@@ -170,7 +164,7 @@ fn join_state(line: &str) -> Option<&str> {
 
 /// Where a line says that nothing could be read:
 /// `... orders [3]: offset reset (at offset 5 (leader epoch 0), broker 1) to ...: Broker: Offset out of range`.
-fn out_of_range(line: &str) -> Option<(Place, i64)> {
+fn out_of_range(line: &str) -> Option<(TopicPartition, i64)> {
     let (topic, rest) = line.split_once(": offset reset (at offset ")?;
     if !line.ends_with("Offset out of range") {
         return None;
@@ -179,7 +173,7 @@ fn out_of_range(line: &str) -> Option<(Place, i64)> {
     let topic = topic.rsplit_once("]: ").map_or(topic, |(_, topic)| topic);
     let (topic, partition) = topic.strip_suffix(']')?.rsplit_once(" [")?;
     let at = rest.split([' ', ',', ')']).next()?;
-    Some((place(topic, partition.parse().ok()?), at.parse().ok()?))
+    Some((TopicPartition::new(topic, partition.parse().ok()?), at.parse().ok()?))
 }
 
 impl ClientContext for GroupContext {
@@ -194,9 +188,9 @@ impl ClientContext for GroupContext {
             self.joining.answered();
         }
         if facility == "OFFSET"
-            && let Some((place, at)) = out_of_range(message)
+            && let Some((tp, at)) = out_of_range(message)
         {
-            self.happened().push_back(Happened::OutOfRange(place, at));
+            self.happened().push_back(Happened::OutOfRange(tp, at));
         }
         self.errors.client_log(level, facility, message);
     }
@@ -218,14 +212,17 @@ impl ClientContext for GroupContext {
 
 impl ConsumerContext for GroupContext {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let places: Vec<Place> =
-            list.elements().iter().map(|element| place(element.topic(), element.partition())).collect();
+        let partitions: Vec<TopicPartition> = list
+            .elements()
+            .iter()
+            .map(|element| TopicPartition::new(element.topic(), element.partition()))
+            .collect();
         let assign = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(SeqCst) {
             let answered = if assign {
                 assignment::assign(consumer, &[])
             } else {
-                assignment::unassign(consumer, &places)
+                assignment::unassign(consumer, &partitions)
             };
             if let Err(error) = answered {
                 self.errors.tell("answer", format_args!("answering a rebalance while closing: {error}"));
@@ -233,9 +230,9 @@ impl ConsumerContext for GroupContext {
             return;
         }
         self.happened().push_back(if assign {
-            Happened::Assign(places)
+            Happened::Assign(partitions)
         } else {
-            Happened::Revoke { places, lost: consumer.assignment_lost() }
+            Happened::Revoke { partitions, lost: consumer.assignment_lost() }
         });
     }
 
@@ -244,7 +241,11 @@ impl ConsumerContext for GroupContext {
         let committed = offsets.elements().into_iter().filter_map(|element| {
             let Offset::Offset(next) = element.offset() else { return None };
             let own = element.error().err().and_then(|error| error.rdkafka_error_code());
-            Some(Committed { place: place(element.topic(), element.partition()), next, error: own.or(whole) })
+            Some(Committed {
+                tp: TopicPartition::new(element.topic(), element.partition()),
+                next,
+                error: own.or(whole),
+            })
         });
         let committed = committed.collect();
         self.happened().push_back(Happened::Committed(committed));
@@ -285,8 +286,11 @@ mod tests {
         let line = "[thrd:main]: orders.eu [3]: offset reset (at offset 57 (leader epoch 0), broker 1) to cached BEGINNING \
                     offset offset 90 (leader epoch -1): fetch failed due to requested offset not available on the broker: \
                     Broker: Offset out of range";
-        assert_eq!(out_of_range(line), Some((place("orders.eu", 3), 57)));
-        assert_eq!(out_of_range(&line.replace("[thrd:main]: ", "")), Some((place("orders.eu", 3), 57)));
+        assert_eq!(out_of_range(line), Some((TopicPartition::new("orders.eu", 3), 57)));
+        assert_eq!(
+            out_of_range(&line.replace("[thrd:main]: ", "")),
+            Some((TopicPartition::new("orders.eu", 3), 57))
+        );
         assert_eq!(
             out_of_range(&line.replace("Broker: Offset out of range", "Local: No offset stored")),
             None

@@ -2,6 +2,7 @@
 //!
 //! It owns every assign, unassign and close. It never runs handlers and never waits for them.
 
+use faststream_core::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::classify::{classify, cure, remedy};
 use super::client::{Client, destroy};
 use super::closing::Closing;
 use super::committer::Committer;
-use super::context::{Committed, Happened, Place};
+use super::context::{Committed, Happened};
 use super::damaged::Damaged;
 use super::lane::LaneHandle;
 use super::memory::Ahead;
@@ -44,14 +45,14 @@ pub(super) struct Control {
     pub(super) request: Arc<GroupRequest>,
     pub(super) member: Member,
     pub(super) owed: VecDeque<Owed>,
-    pub(super) lanes: BTreeMap<Place, Arc<LaneHandle>>,
+    pub(super) lanes: BTreeMap<TopicPartition, Arc<LaneHandle>>,
     /// Those of a group that is being left: their last commit is still reported.
-    pub(super) parted: BTreeMap<Place, Arc<LaneHandle>>,
+    pub(super) parted: BTreeMap<TopicPartition, Arc<LaneHandle>>,
     /// Assigned, and without a lane until their offsets are known.
-    pub(super) unopened: BTreeMap<Place, PartitionQueue>,
+    pub(super) unopened: BTreeMap<TopicPartition, PartitionQueue>,
     pub(super) late: Vec<OffsetFetch>,
     /// Messages that missed their lanes: fetching begins again there.
-    pub(super) missed: BTreeMap<Place, i64>,
+    pub(super) missed: BTreeMap<TopicPartition, i64>,
     /// To be begun again once no rebalance waits for its answer.
     pub(super) postponed: Starts,
     pub(super) revocations: u64,
@@ -223,7 +224,9 @@ impl Control {
     fn poll(&mut self) {
         let restart = match self.client.consumer().poll(Duration::ZERO) {
             None => None,
-            Some(Ok(message)) => Some(((Arc::from(message.topic()), message.partition()), message.offset())),
+            Some(Ok(message)) => {
+                Some((TopicPartition::new(message.topic(), message.partition()), message.offset()))
+            }
             Some(Err(error)) => {
                 let kind =
                     error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code:?}"));
@@ -235,14 +238,14 @@ impl Control {
                 None
             }
         };
-        if let Some((place, offset)) = restart {
+        if let Some((tp, offset)) = restart {
             // It belongs to a lane, which has not seen it: the partition begins again there.
             let errors = &self.client.context().errors;
-            errors.tell("main queue", format_args!("{}/{}: a message missed its lane", place.0, place.1));
-            if let Some(lane) = self.lanes.get(&place) {
+            errors.tell("main queue", format_args!("{tp}: a message missed its lane"));
+            if let Some(lane) = self.lanes.get(&tp) {
                 lane.skew();
             }
-            let missed = self.missed.entry(place).or_insert(offset);
+            let missed = self.missed.entry(tp).or_insert(offset);
             *missed = offset.min(*missed);
         }
     }
@@ -260,15 +263,15 @@ impl Control {
     pub(super) fn heed_callbacks(&mut self) {
         while let Some(happened) = self.client.context().take() {
             match happened {
-                Happened::Assign(places) => self.owed.push_back(Owed::Assign { places, fetch: None }),
-                Happened::Revoke { places, lost } => {
+                Happened::Assign(partitions) => self.owed.push_back(Owed::Assign { partitions, fetch: None }),
+                Happened::Revoke { partitions, lost } => {
                     let kind = if lost { Revoke::Lost } else { Revoke::Moved };
                     if lost {
                         self.committer.lost();
                     }
-                    self.owed.push_back(Owed::Revoke { places, kind, told: None, answered: None });
+                    self.owed.push_back(Owed::Revoke { partitions, kind, told: None, answered: None });
                 }
-                Happened::OutOfRange(place, at) => self.out_of_range(place, at),
+                Happened::OutOfRange(tp, at) => self.out_of_range(tp, at),
                 Happened::Committed(committed) => {
                     self.committer.answered(&committed);
                     let reports = self.reports(committed);
@@ -281,8 +284,8 @@ impl Control {
     }
 
     fn reports(&self, committed: Vec<Committed>) -> Vec<CommitReport> {
-        let report = |Committed { place, next, error }| {
-            let lane = self.lanes.get(&place).or_else(|| self.parted.get(&place))?;
+        let report = |Committed { tp, next, error }| {
+            let lane = self.lanes.get(&tp).or_else(|| self.parted.get(&tp))?;
             if error == Some(Code::OffsetMetadataTooLarge) {
                 self.client.context().refuse_notes();
             }
@@ -349,8 +352,7 @@ impl Control {
         }
         self.refresh_offsets();
         // Not left to librdkafka, which commits no offset that is lower than one before.
-        let dirty =
-            self.lanes.values().filter_map(|lane| Some((lane.place.clone(), Some(lane.uncommitted()?))));
+        let dirty = self.lanes.values().filter_map(|lane| Some((lane.tp.clone(), Some(lane.uncommitted()?))));
         let dirty: Vec<Start> = dirty.collect();
         if dirty.is_empty() {
             return self.committer.nothing();
@@ -358,8 +360,8 @@ impl Control {
         self.committer.sent(&dirty);
         let list = assignment::list(&dirty).map_err(|error| error.to_string());
         if let Ok(list) = &list {
-            for (element, (place, _)) in list.elements().iter_mut().zip(&dirty) {
-                if let Some(note) = self.lanes.get(place).and_then(|lane| lane.note(&self.client)) {
+            for (element, (tp, _)) in list.elements().iter_mut().zip(&dirty) {
+                if let Some(note) = self.lanes.get(tp).and_then(|lane| lane.note(&self.client)) {
                     element.set_metadata(note);
                 }
             }
@@ -376,8 +378,8 @@ impl Control {
     fn reopen(&mut self, epoch: Epoch) {
         let Some(lane) = self.lanes.values().find(|lane| lane.epoch == epoch).cloned() else { return };
         drop(lane.fence());
-        self.lanes.remove(&lane.place);
-        self.postponed.insert(lane.place.clone(), lane.again());
+        self.lanes.remove(&lane.tp);
+        self.postponed.insert(lane.tp.clone(), lane.again());
         self.serve_postponed();
     }
 

@@ -3,6 +3,7 @@
 //! librdkafka loses its place in such a log: it passes them over, fetches them in a hot loop, or begins the partition anew.
 //! Here they are as if held: nothing behind them is handled, and they are fetched again, less and less often.
 
+use faststream_core::TopicPartition;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,6 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::Offset;
 
 use super::client::Client;
-use super::context::Place;
 use super::control::Control;
 use super::lane::LaneHandle;
 use crate::native::Damage;
@@ -23,7 +23,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 
 /// Partitions in which something cannot be read.
 #[derive(Default)]
-pub(super) struct Damaged(BTreeMap<Place, Wait>);
+pub(super) struct Damaged(BTreeMap<TopicPartition, Wait>);
 
 impl Damaged {
     pub(super) fn is_empty(&self) -> bool {
@@ -48,33 +48,33 @@ impl Control {
             return;
         }
         let (client, lanes) = (&self.client, &self.lanes);
-        self.damaged.0.retain(|place, wait| {
-            let is_there = lanes.get(place).is_some_and(|lane| lane.epoch == wait.lane);
+        self.damaged.0.retain(|tp, wait| {
+            let is_there = lanes.get(tp).is_some_and(|lane| lane.epoch == wait.lane);
             if !is_there && wait.until.is_some() {
                 // It is paused for whoever reads it next.
-                told(client, client.consumer().resume(&list(place)));
+                told(client, client.consumer().resume(&list(tp)));
             }
             is_there
         });
-        for (place, lane) in lanes {
-            match (lane.damage(), self.damaged.0.get_mut(place)) {
+        for (tp, lane) in lanes {
+            match (lane.damage(), self.damaged.0.get_mut(tp)) {
                 (None, None) => {}
                 (None, Some(wait)) => {
                     if lane.position() > wait.next {
-                        let ((topic, partition), group) = (place, &self.request.group);
+                        let (TopicPartition { topic, partition }, group) = (tp, &self.request.group);
                         faststream_core::log::info!(%group, %topic, partition, "what was damaged can be read now");
-                        self.damaged.0.remove(place);
+                        self.damaged.0.remove(tp);
                     }
                 }
                 (Some(damage), None) => {
                     let wait = Wait { lane: lane.epoch, next: 0, pause: PAUSES.0 / 2, until: None };
-                    stop(client, place, lane, &damage, self.damaged.0.entry(place.clone()).or_insert(wait));
+                    stop(client, tp, lane, &damage, self.damaged.0.entry(tp.clone()).or_insert(wait));
                 }
                 (Some(damage), Some(wait)) => match wait.until {
-                    None => stop(client, place, lane, &damage, wait),
+                    None => stop(client, tp, lane, &damage, wait),
                     Some(until) if until <= Instant::now() => {
                         wait.until = None;
-                        again(client, place, lane);
+                        again(client, tp, lane);
                     }
                     Some(_) => {}
                 },
@@ -83,12 +83,12 @@ impl Control {
     }
 }
 
-fn stop(client: &Client, place: &Place, lane: &LaneHandle, damage: &Damage, wait: &mut Wait) {
-    told(client, client.consumer().pause(&list(place)));
+fn stop(client: &Client, tp: &TopicPartition, lane: &LaneHandle, damage: &Damage, wait: &mut Wait) {
+    told(client, client.consumer().pause(&list(tp)));
     wait.next = lane.position();
     wait.pause = (wait.pause * 2).min(PAUSES.1);
     wait.until = Some(Instant::now() + wait.pause);
-    let ((topic, partition), Damage { offset, reason }) = (place, damage);
+    let (TopicPartition { topic, partition }, Damage { offset, reason }) = (tp, damage);
     let text = format_args!(
         "{topic}/{partition}: what is at offset {offset} cannot be read: {reason}; nothing from there on is handled, and it is \
          fetched again, at last every {:?}: mend the log, or commit an offset behind it to give it up",
@@ -97,15 +97,15 @@ fn stop(client: &Client, place: &Place, lane: &LaneHandle, damage: &Damage, wait
     client.context().errors.tell(&format!("{topic}/{partition} is damaged"), text);
 }
 
-fn again(client: &Client, place: &Place, lane: &LaneHandle) {
+fn again(client: &Client, tp: &TopicPartition, lane: &LaneHandle) {
     let (consumer, next) = (client.consumer(), Offset::Offset(lane.position()));
     // Wherever librdkafka has gone meanwhile.
-    told(client, consumer.seek(&place.0, place.1, next, Duration::ZERO));
-    told(client, consumer.resume(&list(place)));
+    told(client, consumer.seek(&tp.topic, tp.partition, next, Duration::ZERO));
+    told(client, consumer.resume(&list(tp)));
     lane.look_again();
 }
 
-fn list((topic, partition): &Place) -> TopicPartitionList {
+fn list(TopicPartition { topic, partition }: &TopicPartition) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(1);
     list.add_partition(topic, *partition);
     list

@@ -4,6 +4,7 @@
 //! partitions that is more than a member may use. So some stop fetching, which frees what they had fetched, those first whose
 //! handlers stand still; and each fetches again when its handler has nothing left to do.
 
+use faststream_core::TopicPartition;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,6 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::Offset;
 
 use super::assignment;
-use super::context::Place;
 use super::control::Control;
 use super::lane::LaneHandle;
 
@@ -37,7 +37,7 @@ pub(super) struct Ahead {
     /// In all partitions.
     used: u64,
     next: Option<Instant>,
-    parts: BTreeMap<Place, Part>,
+    parts: BTreeMap<TopicPartition, Part>,
 }
 
 /// One partition as it is now.
@@ -77,8 +77,8 @@ struct Part {
 /// What is to be done.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Decision {
-    pause: Vec<Place>,
-    resume: Vec<Place>,
+    pause: Vec<TopicPartition>,
+    resume: Vec<TopicPartition>,
 }
 
 impl Part {
@@ -148,35 +148,35 @@ impl Ahead {
 
     /// Beyond five eighths of the bound some partitions stop, down to the half: the rest is for what arrives until the next
     /// look, and for what lies between buffers that are in use.
-    fn decide(&mut self, looks: &BTreeMap<Place, Look>, now: Instant) -> Decision {
+    fn decide(&mut self, looks: &BTreeMap<TopicPartition, Look>, now: Instant) -> Decision {
         let mut decision = Decision::default();
         let Some(bound) = self.bound else { return decision };
         let (most, enough) = (bound / 8 * 5, bound / 2);
-        self.parts.retain(|place, part| {
-            let is_there = looks.get(place).is_some_and(|look| look.lane == part.lane);
+        self.parts.retain(|tp, part| {
+            let is_there = looks.get(tp).is_some_and(|look| look.lane == part.lane);
             if !is_there && part.is_paused {
                 // It is paused for whoever reads it next.
-                decision.resume.push(place.clone());
+                decision.resume.push(tp.clone());
             }
             is_there
         });
-        for (place, look) in looks {
-            self.parts.entry(place.clone()).or_insert_with(|| Part::new(look, now)).see(look, now);
+        for (tp, look) in looks {
+            self.parts.entry(tp.clone()).or_insert_with(|| Part::new(look, now)).see(look, now);
         }
         self.used = self.parts.values().map(Part::charged).sum();
         let is_calm = self.used <= most && self.parts.values().all(|part| !part.is_paused);
         if is_calm {
             return decision;
         }
-        let mut hungry: Vec<(Instant, &Place)> = Vec::new();
-        let mut full: Vec<(Instant, &Place)> = Vec::new();
-        for (place, part) in &self.parts {
-            let look = &looks[place];
+        let mut hungry: Vec<(Instant, &TopicPartition)> = Vec::new();
+        let mut full: Vec<(Instant, &TopicPartition)> = Vec::new();
+        for (tp, part) in &self.parts {
+            let look = &looks[tp];
             match part.is_paused {
-                true if look.is_hungry => hungry.push((part.moved, place)),
+                true if look.is_hungry => hungry.push((part.moved, tp)),
                 // One that waits for records takes them now.
                 false if part.queued > 0 && !look.is_hungry && look.is_sound => {
-                    full.push((part.moved, place));
+                    full.push((part.moved, tp));
                 }
                 _ => {}
             }
@@ -186,10 +186,10 @@ impl Ahead {
         full.sort_unstable_by(|left, right| right.cmp(left));
         let mut free = |used: &mut u64, limit: u64| {
             while *used > limit
-                && let Some((_, place)) = full.pop()
+                && let Some((_, tp)) = full.pop()
             {
-                *used -= self.parts[place].used;
-                decision.pause.push(place.clone());
+                *used -= self.parts[tp].used;
+                decision.pause.push(tp.clone());
             }
         };
         let mut used = self.used;
@@ -197,8 +197,8 @@ impl Ahead {
             free(&mut used, enough);
         }
         let mut are_awaited = self.parts.values().any(|part| part.awaited.is_some());
-        for (_, place) in hungry {
-            let needs = self.parts[place].needs;
+        for (_, tp) in hungry {
+            let needs = self.parts[tp].needs;
             free(&mut used, most.saturating_sub(needs));
             // One at least, whatever it needs.
             if used + needs > most && are_awaited {
@@ -206,7 +206,7 @@ impl Ahead {
             }
             are_awaited = true;
             used += needs;
-            decision.resume.push(place.clone());
+            decision.resume.push(tp.clone());
         }
         self.used = used;
         decision
@@ -214,13 +214,13 @@ impl Ahead {
 
     /// What was decided is done.
     fn note(&mut self, decision: &Decision, now: Instant) {
-        for place in &decision.pause {
-            if let Some(part) = self.parts.get_mut(place) {
+        for tp in &decision.pause {
+            if let Some(part) = self.parts.get_mut(tp) {
                 *part = Part { is_paused: true, queued: 0, arrived: 0, used: 0, awaited: None, ..*part };
             }
         }
-        for place in &decision.resume {
-            if let Some(part) = self.parts.get_mut(place) {
+        for tp in &decision.resume {
+            if let Some(part) = self.parts.get_mut(tp) {
                 *part = Part { is_paused: false, awaited: Some(now), ..*part };
             }
         }
@@ -235,7 +235,7 @@ impl Control {
         if !may_look || !self.ahead.is_due(now, self.lanes.len()) {
             return;
         }
-        let look = |(place, lane): (&Place, &Arc<LaneHandle>)| {
+        let look = |(tp, lane): (&TopicPartition, &Arc<LaneHandle>)| {
             let look = Look {
                 lane: lane.epoch,
                 position: lane.position(),
@@ -244,7 +244,7 @@ impl Control {
                 is_hungry: lane.is_hungry(),
                 is_sound: lane.damage().is_none() && lane.rewound().is_none(),
             };
-            (place.clone(), look)
+            (tp.clone(), look)
         };
         let looks = self.lanes.iter().map(look).collect();
         let decision = self.ahead.decide(&looks, now);
@@ -254,14 +254,14 @@ impl Control {
     }
 
     /// Frees what is queued there. It is fetched again from where its task is.
-    fn stop_fetching(&self, places: &[Place]) -> KafkaResult<()> {
-        if places.is_empty() {
+    fn stop_fetching(&self, partitions: &[TopicPartition]) -> KafkaResult<()> {
+        if partitions.is_empty() {
             return Ok(());
         }
-        let starts: Vec<_> = places.iter().map(|place| (place.clone(), None)).collect();
+        let starts: Vec<_> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
         let list = assignment::list(&starts)?;
         // Not in the middle of a batch that is being taken.
-        let lanes = places.iter().filter_map(|place| self.lanes.get(place));
+        let lanes = partitions.iter().filter_map(|tp| self.lanes.get(tp));
         let held: Vec<_> = lanes.map(|lane| (lane, lane.held())).collect();
         self.client.consumer().pause(&list)?;
         for (lane, queue) in held {
@@ -275,23 +275,23 @@ impl Control {
         Ok(())
     }
 
-    fn fetch_again(&self, places: &[Place]) -> KafkaResult<()> {
-        if places.is_empty() {
+    fn fetch_again(&self, partitions: &[TopicPartition]) -> KafkaResult<()> {
+        if partitions.is_empty() {
             return Ok(());
         }
         let consumer = self.client.consumer();
-        for place in places {
-            if let Some(lane) = self.lanes.get(place) {
+        for tp in partitions {
+            if let Some(lane) = self.lanes.get(tp) {
                 // Wherever librdkafka has gone meanwhile.
                 self.log_failure(consumer.seek(
-                    &place.0,
-                    place.1,
+                    &tp.topic,
+                    tp.partition,
                     Offset::Offset(lane.position()),
                     Duration::ZERO,
                 ));
             }
         }
-        let starts: Vec<_> = places.iter().map(|place| (place.clone(), None)).collect();
+        let starts: Vec<_> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
         consumer.resume(&assignment::list(&starts)?)
     }
 
@@ -309,24 +309,24 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    fn place(partition: i32) -> Place {
-        ("orders".into(), partition)
+    fn tp(partition: i32) -> TopicPartition {
+        TopicPartition::new("orders", partition)
     }
 
     /// Partitions with a batch of 1 MiB each.
-    fn full(partitions: i32) -> BTreeMap<Place, Look> {
+    fn full(partitions: i32) -> BTreeMap<TopicPartition, Look> {
         let look = |partition: i32| {
             let lane = Epoch(u64::from(partition.unsigned_abs()));
             Look { lane, position: 7, queued: 1, size: MIB - RECORD, is_hungry: false, is_sound: true }
         };
-        (0..partitions).map(|partition| (place(partition), look(partition))).collect()
+        (0..partitions).map(|partition| (tp(partition), look(partition))).collect()
     }
 
-    fn turn(ahead: &mut Ahead, looks: &mut BTreeMap<Place, Look>, now: Instant) -> Decision {
+    fn turn(ahead: &mut Ahead, looks: &mut BTreeMap<TopicPartition, Look>, now: Instant) -> Decision {
         let decision = ahead.decide(looks, now);
         ahead.note(&decision, now);
-        for place in &decision.pause {
-            looks.get_mut(place).expect("known").queued = 0;
+        for tp in &decision.pause {
+            looks.get_mut(tp).expect("known").queued = 0;
         }
         decision
     }
@@ -338,10 +338,10 @@ mod tests {
         let now = Instant::now();
         assert_eq!(turn(&mut ahead, &mut looks, now), Decision::default());
         let later = now + Duration::from_millis(20);
-        looks.get_mut(&place(0)).expect("known").position = 8;
-        looks.extend(full(11).split_off(&place(10)));
+        looks.get_mut(&tp(0)).expect("known").position = 8;
+        looks.extend(full(11).split_off(&tp(10)));
         let pause = turn(&mut ahead, &mut looks, later).pause;
-        assert_eq!(pause, [1, 2, 3].map(place), "those that moved last go on");
+        assert_eq!(pause, [1, 2, 3].map(tp), "those that moved last go on");
         assert_eq!(turn(&mut ahead, &mut looks, later), Decision::default());
     }
 
@@ -351,15 +351,15 @@ mod tests {
         let mut looks = full(12);
         let now = Instant::now();
         let paused = turn(&mut ahead, &mut looks, now).pause;
-        assert_eq!(paused, [0, 1, 2, 3].map(place));
-        for place in &paused {
-            looks.get_mut(place).expect("known").is_hungry = true;
+        assert_eq!(paused, [0, 1, 2, 3].map(tp));
+        for tp in &paused {
+            looks.get_mut(tp).expect("known").is_hungry = true;
         }
         let Decision { pause, resume } = turn(&mut ahead, &mut looks, now);
-        assert_eq!((pause, resume), ([4, 5].map(place).to_vec(), paused));
+        assert_eq!((pause, resume), ([4, 5].map(tp).to_vec(), paused));
         // What they are to get is counted, though it has not come.
-        looks.insert(place(12), Look { lane: Epoch(12), ..looks[&place(11)] });
-        assert_eq!(turn(&mut ahead, &mut looks, now).pause, [6, 7, 8].map(place));
+        looks.insert(tp(12), Look { lane: Epoch(12), ..looks[&tp(11)] });
+        assert_eq!(turn(&mut ahead, &mut looks, now).pause, [6, 7, 8].map(tp));
     }
 
     #[test]
@@ -368,22 +368,22 @@ mod tests {
         let mut looks = full(2);
         let now = Instant::now();
         let paused = turn(&mut ahead, &mut looks, now).pause;
-        assert_eq!(paused, [0, 1].map(place));
+        assert_eq!(paused, [0, 1].map(tp));
         for look in looks.values_mut() {
             look.is_hungry = true;
         }
-        assert_eq!(turn(&mut ahead, &mut looks, now).resume, [place(0)]);
+        assert_eq!(turn(&mut ahead, &mut looks, now).resume, [tp(0)]);
         assert_eq!(turn(&mut ahead, &mut looks, now).resume, [], "the other one waits for it");
         let later = now + SOON * 2;
-        assert_eq!(turn(&mut ahead, &mut looks, later).resume, [place(1)], "for a while");
-        looks.get_mut(&place(0)).expect("known").lane = Epoch(9);
+        assert_eq!(turn(&mut ahead, &mut looks, later).resume, [tp(1)], "for a while");
+        looks.get_mut(&tp(0)).expect("known").lane = Epoch(9);
         assert_eq!(turn(&mut ahead, &mut looks, later).resume, [], "it fetched");
         let mut ahead = Ahead::new(Some(MIB));
         let mut looks = full(2);
         turn(&mut ahead, &mut looks, now);
-        looks.remove(&place(0));
-        looks.get_mut(&place(1)).expect("known").lane = Epoch(9);
-        assert_eq!(turn(&mut ahead, &mut looks, now).resume, [0, 1].map(place));
+        looks.remove(&tp(0));
+        looks.get_mut(&tp(1)).expect("known").lane = Epoch(9);
+        assert_eq!(turn(&mut ahead, &mut looks, now).resume, [0, 1].map(tp));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where partitions begin: the group's committed offsets, fetched by us, because librdkafka gives up at some errors and
 //! leaves the partition deaf.
 
+use faststream_core::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -16,7 +17,6 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use super::assignment;
 use super::client::Client;
-use super::context::Place;
 use super::topic_ids::noted;
 use crate::native::{AdminQueue, Answer, End, TopicId, committed_metadata};
 
@@ -45,14 +45,14 @@ pub(super) struct Begin {
 }
 
 /// Where some partitions begin.
-pub(super) type Starts = BTreeMap<Place, Begin>;
+pub(super) type Starts = BTreeMap<TopicPartition, Begin>;
 
 /// A fetch under way, on a thread of its own.
 pub(super) struct OffsetFetch {
     client: Arc<Client>,
     request: Arc<GroupRequest>,
     /// Those whose offsets are not known yet.
-    places: Vec<Place>,
+    partitions: Vec<TopicPartition>,
     began: Instant,
     /// When the thread was started.
     asked: Instant,
@@ -64,12 +64,16 @@ pub(super) struct OffsetFetch {
 }
 
 impl OffsetFetch {
-    pub(super) fn begin(client: &Arc<Client>, request: &Arc<GroupRequest>, places: Vec<Place>) -> Self {
+    pub(super) fn begin(
+        client: &Arc<Client>,
+        request: &Arc<GroupRequest>,
+        partitions: Vec<TopicPartition>,
+    ) -> Self {
         let (client, request) = (Arc::clone(client), Arc::clone(request));
         let over = Arc::default();
-        let answers = ask(&client, &request, &places, &over);
+        let answers = ask(&client, &request, &partitions, &over);
         let now = Instant::now();
-        Self { client, request, places, began: now, asked: now, last: None, answers, over }
+        Self { client, request, partitions, began: now, asked: now, last: None, answers, over }
     }
 
     /// What has become known since the last call. One partition that cannot be asked about holds up no other.
@@ -80,17 +84,17 @@ impl OffsetFetch {
                 Ok(starts) => known.extend(starts),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
-                    if !self.places.is_empty() && self.asked.elapsed() > AGAIN {
-                        self.answers = ask(&self.client, &self.request, &self.places, &self.over);
+                    if !self.partitions.is_empty() && self.asked.elapsed() > AGAIN {
+                        self.answers = ask(&self.client, &self.request, &self.partitions, &self.over);
                         self.asked = Instant::now();
                     }
                     break;
                 }
             }
         }
-        known.retain(|place, _| self.places.contains(place));
+        known.retain(|tp, _| self.partitions.contains(tp));
         if !known.is_empty() {
-            self.places.retain(|place| !known.contains_key(place));
+            self.partitions.retain(|tp| !known.contains_key(tp));
             self.last = Some(Instant::now());
         }
         known
@@ -102,12 +106,12 @@ impl OffsetFetch {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.places.is_empty()
+        self.partitions.is_empty()
     }
 
     /// Nobody waits for these any more.
-    pub(super) fn forget(&mut self, places: &[Place]) {
-        self.places.retain(|place| !places.contains(place));
+    pub(super) fn forget(&mut self, partitions: &[TopicPartition]) {
+        self.partitions.retain(|tp| !partitions.contains(tp));
     }
 }
 
@@ -120,13 +124,13 @@ impl Drop for OffsetFetch {
 fn ask(
     client: &Arc<Client>,
     request: &Arc<GroupRequest>,
-    places: &[Place],
+    partitions: &[TopicPartition],
     over: &Arc<AtomicBool>,
 ) -> Receiver<Starts> {
     let (sender, answers) = channel();
-    let (asking, request, places) = (Arc::clone(client), Arc::clone(request), places.to_vec());
+    let (asking, request, partitions) = (Arc::clone(client), Arc::clone(request), partitions.to_vec());
     let over = Arc::clone(over);
-    let run = move || run(&asking, &request, places, &sender, &over);
+    let run = move || run(&asking, &request, partitions, &sender, &over);
     if let Err(error) = thread::Builder::new().name("fs-offsets".into()).spawn(run) {
         let text = format_args!("no thread to fetch offsets on, tried again: {error}");
         client.context().errors.tell("offset thread", text);
@@ -137,12 +141,12 @@ fn ask(
 fn run(
     client: &Arc<Client>,
     request: &GroupRequest,
-    places: Vec<Place>,
+    partitions: Vec<TopicPartition>,
     answers: &Sender<Starts>,
     over: &AtomicBool,
 ) {
     let Some(queue) = AdminQueue::new(client) else { return };
-    let topics: BTreeSet<&str> = places.iter().map(|(topic, _)| &**topic).collect();
+    let topics: BTreeSet<&str> = partitions.iter().map(|tp| &*tp.topic).collect();
     // Before the commits: an id that is older than an offset is noticed later, one that is newer never.
     let is_asking = queue.ask_topics(TOPICS, topics.into_iter(), TIMEOUT).is_ok();
     let mut search = Search {
@@ -153,7 +157,7 @@ fn run(
         topics: if is_asking { None } else { Some(BTreeMap::new()) },
         uncompared: Vec::new(),
         remade: BTreeSet::new(),
-        uncommitted: places,
+        uncommitted: partitions,
         next_fetch: None,
         asked: BTreeMap::new(),
         again: Vec::new(),
@@ -181,22 +185,22 @@ struct Search<'a> {
     /// Which topics there are; `None` until that is answered.
     topics: Option<BTreeMap<String, TopicId>>,
     /// Committed offsets of topics that are to be compared with those.
-    uncompared: Vec<(Place, i64, TopicId)>,
+    uncompared: Vec<(TopicPartition, i64, TopicId)>,
     /// Those whose commits are of a topic that is no more.
-    remade: BTreeSet<Place>,
+    remade: BTreeSet<TopicPartition>,
     /// Those whose commits are not known.
-    uncommitted: Vec<Place>,
+    uncommitted: Vec<TopicPartition>,
     /// When these are fetched; at once if `None`.
     next_fetch: Option<Instant>,
     /// Those whose leader was asked where the log begins or ends, by the number of the question. Each waits for its own.
-    asked: BTreeMap<usize, Place>,
+    asked: BTreeMap<usize, TopicPartition>,
     /// Those whose leader did not say, and when it is asked again.
-    again: Vec<(Instant, Place)>,
+    again: Vec<(Instant, TopicPartition)>,
     questions: usize,
     /// Those that begin at their end, whose leader was asked what is before it, by the number of the question.
-    oldest: BTreeMap<usize, Place>,
+    oldest: BTreeMap<usize, TopicPartition>,
     /// How many records are there before the end of each.
-    passed: BTreeMap<Place, i64>,
+    passed: BTreeMap<TopicPartition, i64>,
     /// When the leaders were last looked up because of an error.
     refreshed: Option<Instant>,
 }
@@ -219,36 +223,36 @@ impl Search<'_> {
         }
         let (due, later) = std::mem::take(&mut self.again).into_iter().partition(|(at, _)| *at <= now);
         self.again = later;
-        let due: Vec<(Instant, Place)> = due;
-        for (_, place) in due {
-            self.ask(place);
+        let due: Vec<(Instant, TopicPartition)> = due;
+        for (_, tp) in due {
+            self.ask(tp);
         }
         let mut wait = if found.is_empty() { PAUSE / 2 } else { Duration::ZERO };
         while let Some((number, answer)) = self.queue.next(wait) {
             wait = Duration::ZERO;
-            if let Some(place) = self.oldest.remove(&number) {
+            if let Some(tp) = self.oldest.remove(&number) {
                 if let Answer::Offset(oldest) = answer {
-                    *self.passed.entry(place).or_default() -= oldest;
+                    *self.passed.entry(tp).or_default() -= oldest;
                 }
                 continue;
             }
-            let Some(place) = self.asked.remove(&number) else {
+            let Some(tp) = self.asked.remove(&number) else {
                 self.topics = Some(ids(answer));
                 continue;
             };
             match answer {
                 Answer::Offset(next) => {
-                    let topic_id = self.topic_id(&place.0);
-                    self.passed.entry(place.clone()).and_modify(|passed| *passed += next);
-                    drop(found.insert(place, Begin { next, topic_id, is_untold: true }));
+                    let topic_id = self.topic_id(&tp.topic);
+                    self.passed.entry(tp.clone()).and_modify(|passed| *passed += next);
+                    drop(found.insert(tp, Begin { next, topic_id, is_untold: true }));
                 }
-                Answer::Failed(code) => self.failed(place, code),
-                Answer::Topics(_) | Answer::Settings(_) => self.failed(place, RDKafkaErrorCode::Fail),
+                Answer::Failed(code) => self.failed(tp, code),
+                Answer::Topics(_) | Answer::Settings(_) => self.failed(tp, RDKafkaErrorCode::Fail),
             }
         }
         if self.topics.is_some() || self.began.elapsed() > COMPARED {
-            for (place, next, noted) in std::mem::take(&mut self.uncompared) {
-                self.compare(place, next, noted, &mut found);
+            for (tp, next, noted) in std::mem::take(&mut self.uncompared) {
+                self.compare(tp, next, noted, &mut found);
             }
         }
         found
@@ -261,7 +265,7 @@ impl Search<'_> {
     /// Adds to `found` what is committed, and asks about what is not.
     fn fetch_commits(&mut self, found: &mut Starts) {
         let consumer = self.client.consumer();
-        let starts: Vec<_> = self.uncommitted.iter().map(|place| (place.clone(), None)).collect();
+        let starts: Vec<_> = self.uncommitted.iter().map(|tp| (tp.clone(), None)).collect();
         let asked = assignment::list(&starts).map_err(|error| error.to_string());
         let fetch = |list| consumer.committed_offsets(list, TIMEOUT).map_err(|error| error.to_string());
         let committed = match asked.and_then(fetch) {
@@ -271,26 +275,26 @@ impl Search<'_> {
         let (mut refused, mut settled) = (None, BTreeSet::new());
         let metadata = committed_metadata(&committed);
         for (element, metadata) in committed.elements().iter().zip(metadata) {
-            let place: Place = (element.topic().into(), element.partition());
+            let tp = TopicPartition::new(element.topic(), element.partition());
             match (element.error(), element.offset()) {
                 (Err(error), _) => {
-                    refused = Some(format!("{}/{}: {error}", place.0, place.1));
+                    refused = Some(format!("{tp}: {error}"));
                     continue;
                 }
                 (Ok(()), Offset::Offset(next)) => {
                     if let Some(topic_id) = noted(&metadata) {
-                        self.uncompared.push((place.clone(), next, topic_id));
+                        self.uncompared.push((tp.clone(), next, topic_id));
                     } else {
-                        let topic_id = self.topic_id(&place.0);
+                        let topic_id = self.topic_id(&tp.topic);
                         let is_untold = topic_id.is_some();
-                        found.insert(place.clone(), Begin { next, topic_id, is_untold });
+                        found.insert(tp.clone(), Begin { next, topic_id, is_untold });
                     }
                 }
-                (Ok(()), _) => self.ask(place.clone()),
+                (Ok(()), _) => self.ask(tp.clone()),
             }
-            settled.insert(place);
+            settled.insert(tp);
         }
-        self.uncommitted.retain(|place| !settled.contains(place));
+        self.uncommitted.retain(|tp| !settled.contains(tp));
         if let Some(refused) = refused {
             self.tell(&refused);
         }
@@ -298,18 +302,18 @@ impl Search<'_> {
 
     /// A committed offset holds in the topic that it was noted with. If that cannot be told now, it is compared once its
     /// partition has begun.
-    fn compare(&mut self, place: Place, next: i64, noted: TopicId, found: &mut Starts) {
-        let current = self.topic_id(&place.0);
+    fn compare(&mut self, tp: TopicPartition, next: i64, noted: TopicId, found: &mut Starts) {
+        let current = self.topic_id(&tp.topic);
         if current.is_none_or(|current| current == noted) {
             let begin = Begin { next, topic_id: Some(noted), is_untold: false };
-            found.insert(place, begin);
+            found.insert(tp, begin);
             return;
         }
-        let (topic, partition) = (&place.0, place.1);
+        let (topic, partition) = (&tp.topic, tp.partition);
         faststream_core::log::warn!(group = %self.request.group, %topic, partition, committed = next,
             "the topic was deleted and made again since the group committed: it is read from the new topic's beginning");
-        self.remade.insert(place.clone());
-        self.ask(place);
+        self.remade.insert(tp.clone());
+        self.ask(tp);
     }
 
     fn topic_id(&self, topic: &str) -> Option<TopicId> {
@@ -317,46 +321,45 @@ impl Search<'_> {
     }
 
     /// Whether the topic is another one than the group knew, which is read from its beginning.
-    fn is_made_again(&self, place: &Place) -> bool {
-        let is_other = |id: TopicId| self.client.is_made_again(&place.0, &id);
-        let since_it_looked = self.topic_id(&place.0).is_some_and(is_other);
-        since_it_looked || self.remade.contains(place)
+    fn is_made_again(&self, tp: &TopicPartition) -> bool {
+        let is_other = |id: TopicId| self.client.is_made_again(&tp.topic, &id);
+        let since_it_looked = self.topic_id(&tp.topic).is_some_and(is_other);
+        since_it_looked || self.remade.contains(tp)
     }
 
     /// Asks where a partition without a commit begins: where its log does, or ends as far as the group found it.
-    fn ask(&mut self, place: Place) {
-        let (topic, partition) = (&*place.0, place.1);
+    fn ask(&mut self, tp: TopicPartition) {
+        let (topic, partition) = (&*tp.topic, tp.partition);
         let is_latest = self.request.start(topic) == Some(policy::Start::Latest);
         if is_latest && self.topics.is_none() && self.began.elapsed() < COMPARED {
             // Which topic it is decides.
-            return self.again.push((Instant::now() + PAUSE / 4, place));
+            return self.again.push((Instant::now() + PAUSE / 4, tp));
         }
         let begins_with = |known: &AtJoin| known.begins_with(topic, partition);
-        let end = if is_latest && !self.is_made_again(&place) && self.client.at_join().is_none_or(begins_with)
-        {
+        let end = if is_latest && !self.is_made_again(&tp) && self.client.at_join().is_none_or(begins_with) {
             End::End
         } else {
             End::Beginning
         };
-        if end == End::End && !self.passed.contains_key(&place) {
+        if end == End::End && !self.passed.contains_key(&tp) {
             self.questions += 1;
             // Answered before the next one, by the same leader.
             if self.queue.ask_offset(self.questions, (topic, partition), End::Beginning, TIMEOUT).is_ok() {
-                self.oldest.insert(self.questions, place.clone());
+                self.oldest.insert(self.questions, tp.clone());
             }
         }
         self.questions += 1;
         match self.queue.ask_offset(self.questions, (topic, partition), end, TIMEOUT) {
-            Ok(()) => drop(self.asked.insert(self.questions, place)),
-            Err(code) => self.failed(place, code),
+            Ok(()) => drop(self.asked.insert(self.questions, tp)),
+            Err(code) => self.failed(tp, code),
         }
     }
 
     /// Records that nobody of the group ever handles: nothing is committed, and it begins at the end.
     fn tell_passed(&self) {
         let mut by_topic: BTreeMap<&str, i64> = BTreeMap::new();
-        for ((topic, _), records) in self.passed.iter().filter(|(_, records)| **records > 0) {
-            *by_topic.entry(topic).or_default() += records;
+        for (tp, records) in self.passed.iter().filter(|(_, records)| **records > 0) {
+            *by_topic.entry(&tp.topic).or_default() += records;
         }
         for (topic, records) in by_topic {
             faststream_core::log::warn!(group = %self.request.group, %topic, records,
@@ -366,15 +369,15 @@ impl Search<'_> {
     }
 
     /// One that has no answer holds up no other.
-    fn failed(&mut self, place: Place, code: RDKafkaErrorCode) {
-        let text = format_args!("where {}/{} begins, asked again: {code}", place.0, place.1);
+    fn failed(&mut self, tp: TopicPartition, code: RDKafkaErrorCode) {
+        let text = format_args!("where {}/{} begins, asked again: {code}", tp.topic, tp.partition);
         self.client.context().errors.tell("offset query", text);
         // Its leader may be another one by now: what is known of it is as old as that of the first question.
         if self.refreshed.is_none_or(|at| at.elapsed() > AGAIN) {
-            let _ = self.client.consumer().fetch_metadata(Some(&place.0), AGAIN);
+            let _ = self.client.consumer().fetch_metadata(Some(&tp.topic), AGAIN);
             self.refreshed = Some(Instant::now());
         }
-        self.again.push((Instant::now() + self.pause(), place));
+        self.again.push((Instant::now() + self.pause(), tp));
     }
 
     fn tell(&self, error: &str) {
@@ -435,11 +438,13 @@ mod tests {
             drain: Duration::from_secs(5),
         });
         let mut fetches: Vec<OffsetFetch> = (0..5)
-            .map(|partition| OffsetFetch::begin(&client, &request, vec![("topic".into(), partition)]))
+            .map(|partition| {
+                OffsetFetch::begin(&client, &request, vec![TopicPartition::new("topic", partition)])
+            })
             .collect();
         until("they ask", || fetching() == 5);
         for fetch in &mut fetches {
-            fetch.forget(&[("topic".into(), 0)]);
+            fetch.forget(&[TopicPartition::new("topic", 0)]);
         }
         fetches.retain(|fetch| !fetch.is_done());
         assert_eq!(fetches.len(), 4);

@@ -1,5 +1,6 @@
 //! Rebalances that wait for their answer, in their order.
 
+use faststream_core::TopicPartition;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,6 @@ use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::Offset;
 
 use super::assignment::{self, Start};
-use super::context::Place;
 use super::control::Control;
 use super::lane::{KafkaLane, LaneHandle};
 use super::offsets::{Begin, OffsetFetch, Starts};
@@ -21,8 +21,16 @@ const ANSWERED: Duration = Duration::from_millis(100);
 
 /// A rebalance that was recorded and not answered.
 pub(super) enum Owed {
-    Assign { places: Vec<Place>, fetch: Option<(OffsetFetch, Starts)> },
-    Revoke { places: Vec<Place>, kind: Revoke, told: Option<RevocationId>, answered: Option<Instant> },
+    Assign {
+        partitions: Vec<TopicPartition>,
+        fetch: Option<(OffsetFetch, Starts)>,
+    },
+    Revoke {
+        partitions: Vec<TopicPartition>,
+        kind: Revoke,
+        told: Option<RevocationId>,
+        answered: Option<Instant>,
+    },
 }
 
 /// Why lanes end.
@@ -43,10 +51,10 @@ impl Control {
     /// error came last, that is behind a record that was never read. To be called before the answer.
     fn straighten(&self) {
         let consumer = self.client.consumer();
-        for (place, lane) in self.lanes.iter().filter(|(_, lane)| lane.is_skewed()) {
+        for (tp, lane) in self.lanes.iter().filter(|(_, lane)| lane.is_skewed()) {
             let next = Offset::Offset(lane.settled_position());
             // Without waiting: it is done before the answer, on the same thread.
-            self.answered("seek", consumer.seek(&place.0, place.1, next, Duration::ZERO));
+            self.answered("seek", consumer.seek(&tp.topic, tp.partition, next, Duration::ZERO));
         }
     }
 
@@ -57,9 +65,9 @@ impl Control {
         }
         while let Some(owed) = self.owed.pop_front() {
             let waits = match owed {
-                Owed::Assign { places, fetch } => self.serve_assign(places, fetch),
-                Owed::Revoke { places, kind, told, answered } => {
-                    self.serve_revoke(places, kind, told, answered)
+                Owed::Assign { partitions, fetch } => self.serve_assign(partitions, fetch),
+                Owed::Revoke { partitions, kind, told, answered } => {
+                    self.serve_revoke(partitions, kind, told, answered)
                 }
             };
             if let Some(owed) = waits {
@@ -69,8 +77,12 @@ impl Control {
         }
     }
 
-    fn serve_assign(&mut self, places: Vec<Place>, fetch: Option<(OffsetFetch, Starts)>) -> Option<Owed> {
-        if places.is_empty() {
+    fn serve_assign(
+        &mut self,
+        partitions: Vec<TopicPartition>,
+        fetch: Option<(OffsetFetch, Starts)>,
+    ) -> Option<Owed> {
+        if partitions.is_empty() {
             self.straighten();
             self.answered("assign", assignment::assign(self.client.consumer(), &[]));
             self.tell(Event::Assigned(Vec::new()));
@@ -78,27 +90,27 @@ impl Control {
             return None;
         }
         let (mut fetch, mut known) = fetch.unwrap_or_else(|| {
-            (OffsetFetch::begin(&self.client, &self.request, places.clone()), Starts::new())
+            (OffsetFetch::begin(&self.client, &self.request, partitions.clone()), Starts::new())
         });
         known.extend(fetch.news());
         if !fetch.is_done() && !fetch.is_held_up() {
-            return Some(Owed::Assign { places, fetch: Some((fetch, known)) });
+            return Some(Owed::Assign { partitions, fetch: Some((fetch, known)) });
         }
         let had_none = self.lanes.is_empty();
         let kept = self.lanes.keys().cloned().collect();
         let lanes = self.open(&known);
         // The rest is assigned without a lane: nothing is read before the offsets are known. Its queues are taken all the
         // same, or what librdkafka fetches by itself would land on the consumer's.
-        for place in places.iter().filter(|place| !known.contains_key(place)) {
-            if let Some(queue) = PartitionQueue::take(&self.client, &place.0, place.1) {
-                self.unopened.insert(place.clone(), queue);
+        for tp in partitions.iter().filter(|tp| !known.contains_key(tp)) {
+            if let Some(queue) = PartitionQueue::take(&self.client, &tp.topic, tp.partition) {
+                self.unopened.insert(tp.clone(), queue);
             }
         }
-        let start = |place: Place| {
-            let next = known.get(&place).map(|begin| begin.next);
-            (place, next)
+        let start = |tp: TopicPartition| {
+            let next = known.get(&tp).map(|begin| begin.next);
+            (tp, next)
         };
-        let starts: Vec<Start> = places.into_iter().map(start).collect();
+        let starts: Vec<Start> = partitions.into_iter().map(start).collect();
         self.straighten();
         self.answered("assign", assignment::assign(self.client.consumer(), &starts));
         self.committer.assigned(had_none);
@@ -120,9 +132,9 @@ impl Control {
         }
         let missed = std::mem::take(&mut self.missed).into_iter();
         let missed: Vec<Start> = missed
-            .filter_map(|(place, offset)| {
-                let start = offset.min(self.lanes.get(&place)?.position());
-                Some((place, Some(start)))
+            .filter_map(|(tp, offset)| {
+                let start = offset.min(self.lanes.get(&tp)?.position());
+                Some((tp, Some(start)))
             })
             .collect();
         if !missed.is_empty() {
@@ -150,12 +162,12 @@ impl Control {
 
     /// Opens lanes at these offsets, in partitions that are assigned already.
     fn begin_again(&mut self, starts: Starts) {
-        for place in starts.keys() {
+        for tp in starts.keys() {
             // Gone before the new one is there: its callback would end the new one's.
-            drop(self.unopened.remove(place));
+            drop(self.unopened.remove(tp));
         }
         let lanes = self.open(&starts);
-        self.restart(starts.into_iter().map(|(place, begin)| (place, Some(begin.next))).collect());
+        self.restart(starts.into_iter().map(|(tp, begin)| (tp, Some(begin.next))).collect());
         self.tell(Event::Assigned(lanes));
     }
 
@@ -163,16 +175,16 @@ impl Control {
     pub(super) fn restart(&mut self, some: Vec<Start>) {
         let consumer = self.client.consumer();
         let all = self.positions();
-        for (place, start) in all.iter().chain(&some) {
-            if let (Some(lane), Some(start)) = (self.lanes.get(place), start) {
+        for (tp, start) in all.iter().chain(&some) {
+            if let (Some(lane), Some(start)) = (self.lanes.get(tp), start) {
                 lane.expect_again(*start);
             }
         }
         self.answered("restart", assignment::restart(consumer, &some, &all));
-        let is_hit = |place: &Place| some.iter().any(|(hit, _)| hit == place);
-        for (place, lane) in &self.lanes {
+        let is_hit = |tp: &TopicPartition| some.iter().any(|(hit, _)| hit == tp);
+        for (tp, lane) in &self.lanes {
             lane.has_begun_again();
-            if is_hit(place) || !assignment::is_cooperative(consumer) {
+            if is_hit(tp) || !assignment::is_cooperative(consumer) {
                 lane.store_again(&self.client);
             }
         }
@@ -180,97 +192,93 @@ impl Control {
 
     /// All of the assignment, with what is to be fetched next.
     fn positions(&self) -> Vec<Start> {
-        let unopened = self.unopened.keys().map(|place| (place.clone(), None));
-        self.lanes
-            .iter()
-            .map(|(place, lane)| (place.clone(), Some(lane.position())))
-            .chain(unopened)
-            .collect()
+        let unopened = self.unopened.keys().map(|tp| (tp.clone(), None));
+        self.lanes.iter().map(|(tp, lane)| (tp.clone(), Some(lane.position()))).chain(unopened).collect()
     }
 
     fn serve_revoke(
         &mut self,
-        places: Vec<Place>,
+        partitions: Vec<TopicPartition>,
         kind: Revoke,
         told: Option<RevocationId>,
         answered: Option<Instant>,
     ) -> Option<Owed> {
         let Some(id) = told else {
             if !matches!(kind, Revoke::Rewound(_) | Revoke::Remade) {
-                self.late.iter_mut().for_each(|fetch| fetch.forget(&places));
+                self.late.iter_mut().for_each(|fetch| fetch.forget(&partitions));
             }
             self.revocations += 1;
             let id = RevocationId(self.revocations);
             let lanes: Vec<Epoch> =
-                places.iter().filter_map(|place| self.lanes.get(place)).map(|lane| lane.epoch).collect();
+                partitions.iter().filter_map(|tp| self.lanes.get(tp)).map(|lane| lane.epoch).collect();
             // Before the member hears of it: its answer may come at once.
-            self.owed.push_front(Owed::Revoke { places, kind, told: Some(id), answered: None });
+            self.owed.push_front(Owed::Revoke { partitions, kind, told: Some(id), answered: None });
             self.tell(Event::Revoked { id, lanes, lost: !matches!(kind, Revoke::Moved) });
             let owed = self.owed.pop_front()?;
             let Owed::Revoke { answered: Some(_), .. } = owed else { return Some(owed) };
-            let Owed::Revoke { places, kind, told, answered } = owed else { return None };
-            return self.serve_revoke(places, kind, told, answered);
+            let Owed::Revoke { partitions, kind, told, answered } = owed else { return None };
+            return self.serve_revoke(partitions, kind, told, answered);
         };
         // librdkafka commits what is given back at once: behind a commit that may come again.
         let waits = matches!(kind, Revoke::Moved) && self.committer.is_busy();
         if answered.is_none_or(|since| waits && since.elapsed() < ANSWERED) {
-            return Some(Owed::Revoke { places, kind, told: Some(id), answered });
+            return Some(Owed::Revoke { partitions, kind, told: Some(id), answered });
         }
-        self.give_back(&places);
+        self.give_back(&partitions);
         let set_back = match kind {
             Revoke::Rewound(start) => Some(start),
             Revoke::Remade => Some(0),
             Revoke::Moved | Revoke::Lost => None,
         };
         if let Some(start) = set_back {
-            for place in places {
+            for tp in partitions {
                 // Which topic it is now is asked again after a log began again by itself.
                 let is_remade = matches!(kind, Revoke::Remade);
-                let topic_id = self.topic_ids.current(&place.0).filter(|_| is_remade);
-                self.set_back(place, Begin { next: start, topic_id, is_untold: true });
+                let topic_id = self.topic_ids.current(&tp.topic).filter(|_| is_remade);
+                self.set_back(tp, Begin { next: start, topic_id, is_untold: true });
             }
             return None;
         }
         self.straighten();
-        self.answered("revoke", assignment::unassign(self.client.consumer(), &places));
+        self.answered("revoke", assignment::unassign(self.client.consumer(), &partitions));
         wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
         None
     }
 
     /// A log began again: what the group has committed is beyond records that were not handled.
-    fn set_back(&mut self, place: Place, begin: Begin) {
+    fn set_back(&mut self, tp: TopicPartition, begin: Begin) {
         let (start, note) = (begin.next, begin.topic_id.as_ref().map(note));
         // librdkafka commits what is stored, whenever the partition is given back or begins again.
-        if let Err(error) = store_offset(&self.client, &place.0, place.1, start, note.as_deref()) {
-            let text = format_args!("{}/{}: offset {start} was not stored: {error:?}", place.0, place.1);
+        if let Err(error) = store_offset(&self.client, &tp.topic, tp.partition, start, note.as_deref()) {
+            let text = format_args!("{tp}: offset {start} was not stored: {error:?}");
             self.client.context().errors.tell("store", text);
         }
-        self.postponed.insert(place, begin);
+        self.postponed.insert(tp, begin);
     }
 
     /// Fences the lanes of these partitions and drops their queues.
-    fn give_back(&mut self, places: &[Place]) {
-        for place in places {
-            self.postponed.remove(place);
-            self.missed.remove(place);
-            if let Some(lane) = self.lanes.remove(place) {
+    fn give_back(&mut self, partitions: &[TopicPartition]) {
+        for tp in partitions {
+            self.postponed.remove(tp);
+            self.missed.remove(tp);
+            if let Some(lane) = self.lanes.remove(tp) {
                 drop(lane.fence());
             }
-            drop(self.unopened.remove(place));
+            drop(self.unopened.remove(tp));
         }
     }
 
     /// New lanes, with their queues taken: to be done before the partitions are assigned.
     fn open(&mut self, starts: &Starts) -> Vec<Box<dyn Lane>> {
         let mut lanes: Vec<Box<dyn Lane>> = Vec::new();
-        for (place, begin) in starts {
-            if let Some(old) = self.lanes.remove(place) {
-                faststream_core::log::warn!(group = %self.request.group, topic = %place.0, partition = place.1, "assigned twice");
+        for (tp, begin) in starts {
+            if let Some(old) = self.lanes.remove(tp) {
+                faststream_core::log::warn!(group = %self.request.group, topic = %tp.topic, partition = tp.partition, "assigned twice");
                 drop(old.fence());
             }
-            let Some(queue) = PartitionQueue::take(&self.client, &place.0, place.1) else { continue };
-            let lane = Arc::new(LaneHandle::new(place.clone(), begin, queue));
-            self.lanes.insert(place.clone(), Arc::clone(&lane));
+            let Some(queue) = PartitionQueue::take(&self.client, &tp.topic, tp.partition) else { continue };
+            let lane = Arc::new(LaneHandle::new(tp.clone(), begin, queue));
+            self.lanes.insert(tp.clone(), Arc::clone(&lane));
             lanes.push(Box::new(KafkaLane::new(lane, Arc::clone(&self.client))));
         }
         lanes

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaRespErr;
 
+use faststream_core::TopicPartition;
+
 use super::client::Client;
 use super::control::Control;
 use super::joining::{Others, SAID, Wanted, sentence};
@@ -134,8 +136,8 @@ impl Control {
     fn silent_topics(&mut self) -> Vec<String> {
         let mut positions: BTreeMap<Arc<str>, i64> =
             self.request.topics.keys().map(|topic| (topic.as_str().into(), 0)).collect();
-        for ((topic, _), lane) in &self.lanes {
-            *positions.entry(Arc::clone(topic)).or_default() += lane.position();
+        for (tp, lane) in &self.lanes {
+            *positions.entry(Arc::clone(&tp.topic)).or_default() += lane.position();
         }
         let before = std::mem::replace(&mut self.problems.positions, positions);
         let is_silent = |(topic, position): &(&Arc<str>, &i64)| {
@@ -148,9 +150,9 @@ impl Control {
     /// Partitions whose records are refused, by topic and reason.
     fn refused_fetches(&self) -> Vec<String> {
         let mut refused: BTreeMap<(&str, String), Vec<i32>> = BTreeMap::new();
-        for ((topic, partition), lane) in &self.lanes {
+        for (TopicPartition { topic, partition }, lane) in &self.lanes {
             let Some((error, age)) = lane.refusal() else { continue };
-            let is_answered = self.client.context().is_answered(&lane.place);
+            let is_answered = self.client.context().is_answered(&lane.tp);
             if age > NEWS && is_answered == Some(true) {
                 lane.relent();
                 continue;

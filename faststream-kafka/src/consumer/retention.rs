@@ -1,5 +1,6 @@
 //! What brokers forget: offsets that are not committed again, and records before they are read.
 
+use faststream_core::TopicPartition;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,6 @@ use faststream_core::broker::Event;
 use rdkafka::metadata::Metadata;
 
 use super::client::Client;
-use super::context::Place;
 use super::control::Control;
 use crate::native::{AdminQueue, Answer, End};
 
@@ -41,7 +41,7 @@ pub(super) struct Retention {
     /// When all offsets were committed again last.
     refreshed: Instant,
     /// Where reading could not go on, until the log's beginning is known.
-    out_of_range: Vec<(Place, i64)>,
+    out_of_range: Vec<(TopicPartition, i64)>,
     queue: Option<AdminQueue>,
 }
 
@@ -62,15 +62,15 @@ impl Control {
     }
 
     /// What was to be read next is not there: records before the log's beginning are gone, or it is another log.
-    pub(super) fn out_of_range(&mut self, place: Place, at: i64) {
+    pub(super) fn out_of_range(&mut self, tp: TopicPartition, at: i64) {
         self.topic_ids.look_soon();
         if self.retention.queue.is_none() {
             self.retention.queue = AdminQueue::new(&self.client);
         }
         let Some(queue) = &self.retention.queue else { return };
         let number = self.retention.out_of_range.len();
-        if queue.ask_offset(number, (&place.0, place.1), End::Beginning, TIMEOUT).is_ok() {
-            self.retention.out_of_range.push((place, at));
+        if queue.ask_offset(number, (&tp.topic, tp.partition), End::Beginning, TIMEOUT).is_ok() {
+            self.retention.out_of_range.push((tp, at));
         }
     }
 
@@ -80,8 +80,8 @@ impl Control {
             self.retention.queue.as_ref().and_then(|queue| queue.next(Duration::ZERO))
         {
             let known = self.retention.out_of_range.get(number).cloned();
-            let (Some((place, from)), Answer::Offset(to)) = (known, answer) else { continue };
-            let Some(lane) = self.lanes.get(&place).filter(|_| to > from) else { continue };
+            let (Some((tp, from)), Answer::Offset(to)) = (known, answer) else { continue };
+            let Some(lane) = self.lanes.get(&tp).filter(|_| to > from) else { continue };
             lane.pass_expired(from, to);
             let lane = lane.epoch;
             self.tell(Event::Expired { lane, from, to });

@@ -1,10 +1,9 @@
 //! The part of librdkafka's statistics that is read: which partitions fetch, whether the client has joined.
 
+use faststream_core::TopicPartition;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-
-use super::context::Place;
 
 #[derive(Deserialize)]
 struct Document {
@@ -36,9 +35,9 @@ struct Partition {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Statistics {
     /// Whether each partition fetches.
-    pub(super) fetching: BTreeMap<Place, bool>,
+    pub(super) fetching: BTreeMap<TopicPartition, bool>,
     /// Whether the last fetch of each partition was answered without an error.
-    pub(super) answered: BTreeMap<Place, bool>,
+    pub(super) answered: BTreeMap<TopicPartition, bool>,
     /// librdkafka's name of the state; `None` before it is a member.
     pub(super) join_state: Option<String>,
 }
@@ -52,8 +51,8 @@ impl Statistics {
             for (partition, Partition { fetch_state, hi_offset }) in partitions {
                 // -1 is librdkafka's own, for messages without a partition.
                 if let Some(partition) = partition.parse().ok().filter(|partition| *partition >= 0) {
-                    answered.insert((topic.as_str().into(), partition), hi_offset >= 0);
-                    fetching.insert((topic.as_str().into(), partition), fetch_state == "active");
+                    answered.insert(TopicPartition::new(topic.as_str(), partition), hi_offset >= 0);
+                    fetching.insert(TopicPartition::new(topic.as_str(), partition), fetch_state == "active");
                 }
             }
         }
@@ -69,7 +68,8 @@ mod tests {
     fn only_active_partitions_fetch() {
         let json = br#"{"name":"x","cgrp":{"join_state":"steady"},"topics":{"a":{"partitions":{"0":{"fetch_state":"active","hi_offset":7},
             "1":{"fetch_state":"none","hi_offset":-1},"-1":{"fetch_state":"none"}}}}}"#;
-        let fetching = BTreeMap::from([(("a".into(), 0), true), (("a".into(), 1), false)]);
+        let fetching =
+            BTreeMap::from([(TopicPartition::new("a", 0), true), (TopicPartition::new("a", 1), false)]);
         let join_state = Some("steady".into());
         let answered = fetching.clone();
         assert_eq!(Statistics::parse(json), Some(Statistics { fetching, answered, join_state }));

@@ -3,12 +3,12 @@
 //! librdkafka goes on in a new topic where it was in the old one. So the topic's id is compared every few seconds, and it is
 //! committed beside each offset: whoever fetches that compares it, too.
 
+use faststream_core::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::context::Place;
 use super::control::Control;
 use super::owed::{Owed, Revoke};
 use crate::native::{AdminQueue, Answer, TopicId};
@@ -78,7 +78,7 @@ impl Control {
             self.topic_ids.queue = AdminQueue::new(&self.client);
         }
         let Some(queue) = &self.topic_ids.queue else { return };
-        let topics: BTreeSet<&str> = self.lanes.keys().map(|(topic, _)| &**topic).collect();
+        let topics: BTreeSet<&str> = self.lanes.keys().map(|tp| &*tp.topic).collect();
         let asked = queue.ask_topics(0, topics.into_iter(), TIMEOUT);
         self.topic_ids.asked = asked.is_ok().then_some(now);
         self.topic_ids.next = Some(now + SOON);
@@ -116,15 +116,15 @@ impl Control {
     }
 
     fn learn_topic(&mut self, topic: &str, id: &TopicId) {
-        let mut remade: Vec<Place> = Vec::new();
-        for (place, lane) in self.lanes.iter().filter(|(place, _)| *place.0 == *topic) {
+        let mut remade: Vec<TopicPartition> = Vec::new();
+        for (tp, lane) in self.lanes.iter().filter(|(tp, _)| *tp.topic == *topic) {
             match lane.topic_id() {
                 None => lane.set_topic_id(id),
                 Some(known) if known == id => {}
                 Some(known) => {
                     self.topic_ids.former.insert(known.clone());
-                    remade.push(place.clone());
-                    faststream_core::log::warn!(group = %self.request.group, %topic, partition = place.1, position = lane.position(),
+                    remade.push(tp.clone());
+                    faststream_core::log::warn!(group = %self.request.group, %topic, partition = tp.partition, position = lane.position(),
                         topic_id = %id, before = %known,
                         "the topic was deleted and made again: the partition is read from the new topic's beginning");
                     drop(lane.fence());
@@ -133,7 +133,7 @@ impl Control {
         }
         if !remade.is_empty() {
             let kind = Revoke::Remade;
-            self.owed.push_back(Owed::Revoke { places: remade, kind, told: None, answered: None });
+            self.owed.push_back(Owed::Revoke { partitions: remade, kind, told: None, answered: None });
         }
     }
 }

@@ -3,6 +3,7 @@
 //! librdkafka pauses all partitions until a rebalance is answered, and its broker threads sleep on for up to a second
 //! afterwards: any request to the same leader wakes them.
 
+use faststream_core::TopicPartition;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +11,6 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer;
 
 use super::client::Client;
-use super::context::Place;
 
 const TIMEOUT: Duration = Duration::from_millis(200);
 /// Enough to meet every leader of most clusters; more would be a burst at each rebalance.
@@ -26,7 +26,7 @@ pub(super) struct Sleepers(Mutex<State>);
 #[derive(Default)]
 struct State {
     running: bool,
-    places: Vec<Place>,
+    partitions: Vec<TopicPartition>,
 }
 
 impl Sleepers {
@@ -35,32 +35,32 @@ impl Sleepers {
     }
 
     /// The next round; none ends the thread.
-    fn next(&self) -> Option<Vec<Place>> {
+    fn next(&self) -> Option<Vec<TopicPartition>> {
         let mut state = self.state();
-        let places = std::mem::take(&mut state.places);
-        state.running = !places.is_empty();
-        state.running.then_some(places)
+        let partitions = std::mem::take(&mut state.partitions);
+        state.running = !partitions.is_empty();
+        state.running.then_some(partitions)
     }
 }
 
 /// Returns at once; what comes of the requests does not matter.
-pub(super) fn leaders(client: &Arc<Client>, kept: Vec<Place>) {
+pub(super) fn leaders(client: &Arc<Client>, kept: Vec<TopicPartition>) {
     if kept.is_empty() {
         return;
     }
     {
         let mut state = client.context().sleepers.state();
-        state.places = kept;
+        state.partitions = kept;
         if std::mem::replace(&mut state.running, true) {
             return;
         }
     }
     let waking = Arc::clone(client);
     let run = move || {
-        while let Some(places) = waking.context().sleepers.next() {
+        while let Some(partitions) = waking.context().sleepers.next() {
             for pause in PAUSES {
                 thread::sleep(pause);
-                for (topic, partition) in places.iter().take(MOST) {
+                for TopicPartition { topic, partition } in partitions.iter().take(MOST) {
                     let _ = waking.consumer().fetch_watermarks(topic, *partition, TIMEOUT);
                 }
             }

@@ -1,10 +1,10 @@
 //! Partitions that are assigned and do not fetch are begun again, and those whose log began again.
 
+use faststream_core::TopicPartition;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::assignment::Start;
-use super::context::Place;
 use super::control::Control;
 use super::owed::{Owed, Revoke};
 
@@ -18,7 +18,7 @@ pub(super) struct Watch {
     next: Option<Instant>,
     /// When all lanes were woken.
     woken: Option<Instant>,
-    since: BTreeMap<Place, Instant>,
+    since: BTreeMap<TopicPartition, Instant>,
 }
 
 impl Control {
@@ -43,22 +43,22 @@ impl Control {
             self.watch.woken = Some(now);
         }
         let mut stalled: Vec<Start> = Vec::new();
-        for (place, lane) in &self.lanes {
+        for (tp, lane) in &self.lanes {
             if wakes {
                 lane.wake();
             }
-            if self.client.context().is_fetching(place) != Some(false) {
-                self.watch.since.remove(place);
-            } else if now - *self.watch.since.entry(place.clone()).or_insert(now) > DEAF {
-                self.watch.since.remove(place);
-                stalled.push((place.clone(), Some(lane.position())));
+            if self.client.context().is_fetching(tp) != Some(false) {
+                self.watch.since.remove(tp);
+            } else if now - *self.watch.since.entry(tp.clone()).or_insert(now) > DEAF {
+                self.watch.since.remove(tp);
+                stalled.push((tp.clone(), Some(lane.position())));
             }
         }
-        self.watch.since.retain(|place, _| self.lanes.contains_key(place));
+        self.watch.since.retain(|tp, _| self.lanes.contains_key(tp));
         if stalled.is_empty() {
             return;
         }
-        for ((topic, partition), start) in &stalled {
+        for (TopicPartition { topic, partition }, start) in &stalled {
             faststream_core::log::warn!(group = %self.request.group, %topic, partition, offset = start,
                 "assigned and not fetching for {DEAF:?}: fetching begins again");
         }
@@ -70,15 +70,15 @@ impl Control {
         if !self.owed.is_empty() {
             return;
         }
-        for (place, lane) in &self.lanes {
+        for (tp, lane) in &self.lanes {
             let Some(start) = lane.rewound() else { continue };
-            let (topic, partition) = place;
+            let TopicPartition { topic, partition } = tp;
             faststream_core::log::warn!(group = %self.request.group, %topic, partition, offset = start, expected = lane.position(),
                 "the log began again before what was read: it was made anew or cut, and is handled from there on");
             drop(lane.fence());
             let kind = Revoke::Rewound(start);
             self.owed.push_back(Owed::Revoke {
-                places: vec![place.clone()],
+                partitions: vec![tp.clone()],
                 kind,
                 told: None,
                 answered: None,

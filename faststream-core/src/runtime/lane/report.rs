@@ -133,7 +133,7 @@ impl LaneTask {
             let skip = Skip { topic: topic.to_string(), partition, offset, timestamp };
             let _ = catch(|| {
                 error!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
-                attempt, kind = failure.kind, at = %def.place(),
+                attempt, kind = failure.kind, at = %def.location(),
                 "held, {behind} ({error}): mend the cause and it goes on by itself or at the next start, or \
                  let go of it with `run --skip {skip}`, or {cure}");
             });

@@ -2,12 +2,13 @@
 //!
 //! Written anew from what the guide says, on purpose: the runtime's own bookkeeping is what is checked.
 
+use crate::TopicPartition;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::evidence::{Claimant, Content, Evidence, Origin, Place, Proof};
+use super::evidence::{Claimant, Content, Evidence, Origin, Proof};
 use super::guarded::DeadLetters;
 use super::record::{Copied, End, Left, RecordAccount};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order};
@@ -21,7 +22,7 @@ pub(super) struct LaneAccount {
     pub(super) number: usize,
     pub(super) group: Arc<str>,
     pub(super) member: u64,
-    pub(super) place: Place,
+    pub(super) tp: TopicPartition,
     pub(super) subscriber: Arc<Subscriber>,
     pub(super) settings: Arc<GroupSettings>,
     pub(super) records: BTreeMap<i64, RecordAccount>,
@@ -60,13 +61,13 @@ pub(super) struct LaneAccount {
 impl LaneAccount {
     pub(super) fn origin(&self, offset: i64) -> Origin {
         let (group, handler) = (Arc::clone(&self.group), Arc::clone(&self.subscriber.handler));
-        Origin { group, handler, place: self.place.clone(), offset }
+        Origin { group, handler, tp: self.tp.clone(), offset }
     }
 
     /// A record's dead letter, which says where it was read first.
     pub(super) fn letter(&self, offset: i64, evidence: &Evidence) -> Content {
-        let (place, offset) = evidence.original(&self.place, offset);
-        Content::of_letter(&Origin { place, offset, ..self.origin(offset) })
+        let (tp, offset) = evidence.original(&self.tp, offset);
+        Content::of_letter(&Origin { tp, offset, ..self.origin(offset) })
     }
 
     /// A call ended: which copies may come of it from now on, if anything is left to do but another call.
@@ -189,7 +190,7 @@ impl LaneAccount {
                 if record.attempts - record.before < self.subscriber.retry.max_attempts() {
                     return Left::Attempt(record.attempts);
                 }
-                if let Some(next) = self.subscriber.next_retry_topic(&self.place.0) {
+                if let Some(next) = self.subscriber.next_retry_topic(&self.tp.topic) {
                     return Left::Stage(Arc::clone(&next.name));
                 }
                 self.given_up(self.subscriber.on_error)
@@ -208,7 +209,7 @@ impl LaneAccount {
         }
         match on_error {
             OnError::Skip => Left::Nothing,
-            OnError::DeadLetter => Left::Letter(self.subscriber.dead_letter_topic(&self.place.0)),
+            OnError::DeadLetter => Left::Letter(self.subscriber.dead_letter_topic(&self.tp.topic)),
             OnError::Hold | OnError::Stop => Left::Help,
         }
     }
@@ -274,10 +275,10 @@ impl LaneAccount {
         evidence: &'a Evidence,
     ) -> impl Iterator<Item = (i64, &'a RecordAccount)> {
         let order = self.subscriber.order;
-        let key = evidence.key(&self.place, offset);
+        let key = evidence.key(&self.tp, offset);
         let is_neighbour = move |other: i64| match order {
             Order::Partition => true,
-            Order::Key => key.is_some() && evidence.key(&self.place, other) == key,
+            Order::Key => key.is_some() && evidence.key(&self.tp, other) == key,
             Order::None => false,
         };
         let begun =
@@ -330,7 +331,7 @@ impl LaneAccount {
 
     /// `orders/0`.
     pub(super) fn name(&self) -> String {
-        format!("{}/{}", self.place.0, self.place.1)
+        format!("{}/{}", self.tp.topic, self.tp.partition)
     }
 
     /// What is left to do for a record, in words.

@@ -19,7 +19,7 @@ impl Account {
         self.calls += 1;
         let Some(account) = self.lanes.get_mut(&lane) else { return };
         let number = account.number;
-        let place = account.name();
+        let tp = account.name();
         let before = account.attempts_before(offset, &self.evidence);
         if account.open >= account.subscriber.concurrency {
             account.advance(offset, &mut self.evidence, Proof::Said);
@@ -44,12 +44,12 @@ impl Account {
         }
         let committed = account.accepted > offset;
         self.note(("begins", number, offset, attempt), || {
-            format!("{handler} begins {place} offset {offset}, attempt {attempt} (lane {number})")
+            format!("{handler} begins {tp} offset {offset}, attempt {attempt} (lane {number})")
         });
         if let Some((promise, what)) = wrong {
             self.violated(
                 promise,
-                format!("{place}, offset {offset}, handler {handler}, attempt {attempt}: {what}"),
+                format!("{tp}, offset {offset}, handler {handler}, attempt {attempt}: {what}"),
             );
         }
         if ack == AckPolicy::AckFirst && commit == Commit::Each && is_new {
@@ -61,10 +61,7 @@ impl Account {
                 self.begun_once.insert(origin);
                 return;
             };
-            self.violated(
-                Promise::AtMostOnce,
-                format!("{place}, offset {offset}, handler {handler}: {what}"),
-            );
+            self.violated(Promise::AtMostOnce, format!("{tp}, offset {offset}, handler {handler}: {what}"));
         }
     }
 
@@ -117,13 +114,13 @@ impl Account {
     pub(super) fn plain_begins(&mut self, instance: u64, begin: &CallBegin<'_>) {
         let CallBegin { handler, lane, offset, attempt } = *begin;
         let Some(account) = self.lanes.get(&lane) else { return };
-        let (number, over, place, origin) =
+        let (number, over, tp, origin) =
             (account.number, account.over, account.name(), account.origin(offset));
         self.note(("plain begins", number, offset, attempt), || {
-            format!("{handler} has a thread for {place} offset {offset}, attempt {attempt} (lane {number})")
+            format!("{handler} has a thread for {tp} offset {offset}, attempt {attempt} (lane {number})")
         });
         let running = self.plain.iter().find(|((of, ..), other)| *of == instance && **other == origin);
-        let sentence = format!("{place}, offset {offset}, handler {handler}, attempt {attempt}:");
+        let sentence = format!("{tp}, offset {offset}, handler {handler}, attempt {attempt}:");
         if over {
             let sentence = format!("{sentence} its function begins after the end of its assignment");
             self.violated(Promise::StaleHasNoEffect, sentence);
@@ -138,18 +135,16 @@ impl Account {
         let CallBegin { handler, lane, offset, attempt } = *begin;
         self.plain.remove(&(instance, lane, offset));
         let Some(account) = self.lanes.get(&lane) else { return };
-        let (number, place) = (account.number, account.name());
+        let (number, tp) = (account.number, account.name());
         self.note(("plain ends", number, offset, attempt), || {
-            format!(
-                "{handler} leaves its thread at {place} offset {offset}, attempt {attempt} (lane {number})"
-            )
+            format!("{handler} leaves its thread at {tp} offset {offset}, attempt {attempt} (lane {number})")
         });
     }
 
     pub(super) fn settled_by_hand(&mut self, settled: &SettledByHand<'_>) {
         let SettledByHand { lane, offset, attempt, verdict, accepted, durable } = *settled;
         let Some(account) = self.lanes.get_mut(&lane) else { return };
-        let (number, over, place) = (account.number, account.over, account.name());
+        let (number, over, tp) = (account.number, account.over, account.name());
         let handler = Arc::clone(&account.subscriber.handler);
         let letters = self.evidence.copies_now(&[account.letter(offset, &self.evidence)]);
         account.stuck = None;
@@ -158,11 +153,11 @@ impl Account {
         }
         self.note(("by hand", number, offset, accepted), || {
             let answer = if accepted { "" } else { ", which is too late" };
-            format!("{place} offset {offset} is settled by hand, {verdict:?}{answer} (lane {number})")
+            format!("{tp} offset {offset} is settled by hand, {verdict:?}{answer} (lane {number})")
         });
         if accepted && over {
             let sentence = format!(
-                "{place}, offset {offset}, handler {handler}: an `Ack` was accepted after the end of its assignment"
+                "{tp}, offset {offset}, handler {handler}: an `Ack` was accepted after the end of its assignment"
             );
             self.violated(Promise::StaleHasNoEffect, sentence);
         }

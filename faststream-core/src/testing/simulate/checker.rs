@@ -10,6 +10,7 @@ use super::account::LaneAccount;
 use super::evidence::{Content, Evidence, Origin};
 use super::promise::{Promise, Violation};
 use super::timeline::Timeline;
+use crate::TopicPartition;
 use crate::app::{CallBegin, CallReport, Observer, SettledByHand};
 use crate::broker::{Epoch, RevocationId};
 use crate::memory::{Happening, Watch};
@@ -126,7 +127,7 @@ impl Account {
     fn seen(&mut self, happening: &Happening<'_>) {
         match *happening {
             Happening::Assigned { group, member, lane, topic, partition, start } => {
-                self.assigned(group, member, lane, &(topic.into(), partition), start);
+                self.assigned(group, member, lane, &TopicPartition::new(topic, partition), start);
             }
             Happening::Revoked { member, revocation, lanes, lost } => {
                 self.revoked(member, revocation, lanes, lost);

@@ -34,7 +34,7 @@ impl Account {
             account.refused = Some(now);
             account.braked.get_or_insert((now, account.highest));
         }
-        let (place, member) = (account.name(), account.member);
+        let (tp, member) = (account.name(), account.member);
         if is_taken {
             let of_member = self.lanes.values_mut().filter(|lane| lane.member == member);
             of_member.for_each(|lane| lane.member_heard = now);
@@ -42,8 +42,8 @@ impl Account {
             self.disturbed_until = now;
         }
         self.note(("committed", number, next, is_taken), || match refused {
-            None => format!("{place}: {next} committed (lane {number})"),
-            Some(error) => format!("{place}: commit of {next} refused (lane {number}): {error}"),
+            None => format!("{tp}: {next} committed (lane {number})"),
+            Some(error) => format!("{tp}: commit of {next} refused (lane {number}): {error}"),
         });
         if is_taken {
             self.check_covers(lane, next, "committed");

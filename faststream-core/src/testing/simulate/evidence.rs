@@ -1,5 +1,6 @@
 //! What is in the broker's logs, as evidence: records by place, copies by content, and whose they may be.
 
+use crate::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -8,9 +9,6 @@ use bytes::Bytes;
 
 use super::past::{Past, Step};
 use crate::publish::Outgoing;
-
-/// A partition.
-pub(super) type Place = (Arc<str>, i32);
 
 /// A copy by its content: what topic, key, payload and headers it has; a dead letter by its origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +19,7 @@ pub(super) struct Content(u64);
 pub(super) struct Origin {
     pub(super) group: Arc<str>,
     pub(super) handler: Arc<str>,
-    pub(super) place: Place,
+    pub(super) tp: TopicPartition,
     pub(super) offset: i64,
 }
 
@@ -41,7 +39,7 @@ pub(super) enum Proof {
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
     /// All records, by place and offset.
-    logs: BTreeMap<Place, Vec<Logged>>,
+    logs: BTreeMap<TopicPartition, Vec<Logged>>,
     copies: BTreeMap<Content, Count>,
 }
 
@@ -105,7 +103,7 @@ impl Content {
 
 impl Evidence {
     pub(super) fn appended(&mut self, partition: i32, offset: i64, record: &Outgoing) {
-        let log = self.logs.entry((Arc::clone(&record.topic), partition)).or_default();
+        let log = self.logs.entry(TopicPartition::new(Arc::clone(&record.topic), partition)).or_default();
         debug_assert_eq!(i64::try_from(log.len()), Ok(offset), "the log was watched from its first record");
         let (past, content) = (Past::of(record), Content::kept_over_stages(record));
         log.push(Logged { key: record.key.clone(), past, content });
@@ -140,40 +138,39 @@ impl Evidence {
     /// The copy that a record in a log leaves in the next retry topic, after so many attempts in all.
     pub(super) fn next_step(
         &self,
-        place: &Place,
+        tp: &TopicPartition,
         offset: i64,
         next: Arc<str>,
         attempts: u32,
     ) -> Option<Content> {
-        let logged = self.logged(place, offset)?;
-        let (original, at) = self.original(place, offset);
+        let logged = self.logged(tp, offset)?;
+        let (original, at) = self.original(tp, offset);
         Some(Content::of_step(&Step { topic: next, original, at, attempts }, logged.content))
     }
 
     /// Where a record was read first.
-    pub(super) fn original(&self, place: &Place, offset: i64) -> (Place, i64) {
-        self.past(place, offset)
-            .map_or_else(|| (place.clone(), offset), |past| (past.original.clone(), past.at))
+    pub(super) fn original(&self, tp: &TopicPartition, offset: i64) -> (TopicPartition, i64) {
+        self.past(tp, offset).map_or_else(|| (tp.clone(), offset), |past| (past.original.clone(), past.at))
     }
 
     /// What a record in a retry topic says of earlier stages.
-    pub(super) fn past(&self, place: &Place, offset: i64) -> Option<&Past> {
-        self.logged(place, offset)?.past.as_ref()
+    pub(super) fn past(&self, tp: &TopicPartition, offset: i64) -> Option<&Past> {
+        self.logged(tp, offset)?.past.as_ref()
     }
 
-    pub(super) fn end(&self, place: &Place) -> i64 {
-        self.logs.get(place).map_or(0, |log| i64::try_from(log.len()).unwrap_or(i64::MAX))
+    pub(super) fn end(&self, tp: &TopicPartition) -> i64 {
+        self.logs.get(tp).map_or(0, |log| i64::try_from(log.len()).unwrap_or(i64::MAX))
     }
 
-    pub(super) fn key(&self, place: &Place, offset: i64) -> Option<&Bytes> {
-        self.logged(place, offset)?.key.as_ref()
+    pub(super) fn key(&self, tp: &TopicPartition, offset: i64) -> Option<&Bytes> {
+        self.logged(tp, offset)?.key.as_ref()
     }
 
-    fn logged(&self, place: &Place, offset: i64) -> Option<&Logged> {
-        self.logs.get(place)?.get(usize::try_from(offset).ok()?)
+    fn logged(&self, tp: &TopicPartition, offset: i64) -> Option<&Logged> {
+        self.logs.get(tp)?.get(usize::try_from(offset).ok()?)
     }
 
-    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+    pub(super) fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
         self.logs.keys()
     }
 
@@ -253,7 +250,7 @@ fn origin(record: &Outgoing) -> Option<Origin> {
     Some(Origin {
         group: text("dlt-consumer-group")?.into(),
         handler: text("dlt-handler")?.into(),
-        place: (text("dlt-original-topic")?.into(), text("dlt-original-partition")?.parse().ok()?),
+        tp: TopicPartition::new(text("dlt-original-topic")?, text("dlt-original-partition")?.parse().ok()?),
         offset: text("dlt-original-offset")?.parse().ok()?,
     })
 }

@@ -92,8 +92,8 @@ fn quiet_panics() {
             let text = payload.downcast_ref::<&str>().copied();
             let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
             let text = text.unwrap_or("a panic without a text");
-            let place = panic.location().map_or_else(String::new, |place| format!(" ({place})"));
-            LAST_PANIC.set(format!("{text}{place}"));
+            let tp = panic.location().map_or_else(String::new, |tp| format!(" ({tp})"));
+            LAST_PANIC.set(format!("{text}{tp}"));
         }));
     });
 }

@@ -197,8 +197,8 @@ impl<'f> Fleet<'f> {
         let held = self.running.iter().flat_map(|instance| instance.running.held());
         let by_place: BTreeMap<_, _> = held
             .map(|held| {
-                let place = (Arc::clone(&held.topic), held.partition, held.offset);
-                ((place, Arc::clone(&held.group)), held)
+                let tp = (Arc::clone(&held.topic), held.partition, held.offset);
+                ((tp, Arc::clone(&held.group)), held)
             })
             .collect();
         by_place.into_values().collect()

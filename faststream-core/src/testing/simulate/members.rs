@@ -1,5 +1,6 @@
 //! What members are told of their partitions, and how they answer.
 
+use crate::TopicPartition;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 
 use super::account::LaneAccount;
 use super::checker::{Account, Owed};
-use super::evidence::{Place, Proof};
+use super::evidence::Proof;
 use super::guarded::DeadLetters;
 use super::promise::Promise;
 use crate::broker::{Epoch, RevocationId};
@@ -22,18 +23,29 @@ const ANSWER: Duration = Duration::from_millis(100);
 const ANSWER_LOST: Duration = Duration::from_millis(300);
 
 impl Account {
-    pub(super) fn assigned(&mut self, group: &str, member: u64, lane: Epoch, place: &Place, start: i64) {
-        let reads = |subscriber: &&Arc<Subscriber>| *subscriber.group == *group && subscriber.reads(&place.0);
+    pub(super) fn assigned(
+        &mut self,
+        group: &str,
+        member: u64,
+        lane: Epoch,
+        tp: &TopicPartition,
+        start: i64,
+    ) {
+        let reads =
+            |subscriber: &&Arc<Subscriber>| *subscriber.group == *group && subscriber.reads(&tp.topic);
         let Some(subscriber) = self.subscribers.iter().find(reads).cloned() else { return };
         let number = self.lanes.len() + 1;
         self.note(("assigned", number, member, start), || {
-            format!("{}/{} to member {member} of {group}, from {start} (lane {number})", place.0, place.1)
+            format!(
+                "{}/{} to member {member} of {group}, from {start} (lane {number})",
+                tp.topic, tp.partition
+            )
         });
         let account = LaneAccount {
             number,
             group: Arc::clone(&subscriber.group),
             member,
-            place: place.clone(),
+            tp: tp.clone(),
             settings: self.settings.get(group).cloned().unwrap_or_default(),
             subscriber,
             records: BTreeMap::new(),
@@ -157,12 +169,12 @@ impl Account {
 
     pub(super) fn reopened(&mut self, lane: Epoch) {
         let Some(lane) = self.lanes.get(&lane) else { return };
-        let (number, place, handler) = (lane.number, lane.name(), Arc::clone(&lane.subscriber.handler));
-        self.note(("reopened", number), || format!("{place} is opened again: lane {number} had died"));
+        let (number, tp, handler) = (lane.number, lane.name(), Arc::clone(&lane.subscriber.handler));
+        self.note(("reopened", number), || format!("{tp} is opened again: lane {number} had died"));
         if !self.reads_broken {
             self.violated(
                 Promise::NothingEndsTheLoop,
-                format!("{place}, handler {handler}: the task that reads it died"),
+                format!("{tp}, handler {handler}: the task that reads it died"),
             );
         }
     }

@@ -1,6 +1,7 @@
 //! What must hold between any two steps, and at the end: what is assigned is read, what is finished is committed,
 //! nothing is lost.
 
+use crate::TopicPartition;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 
 use super::account::LaneAccount;
 use super::checker::Account;
-use super::evidence::{Evidence, Place};
+use super::evidence::Evidence;
 use super::promise::Promise;
 use crate::policy::{AckPolicy, Commit, Order};
 
@@ -30,11 +31,11 @@ pub(super) struct Situation {
     /// Commits fail, are late or get lost.
     pub(super) commits_disturbed: bool,
     /// Partitions that members of other processes have.
-    pub(super) foreign: Vec<Place>,
+    pub(super) foreign: Vec<TopicPartition>,
 }
 
 /// What each group committed: at the end of everything.
-pub(super) type Committed = BTreeMap<(Arc<str>, Place), i64>;
+pub(super) type Committed = BTreeMap<(Arc<str>, TopicPartition), i64>;
 
 impl Account {
     /// Nobody needs to read a partition for so long, from now on.
@@ -131,15 +132,16 @@ impl Account {
         }
         let mut wrong = None;
         for subscriber in &self.subscribers {
-            let is_read = |place: &&Place| subscriber.reads(&place.0) && !situation.foreign.contains(*place);
-            for place in self.evidence.places().filter(is_read) {
+            let is_read =
+                |tp: &&TopicPartition| subscriber.reads(&tp.topic) && !situation.foreign.contains(*tp);
+            for tp in self.evidence.partitions().filter(is_read) {
                 let reads = |lane: &LaneAccount| {
-                    !lane.over && !lane.revoked && lane.place == *place && *lane.group == *subscriber.group
+                    !lane.over && !lane.revoked && lane.tp == *tp && *lane.group == *subscriber.group
                 };
                 if !self.lanes.values().any(reads) {
                     let sentence = format!(
                         "{}/{}, handler {}: nobody reads it, and nothing that takes longer happened",
-                        place.0, place.1, subscriber.handler
+                        tp.topic, tp.partition, subscriber.handler
                     );
                     wrong.get_or_insert(sentence);
                 }
@@ -154,14 +156,14 @@ impl Account {
     pub(super) fn check_end(&mut self, committed: &Committed, held: &Committed) {
         let mut wrong = None;
         for subscriber in self.subscribers.clone() {
-            let places: Vec<Place> =
-                self.evidence.places().filter(|place| subscriber.reads(&place.0)).cloned().collect();
-            for place in places {
-                let key = (Arc::clone(&subscriber.group), place.clone());
+            let partitions: Vec<TopicPartition> =
+                self.evidence.partitions().filter(|tp| subscriber.reads(&tp.topic)).cloned().collect();
+            for tp in partitions {
+                let key = (Arc::clone(&subscriber.group), tp.clone());
                 let next = committed.get(&key).copied().unwrap_or(0);
-                let end = self.evidence.end(&place);
+                let end = self.evidence.end(&tp);
                 let held = held.get(&key).copied();
-                let (name, handler) = (format!("{}/{}", place.0, place.1), &subscriber.handler);
+                let (name, handler) = (format!("{}/{}", tp.topic, tp.partition), &subscriber.handler);
                 if held.is_none() && next != end {
                     let sentence = format!(
                         "{name}, handler {handler}: {next} is committed of {end}, though faults are off and nothing is held"
@@ -177,8 +179,7 @@ impl Account {
                     continue;
                 }
                 let due = held.unwrap_or(end).min(end);
-                let lost =
-                    (0..due).find(|offset| !self.is_settled(&subscriber.group, handler, &place, *offset));
+                let lost = (0..due).find(|offset| !self.is_settled(&subscriber.group, handler, &tp, *offset));
                 if let Some(offset) = lost {
                     let sentence =
                         format!("{name}, offset {offset}, handler {handler}: it was never finished");
@@ -191,9 +192,9 @@ impl Account {
         }
     }
 
-    fn is_settled(&self, group: &Arc<str>, handler: &Arc<str>, place: &Place, offset: i64) -> bool {
+    fn is_settled(&self, group: &Arc<str>, handler: &Arc<str>, tp: &TopicPartition, offset: i64) -> bool {
         let (group, handler) = (Arc::clone(group), Arc::clone(handler));
-        self.settled.contains(&super::evidence::Origin { group, handler, place: place.clone(), offset })
+        self.settled.contains(&super::evidence::Origin { group, handler, tp: tp.clone(), offset })
     }
 }
 
@@ -213,7 +214,7 @@ fn next_to_begin(
     {
         return None;
     }
-    let end = evidence.end(&lane.place);
+    let end = evidence.end(&lane.tp);
     let most = i64::try_from(lane.settings.max_in_flight).unwrap_or(i64::MAX);
     let brake = i64::try_from(lane.settings.max_uncommitted).unwrap_or(i64::MAX);
     // Finished or not, a copy that is refused for now stops its line, and is kept.
@@ -239,11 +240,11 @@ fn next_to_begin(
         let behind = match subscriber.order {
             Order::Partition => lane.kept().next().is_some() || !owing.is_empty(),
             Order::Key => {
-                let key = evidence.key(&lane.place, offset);
+                let key = evidence.key(&lane.tp, offset);
                 let busy = |(other, record): (i64, &super::record::RecordAccount)| {
                     (record.open || !record.is_known_finished()) && other != offset
                 };
-                let owes = |other: &i64| key.is_some() && evidence.key(&lane.place, *other) == key;
+                let owes = |other: &i64| key.is_some() && evidence.key(&lane.tp, *other) == key;
                 lane.neighbours(offset, evidence).any(busy)
                     || owing.iter().any(owes)
                     || (key.is_some() && waiting.contains(&key))
@@ -257,7 +258,7 @@ fn next_to_begin(
         if subscriber.order == Order::Partition || waits_for_commit {
             return None;
         }
-        waiting.push(evidence.key(&lane.place, offset));
+        waiting.push(evidence.key(&lane.tp, offset));
         kept += 1;
     }
     None

@@ -1,5 +1,6 @@
 //! What a record in a retry topic says of its past, and when it may be handed out again.
 
+use crate::TopicPartition;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 
 use super::account::LaneAccount;
 use super::checker::Account;
-use super::evidence::{Content, Evidence, Place};
+use super::evidence::{Content, Evidence};
 use super::promise::Promise;
 use crate::memory::STARTED;
 use crate::publish::Outgoing;
@@ -15,7 +16,7 @@ use crate::publish::Outgoing;
 /// What its headers say.
 #[derive(Debug, Clone)]
 pub(super) struct Past {
-    pub(super) original: Place,
+    pub(super) original: TopicPartition,
     pub(super) at: i64,
     pub(super) attempts: u32,
     /// When it is due, in Unix milliseconds.
@@ -26,7 +27,7 @@ pub(super) struct Past {
 #[derive(Debug, Hash)]
 pub(super) struct Step {
     pub(super) topic: Arc<str>,
-    pub(super) original: Place,
+    pub(super) original: TopicPartition,
     pub(super) at: i64,
     pub(super) attempts: u32,
 }
@@ -39,7 +40,10 @@ impl Past {
             std::str::from_utf8(value.as_deref()?).ok()
         };
         Some(Self {
-            original: (text("retry-original-topic")?.into(), text("retry-original-partition")?.parse().ok()?),
+            original: TopicPartition::new(
+                text("retry-original-topic")?,
+                text("retry-original-partition")?.parse().ok()?,
+            ),
             at: text("retry-original-offset")?.parse().ok()?,
             attempts: text("retry-attempts")?.parse().ok()?,
             due: text("retry-due")?.parse().ok()?,
@@ -60,21 +64,21 @@ impl Past {
 impl LaneAccount {
     /// Attempts that a record had before it came here.
     pub(super) fn attempts_before(&self, offset: i64, evidence: &Evidence) -> u32 {
-        let is_stage = self.subscriber.retry_topic(&self.place.0).is_some();
-        evidence.past(&self.place, offset).filter(|_| is_stage).map_or(0, |past| past.attempts)
+        let is_stage = self.subscriber.retry_topic(&self.tp.topic).is_some();
+        evidence.past(&self.tp, offset).filter(|_| is_stage).map_or(0, |past| past.attempts)
     }
 
     /// How long a record of a retry topic is still to wait.
     pub(super) fn waits(&self, offset: i64, evidence: &Evidence, began: Instant) -> Duration {
-        let is_stage = self.subscriber.retry_topic(&self.place.0).is_some();
-        let past = evidence.past(&self.place, offset).filter(|_| is_stage);
+        let is_stage = self.subscriber.retry_topic(&self.tp.topic).is_some();
+        let past = evidence.past(&self.tp, offset).filter(|_| is_stage);
         past.map_or(Duration::ZERO, |past| past.left(began))
     }
 
     /// The copy that this record leaves in the next retry topic, if it fails there is one.
     pub(super) fn next_step(&self, offset: i64, attempts: u32, evidence: &Evidence) -> Option<Content> {
-        let next = self.subscriber.next_retry_topic(&self.place.0)?;
-        evidence.next_step(&self.place, offset, Arc::clone(&next.name), attempts)
+        let next = self.subscriber.next_retry_topic(&self.tp.topic)?;
+        evidence.next_step(&self.tp, offset, Arc::clone(&next.name), attempts)
     }
 }
 
@@ -92,8 +96,8 @@ impl Account {
         let (Some(past), Some(step)) = (Past::of(record), Evidence::step_of(record)) else { return };
         let Some(failed) = self.steps.get(&step).copied() else {
             let sentence = format!(
-                "{name}: a copy of {}/{} offset {} says that it failed {} times, and differs from what failed so often",
-                past.original.0, past.original.1, past.at, past.attempts
+                "{name}: a copy of {} offset {} says that it failed {} times, and differs from what failed so often",
+                past.original, past.at, past.attempts
             );
             return self.violated(Promise::DelaysKept, sentence);
         };
@@ -103,9 +107,9 @@ impl Account {
         let due = past.due - STARTED;
         if due < least || due > most.saturating_add(1) {
             let sentence = format!(
-                "{name}: a copy of {}/{} offset {} is due at {due} ms; it failed {delay:?} before {least} ms at the \
+                "{name}: a copy of {} offset {} is due at {due} ms; it failed {delay:?} before {least} ms at the \
                  earliest, and came {delay:?} before {most} ms",
-                past.original.0, past.original.1, past.at
+                past.original, past.at
             );
             self.violated(Promise::DelaysKept, sentence);
         }

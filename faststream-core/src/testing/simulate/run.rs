@@ -14,6 +14,7 @@ use super::promise::Promise;
 use super::random::{Random, Scope, calm_down};
 use super::scenario::Scenario;
 use super::world::World;
+use crate::TopicPartition;
 use crate::memory::{ForeignMember, MemoryBroker};
 
 /// Only what never ends takes so long.
@@ -136,7 +137,7 @@ impl<'f> Run<'f> {
             leaving: self.fleet.leaving(),
             offline_until: self.fleet.offline_until,
             commits_disturbed: self.world.all_brokers().iter().any(MemoryBroker::are_commits_disturbed),
-            foreign: foreign.map(|(topic, partition)| (topic.into(), partition)).collect(),
+            foreign: foreign.collect(),
         };
         self.fleet.checker.account().check_moment(&situation);
         if !self.is_broken() {
@@ -208,7 +209,10 @@ impl<'f> Run<'f> {
             for broker in self.world.all_brokers() {
                 for topic in broker.topic_list().into_keys().filter(|topic| subscriber.reads(topic)) {
                     for (partition, next) in broker.committed(&subscriber.group, &topic) {
-                        all.insert((Arc::clone(&subscriber.group), (topic.as_str().into(), partition)), next);
+                        all.insert(
+                            (Arc::clone(&subscriber.group), TopicPartition::new(topic.as_str(), partition)),
+                            next,
+                        );
                     }
                 }
             }
@@ -220,8 +224,8 @@ impl<'f> Run<'f> {
     fn held(&self) -> Committed {
         let mut all = Committed::new();
         for held in self.fleet.held() {
-            let place = (held.group, (held.topic, held.partition));
-            let first = all.entry(place).or_insert(held.offset);
+            let partition = (held.group, TopicPartition::new(held.topic, held.partition));
+            let first = all.entry(partition).or_insert(held.offset);
             *first = (*first).min(held.offset);
         }
         all

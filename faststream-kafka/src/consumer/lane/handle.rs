@@ -1,5 +1,6 @@
 //! The control thread's side of a lane: what it can take from its task at any moment, and what the task tells it.
 
+use faststream_core::TopicPartition;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
@@ -11,7 +12,6 @@ use faststream_core::broker::Epoch;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::consumer::client::Client;
-use crate::consumer::context::Place;
 use crate::consumer::offsets::Begin;
 use crate::consumer::topic_ids::note;
 use crate::native::{Damage, PartitionQueue, TopicId, store_offset};
@@ -19,7 +19,7 @@ use crate::native::{Damage, PartitionQueue, TopicId, store_offset};
 /// The control thread's side of a lane.
 pub(in crate::consumer) struct LaneHandle {
     pub(in crate::consumer) epoch: Epoch,
-    pub(in crate::consumer) place: Place,
+    pub(in crate::consumer) tp: TopicPartition,
     /// Which topic it began in, with what is committed beside its offsets; empty while that is not known.
     topic: OnceLock<(String, TopicId)>,
     /// Empty once the partition was given back: the lane never gets a message again.
@@ -73,14 +73,14 @@ const UNKNOWN: usize = 4 << 10;
 const NONE: i64 = -1;
 
 impl LaneHandle {
-    pub(in crate::consumer) fn new(place: Place, begin: &Begin, queue: PartitionQueue) -> Self {
+    pub(in crate::consumer) fn new(tp: TopicPartition, begin: &Begin, queue: PartitionQueue) -> Self {
         let start = begin.next;
         let topic =
             begin.topic_id.clone().map(|id| (note(&id), id)).map_or_else(OnceLock::new, OnceLock::from);
         Self {
             topic,
             epoch: Epoch::next(),
-            place,
+            tp,
             slot: Mutex::new(Some(queue)),
             fenced: Mutex::new(false),
             position: AtomicI64::new(start),
@@ -169,7 +169,7 @@ impl LaneHandle {
     pub(in crate::consumer) fn store_again(&self, client: &Client) {
         let fenced = lock(&self.fenced);
         let Some(stored) = self.uncommitted().filter(|_| !*fenced) else { return };
-        let (topic, partition) = &self.place;
+        let TopicPartition { topic, partition } = &self.tp;
         if let Err(error) = store_offset(client, topic, *partition, stored, self.note(client)) {
             let text = format_args!("{topic}/{partition}: offset {stored} was not stored again: {error:?}");
             client.context().errors.tell("store", text);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context, Poll};
 
+use faststream_core::TopicPartition;
 use faststream_core::broker::{Epoch, Lane, LateStore, Stale};
 use faststream_core::delivery::{OwnedRecord, Record};
 use rdkafka::types::RDKafkaRespErr;
@@ -42,7 +43,7 @@ enum Held {
 
 impl KafkaLane {
     pub(super) fn new(handle: Arc<LaneHandle>, client: Arc<Client>) -> Self {
-        let (start, (topic, partition)) = (handle.position(), &handle.place);
+        let (start, TopicPartition { topic, partition }) = (handle.position(), &handle.tp);
         let stale = native::position(&client, topic, *partition);
         Self { handle, client, start, handed: start, stale, batch: Held::Nothing, rewind: None }
     }
@@ -50,7 +51,7 @@ impl KafkaLane {
     /// Behind the last record there may be transactions' markers, and records of aborted ones before them. All of it is
     /// read, and finished with the last record. To be called when nothing is left in the queue.
     fn heed_markers(&self) {
-        let (topic, partition) = &self.handle.place;
+        let TopicPartition { topic, partition } = &self.handle.tp;
         let position = native::position(&self.client, topic, *partition);
         if position == self.stale || self.handle.is_skewed() {
             return;
@@ -83,7 +84,7 @@ fn hand_over(handle: &LaneHandle, client: &Client, next: i64) -> Result<(), Stal
     if *fenced {
         return Err(Stale);
     }
-    let (topic, partition) = &handle.place;
+    let TopicPartition { topic, partition } = &handle.tp;
     // Before it is tried: if the partition is just beginning again, it is stored after that.
     handle.stored.store(next, SeqCst);
     handle.to_commit.store(next, SeqCst);
@@ -109,11 +110,11 @@ impl Lane for KafkaLane {
     }
 
     fn topic(&self) -> &str {
-        &self.handle.place.0
+        &self.handle.tp.topic
     }
 
     fn partition(&self) -> i32 {
-        self.handle.place.1
+        self.handle.tp.partition
     }
 
     fn start(&self) -> i64 {
@@ -140,7 +141,7 @@ impl Lane for KafkaLane {
             let mut batch = queue.consume(most);
             let damage = batch.cut_at_damage();
             for error in batch.errors() {
-                let (topic, partition) = &self.handle.place;
+                let TopicPartition { topic, partition } = &self.handle.tp;
                 let text = format_args!("{topic}/{partition}: {error:?} in place of a message");
                 self.client.context().errors.tell(&format!("{topic}/{partition} {error:?}"), text);
                 self.handle.refuse(*error);
@@ -185,9 +186,9 @@ impl Lane for KafkaLane {
 
     fn record(&self, index: usize) -> Record<'_> {
         match &self.batch {
-            Held::Native(batch) => batch.record(index, &self.handle.place.0),
+            Held::Native(batch) => batch.record(index, &self.handle.tp.topic),
             Held::Copied { from, records } => {
-                records[index - from].borrow(&self.handle.place.0, self.handle.place.1)
+                records[index - from].borrow(&self.handle.tp.topic, self.handle.tp.partition)
             }
             Held::Nothing => panic!("record {index} of no batch"),
         }
@@ -195,7 +196,7 @@ impl Lane for KafkaLane {
 
     fn detach(&mut self, from: usize) {
         if let Held::Native(batch) = &self.batch {
-            let copy = |index| batch.record(index, &self.handle.place.0).to_owned_record();
+            let copy = |index| batch.record(index, &self.handle.tp.topic).to_owned_record();
             self.batch = Held::Copied { from, records: (from..batch.len()).map(copy).collect() };
         }
     }

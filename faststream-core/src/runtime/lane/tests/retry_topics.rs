@@ -197,8 +197,8 @@ async fn without_a_due_time_that_can_be_read_a_record_is_due_at_once() {
         world.feed([retried(0, headers)]);
         world.turn().await;
         assert_eq!(world.calls(), [(0, 1)], "{headers:?}");
-        let place = world.seen().remove(0);
-        assert_eq!((&*place.topic, place.partition, place.timestamp), ("orders", 3, Some(5)));
+        let tp = world.seen().remove(0);
+        assert_eq!((&*tp.topic, tp.partition, tp.timestamp), ("orders", 3, Some(5)));
     }
 }
 
