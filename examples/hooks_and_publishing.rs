@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use faststream::kafka::Kafka;
-use faststream::{Captures, FastStream, Hook, Publish, Publisher, State, subscriber};
+use faststream::{Captures, FastStream, HookContext, Publish, Publisher, State, subscriber};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -50,7 +50,7 @@ async fn app() -> FastStream {
     FastStream::new(Kafka::from_env())
         .name("alarms")
         .state_with(|| async { Ok::<_, std::io::Error>(Counts::default()) })
-        .on_shutdown(|hook: Hook| async move {
+        .on_shutdown(|hook: HookContext| async move {
             let counts = hook.state::<Counts>().map(|counts| counts.0.lock().map(|counts| counts.len()));
             tracing::info!(sources = ?counts, "bye");
         })

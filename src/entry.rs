@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::process::ExitCode;
 
-use faststream_core::app::{Exit, FastStream, Setting, StartOptions};
+use faststream_core::app::{Exit, FastStream, LaunchOptions, StartOptions};
 use faststream_core::log::bounded;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -52,23 +52,23 @@ pub fn run_main(app: impl AsyncFnOnce() -> Result<FastStream, String>, main: Mai
         Ok(runtime) => runtime,
         Err(error) => return end(&Exit::not_started(format!("no threads to run on: {error}"))),
     };
-    let setting = Setting {
+    let setting = LaunchOptions {
         package: (!main.package.is_empty()).then_some(main.package),
         version: (!main.version.is_empty()).then_some(main.version),
         panics_abort: main.panics_abort,
-        ..Setting::default()
+        ..LaunchOptions::default()
     };
     let limits = Limits::default();
     let signal = signals::first(runtime.handle().clone(), limits.clone());
-    let exit = runtime.block_on(carry_out(command, app, setting, signal, &limits));
+    let exit = runtime.block_on(apply(command, app, setting, signal, &limits));
     leave(runtime);
     end(&exit)
 }
 
-async fn carry_out(
+async fn apply(
     command: Command,
     app: impl AsyncFnOnce() -> Result<FastStream, String>,
-    setting: Setting,
+    setting: LaunchOptions,
     signal: impl Future<Output = ()>,
     limits: &Limits,
 ) -> Exit {
@@ -83,7 +83,7 @@ async fn carry_out(
                     return Exit::not_started(format!("-X {key}: {error}"));
                 }
             }
-            match app.plan(Setting { skips, ..setting }) {
+            match app.plan(LaunchOptions { skips, ..setting }) {
                 Ok(plan) => {
                     limits.set(&plan);
                     plan.run_until(StartOptions::default(), signal).await
@@ -118,7 +118,7 @@ fn bound_panics() {
             return usual(panic);
         }
         let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
-        cli::tell_end(&[format!("thread panicked{place}: {cut}")]);
+        cli::print_end(&[format!("thread panicked{place}: {cut}")]);
     }));
 }
 
@@ -128,6 +128,6 @@ fn leave(runtime: Runtime) {
 }
 
 fn end(exit: &Exit) -> ExitCode {
-    cli::tell_end(&exit.sentences);
+    cli::print_end(&exit.messages);
     ExitCode::from(exit.code)
 }

@@ -12,8 +12,8 @@ mod signals;
 #[cfg(feature = "cli")]
 pub use entry::run;
 pub use faststream_core::app::{
-    CommitFailure, Environment, Exit, FastStream, GroupPartition, Health, Hook, Plan, Rebalance, Running,
-    Setting, StartError, StartOptions, StartupFaults,
+    CommitFailure, Environment, Exit, FastStream, GroupPartition, Health, HookContext, LaunchOptions, Plan,
+    Rebalance, Running, StartError, StartOptions, StartupFaults,
 };
 pub use faststream_core::broker::{
     BrokerError, CommitClass, PublishError, PublishErrorKind, Published, Stale,

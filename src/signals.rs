@@ -85,7 +85,7 @@ async fn late(limits: &Limits, is_alive: impl Fn() -> bool) {
 fn give_up(why: &'static str) -> ! {
     cli::last_words(move || {
         log::error!("{why}: ended all the same, without what is left to do");
-        cli::tell_end(&[format!("{why}: what was not finished is handled again")]);
+        cli::print_end(&[format!("{why}: what was not finished is handled again")]);
     });
     process::exit(DRAIN_EXCEEDED)
 }

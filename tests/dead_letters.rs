@@ -8,7 +8,7 @@ use faststream::{
     DeadLetterGuard, Decide, FastStream, GroupSettings, OnError, Outgoing, Partition, State, TestApp,
     subscriber,
 };
-use faststream_core::app::{Setting, StartOptions};
+use faststream_core::app::{LaunchOptions, StartOptions};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -53,9 +53,9 @@ mod one_in_a_hundred {
         broker.create_topic("orders", 3);
         let app =
             FastStream::new(broker.clone()).name("shop").module(module_path!()).state(Database::default());
-        let plan = app.plan(Setting::default()).expect("nothing is wrong");
+        let plan = app.plan(LaunchOptions::default()).expect("nothing is wrong");
         let options =
-            StartOptions { quiet: broker.quiet(), started: Some(5_000_000), ..StartOptions::default() };
+            StartOptions { idle: broker.idle(), started: Some(5_000_000), ..StartOptions::default() };
         let mut running = plan.start(options).await.expect("it starts");
         let mut places = std::collections::BTreeMap::new();
         for id in 0..1_000_u64 {
@@ -153,8 +153,8 @@ mod one_in_a_hundred {
         let broker = MemoryBroker::new();
         let database = Database(AtomicBool::new(true));
         let app = FastStream::new(broker.clone()).name("shop").module(module_path!()).state(database);
-        let plan = app.plan(Setting::default()).expect("nothing is wrong");
-        let options = StartOptions { quiet: broker.quiet(), ..StartOptions::default() };
+        let plan = app.plan(LaunchOptions::default()).expect("nothing is wrong");
+        let options = StartOptions { idle: broker.idle(), ..StartOptions::default() };
         let running = plan.start(options).await.expect("it starts");
         for id in 0..60 {
             broker.append(order(id)).expect("it exists");
@@ -218,7 +218,7 @@ mod app_wide {
     #[faststream::test]
     async fn a_dead_letter_topic_that_contradicts_or_cannot_be_is_told() {
         let plan =
-            app(module_path!()).dead_letter("no name").on_error(OnError::Skip).plan(Setting::default());
+            app(module_path!()).dead_letter("no name").on_error(OnError::Skip).plan(LaunchOptions::default());
         let told = plan.expect_err("faults").to_string();
         for said in ["`no name` is no topic name", "`.on_error(Skip)` contradict each other"] {
             assert!(told.contains(said), "{said}: {told}");

@@ -43,13 +43,13 @@ async fn fates(app: impl FnOnce(FastStream) -> FastStream) -> [Fate; 2] {
     }
     app.settle().await;
     app.advance(Duration::from_secs(3)).await;
-    let fate = |topic: &str| Fate {
+    let disposition = |topic: &str| Fate {
         calls: app.calls(topic).iter().filter(|call| call.offset == 1).count(),
         committed: app.committed(topic, topic).get(&0).copied(),
         held: app.held().iter().filter(|held| &*held.topic == topic).count(),
         dead: app.dead_letters(topic).len(),
     };
-    ["plain", "own"].map(fate)
+    ["plain", "own"].map(disposition)
 }
 
 /// Three attempts, then held; what cannot be read is a dead letter.
@@ -120,14 +120,14 @@ mod draining {
             sleep(Duration::from_secs(1)).await;
             let began = Instant::now();
             let mut exit = app.shutdown().await;
-            exit.sentences.sort();
+            exit.messages.sort();
             let cut = |topic: &str, seconds: u64| {
                 format!(
                     "{topic}/0 at offset 0: slow_{topic} was still running after its drain time of {seconds} s, and is \
                      handled again"
                 )
             };
-            assert_eq!((exit.code, exit.sentences), (2, vec![cut("own", 20), cut("plain", of_plain)]));
+            assert_eq!((exit.code, exit.messages), (2, vec![cut("own", 20), cut("plain", of_plain)]));
             let took = began.elapsed();
             assert!(took >= Duration::from_secs(20) && took < Duration::from_secs(22), "{took:?}");
         }

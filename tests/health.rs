@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use faststream::memory::MemoryBroker;
 use faststream::{CommitClass, FastStream, GroupSettings, Health, TestApp, subscriber};
-use faststream_core::app::{Setting, StartOptions};
+use faststream_core::app::{LaunchOptions, StartOptions};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -137,7 +137,7 @@ fn a_call_that_blocks_its_thread_is_named() {
     let runtime = runtime.expect("a runtime");
     let broker = MemoryBroker::new();
     let app = FastStream::new(broker.clone()).name("health").module(concat!(module_path!(), "::blocks"));
-    let plan = app.plan(Setting::default()).expect("a right app");
+    let plan = app.plan(LaunchOptions::default()).expect("a right app");
     let running = runtime.block_on(plan.start(StartOptions::default())).expect("it starts");
     broker.append(faststream::Outgoing::new("blocked", "14")).expect("it is written");
     let until = Instant::now() + SECOND * 13;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use faststream::memory::MemoryBroker;
 use faststream::{FastStream, Metadata, Outgoing, Partition, State, subscriber};
-use faststream_core::app::{Running, Setting, StartOptions};
+use faststream_core::app::{LaunchOptions, Running, StartOptions};
 use faststream_core::broker::CommitClass;
 use tokio::time::{Instant, sleep};
 
@@ -35,7 +35,7 @@ struct Member {
 impl Member {
     async fn start(broker: &MemoryBroker) -> Self {
         let app = FastStream::new(broker.clone()).name(GROUP).state(Seen::default());
-        let plan = app.plan(Setting::default()).expect("a right app");
+        let plan = app.plan(LaunchOptions::default()).expect("a right app");
         let seen = plan.state().expect("given above");
         let running = plan.start(StartOptions::default()).await.expect("it starts");
         Self { running, seen }

@@ -18,7 +18,7 @@ async fn worst(_order: u64, State(_missing): State<Missing>) {}
 
 async fn start(app: FastStream) -> (u8, String) {
     let exit = app.name("refused").run_until(std::future::ready(())).await;
-    (exit.code, exit.sentences.join("\n"))
+    (exit.code, exit.messages.join("\n"))
 }
 
 #[faststream::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use faststream::memory::MemoryBroker;
 use faststream::{FastStream, GroupSettings, Metadata, Outgoing, Provision, State, TestApp, subscriber};
-use faststream_core::app::{CallReport, Observer, Setting, StartOptions};
+use faststream_core::app::{CallReport, LaunchOptions, Observer, StartOptions};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -252,8 +252,8 @@ mod stages {
     impl Observer for Fates {
         fn called(&self, _: &CallReport<'_>) {}
 
-        fn settled(&self, _: &str, topic: &str, _: i32, _: i64, fate: &'static str) {
-            self.0.lock().expect("not poisoned").push(format!("{topic} {fate}"));
+        fn settled(&self, _: &str, topic: &str, _: i32, _: i64, disposition: &'static str) {
+            self.0.lock().expect("not poisoned").push(format!("{topic} {disposition}"));
         }
     }
 
@@ -262,11 +262,11 @@ mod stages {
         let broker = MemoryBroker::new();
         broker.create_topic("orders", 4);
         let (app, calls) = app_on(broker.clone(), module_path!());
-        let plan = app.plan(Setting::default()).expect("nothing is wrong");
+        let plan = app.plan(LaunchOptions::default()).expect("nothing is wrong");
         let fates = Arc::new(Fates::default());
         let observer: Arc<dyn Observer> = Arc::clone(&fates) as _;
         let options =
-            StartOptions { observer: Some(observer), quiet: broker.quiet(), ..StartOptions::default() };
+            StartOptions { observer: Some(observer), idle: broker.idle(), ..StartOptions::default() };
         let running = plan.start(options).await.expect("it starts");
         for topic in [FIRST, SECOND, "orders-dlt"] {
             assert_eq!(broker.topic_list().get(topic), Some(&4), "{topic}");
@@ -288,7 +288,7 @@ mod stages {
         broker.refuse_topic(SECOND, "not authorized");
         let (app, _) = app_on(broker, module_path!());
         let exit = app.run_until(std::future::pending()).await;
-        let text = exit.sentences.join("\n");
+        let text = exit.messages.join("\n");
         assert_eq!(exit.code, 1);
         for said in [SECOND, "not authorized", "stages::bill", "tests/retry_topics.rs:", "create it"] {
             assert!(text.contains(said), "{said}: {text}");
@@ -304,7 +304,7 @@ mod stages {
         let (app, _) = app_on(broker.clone(), module_path!());
         let app = app.group_settings(GroupSettings::new().provision(Provision::Verify));
         let exit = app.run_until(std::future::pending()).await;
-        let text = exit.sentences.join("\n");
+        let text = exit.messages.join("\n");
         assert!(exit.code == 1 && text.contains(SECOND) && text.contains("Provision::Create"), "{text}");
         assert!(!broker.has_topic(SECOND));
     }
@@ -314,7 +314,7 @@ mod stages {
         let broker = MemoryBroker::new();
         broker.disconnect(Duration::from_secs(90));
         let (app, _) = app_on(broker.clone(), module_path!());
-        let plan = app.plan(Setting::default()).expect("nothing is wrong");
+        let plan = app.plan(LaunchOptions::default()).expect("nothing is wrong");
         let began = Instant::now();
         let running = plan.start(StartOptions::default()).await.expect("it starts");
         assert!(began.elapsed() >= Duration::from_secs(90) && broker.has_topic(SECOND));
@@ -408,8 +408,8 @@ mod long_waits {
     async fn an_app_whose_records_all_wait_is_well() {
         let broker = MemoryBroker::new();
         let (app, calls) = app_on(broker.clone(), module_path!());
-        let plan = app.plan(Setting::default()).expect("nothing is wrong");
-        let options = StartOptions { quiet: broker.quiet(), ..StartOptions::default() };
+        let plan = app.plan(LaunchOptions::default()).expect("nothing is wrong");
+        let options = StartOptions { idle: broker.idle(), ..StartOptions::default() };
         let running = plan.start(options).await.expect("it starts");
         let payload = serde_json::to_vec(&Order { id: 1, attempt: 2 }).expect("JSON");
         broker.append(Outgoing::new("orders", payload)).expect("it exists");
@@ -464,7 +464,7 @@ mod faults {
         let (app, _) = runtime().block_on(async { app(module_path!()) });
         let long = "x".repeat(240);
         let environment = faststream_core::app::Environment::only([("SOURCE", long.as_str())]);
-        let faults = app.plan(Setting { environment, ..Setting::default() }).expect_err("faults");
+        let faults = app.plan(LaunchOptions { environment, ..LaunchOptions::default() }).expect_err("faults");
         let told = faults.to_string();
         for said in [
             "faults::illegal (tests/retry_topics.rs:",

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use faststream::memory::MemoryBroker;
-use faststream::{Exit, FastStream, Hook, Outgoing, Setting, StartOptions, State, TestApp, subscriber};
+use faststream::{
+    Exit, FastStream, HookContext, LaunchOptions, Outgoing, StartOptions, State, TestApp, subscriber,
+};
 use tokio::time::{sleep, timeout};
 
 /// What ran, in order.
@@ -19,9 +21,12 @@ impl Seen {
     }
 
     /// A hook that only says that it ran, and whether it could publish.
-    fn noting(&self, what: &'static str) -> impl FnOnce(Hook) -> Ready<()> + Clone + Send + Sync + 'static {
+    fn noting(
+        &self,
+        what: &'static str,
+    ) -> impl FnOnce(HookContext) -> Ready<()> + Clone + Send + Sync + 'static {
         let seen = self.clone();
-        move |hook: Hook| {
+        move |hook: HookContext| {
             seen.note(&format!(
                 "{what}, {}",
                 if hook.publisher().is_some() { "publishes" } else { "no broker" }
@@ -46,7 +51,7 @@ async fn handle(number: u64, State(seen): State<Seen>) {
     seen.note(&format!("handler, {number}"));
 }
 
-async fn send(hook: Hook, number: u64) -> anyhow::Result<()> {
+async fn send(hook: HookContext, number: u64) -> anyhow::Result<()> {
     let publisher = hook.publisher().expect("connected");
     publisher.send("numbers", &number).await?;
     Ok(())
@@ -82,7 +87,7 @@ async fn hooks_run_in_their_documented_order_whatever_the_order_in_which_they_we
     let seen = Seen::default();
     let made = seen.clone();
     let app = app(&seen)
-        .after_startup(async move |hook: Hook| send(hook, 1).await)
+        .after_startup(async move |hook: HookContext| send(hook, 1).await)
         .after_startup(seen.noting("after_startup 2"))
         .state_with(move || {
             made.note("state_with");
@@ -90,13 +95,13 @@ async fn hooks_run_in_their_documented_order_whatever_the_order_in_which_they_we
         })
         .on_startup(seen.noting("on_startup 1"))
         .on_startup(seen.noting("on_startup 2"))
-        .on_shutdown(async move |hook: Hook| send(hook, 2).await);
+        .on_shutdown(async move |hook: HookContext| send(hook, 2).await);
     let app = TestApp::start(app).await;
     app.settle().await;
     app.publish("numbers", &3_u64).await;
     let broker = app.broker().clone();
     let exit = app.shutdown().await;
-    assert_eq!((exit.code, exit.sentences), (0, Vec::new()));
+    assert_eq!((exit.code, exit.messages), (0, Vec::new()));
     let start =
         ["on_startup 1, no broker", "on_startup 2, no broker", "state_with", "after_startup 2, publishes"];
     let mut all = seen.all();
@@ -156,7 +161,7 @@ async fn an_on_startup_that_fails_or_panics_stops_the_start_and_runs_the_shutdow
             .on_startup(seen.noting("never"))
             .after_startup(seen.noting("never"));
         let exit = broken(app).await;
-        assert_eq!((exit.code, exit.sentences), (1, vec![format!("hook 2 of `on_startup` {}", how.told())]));
+        assert_eq!((exit.code, exit.messages), (1, vec![format!("hook 2 of `on_startup` {}", how.told())]));
         let expected = [vec!["on_startup 1, no broker".to_owned()], shutdown_hooks("no broker")].concat();
         assert_eq!(seen.all(), expected, "{how:?}");
     }
@@ -168,7 +173,7 @@ async fn a_state_that_fails_or_panics_when_it_is_made_stops_the_start_and_runs_t
         let seen = Seen::default();
         let exit = broken(app(&seen).state_with(how.hook::<u8>())).await;
         assert_eq!(
-            (exit.code, exit.sentences),
+            (exit.code, exit.messages),
             (1, vec![format!("making the state of type `u8` {}", how.told())])
         );
         assert_eq!(seen.all(), shutdown_hooks("no broker"), "{how:?}");
@@ -185,7 +190,7 @@ async fn an_after_startup_that_fails_or_panics_drains_the_app_and_runs_the_shutd
             .after_startup(how.hook::<()>());
         let exit = broken(app).await;
         assert_eq!(
-            (exit.code, exit.sentences),
+            (exit.code, exit.messages),
             (1, vec![format!("hook 2 of `after_startup` {}", how.told())])
         );
         // The call that ran was awaited, and is committed.
@@ -200,7 +205,7 @@ async fn a_start_that_panics_is_an_error_for_whoever_started_it() {
     let seen = Seen::default();
     let plan = app(&seen)
         .after_startup(Break::PanicsLater.hook::<()>())
-        .plan(Setting::default())
+        .plan(LaunchOptions::default())
         .expect("a sound app");
     let error = plan.start(StartOptions::default()).await.expect_err("its hook panics");
     assert_eq!(error.to_string(), "hook 1 of `after_startup` panicked");

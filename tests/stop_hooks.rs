@@ -53,5 +53,5 @@ async fn a_hook_that_panics_at_the_stop_keeps_no_other_from_running() {
         .run_until(sleep(Duration::from_secs(1)))
         .await;
     assert_eq!((exit.code, ran.lock().expect("not poisoned").as_slice()), (0, &["second", "last"][..]));
-    assert_eq!(exit.sentences, ["hook 1 of `on_shutdown` panicked"]);
+    assert_eq!(exit.messages, ["hook 1 of `on_shutdown` panicked"]);
 }

@@ -16,7 +16,7 @@ use common::cluster::{Cluster, PARTITIONS};
 use common::measure::{Figures, Watch, print, print_ratios};
 use common::order::Order;
 use faststream::{FastStream, subscriber};
-use faststream_core::app::{Environment, Setting, StartOptions};
+use faststream_core::app::{Environment, LaunchOptions, StartOptions};
 use faststream_kafka::Kafka;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
@@ -79,10 +79,10 @@ async fn pipeline(cluster: &Cluster, group: &str) -> Figures {
         kafka = kafka.property(name, value);
     }
     let environment = Environment::only([("TOPIC", cluster.topic.as_str()), ("GROUP", group)]);
-    let setting = Setting { environment, ..Setting::default() };
+    let setting = LaunchOptions { environment, ..LaunchOptions::default() };
     let plan = FastStream::new(kafka).name("consume").plan(setting).expect("nothing is wrong");
     let exit = plan.run_until(StartOptions::default(), WATCH.done.notified()).await;
-    assert_eq!(exit.code, 0, "{:?}", exit.sentences);
+    assert_eq!(exit.code, 0, "{:?}", exit.messages);
     WATCH.take()
 }
 

@@ -19,7 +19,7 @@ use common::measure::{Figures, Watch, print, print_ratios};
 use common::order::Order;
 use common::written::Faults;
 use faststream::{FastStream, Publish, publisher, subscriber};
-use faststream_core::app::{Environment, Setting, StartOptions};
+use faststream_core::app::{Environment, LaunchOptions, StartOptions};
 use faststream_kafka::Kafka;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
@@ -110,7 +110,7 @@ async fn pipeline(cluster: &Cluster, group: &str, out: &str) -> Figures {
         kafka = kafka.property(name, value);
     }
     let environment = Environment::only([("TOPIC", cluster.topic.as_str()), ("GROUP", group), ("OUT", out)]);
-    let setting = Setting { environment, ..Setting::default() };
+    let setting = LaunchOptions { environment, ..LaunchOptions::default() };
     let plan = FastStream::new(kafka).name("echo").plan(setting).expect("nothing is wrong");
     let written = cluster.look_at(out);
     let is_done = async {
@@ -120,7 +120,7 @@ async fn pipeline(cluster: &Cluster, group: &str, out: &str) -> Figures {
         WATCH.end(cluster.messages);
     };
     let exit = plan.run_until(StartOptions::default(), is_done).await;
-    assert_eq!(exit.code, 0, "{:?}", exit.sentences);
+    assert_eq!(exit.code, 0, "{:?}", exit.messages);
     WATCH.take()
 }
 

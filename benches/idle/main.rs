@@ -17,7 +17,7 @@ use common::cluster::{Cluster, PARTITIONS, PRODUCER};
 use common::measure::{client_nanoseconds, median};
 use common::order::Order;
 use faststream::{FastStream, Publish, publisher, subscriber};
-use faststream_core::app::{Environment, Setting, StartOptions};
+use faststream_core::app::{Environment, LaunchOptions, StartOptions};
 use faststream_kafka::Kafka;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::consumer::{Consumer, StreamConsumer};
@@ -65,12 +65,12 @@ async fn by_hand(cluster: &Cluster, group: &str) -> f64 {
 async fn service(cluster: &Cluster, group: &str) -> f64 {
     let kafka = Kafka::new(&cluster.address).property("group.protocol", "consumer");
     let environment = Environment::only([("TOPIC", cluster.topic.as_str()), ("GROUP", group)]);
-    let setting = Setting { environment, ..Setting::default() };
+    let setting = LaunchOptions { environment, ..LaunchOptions::default() };
     let plan = FastStream::new(kafka).name("idle").plan(setting).expect("nothing is wrong");
     let mut used = 0.0;
     let measured = async { used = at_rest().await };
     let exit = plan.run_until(StartOptions::default(), measured).await;
-    assert_eq!(exit.code, 0, "{:?}", exit.sentences);
+    assert_eq!(exit.code, 0, "{:?}", exit.messages);
     used
 }
 

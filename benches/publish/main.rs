@@ -18,8 +18,8 @@ use common::cluster::{Cluster, PARTITIONS, PRODUCER};
 use common::measure::{Figures, Watch, print, print_ratios};
 use common::order::Order;
 use common::written::Faults;
-use faststream::{FastStream, Hook, Publish, Publisher, subscriber};
-use faststream_core::app::{Environment, Setting, StartOptions};
+use faststream::{FastStream, HookContext, Publish, Publisher, subscriber};
+use faststream_core::app::{Environment, LaunchOptions, StartOptions};
 use faststream_core::broker::Receipt;
 use faststream_kafka::Kafka;
 use faststream_kafka::rdkafka::ClientConfig;
@@ -152,11 +152,11 @@ async fn main() {
     let messages = if env::var_os("KAFKA_BROKERS").is_some() { MESSAGES } else { MESSAGES_ON_MOCK };
     let cluster = Cluster::start(messages).await;
     println!("{messages} messages of 100 B, {PARTITIONS} partitions, {}", cluster.name());
-    let quiet = cluster.topic("quiet").await;
-    let environment = Environment::only([("TOPIC", quiet.as_str()), ("GROUP", quiet.as_str())]);
-    let setting = Setting { environment, ..Setting::default() };
+    let idle = cluster.topic("quiet").await;
+    let environment = Environment::only([("TOPIC", idle.as_str()), ("GROUP", idle.as_str())]);
+    let setting = LaunchOptions { environment, ..LaunchOptions::default() };
     let app = FastStream::new(Kafka::new(&cluster.address)).name("publish").after_startup(
-        |hook: Hook| async move {
+        |hook: HookContext| async move {
             *PUBLISHER.lock().expect("not poisoned") = hook.publisher();
             STARTED.notify_one();
         },
@@ -168,5 +168,5 @@ async fn main() {
         measure(&cluster, &publisher).await;
     };
     let exit = plan.run_until(StartOptions::default(), measured).await;
-    assert_eq!(exit.code, 0, "{:?}", exit.sentences);
+    assert_eq!(exit.code, 0, "{:?}", exit.messages);
 }

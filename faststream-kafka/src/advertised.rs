@@ -48,7 +48,7 @@ fn unreachable_of(told: Vec<(String, i32)>, bootstrap: &str) -> Option<String> {
         }
     }
     let told: Vec<_> = told.iter().map(|(host, port)| format!("{host}:{port}")).collect();
-    Some(sentence(&told.join(", "), &reason))
+    Some(message(&told.join(", "), &reason))
 }
 
 fn connect(host: &str, port: i32) -> Result<(), String> {
@@ -71,10 +71,10 @@ pub(crate) fn named_in(trouble: &str, bootstrap: &str) -> Option<String> {
     let address = address.rsplit_once("://").map_or(address, |(_, address)| address);
     // A broker that was given has a word there.
     let is_told = !node.is_empty() && node.chars().all(|digit| digit.is_ascii_digit());
-    (is_told && !bootstrap.split(',').any(|known| known == address)).then(|| sentence(address, reason))
+    (is_told && !bootstrap.split(',').any(|known| known == address)).then(|| message(address, reason))
 }
 
-fn sentence(told: &str, reason: &str) -> String {
+fn message(told: &str, reason: &str) -> String {
     format!(
         "answered, and told to connect to {told} (its advertised listener), which cannot be reached ({reason}), waiting for it: \
          mend `advertised.listeners` of the broker, or the way to that address"

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use crate::advertised;
-use crate::config::Source;
+use crate::config::SettingOrigin;
 use crate::producer::KafkaProducer;
 
 /// What one request may take; the answer of a large cluster is large.
@@ -30,7 +30,7 @@ pub(crate) async fn wait(
     producer: &Arc<KafkaProducer>,
     who: &str,
     bootstrap: &str,
-    source: &Source,
+    source: &SettingOrigin,
 ) -> Result<(), BrokerError> {
     let _quiet = producer.waiting();
     let elsewhere = Arc::new(Mutex::new(None));

@@ -32,7 +32,7 @@ pub struct Kafka {
     /// By group: what its next client has to know of the one before.
     kept: Mutex<BTreeMap<Arc<str>, Kept>>,
     /// Makes topics again that were made at start.
-    keeper: Mutex<Option<topics::Keeper>>,
+    keeper: Mutex<Option<topics::TopicKeeper>>,
     /// Which of its brokers cannot be reached.
     reach: Arc<Reach>,
 }
@@ -134,7 +134,7 @@ impl Broker for Kafka {
                 request.is_none_or(|request| request.purpose != TopicPurpose::Results)
             };
             if !faults.iter().any(is_fatal) {
-                let keeper = topics::Keeper::start(&producer, config, &who, &wanted);
+                let keeper = topics::TopicKeeper::start(&producer, config, &who, &wanted);
                 *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = keeper;
             }
             Ok(faults)

@@ -6,7 +6,7 @@ mod advertised;
 mod config;
 mod connect;
 mod consumer;
-mod errors;
+mod error_log;
 mod kafka;
 mod native;
 mod producer;

@@ -6,7 +6,9 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use faststream_core::app::{Brokers, CallReport, Exit, FastStream, Observer, Plan, Setting, StartOptions};
+use faststream_core::app::{
+    Brokers, CallReport, Exit, FastStream, LaunchOptions, Observer, Plan, StartOptions,
+};
 use faststream_core::delivery::Outcome;
 use faststream_core::log::bounded;
 use faststream_core::memory::MemoryBroker;
@@ -41,12 +43,12 @@ impl Observer for Teller {
         line(format_args!("{topic}/{partition} offset {offset}  {handler}{again}: {what}"));
     }
 
-    fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, fate: &'static str) {
-        if matches!(fate, "held" | "dead-lettered") {
+    fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, disposition: &'static str) {
+        if matches!(disposition, "held" | "dead-lettered") {
             self.failed.store(true, SeqCst);
         }
-        if !matches!(fate, "acked" | "failed") {
-            line(format_args!("{topic}/{partition} offset {offset}  {handler}: {fate}"));
+        if !matches!(disposition, "acked" | "failed") {
+            line(format_args!("{topic}/{partition} offset {offset}  {handler}: {disposition}"));
         }
     }
 }
@@ -54,12 +56,12 @@ impl Observer for Teller {
 /// Runs the app until its records are settled, or standard input ends, or `shutdown`.
 pub(crate) async fn dev(
     app: FastStream,
-    setting: Setting,
+    setting: LaunchOptions,
     send: Vec<Outgoing>,
     shutdown: impl Future<Output = ()>,
 ) -> Exit {
     let broker = MemoryBroker::new();
-    let setting = Setting { brokers: Brokers::Shared(Arc::new(broker.clone())), ..setting };
+    let setting = LaunchOptions { brokers: Brokers::Shared(Arc::new(broker.clone())), ..setting };
     let plan = match app.plan(setting) {
         Ok(plan) => plan,
         Err(faults) => return Exit::not_started(faults.to_string()),
@@ -69,7 +71,7 @@ pub(crate) async fn dev(
     }
     let teller = Arc::new(Teller::default());
     let observer: Arc<dyn Observer> = Arc::clone(&teller) as _;
-    let options = StartOptions { observer: Some(observer), quiet: broker.quiet(), ..StartOptions::default() };
+    let options = StartOptions { observer: Some(observer), idle: broker.idle(), ..StartOptions::default() };
     let mut running = match plan.start(options).await {
         Ok(running) => running,
         Err(error) => return Exit::not_started(error.to_string()),
@@ -83,7 +85,7 @@ pub(crate) async fn dev(
     }
     running.shutdown();
     let exit = running.ended().await;
-    session.tell_published();
+    session.print_published();
     teller.judge(exit)
 }
 
@@ -143,11 +145,11 @@ impl Session<'_> {
         };
         *self.told.entry((topic, published.partition)).or_default() = published.offset + 1;
         self.broker.settled().await;
-        self.tell_published();
+        self.print_published();
     }
 
     /// What handlers have published since the last time.
-    fn tell_published(&mut self) {
+    fn print_published(&mut self) {
         for topic in self.broker.topic_list().into_keys() {
             for (partition, record) in self.broker.records(&topic) {
                 let told = self.told.entry((topic.clone(), partition)).or_default();

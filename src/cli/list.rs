@@ -1,11 +1,11 @@
 //! `list`: the handlers, one a line. Builds no state, connects to nothing.
 
-use faststream_core::app::{Exit, FastStream, Setting};
+use faststream_core::app::{Exit, FastStream, LaunchOptions};
 use faststream_core::subscriber::{Source, Subscriber};
 
 use super::output::line;
 
-pub(crate) fn list(app: FastStream, setting: Setting) -> Exit {
+pub(crate) fn list(app: FastStream, setting: LaunchOptions) -> Exit {
     let plan = match app.plan(setting) {
         Ok(plan) => plan,
         Err(faults) => return Exit::not_started(faults.to_string()),

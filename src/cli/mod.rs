@@ -9,7 +9,7 @@ mod output;
 pub(crate) use args::{Command, parse};
 pub(crate) use dev::dev;
 pub(crate) use list::list;
-pub(crate) use output::{last_words, tell_end};
+pub(crate) use output::{last_words, print_end};
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;

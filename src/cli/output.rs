@@ -16,9 +16,9 @@ pub(super) fn line(text: impl fmt::Display) {
 }
 
 /// Prints why the process ends, on standard error, because logs may be off.
-pub(crate) fn tell_end(sentences: &[String]) {
-    for sentence in sentences {
-        let _ = writeln!(stderr(), "{sentence}");
+pub(crate) fn print_end(messages: &[String]) {
+    for message in messages {
+        let _ = writeln!(stderr(), "{message}");
     }
 }
 

@@ -287,7 +287,7 @@ mod wrong_constants {
     #[test]
     fn a_constant_that_is_no_name_is_a_fault_at_start_with_its_handler() {
         let faults =
-            app(module_path!()).plan(faststream::Setting::default()).expect_err("faults").to_string();
+            app(module_path!()).plan(faststream::LaunchOptions::default()).expect_err("faults").to_string();
         for part in [
             "`topic = \"\"`: a topic needs a name",
             "`group = \"\"`: a group needs a name",

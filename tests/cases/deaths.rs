@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use faststream::memory::MemoryBroker;
 use faststream::{FastStream, Metadata, State, TestApp, subscriber};
-use faststream_core::app::{CallReport, Observer, Setting, StartOptions};
+use faststream_core::app::{CallReport, LaunchOptions, Observer, StartOptions};
 
 /// A payload of a panic whose drop panics.
 struct Bomb;
@@ -84,7 +84,7 @@ mod hooks {
         app.publish("in", &1_u64).await;
         assert_eq!(app.calls("handle").len(), 2);
         let exit = app.shutdown().await;
-        assert_eq!((exit.code, exit.sentences), (0, vec!["hook 1 of `on_shutdown` panicked".to_owned()]));
+        assert_eq!((exit.code, exit.messages), (0, vec!["hook 1 of `on_shutdown` panicked".to_owned()]));
     }
 }
 
@@ -114,7 +114,7 @@ mod lane {
         for id in 0..2 {
             broker.append(faststream::Outgoing::new("in", id.to_string())).expect("it is appended");
         }
-        let plan = app.plan(Setting::default()).expect("a right app");
+        let plan = app.plan(LaunchOptions::default()).expect("a right app");
         let options = StartOptions { observer: Some(Arc::new(Kills)), ..StartOptions::default() };
         let mut running = plan.start(options).await.expect("it starts");
         let (mut degraded, mut unready) = (None, None);

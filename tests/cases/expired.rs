@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use faststream::memory::MemoryBroker;
 use faststream::{FastStream, Outgoing};
-use faststream_core::app::{Setting, Skip, StartOptions};
+use faststream_core::app::{LaunchOptions, Skip, StartOptions};
 
 use crate::captured::Lines;
 
@@ -40,7 +40,7 @@ async fn records_that_are_deleted_before_they_were_handled_are_counted_and_shown
     // Nobody runs when these are written, and deleted.
     append(20);
     broker.truncate_before("expiring", 0, 25);
-    let app = app(&broker).plan(Setting::default()).expect("a right app");
+    let app = app(&broker).plan(LaunchOptions::default()).expect("a right app");
     let running = app.start(StartOptions::default()).await.expect("it starts");
     tokio::time::sleep(Duration::from_secs(3)).await;
     let health = running.health();
@@ -71,7 +71,7 @@ mod another {
 /// Runs it for a while with what is to be skipped; what was held, and how far it has committed.
 async fn run_skipping(broker: &MemoryBroker, skips: Option<Skip>) -> (usize, i64) {
     let app = FastStream::new(broker.clone()).name("another").module(concat!(module_path!(), "::another"));
-    let setting = Setting { skips: skips.into_iter().collect(), ..Setting::default() };
+    let setting = LaunchOptions { skips: skips.into_iter().collect(), ..LaunchOptions::default() };
     let plan = app.plan(setting).expect("a right app");
     let mut running = plan.start(StartOptions::default()).await.expect("it starts");
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -127,7 +127,7 @@ async fn a_record_that_is_to_be_skipped_and_is_not_there_is_told() {
     broker.truncate_before("skipped", 0, 5);
     let app = FastStream::new(broker.clone()).name("skipping").module(concat!(module_path!(), "::skipped"));
     let skips = [3, 7].map(|offset| ("skipped".to_owned(), 0, offset).into()).into();
-    let plan = app.plan(Setting { skips, ..Setting::default() }).expect("a right app");
+    let plan = app.plan(LaunchOptions { skips, ..LaunchOptions::default() }).expect("a right app");
     let running = plan.start(StartOptions::default()).await.expect("it starts");
     tokio::time::sleep(Duration::from_secs(3)).await;
     drop(running);

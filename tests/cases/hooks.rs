@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use faststream::memory::MemoryBroker;
-use faststream::{FastStream, Hook, TestApp, subscriber};
+use faststream::{FastStream, HookContext, TestApp, subscriber};
 
 mod results {
     use super::*;
@@ -23,7 +23,7 @@ mod results {
         let counted = Arc::clone(&ran);
         let app = app()
             .on_startup(async || "7".parse::<u64>())
-            .after_startup(async move |hook: Hook| {
+            .after_startup(async move |hook: HookContext| {
                 counted.fetch_add(1, Ordering::Relaxed);
                 hook.publisher().expect("connected").send("numbers", &1).await
             })
@@ -38,7 +38,7 @@ mod results {
         let app = app().on_startup(async || "seven".parse::<u64>());
         let exit = app.run_until(std::future::pending()).await;
         assert_eq!(exit.code, 1);
-        assert!(exit.sentences[0].contains("hook 1 of `on_startup` failed: invalid digit"), "{exit:?}");
+        assert!(exit.messages[0].contains("hook 1 of `on_startup` failed: invalid digit"), "{exit:?}");
     }
 
     #[faststream::test]
@@ -46,7 +46,7 @@ mod results {
         let app = app().on_startup(async || panic!("out of ink"));
         let exit = app.run_until(std::future::pending()).await;
         assert_eq!(exit.code, 1);
-        assert!(exit.sentences[0].contains("hook 1 of `on_startup` panicked"), "{exit:?}");
+        assert!(exit.messages[0].contains("hook 1 of `on_startup` panicked"), "{exit:?}");
     }
 }
 

@@ -151,7 +151,7 @@ mod given_back {
             exit
         });
         // Those that ran ended within the drain time, and nothing else began.
-        assert_eq!((exit.code, exit.sentences), (0, vec![]));
+        assert_eq!((exit.code, exit.messages), (0, vec![]));
         assert_eq!(seen.begun_when_over.load(SeqCst), 0);
         assert!(seen.begun.load(SeqCst) < 30, "{}", seen.begun.load(SeqCst));
     }
@@ -184,7 +184,7 @@ mod cut_off {
             assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
             assert_eq!(exit.code, 2);
             assert!(
-                exit.sentences[0].contains("3 calls of a plain `fn` (offsets 0, 1, 2) are still running"),
+                exit.messages[0].contains("3 calls of a plain `fn` (offsets 0, 1, 2) are still running"),
                 "{exit:?}"
             );
             tokio::time::sleep(Duration::from_millis(1_300)).await;

@@ -11,8 +11,8 @@ const YEARS: Duration = Duration::from_secs(3 * 365 * 24 * 3600);
 /// What an app of these handlers is refused for.
 async fn said(app: FastStream, module: &str) -> String {
     let exit = app.name("settings").module(module).run_until(std::future::ready(())).await;
-    assert!(exit.code <= 1, "{:?}", exit.sentences);
-    exit.sentences.join("\n")
+    assert!(exit.code <= 1, "{:?}", exit.messages);
+    exit.messages.join("\n")
 }
 
 fn app() -> FastStream {
@@ -127,7 +127,7 @@ mod groups {
             ("billing ", "begins or ends with a space"),
         ] {
             let exit = app().name(name).module(module_path!()).run_until(std::future::ready(())).await;
-            let said = exit.sentences.join("\n");
+            let said = exit.messages.join("\n");
             assert!(
                 exit.code == 1 && said.contains("the app's name") && said.contains(part),
                 "{name:?}: {said}"

@@ -35,8 +35,8 @@ mod unconfirmed {
         assert!(took >= Duration::from_secs(3) && took < Duration::from_secs(5), "{took:?}");
         assert_eq!(exit.code, 2);
         assert!(
-            exit.sentences[0].contains("the results of bill were not confirmed")
-                && !exit.sentences[0].contains("running"),
+            exit.messages[0].contains("the results of bill were not confirmed")
+                && !exit.messages[0].contains("running"),
             "{exit:?}"
         );
     }
@@ -59,7 +59,7 @@ mod unconfirmed_dead_letter {
         app.append("orders", &1);
         tokio::time::sleep(Duration::from_millis(500)).await;
         let exit = app.shutdown().await;
-        assert!(exit.sentences[0].contains("the dead letter of refuse was not confirmed"), "{exit:?}");
+        assert!(exit.messages[0].contains("the dead letter of refuse was not confirmed"), "{exit:?}");
     }
 }
 
@@ -117,7 +117,7 @@ mod lost_long_ago {
         app.advance(Duration::from_secs(60)).await;
         assert_eq!(app.calls("take").len(), 1, "the one that was cut off has no end");
         let exit = app.shutdown().await;
-        assert_eq!((exit.code, exit.sentences), (0, vec![]));
+        assert_eq!((exit.code, exit.messages), (0, vec![]));
     }
 
     #[faststream::test]
@@ -128,7 +128,7 @@ mod lost_long_ago {
         app.broker().rebalance("shop");
         app.advance(Duration::from_secs(60)).await;
         let exit = app.shutdown().await;
-        assert_eq!((exit.code, exit.sentences), (0, vec![]));
+        assert_eq!((exit.code, exit.messages), (0, vec![]));
     }
 }
 

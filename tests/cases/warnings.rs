@@ -1,7 +1,7 @@
 //! What may be meant, or may not: a warning at start.
 
 use faststream::memory::MemoryBroker;
-use faststream::{FastStream, Plan, Setting, publisher, subscriber};
+use faststream::{FastStream, LaunchOptions, Plan, publisher, subscriber};
 
 mod loops {
     use super::*;
@@ -23,7 +23,7 @@ mod loops {
 
     #[test]
     fn a_handler_whose_records_come_back_to_it_is_warned_of_at_start_with_its_topic() {
-        let warnings = plan(module_path!(), Setting::default()).warnings().to_vec();
+        let warnings = plan(module_path!(), LaunchOptions::default()).warnings().to_vec();
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         let again = "for ever: again (tests/cases/warnings.rs:";
         assert!(
@@ -49,21 +49,22 @@ mod plain {
 
     #[test]
     fn a_plain_app_is_warned_of_nothing_and_names_its_package() {
-        let plan = plan(module_path!(), Setting { package: Some("faststream"), ..Setting::default() });
+        let plan =
+            plan(module_path!(), LaunchOptions { package: Some("faststream"), ..LaunchOptions::default() });
         assert!(plan.warnings().is_empty(), "{:?}", plan.warnings());
         assert_eq!(plan.packages(), "faststream (1)");
     }
 
     #[test]
     fn a_program_whose_panics_abort_is_warned_at_start() {
-        let plan = plan(module_path!(), Setting { panics_abort: true, ..Setting::default() });
+        let plan = plan(module_path!(), LaunchOptions { panics_abort: true, ..LaunchOptions::default() });
         let warnings = plan.warnings();
         assert!(warnings.len() == 1 && warnings[0].contains("`panic = \"abort\"`"), "{warnings:?}");
         assert!(warnings[0].contains("comes again after each restart"), "{warnings:?}");
     }
 }
 
-fn plan(module: &str, setting: Setting) -> Plan {
+fn plan(module: &str, setting: LaunchOptions) -> Plan {
     let app = FastStream::new(MemoryBroker::new()).name("warnings").module(module);
     app.plan(setting).expect("a right app")
 }

@@ -161,7 +161,7 @@ pub(crate) mod a_stop_ends_the_app_with_3_and_both_records_come_again {
             backend.produce(number("stops", 2));
             let mut world = World::start(backend.app().state(Stops(true.into())), module_path!()).await;
             let exit = world.ends().await;
-            assert_eq!((exit.code, world.seen.all()), (3, vec!["1".to_owned()]), "{:?}", exit.sentences);
+            assert_eq!((exit.code, world.seen.all()), (3, vec!["1".to_owned()]), "{:?}", exit.messages);
             let world = World::start(backend.app().state(Stops(false.into())), module_path!()).await;
             world.sees(2).await;
             assert_eq!(world.seen.all(), ["1", "2"]);
@@ -198,7 +198,7 @@ pub(crate) mod a_call_cut_off_by_the_drain_is_handled_again {
             world.sees(1).await;
             let exit = world.stop().await;
             assert_eq!(exit.code, 2);
-            assert!(exit.sentences[0].contains("stuck/0 at offset 0"), "{:?}", exit.sentences);
+            assert!(exit.messages[0].contains("stuck/0 at offset 0"), "{:?}", exit.messages);
             assert!(backend.committed("conformance", "stuck", 1).is_empty());
             let world = World::start(backend.app().state(Stuck(false.into())), module_path!()).await;
             world.sees(1).await;

@@ -77,7 +77,7 @@ pub(crate) mod hooks_frame_what_is_handled {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use faststream::{Hook, Rebalance, State, subscriber};
+    use faststream::{HookContext, Rebalance, State, subscriber};
 
     use crate::backend::Backend;
     use crate::world::{Seen, World, number};
@@ -88,7 +88,7 @@ pub(crate) mod hooks_frame_what_is_handled {
         seen.note(format!("handled {value}"));
     }
 
-    async fn note(hook: Hook, what: &str, rebalance: Rebalance) {
+    async fn note(hook: HookContext, what: &str, rebalance: Rebalance) {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let seen = hook.state::<Seen>().expect("given by the world");
         for place in rebalance.partitions {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use faststream::{Exit, FastStream, Outgoing};
-use faststream_core::app::{Running, Setting, StartOptions};
+use faststream_core::app::{LaunchOptions, Running, StartOptions};
 
 /// What a behaviour waits for comes within this, or not at all.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,7 +47,8 @@ impl World {
         skips: impl IntoIterator<Item = (String, i32, i64)>,
     ) -> Self {
         let app = app.name("conformance").module(module).state(Seen::default());
-        let setting = Setting { skips: skips.into_iter().map(Into::into).collect(), ..Setting::default() };
+        let setting =
+            LaunchOptions { skips: skips.into_iter().map(Into::into).collect(), ..LaunchOptions::default() };
         let plan = app.plan(setting).unwrap_or_else(|faults| panic!("{faults}"));
         let seen = plan.state().expect("given above");
         let running = plan.start(StartOptions::default()).await.expect("it starts");

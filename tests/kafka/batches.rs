@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use faststream::kafka::Kafka as Broker;
 use faststream::{FastStream, Publish, Publisher, publisher, subscriber};
-use faststream_core::app::{Environment, Setting, StartOptions};
+use faststream_core::app::{Environment, LaunchOptions, StartOptions};
 use faststream_core::delivery::OwnedRecord;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -72,7 +72,8 @@ async fn a_topic_that_takes_no_batch_takes_each_of_its_records_in_order() {
 
     // Everything of one burst is one batch.
     let broker = Broker::new(&brokers).property("linger.ms", "50");
-    let setting = Setting { environment: Environment::only::<&str, &str>([]), ..Setting::default() };
+    let setting =
+        LaunchOptions { environment: Environment::only::<&str, &str>([]), ..LaunchOptions::default() };
     let app = FastStream::new(broker).name("batches").module(module_path!());
     let plan = app.plan(setting).expect("nothing is wrong");
     let is_done = async {
@@ -84,7 +85,7 @@ async fn a_topic_that_takes_no_batch_takes_each_of_its_records_in_order() {
         tokio::task::spawn_blocking(there).await.expect("they come");
     };
     let exit = plan.run_until(StartOptions::default(), is_done).await;
-    assert_eq!(exit.code, 0, "{:?}", exit.sentences);
+    assert_eq!(exit.code, 0, "{:?}", exit.messages);
 
     let expected: Vec<String> = (0..RECORDS).map(|number| format!("{number:03}")).collect();
     for topic in ["batch-limited", "batch-limited-2"] {

@@ -327,15 +327,15 @@ fn of_two_members_with_one_instance_id_one_stops_with_3_and_a_sentence() {
             if group.protocol == Protocol::Consumer { (second, first) } else { (first, second) };
         let exit = fenced.ends();
         let (took, handled) = (joined.elapsed(), fenced.count());
-        assert_eq!(exit.code, 3, "{}: {:?}", group.name, exit.sentences);
-        let says = |word: &str| exit.sentences.iter().any(|sentence| sentence.contains(word));
+        assert_eq!(exit.code, 3, "{}: {:?}", group.name, exit.messages);
+        let says = |word: &str| exit.messages.iter().any(|sentence| sentence.contains(word));
         assert!(
             says("two members have one group.instance.id: give each process its own"),
             "{}: {:?}",
             group.name,
-            exit.sentences
+            exit.messages
         );
-        println!("{}: stopped after {took:?}: {:?}", group.name, exit.sentences);
+        println!("{}: stopped after {took:?}: {:?}", group.name, exit.messages);
         // KIP-848: it may be its own crashed self that holds the place, until its session is over.
         let waits = if group.protocol == Protocol::Consumer {
             SESSION + Duration::from_secs(15)

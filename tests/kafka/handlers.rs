@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use faststream::kafka::{Kafka, KafkaConfig};
 use faststream::{FastStream, Metadata, State};
-use faststream_core::app::{Setting, StartOptions};
+use faststream_core::app::{LaunchOptions, StartOptions};
 
 use crate::behind_proxy::in_full;
 use crate::broker;
@@ -85,7 +85,7 @@ fn a_call_longer_than_the_poll_interval_is_made_once_and_committed() {
         .name("slow")
         .module(concat!(module_path!(), "::slow"))
         .state(Calls::default());
-    let plan = app.plan(Setting::default()).expect("a right app");
+    let plan = app.plan(LaunchOptions::default()).expect("a right app");
     let calls: Arc<Calls> = plan.state().expect("given above");
     let runtime = runtime();
     let began = Instant::now();
@@ -283,7 +283,7 @@ fn partitions_that_share_too_little_memory_are_all_handled_each_record_once() {
         .name("crowd")
         .module(concat!(module_path!(), "::crowd"))
         .state(Calls::default());
-    let plan = app.plan(Setting::default()).expect("a right app");
+    let plan = app.plan(LaunchOptions::default()).expect("a right app");
     let calls: Arc<Calls> = plan.state().expect("given above");
     let runtime = runtime();
     let began = Instant::now();

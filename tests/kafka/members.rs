@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use faststream::kafka::{Kafka, KafkaConfig, Protocol};
 use faststream::{Environment, Exit, FastStream, GroupSettings, Metadata, State, subscriber};
-use faststream_core::app::{Running, Setting, StartOptions};
+use faststream_core::app::{LaunchOptions, Running, StartOptions};
 use faststream_kafka::rdkafka::client::ClientContext;
 use faststream_kafka::rdkafka::producer::{
     BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext,
@@ -124,7 +124,7 @@ impl Group {
             ("EARLIEST", &earliest),
             ("LATEST", &latest),
         ]);
-        let plan = app.plan(Setting { environment, ..Setting::default() }).expect("a right app");
+        let plan = app.plan(LaunchOptions { environment, ..LaunchOptions::default() }).expect("a right app");
         let seen = plan.state().expect("given above");
         let running = RUNTIME.block_on(plan.start(StartOptions::default())).expect("it starts");
         Member { running, seen }
@@ -206,7 +206,7 @@ impl Member {
     /// Stops it; it has to end well.
     pub(crate) fn stop_cleanly(self, what: &str) -> Vec<Handled> {
         let (all, exit, took) = self.stop();
-        assert_eq!(exit.code, 0, "{what}: {:?}", exit.sentences);
+        assert_eq!(exit.code, 0, "{what}: {:?}", exit.messages);
         assert!(took < Duration::from_secs(7), "{what}: the stop took {took:?}");
         all
     }

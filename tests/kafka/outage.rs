@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use faststream::kafka::Kafka as Broker;
 use faststream::{FastStream, Metadata, publisher, subscriber};
-use faststream_core::app::{Environment, Setting, StartOptions};
+use faststream_core::app::{Environment, LaunchOptions, StartOptions};
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
@@ -95,7 +95,8 @@ async fn results_stay_in_order_while_a_broker_answers_nothing_for_longer_than_a_
     }
     produce_with_keys(&brokers, "outage-keys");
     let backend = Broker::new(&brokers).property("message.timeout.ms", "3000");
-    let setting = Setting { environment: Environment::only::<&str, &str>([]), ..Setting::default() };
+    let setting =
+        LaunchOptions { environment: Environment::only::<&str, &str>([]), ..LaunchOptions::default() };
     let app = FastStream::new(backend).name("outage").module(module_path!());
     let plan = app.plan(setting).expect("nothing is wrong");
     let mut written = Vec::new();
@@ -123,7 +124,7 @@ async fn results_stay_in_order_while_a_broker_answers_nothing_for_longer_than_a_
     };
     let exit = plan.run_until(StartOptions::default(), is_done).await;
     drop(broker);
-    assert_eq!(exit.code, 0, "{:?}", exit.sentences);
+    assert_eq!(exit.code, 0, "{:?}", exit.messages);
     for ((topic, count, by_key), numbers) in ENDS.into_iter().zip(written) {
         println!("{topic}: {} more than once", numbers.len() as u64 - count);
         let (mut last, mut seen) = (BTreeMap::new(), BTreeSet::new());

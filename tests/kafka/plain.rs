@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use faststream::kafka::Kafka as Broker;
 use faststream::{FastStream, GroupSettings, State, subscriber};
-use faststream_core::app::{Environment, Plan, Setting, StartOptions};
+use faststream_core::app::{Environment, LaunchOptions, Plan, StartOptions};
 
 use crate::broker::Kafka;
 use crate::client::{committed, create_topic, produce, read};
@@ -57,7 +57,8 @@ mod eight_threads {
 }
 
 fn plan(brokers: &str, calls: &Arc<Calls>, module: &str) -> Plan {
-    let setting = Setting { environment: Environment::only::<&str, &str>([]), ..Setting::default() };
+    let setting =
+        LaunchOptions { environment: Environment::only::<&str, &str>([]), ..LaunchOptions::default() };
     let app = FastStream::new(Broker::new(brokers)).name("plain").module(module).state(Arc::clone(calls));
     let settings = GroupSettings::new().drain(Duration::from_millis(500));
     app.group_settings(settings).plan(setting).expect("nothing is wrong")
@@ -98,7 +99,7 @@ fn calls_that_wait_for_a_thread_do_not_fail_by_their_timeout_and_none_begins_aft
         move || committed(&brokers, "plain", "plain", 2).values().sum::<i64>() == 40
     };
     let exit = pool(1).block_on(plan.run_until(StartOptions::default(), wait("all is committed", done)));
-    assert_eq!(exit.code, 0, "{:?}", exit.sentences);
+    assert_eq!(exit.code, 0, "{:?}", exit.messages);
     assert_eq!(calls.begun.load(SeqCst), RECORDS, "none is called twice");
     assert_eq!(read(&brokers, "plain-dlt", 2).len(), 0);
 
@@ -118,7 +119,7 @@ fn calls_that_wait_for_a_thread_do_not_fail_by_their_timeout_and_none_begins_aft
     calls.is_over.store(true, SeqCst);
     thread::sleep(Duration::from_secs(1));
     println!("{begun} of 200 were called, the stop took {took:?}");
-    assert_eq!(exit.code, 0, "{:?}", exit.sentences);
+    assert_eq!(exit.code, 0, "{:?}", exit.messages);
     assert_eq!(calls.begun_when_over.load(SeqCst), 0);
     assert!(begun < 60 && took < Duration::from_secs(3), "{begun} calls, {took:?}");
 }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use faststream::{FastStream, GroupSettings, Provision, kafka, subscriber};
-use faststream_core::app::{Setting, StartOptions};
+use faststream_core::app::{LaunchOptions, StartOptions};
 use faststream_core::delivery::OwnedRecord;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
@@ -316,7 +316,7 @@ mod refused {
         let start = |provision| {
             let settings = GroupSettings::new().provision(provision);
             let app = FastStream::new(kafka::Kafka::new(&brokers)).name("x").module(module_path!());
-            let plan = app.group_settings(settings).plan(Setting::default()).expect("a right app");
+            let plan = app.group_settings(settings).plan(LaunchOptions::default()).expect("a right app");
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use faststream::kafka::{Kafka, KafkaConfig, Protocol};
 use faststream::{FastStream, State};
-use faststream_core::app::{Running, Setting, StartOptions};
+use faststream_core::app::{LaunchOptions, Running, StartOptions};
 use faststream_kafka::rdkafka::mocking::MockCluster;
 
 use crate::broker::{self, free_port};
@@ -104,13 +104,13 @@ async fn until(what: &str, done: impl Fn() -> bool) {
 async fn stop(mut running: Running) {
     running.shutdown();
     let exit = tokio::time::timeout(LIMIT, running.ended()).await.expect("it ends");
-    assert_eq!(exit.code, 0, "{:?}", exit.sentences);
+    assert_eq!(exit.code, 0, "{:?}", exit.messages);
 }
 
 /// From the start to the moment at which the one record of each partition is handled and the app is ready.
 async fn start_up(config: KafkaConfig, module: &str, partitions: usize) -> Duration {
     let app = FastStream::new(Kafka::with(config)).name("start").module(module).state(Handled::default());
-    let plan = app.plan(Setting::default()).expect("a right app");
+    let plan = app.plan(LaunchOptions::default()).expect("a right app");
     let handled: Arc<Handled> = plan.state().expect("given above");
     let began = Instant::now();
     let running = plan.start(StartOptions::default()).await.expect("it starts");
@@ -185,7 +185,7 @@ fn an_app_waits_for_its_broker_and_works_when_it_comes() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("threads");
     runtime.block_on(async {
-        let plan = app.plan(Setting::default()).expect("a right app");
+        let plan = app.plan(LaunchOptions::default()).expect("a right app");
         let handled: Arc<Handled> = plan.state().expect("given above");
         let mut starting = std::pin::pin!(plan.start(StartOptions::default()));
         let waited = tokio::time::timeout(Duration::from_secs(2), &mut starting).await;

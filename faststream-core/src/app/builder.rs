@@ -43,7 +43,7 @@ pub struct FastStream {
     pub(super) named_brokers: BTreeMap<String, Arc<dyn Broker>>,
     /// One of a type, in the order in which they were given.
     pub(super) states: Vec<StateEntry>,
-    pub(super) hooks: Hooks,
+    pub(super) hooks: AppHooks,
     pub(super) group_hooks: GroupHooks,
     pub(super) defaults: Defaults,
     /// What runs; everything that is linked in if nothing is named.
@@ -85,7 +85,7 @@ pub(super) enum StateSource {
 
 /// The hooks of the four moments, each in the order in which they were given.
 #[derive(Clone, Default)]
-pub(super) struct Hooks {
+pub(super) struct AppHooks {
     pub(super) on_startup: Vec<BoxHook>,
     pub(super) after_startup: Vec<BoxHook>,
     pub(super) on_shutdown: Vec<BoxHook>,
@@ -101,7 +101,7 @@ impl FastStream {
             broker: Arc::new(broker),
             named_brokers: BTreeMap::new(),
             states: Vec::new(),
-            hooks: Hooks::default(),
+            hooks: AppHooks::default(),
             group_hooks: GroupHooks::default(),
             defaults: Defaults::default(),
             selection: Selection::default(),

@@ -20,7 +20,7 @@ pub(super) fn select(
     if registered.is_empty() {
         if !hooks {
             faults.push(StartupFault::of_app(format!(
-                "{NONE_REGISTERED}; an app that only publishes does so in a hook: `.after_startup(async |hook: Hook| ..)`"
+                "{NONE_REGISTERED}; an app that only publishes does so in a hook: `.after_startup(async |hook: HookContext| ..)`"
             )));
         }
         return registered;

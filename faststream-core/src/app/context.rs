@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Skip, States, StopRequest, Tally};
 use crate::broker::{Epoch, Producer};
 use crate::delivery::Outcome;
-use crate::runtime::{PlainCalls, Quiet};
+use crate::runtime::{IdleTracker, PlainCalls};
 use crate::verdict::Verdict;
 
 /// What the app shares with its handlers, for one broker. Made when the app starts.
@@ -23,7 +23,7 @@ pub struct Context {
     /// Told of every call's end; `None` costs nothing.
     pub observer: Option<Arc<dyn Observer>>,
     /// Counts what is under way, for tests that wait until all has settled.
-    pub quiet: Arc<Quiet>,
+    pub idle: Arc<IdleTracker>,
     /// Calls of plain `fn`s: where they run, and those that outlived their assignment.
     pub plain: PlainCalls,
     /// Held records to let go of, from `run --skip`.
@@ -50,7 +50,7 @@ pub trait Observer: Send + Sync {
     fn plain_ended(&self, _begin: &CallBegin<'_>) {}
 
     /// An `Ack` was settled by hand.
-    fn settled_by_hand(&self, _settled: &SettledByHand<'_>) {}
+    fn manually_settled(&self, _settled: &ManuallySettled<'_>) {}
 
     /// A call ended.
     fn called(&self, report: &CallReport<'_>);
@@ -62,7 +62,7 @@ pub trait Observer: Send + Sync {
 
 /// An `Ack` that was settled by hand.
 #[derive(Debug)]
-pub struct SettledByHand<'a> {
+pub struct ManuallySettled<'a> {
     /// The assignment that it belongs to.
     pub lane: Epoch,
     /// The record's offset.

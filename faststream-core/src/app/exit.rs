@@ -7,19 +7,19 @@ pub struct Exit {
     /// 0 clean, 1 not started, 2 the drain time was exceeded, 3 stopped by a handler or by a fatal error.
     pub code: u8,
     /// Why, and what was left; empty if it ended cleanly.
-    pub sentences: Vec<String>,
+    pub messages: Vec<String>,
 }
 
 impl Exit {
     /// The app did not start.
     #[must_use]
     pub fn not_started(why: String) -> Self {
-        Self { code: 1, sentences: vec![why] }
+        Self { code: 1, messages: vec![why] }
     }
 
     /// The worst counts; what was stopped on purpose is worse than what was cut off.
-    pub(super) fn say(&mut self, code: u8, sentences: impl IntoIterator<Item = String>) {
+    pub(super) fn report(&mut self, code: u8, messages: impl IntoIterator<Item = String>) {
         self.code = self.code.max(code);
-        self.sentences.extend(sentences);
+        self.messages.extend(messages);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hook::HookResult;
-use super::{FastStream, Hook};
+use super::{FastStream, HookContext};
 use crate::broker::{BoxFuture, CommitClass};
 
 /// Partitions that a group's member begins or ceases to read.
@@ -53,11 +53,11 @@ pub struct CommitFailure {
 
 impl FastStream {
     /// Runs when partitions are assigned, before their first record is handled: an async function or closure of a
-    /// [`Hook`] and a [`Rebalance`]. It is waited for up to the group's drain time (5 s), then the partitions begin all the
+    /// [`HookContext`] and a [`Rebalance`]. It is waited for up to the group's drain time (5 s), then the partitions begin all the
     /// same. Also when a partition begins again because its task died. A hook that fails is said, and changes nothing.
     pub fn on_assigned<F, R>(mut self, hook: F) -> Self
     where
-        F: Fn(Hook, Rebalance) -> R + Send + Sync + 'static,
+        F: Fn(HookContext, Rebalance) -> R + Send + Sync + 'static,
         R: Future<Output: HookResult> + Send + 'static,
     {
         self.group_hooks.assigned.push(boxed_group(hook));
@@ -69,7 +69,7 @@ impl FastStream {
     /// the revocation; then they are given back all the same.
     pub fn on_revoked<F, R>(mut self, hook: F) -> Self
     where
-        F: Fn(Hook, Rebalance) -> R + Send + Sync + 'static,
+        F: Fn(HookContext, Rebalance) -> R + Send + Sync + 'static,
         R: Future<Output: HookResult> + Send + 'static,
     {
         self.group_hooks.revoked.push(boxed_group(hook));
@@ -80,7 +80,7 @@ impl FastStream {
     /// nobody waits for the hook.
     pub fn on_lost<F, R>(mut self, hook: F) -> Self
     where
-        F: Fn(Hook, Rebalance) -> R + Send + Sync + 'static,
+        F: Fn(HookContext, Rebalance) -> R + Send + Sync + 'static,
         R: Future<Output: HookResult> + Send + 'static,
     {
         self.group_hooks.lost.push(boxed_group(hook));
@@ -91,7 +91,7 @@ impl FastStream {
     /// each group: what fails during a call is told by the next.
     pub fn on_commit_error<F, R>(mut self, hook: F) -> Self
     where
-        F: Fn(Hook, Vec<CommitFailure>) -> R + Send + Sync + 'static,
+        F: Fn(HookContext, Vec<CommitFailure>) -> R + Send + Sync + 'static,
         R: Future<Output: HookResult> + Send + 'static,
     {
         self.group_hooks.commit_error.push(boxed_group(hook));
@@ -101,7 +101,7 @@ impl FastStream {
 
 /// A group hook whose type is forgotten.
 pub(crate) type BoxGroupHook<T> =
-    Arc<dyn Fn(Hook, T) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+    Arc<dyn Fn(HookContext, T) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// The hooks of an app that concern its groups, in the order in which they were given.
 #[derive(Clone, Default)]
@@ -115,7 +115,7 @@ pub(crate) struct GroupHooks {
 /// Forgets the type of a group hook.
 pub(super) fn boxed_group<T, F, R>(hook: F) -> BoxGroupHook<T>
 where
-    F: Fn(Hook, T) -> R + Send + Sync + 'static,
+    F: Fn(HookContext, T) -> R + Send + Sync + 'static,
     R: Future<Output: HookResult> + Send + 'static,
 {
     Arc::new(move |argument, event| {

@@ -15,26 +15,26 @@ use crate::runtime::Threads;
 
 /// What a hook may use of the app. Hooks that need nothing take no argument.
 #[derive(Clone)]
-pub struct Hook {
+pub struct HookContext {
     pub(super) states: Arc<States>,
     /// Of the default broker; `None` before the producer is there.
     pub(super) context: Option<Arc<Context>>,
 }
 
-/// An async function or closure that runs at start or stop, with or without a [`Hook`] argument.
+/// An async function or closure that runs at start or stop, with or without a [`HookContext`] argument.
 ///
 /// It is cloned for each run: a test that crashes its app starts it again.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be run at start or stop",
-    label = "not `Clone`, or not an async function of nothing or of one `Hook`",
-    note = "write `async move || {{ ... }}` or `async move |hook: Hook| {{ ... }}`; what it captures must be `Clone`, as what is in an `Arc` is"
+    label = "not `Clone`, or not an async function of nothing or of one `HookContext`",
+    note = "write `async move || {{ ... }}` or `async move |hook: HookContext| {{ ... }}`; what it captures must be `Clone`, as what is in an `Arc` is"
 )]
 pub trait HookFn<M>: Clone + Send + Sync + 'static {
     /// What it returns.
     type Output: 'static;
 
     /// Runs it.
-    fn call(self, hook: Hook) -> BoxFuture<'static, Self::Output>;
+    fn call(self, hook: HookContext) -> BoxFuture<'static, Self::Output>;
 }
 
 /// What a hook returns: `()`, or a `Result<T, E>` with any error type; what `Ok` holds is dropped. One that only panics
@@ -53,10 +53,11 @@ pub trait HookResult {
 }
 
 /// A hook whose type is forgotten.
-pub(super) type BoxHook = Arc<dyn Fn(Hook) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+pub(super) type BoxHook = Arc<dyn Fn(HookContext) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// A state that is made at start, with its type forgotten.
-pub(super) type StateMaker = Arc<dyn Fn(Hook) -> BoxFuture<'static, Result<AnyState, String>> + Send + Sync>;
+pub(super) type StateMaker =
+    Arc<dyn Fn(HookContext) -> BoxFuture<'static, Result<AnyState, String>> + Send + Sync>;
 
 /// A state with its type forgotten.
 pub(super) type AnyState = Arc<dyn Any + Send + Sync>;
@@ -64,7 +65,7 @@ pub(super) type AnyState = Arc<dyn Any + Send + Sync>;
 /// An error of any type, `anyhow`'s too.
 pub(super) type AnyError = Box<dyn Error + Send + Sync>;
 
-impl Hook {
+impl HookContext {
     /// A state of the app.
     ///
     /// In `on_startup` and `state_with`, those given by `state`, and those that earlier `state_with` made.
@@ -90,9 +91,9 @@ impl Hook {
     }
 }
 
-impl fmt::Debug for Hook {
+impl fmt::Debug for HookContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hook").field("states", &self.states).finish_non_exhaustive()
+        f.debug_struct("HookContext").field("states", &self.states).finish_non_exhaustive()
     }
 }
 
@@ -104,20 +105,20 @@ where
 {
     type Output = R::Output;
 
-    fn call(self, _hook: Hook) -> BoxFuture<'static, R::Output> {
+    fn call(self, _hook: HookContext) -> BoxFuture<'static, R::Output> {
         Box::pin(self())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<F, R> HookFn<(Hook,)> for F
+impl<F, R> HookFn<(HookContext,)> for F
 where
-    F: FnOnce(Hook) -> R + Clone + Send + Sync + 'static,
+    F: FnOnce(HookContext) -> R + Clone + Send + Sync + 'static,
     R: Future<Output: 'static> + Send + 'static,
 {
     type Output = R::Output;
 
-    fn call(self, hook: Hook) -> BoxFuture<'static, R::Output> {
+    fn call(self, hook: HookContext) -> BoxFuture<'static, R::Output> {
         Box::pin(self(hook))
     }
 }

@@ -19,15 +19,15 @@ struct Way {
 /// A sentence for each circle in which records may go for ever.
 pub(super) fn warnings(subscribers: &[Arc<Subscriber>]) -> Vec<String> {
     let ways = ways(subscribers);
-    let mut told = BTreeSet::new();
+    let mut messages = BTreeSet::new();
     let mut warnings = Vec::new();
     for start in 0..subscribers.len() {
-        if told.contains(&start) {
+        if messages.contains(&start) {
             continue;
         }
         if let Some(circle) = shortest(&ways, subscribers.len(), start) {
-            told.extend(circle.iter().map(|way| way.from));
-            warnings.push(sentence(subscribers, &circle));
+            messages.extend(circle.iter().map(|way| way.from));
+            warnings.push(message(subscribers, &circle));
         }
     }
     warnings
@@ -100,7 +100,7 @@ fn back<'a>(came: &[Option<&'a Way>], start: usize) -> Vec<&'a Way> {
     circle
 }
 
-fn sentence(subscribers: &[Arc<Subscriber>], circle: &[&Way]) -> String {
+fn message(subscribers: &[Arc<Subscriber>], circle: &[&Way]) -> String {
     let name = |handler: usize| {
         let subscriber = &subscribers[handler];
         format!("{} ({})", subscriber.handler, subscriber.def.location())
@@ -126,15 +126,15 @@ fn sentence(subscribers: &[Arc<Subscriber>], circle: &[&Way]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::app::{FastStream, Setting};
+    use crate::app::{FastStream, LaunchOptions};
     use crate::memory::MemoryBroker;
     use crate::policy::OnError;
     use crate::subscriber::{PublisherDef, RetryDef, SourceDef, SubscriberDef};
 
-    fn told(defs: &[SubscriberDef]) -> Vec<String> {
+    fn messages(defs: &[SubscriberDef]) -> Vec<String> {
         let defs = defs.iter().map(|def| &*Box::leak(Box::new(*def))).collect();
         let app = FastStream::new(MemoryBroker::new()).name("app");
-        let plan = app.plan_of(defs, Setting::default()).expect("a right app");
+        let plan = app.plan_of(defs, LaunchOptions::default()).expect("a right app");
         let loops = plan.warnings().iter().filter(|warning| warning.contains("go round"));
         loops.cloned().collect()
     }
@@ -148,18 +148,18 @@ mod tests {
         let copy =
             SubscriberDef { publishers: &[PublisherDef { topic: "loop" }], ..reads("copy", &["loop"]) };
         assert_eq!(
-            told(&[copy]),
+            messages(&[copy]),
             [
                 "records may go round for ever: copy (src/lib.rs:1) publishes to `loop`, which it reads; let it end by \
               itself, or use another topic"
             ]
         );
         let pattern = SubscriberDef { source: SourceDef::Pattern("^lo"), ..copy };
-        assert_eq!(told(&[pattern]).len(), 1);
+        assert_eq!(messages(&[pattern]).len(), 1);
         let other = SubscriberDef { publishers: &[PublisherDef { topic: "out" }], ..copy };
-        assert!(told(&[other]).is_empty());
+        assert!(messages(&[other]).is_empty());
         let elsewhere = SubscriberDef { group: Some("other"), ..reads("out", &["out"]) };
-        assert!(told(&[other, elsewhere]).is_empty());
+        assert!(messages(&[other, elsewhere]).is_empty());
     }
 
     #[test]
@@ -168,14 +168,14 @@ mod tests {
         let two = SubscriberDef { publishers: &[PublisherDef { topic: "c" }], ..reads("two", &["b"]) };
         let three = SubscriberDef { publishers: &[PublisherDef { topic: "a" }], ..reads("three", &["c"]) };
         assert_eq!(
-            told(&[one, two, three]),
+            messages(&[one, two, three]),
             [
                 "records may go round for ever: one (src/lib.rs:1) publishes to `b`, which two (src/lib.rs:1) reads and \
               publishes to `c`, which three (src/lib.rs:1) reads and publishes to `a`, which one reads; let it end by \
               itself, or use another topic"
             ]
         );
-        assert!(told(&[one, two]).is_empty());
+        assert!(messages(&[one, two]).is_empty());
     }
 
     #[test]
@@ -185,10 +185,10 @@ mod tests {
             retry: Some(RetryDef { topics: &["10s"], ..RetryDef::default() }),
             ..reads("work", &["orders"])
         };
-        assert!(told(&[work]).is_empty());
+        assert!(messages(&[work]).is_empty());
         let publishers = &[PublisherDef { topic: "orders" }];
         let redrive = SubscriberDef { publishers, ..reads("redrive", &["orders-dlt"]) };
-        let said = told(&[work, redrive]);
+        let said = messages(&[work, redrive]);
         assert!(
             said.len() == 1
                 && said[0]
@@ -201,7 +201,7 @@ mod tests {
             source: SourceDef::Pattern("-retry-"),
             ..reads("spy", &[])
         };
-        let said = told(&[work, spy]);
+        let said = messages(&[work, spy]);
         assert!(
             said.len() == 1 && said[0].contains("retries in `orders-app-retry-10s`, which spy"),
             "{said:?}"

@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use super::ending::BEYOND_DRAIN;
 use super::groups::GroupPlan;
 use super::replacement::Replacement;
+use super::shutdown::BEYOND_DRAIN;
 use crate::broker::{Broker, BrokerError, Remedy};
 use crate::log::{debug, warn};
 use crate::runtime::{Ended, Member, MemberHandle, MemberStatus};
@@ -34,7 +34,7 @@ struct Present {
 
 /// How a membership ended for good.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum MembershipEnd {
     Clean,
     /// One sentence for each call that was cut off.
     DrainExceeded(Vec<String>),
@@ -58,14 +58,16 @@ impl Membership {
     }
 
     /// Keeps the membership alive until `shutdown`, then drains and leaves.
-    pub(super) async fn supervise(&self, shutdown: &CancellationToken) -> End {
+    pub(super) async fn supervise(&self, shutdown: &CancellationToken) -> MembershipEnd {
         let mut replacement = Replacement::new();
         let mut was_assigned = false;
         loop {
             let joined = Instant::now();
             let (why, remedy) = match self.ended(shutdown).await {
-                Ended::Clean if shutdown.is_cancelled() => return End::Clean,
-                Ended::DrainExceeded { left } if shutdown.is_cancelled() => return End::DrainExceeded(left),
+                Ended::Clean if shutdown.is_cancelled() => return MembershipEnd::Clean,
+                Ended::DrainExceeded { left } if shutdown.is_cancelled() => {
+                    return MembershipEnd::DrainExceeded(left);
+                }
                 Ended::Fatal { message, remedy } => (message, remedy),
                 Ended::Clean | Ended::DrainExceeded { .. } | Ended::Crashed => {
                     ("the membership ended by itself".to_owned(), Remedy::NewClient)
@@ -73,9 +75,11 @@ impl Membership {
             };
             was_assigned |= self.handle().status().assigned;
             let pause = replacement.after(Instant::now(), joined.elapsed(), was_assigned, remedy);
-            let Some(pause) = pause.filter(|_| !shutdown.is_cancelled()) else { return End::Fatal(why) };
+            let Some(pause) = pause.filter(|_| !shutdown.is_cancelled()) else {
+                return MembershipEnd::Fatal(why);
+            };
             if !self.replace(why, pause, &mut replacement, shutdown).await {
-                return End::Clean;
+                return MembershipEnd::Clean;
             }
         }
     }

@@ -58,7 +58,7 @@ fn count(subscribers: &[Arc<Subscriber>]) -> BTreeMap<&'static str, usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::app::{FastStream, Plan, Setting, StartupFaults};
+    use crate::app::{FastStream, LaunchOptions, Plan, StartupFaults};
     use crate::memory::MemoryBroker;
     use crate::subscriber::{SourceDef, SubscriberDef};
 
@@ -73,7 +73,7 @@ mod tests {
     };
 
     fn plan(app: FastStream, package: Option<&'static str>) -> Result<Plan, StartupFaults> {
-        app.name("app").plan_of(vec![&SUMS, &BILL], Setting { package, ..Setting::default() })
+        app.name("app").plan_of(vec![&SUMS, &BILL], LaunchOptions { package, ..LaunchOptions::default() })
     }
 
     fn app() -> FastStream {
@@ -118,7 +118,7 @@ mod tests {
     fn without_a_generated_main_more_than_one_package_is_warned_of() {
         let told = plan(app(), None).expect("a right app");
         assert!(told.warnings()[0].contains("handlers of 2 packages run"), "{:?}", told.warnings());
-        let one = app().name("app").plan_of(vec![&BILL], Setting::default()).expect("a right app");
+        let one = app().name("app").plan_of(vec![&BILL], LaunchOptions::default()).expect("a right app");
         assert!(one.warnings().is_empty(), "{:?}", one.warnings());
     }
 }

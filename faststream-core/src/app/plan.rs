@@ -6,10 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::builder::{Hooks, Selection, StateEntry, StateSource};
-use super::ending::{BEYOND_DRAIN, FLUSH, HOOK};
+use super::builder::{AppHooks, Selection, StateEntry, StateSource};
 use super::groups::{GroupPlan, group};
 use super::resolve::{self, Resolver, longest_drain};
+use super::shutdown::{BEYOND_DRAIN, FLUSH, HOOK_TIME};
 use super::{Environment, FastStream, Skip, StartupFault, StartupFaults, checks, loops, needs, packages};
 use crate::broker::Broker;
 use crate::subscriber::{Subscriber, SubscriberDef, registered};
@@ -20,7 +20,7 @@ const PANICS_ABORT: &str = "this program is built with `panic = \"abort\"`: a ha
 
 /// What an app is checked and started with that is not part of it.
 #[derive(Debug, Clone, Default)]
-pub struct Setting {
+pub struct LaunchOptions {
     /// The package's name, from `#[faststream::main]`: the app's name if it has none.
     pub package: Option<&'static str>,
     /// The package's version: the app's if it has none.
@@ -59,7 +59,7 @@ pub struct Plan {
     /// The default one is first: `None` orders before any name.
     pub(super) brokers: BTreeMap<Option<Arc<str>>, Arc<dyn Broker>>,
     pub(super) states: Vec<StateEntry>,
-    pub(super) hooks: Hooks,
+    pub(super) hooks: AppHooks,
     pub(super) skips: BTreeSet<Skip>,
     /// What may be meant, or may not: told at each start.
     warnings: Vec<String>,
@@ -70,7 +70,7 @@ impl FastStream {
     ///
     /// # Errors
     /// Everything that is wrong, at once, each with its handler, file and line, and the cure.
-    pub fn plan(self, setting: Setting) -> Result<Plan, StartupFaults> {
+    pub fn plan(self, setting: LaunchOptions) -> Result<Plan, StartupFaults> {
         self.plan_of(registered(), setting)
     }
 
@@ -78,7 +78,7 @@ impl FastStream {
     pub(crate) fn plan_of(
         self,
         registered: Vec<&'static SubscriberDef>,
-        setting: Setting,
+        setting: LaunchOptions,
     ) -> Result<Plan, StartupFaults> {
         let mut faults = Vec::new();
         let hooks = !self.hooks.after_startup.is_empty();
@@ -129,7 +129,7 @@ impl FastStream {
     }
 
     /// What may be meant, or may not.
-    fn warnings(&self, subscribers: &[Arc<Subscriber>], setting: &Setting) -> Vec<String> {
+    fn warnings(&self, subscribers: &[Arc<Subscriber>], setting: &LaunchOptions) -> Vec<String> {
         let mut warnings = Vec::new();
         if subscribers.is_empty() {
             warnings.push(format!("only hooks run, {}", checks::NONE_REGISTERED));
@@ -229,7 +229,7 @@ impl Plan {
     #[must_use]
     pub fn longest_stop(&self) -> Duration {
         let hooks = self.hooks.on_shutdown.len() + self.hooks.after_shutdown.len();
-        self.longest_drain() + BEYOND_DRAIN + FLUSH + HOOK * u32::try_from(hooks).unwrap_or(u32::MAX)
+        self.longest_drain() + BEYOND_DRAIN + FLUSH + HOOK_TIME * u32::try_from(hooks).unwrap_or(u32::MAX)
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) async fn provide(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) -> 
     let (warnings, faults): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|fault| wanted.is_of_results(fault));
     for fault in warnings {
-        warn!(broker = %broker.describe(), "{}", wanted.sentence(&fault));
+        warn!(broker = %broker.describe(), "{}", wanted.message(&fault));
     }
     if faults.is_empty() { Ok(()) } else { Err(StartError::new(wanted.tell(broker, &faults))) }
 }
@@ -186,7 +186,7 @@ impl<'a> Wanted<'a> {
         self.0.get(&fault.topic).is_some_and(|need| need.request.purpose == TopicPurpose::Results)
     }
 
-    fn sentence(&self, TopicFault { topic, problem }: &TopicFault) -> String {
+    fn message(&self, TopicFault { topic, problem }: &TopicFault) -> String {
         let (TopicProblem::Missing(reason) | TopicProblem::Unfit(reason)) = problem;
         let Some(Need { subscriber, request }) = self.0.get(topic) else { return reason.clone() };
         let def = subscriber.def;
@@ -211,7 +211,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn tell(&self, broker: &dyn Broker, faults: &[TopicFault]) -> String {
-        let lines: Vec<_> = faults.iter().map(|fault| self.sentence(fault)).collect();
+        let lines: Vec<_> = faults.iter().map(|fault| self.message(fault)).collect();
         format!("{}: {}", broker.describe(), lines.join("\n  - "))
     }
 }

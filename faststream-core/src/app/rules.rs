@@ -83,7 +83,7 @@ pub(super) fn check(
             "it takes `Captures`, the groups of a `pattern`, but reads topics by name: use `pattern`".into(),
         );
     }
-    let by_hand = requirements.settles_by_hand();
+    let by_hand = requirements.takes_ack();
     if by_hand && ack != AckPolicy::Manual {
         refuse(format!("it takes an `Ack`, which needs `ack = Manual`, but has {}", policy()));
     }

@@ -11,8 +11,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::ending::{Contexts, Ending};
-use super::membership::{End, Membership};
+use super::membership::{Membership, MembershipEnd};
+use super::shutdown::{Contexts, Shutdown};
 use super::{Exit, Health, Plan, States, StopRequest};
 use crate::broker::BrokerError;
 use crate::log::{Time, count, error, info, warn};
@@ -43,7 +43,7 @@ impl Running {
         plan: &Plan,
         contexts: &Contexts,
         stop: Arc<StopRequest>,
-        ending: Ending,
+        teardown: Shutdown,
     ) -> Result<Self, BrokerError> {
         let mut memberships = Vec::new();
         for group in &plan.groups {
@@ -60,7 +60,7 @@ impl Running {
         let memberships: Arc<[Membership]> = memberships.into();
         let shutdown = CancellationToken::new();
         let (told, exit) = watch::channel(None);
-        let led = lead(Arc::clone(&memberships), shutdown.clone(), stop, ending);
+        let led = supervise(Arc::clone(&memberships), shutdown.clone(), stop, teardown);
         let task = tokio::spawn(async move {
             told.send_replace(Some(led.await));
         });
@@ -84,7 +84,7 @@ impl Running {
     /// Waits until the app has ended: asked by [`shutdown`](Self::shutdown), by a `Stop` verdict, or beyond repair.
     pub async fn ended(&mut self) -> Exit {
         let exit = self.exit.wait_for(Option::is_some).await;
-        let gone = || Exit { code: 3, sentences: vec!["the task that leads the app died".into()] };
+        let gone = || Exit { code: 3, messages: vec!["the task that leads the app died".into()] };
         exit.ok().and_then(|exit| exit.clone()).unwrap_or_else(gone)
     }
 
@@ -136,15 +136,15 @@ impl Drop for Running {
 }
 
 /// From the first moment to the last.
-async fn lead(
+async fn supervise(
     memberships: Arc<[Membership]>,
     shutdown: CancellationToken,
     stop: Arc<StopRequest>,
-    ending: Ending,
+    teardown: Shutdown,
 ) -> Exit {
     let supervised = join_all(memberships.iter().map(|membership| async {
         let end = membership.supervise(&shutdown).await;
-        if let End::Fatal(message) = &end {
+        if let MembershipEnd::Fatal(message) = &end {
             let group = &membership.plan.request.group;
             stop.request(format!("the client of group {group} is beyond repair: {message}"));
         }
@@ -163,32 +163,32 @@ async fn lead(
 
     let mut exit = Exit::default();
     if let Some(reason) = stop.requested().now_or_never() {
-        exit.say(3, [reason]);
+        exit.report(3, [reason]);
     }
     let mut cut_off = false;
     for end in ends {
-        if let End::DrainExceeded(left) = end {
+        if let MembershipEnd::DrainExceeded(left) = end {
             cut_off = true;
-            exit.say(2, left);
+            exit.report(2, left);
         }
     }
     let drain = memberships.iter().map(|membership| membership.plan.settings.drain).max();
-    ending.run(began + drain.unwrap_or_default(), cut_off, &mut exit).await;
-    let running: usize = ending.contexts.values().map(|context| context.plain.left()).sum();
+    teardown.run(began + drain.unwrap_or_default(), cut_off, &mut exit).await;
+    let running: usize = teardown.contexts.values().map(|context| context.plain.left()).sum();
     if running > 0 {
         warn!(
             running,
             "the app ends while calls of plain `fn`s still run: nothing can cancel them, they end with the process"
         );
     }
-    log_end(began, &memberships, &ending);
+    log_end(began, &memberships, &teardown);
     exit
 }
 
 /// The last line: how long the stop took, what was done, what was left.
-fn log_end(began: Instant, memberships: &[Membership], ending: &Ending) {
+fn log_end(began: Instant, memberships: &[Membership], teardown: &Shutdown) {
     let took = Time::about(began.elapsed());
-    let tally = ending.contexts.values().next().map(|context| context.tally.sentence()).unwrap_or_default();
+    let tally = teardown.contexts.values().next().map(|context| context.tally.message()).unwrap_or_default();
     let uncommitted: Vec<_> =
         memberships.iter().flat_map(|membership| membership.status().uncommitted).collect();
     if uncommitted.is_empty() {

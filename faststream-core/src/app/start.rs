@@ -11,15 +11,15 @@ use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
 use super::builder::StateSource;
-use super::ending::{Contexts, Ending};
-use super::hook::{BoxHook, Hook};
+use super::hook::{BoxHook, HookContext};
+use super::shutdown::{Contexts, Shutdown};
 use super::{
-    Context, Exit, FastStream, Observer, Plan, Running, Setting, States, StopRequest, Tally, provision,
+    Context, Exit, FastStream, LaunchOptions, Observer, Plan, Running, States, StopRequest, Tally, provision,
 };
 use crate::broker::{Broker, BrokerError};
 use crate::log::{bounded, info, warn};
 use crate::runtime::apart::apart;
-use crate::runtime::{PlainCalls, Quiet, Threads};
+use crate::runtime::{IdleTracker, PlainCalls, Threads};
 
 /// How an app is started, beyond what it is.
 #[derive(Clone, Default)]
@@ -27,7 +27,7 @@ pub struct StartOptions {
     /// Told of every call's end.
     pub observer: Option<Arc<dyn Observer>>,
     /// Counts what is under way.
-    pub quiet: Arc<Quiet>,
+    pub idle: Arc<IdleTracker>,
     /// Where plain `fn`s run.
     pub threads: Threads,
     /// Makes jitter repeat; by default it is different in every run.
@@ -69,7 +69,7 @@ impl FastStream {
     /// Runs the app until `shutdown` resolves, then drains it. For programs with a `main` of their own; signals are
     /// theirs too.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Exit {
-        match self.plan(Setting::default()) {
+        match self.plan(LaunchOptions::default()) {
             Ok(plan) => plan.run_until(StartOptions::default(), shutdown).await,
             Err(faults) => Exit::not_started(faults.to_string()),
         }
@@ -114,7 +114,7 @@ impl Plan {
             Some(Err(error)) => {
                 let mut exit = launch.abandon().await;
                 exit.code = 1;
-                exit.sentences.insert(0, error.to_string());
+                exit.messages.insert(0, error.to_string());
                 exit
             }
             Some(Ok(())) => {
@@ -162,7 +162,7 @@ impl<'a> Launch<'a> {
         let stop = Arc::new(StopRequest::default());
         let contexts = self.contexts(&stop).map_err(wait)?;
         self.contexts = contexts.clone();
-        let running = Running::begin(plan, &contexts, stop, self.ending()).map_err(wait)?;
+        let running = Running::begin(plan, &contexts, stop, self.shutdown()).map_err(wait)?;
         self.running = Some(running);
         self.run_hooks("after_startup", &plan.hooks.after_startup).await?;
         if let Some(running) = &self.running {
@@ -207,9 +207,9 @@ impl<'a> Launch<'a> {
         Ok(())
     }
 
-    fn hook(&self) -> Hook {
+    fn hook(&self) -> HookContext {
         let context = self.contexts.get(&None).cloned();
-        Hook { states: Arc::new(self.states.clone()), context }
+        HookContext { states: Arc::new(self.states.clone()), context }
     }
 
     fn contexts(&self, stop: &Arc<StopRequest>) -> Result<Contexts, BrokerError> {
@@ -223,7 +223,7 @@ impl<'a> Launch<'a> {
                 states: Arc::clone(&states),
                 producer: broker.producer()?,
                 observer: self.options.observer.clone(),
-                quiet: Arc::clone(&self.options.quiet),
+                idle: Arc::clone(&self.options.idle),
                 plain: PlainCalls::new(self.options.threads.clone()),
                 skips: self.plan.skips.clone(),
                 tally: Arc::clone(&self.tally),
@@ -236,8 +236,8 @@ impl<'a> Launch<'a> {
         (0..).zip(&self.plan.brokers).map(context).collect()
     }
 
-    fn ending(&self) -> Ending {
-        Ending {
+    fn shutdown(&self) -> Shutdown {
+        Shutdown {
             hook: self.hook(),
             contexts: self.contexts.clone(),
             hooks: self.plan.hooks.clone(),
@@ -252,7 +252,7 @@ impl<'a> Launch<'a> {
             return running.ended().await;
         }
         let mut exit = Exit::default();
-        self.ending().run(Instant::now(), false, &mut exit).await;
+        self.shutdown().run(Instant::now(), false, &mut exit).await;
         info!(app = %self.plan.name, "stopped before it had started");
         exit
     }

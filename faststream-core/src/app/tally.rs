@@ -29,14 +29,14 @@ impl Tally {
     }
 
     /// `1,234 handled, 2 dead-lettered`.
-    pub(super) fn sentence(&self) -> String {
-        let mut sentence = format!("{} handled", count(self.handled.load(Relaxed)));
+    pub(super) fn message(&self) -> String {
+        let mut message = format!("{} handled", count(self.handled.load(Relaxed)));
         for (number, what) in [(&self.dead_lettered, "dead-lettered"), (&self.skipped, "skipped")] {
             let number = number.load(Relaxed);
             if number > 0 {
-                sentence = format!("{sentence}, {} {what}", count(number));
+                message = format!("{message}, {} {what}", count(number));
             }
         }
-        sentence
+        message
     }
 }

@@ -13,7 +13,7 @@ use crate::app::{Context, States, StopRequest};
 use crate::broker::{Answer, BoxFuture, Epoch, Producer, PublishError, Published};
 use crate::policy::{Commit, OnError, Order, Retry, Start};
 use crate::publish::Outgoing;
-use crate::runtime::{LaneControl, Quiet};
+use crate::runtime::{IdleTracker, LaneControl};
 use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
 
 /// A delivery out of thin air: the record of a topic on its way to a handler, for tests of extractors.
@@ -241,7 +241,7 @@ fn context(producer: Arc<dyn Producer>) -> Context {
         states: Arc::new(States::default()),
         producer,
         observer: None,
-        quiet: Arc::new(Quiet::default()),
+        idle: Arc::new(IdleTracker::default()),
         plain: crate::runtime::PlainCalls::default(),
         skips: BTreeSet::new(),
         tally: Arc::default(),

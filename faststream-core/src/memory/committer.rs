@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::faults::CommitFault;
-use super::state::{Due, MemberId, State};
-use super::watch::Happening;
+use super::observer::BrokerEvent;
+use super::state::{ClusterState, MemberId, ScheduledEvent};
 use crate::broker::{CommitClass, CommitError, CommitReport, Epoch, Event};
 
 /// Until a client gives up on an answer.
@@ -29,7 +29,7 @@ pub(super) struct Request {
 
 /// By the timer, or because somebody asked: commits what is stored, unless a request is under way, which another
 /// follows then.
-pub(super) fn request(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId) {
+pub(super) fn request(state: &mut ClusterState, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId) {
     if state.faults.offline_until.is_some() {
         return;
     }
@@ -57,11 +57,17 @@ pub(super) fn request(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, 
     if let Some(member) = state.member(name, id) {
         member.commit = Some(request);
     }
-    state.at(Instant::now() + after, Due::Commit(Arc::clone(name), id, number));
+    state.at(Instant::now() + after, ScheduledEvent::Commit(Arc::clone(name), id, number));
 }
 
 /// A request arrives, or is given up.
-pub(super) fn arrived(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId, number: u64) {
+pub(super) fn arrived(
+    state: &mut ClusterState,
+    shared: &Arc<Shared>,
+    name: &Arc<str>,
+    id: MemberId,
+    number: u64,
+) {
     let Some(member) = state.member(name, id) else { return };
     let Some(Request { offsets, lost, again, .. }) = member.commit.take_if(|commit| commit.number == number)
     else {
@@ -78,7 +84,13 @@ pub(super) fn arrived(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, 
 }
 
 /// With the answer to a revocation or the end: what these lanes stored. No request about them is under way any more.
-pub(super) fn last(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId, lanes: &[Epoch]) {
+pub(super) fn last(
+    state: &mut ClusterState,
+    shared: &Arc<Shared>,
+    name: &Arc<str>,
+    id: MemberId,
+    lanes: &[Epoch],
+) {
     let Some(member) = state.member(name, id) else { return };
     if let Some(commit) = &mut member.commit {
         commit.offsets.retain(|(lane, ..)| !lanes.contains(lane));
@@ -97,7 +109,7 @@ pub(super) fn last(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, id:
 }
 
 fn dirty(
-    state: &mut State,
+    state: &mut ClusterState,
     name: &Arc<str>,
     id: MemberId,
     lanes: Option<&[Epoch]>,
@@ -113,7 +125,7 @@ fn dirty(
 
 /// The broker's decision, and its answer.
 fn report(
-    state: &mut State,
+    state: &mut ClusterState,
     shared: &Arc<Shared>,
     name: &Arc<str>,
     id: MemberId,
@@ -140,7 +152,7 @@ fn report(
         {
             lane.acked = next;
         }
-        shared.tell(&Happening::Committed { lane, next, refused: result.as_ref().err() });
+        shared.tell(&BrokerEvent::Committed { lane, next, refused: result.as_ref().err() });
         reports.push(CommitReport { lane, next, result });
     }
     if let Some(member) = group.members.get(&id).filter(|_| !reports.is_empty()) {
@@ -149,7 +161,7 @@ fn report(
 }
 
 /// What a refusal brings along: the membership is lost, or the client is beyond repair.
-fn follow(state: &mut State, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId, class: CommitClass) {
+fn follow(state: &mut ClusterState, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId, class: CommitClass) {
     match class {
         CommitClass::Stale => state.lose(shared, name, id),
         CommitClass::Fatal => state.break_client(shared, name, id),

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::Shared;
 use super::committer;
 use super::lane::{Cell, MemoryLane};
-use super::state::{Due, Inbox, Member, MemberId, MemberLane, Owner, State};
-use super::watch::Happening;
+use super::observer::BrokerEvent;
+use super::state::{ClusterState, MemberId, MemberInbox, MemberLane, MemberState, Owner, ScheduledEvent};
 use crate::broker::{Epoch, Event, GroupRequest, Lane, Remedy, RevocationId};
 use crate::policy::Start;
 
@@ -21,28 +21,28 @@ pub(crate) const SESSION: Duration = Duration::from_secs(6);
 const REVOCATION: Duration = Duration::from_secs(60);
 const OFFSET_FETCH_RETRY: Duration = Duration::from_millis(100);
 
-impl State {
+impl ClusterState {
     pub(super) fn join(
         &mut self,
         shared: &Arc<Shared>,
         request: GroupRequest,
-        foreign: bool,
-    ) -> (MemberId, Arc<Inbox>) {
+        external: bool,
+    ) -> (MemberId, Arc<MemberInbox>) {
         let (name, inbox, id) =
-            (Arc::clone(&request.group), Arc::new(Inbox::default()), MemberId(self.number()));
+            (Arc::clone(&request.group), Arc::new(MemberInbox::default()), MemberId(self.number()));
         let at_join = self.at_join(&name);
         let mut made = false;
         for topic in request.topics.keys() {
             made |= self.create_topic(topic, self.default_partitions);
         }
-        self.at(Instant::now() + request.commit_interval, Due::CommitTimer(Arc::clone(&name), id));
-        let member = Member {
+        self.at(Instant::now() + request.commit_interval, ScheduledEvent::CommitTimer(Arc::clone(&name), id));
+        let member = MemberState {
             request,
             at_join,
             inbox: Arc::clone(&inbox),
             joined: true,
             alive: true,
-            foreign,
+            external,
             lanes: BTreeMap::new(),
             open: BTreeMap::new(),
             commit: None,
@@ -107,26 +107,26 @@ impl State {
             }
         }
         for (id, lanes) in revoke {
-            self.tell_revoked(shared, name, id, lanes, false);
+            self.notify_revoked(shared, name, id, lanes, false);
         }
         for (id, lanes) in assign {
-            self.tell_assigned(shared, name, id, lanes);
+            self.notify_assigned(shared, name, id, lanes);
         }
     }
 
     /// Opens lanes at the committed offsets; after a failed offset fetch, a little later.
-    pub(super) fn tell_assigned(
+    pub(super) fn notify_assigned(
         &mut self,
         shared: &Arc<Shared>,
         name: &Arc<str>,
         id: MemberId,
         epochs: Vec<Epoch>,
     ) {
-        if self.member(name, id).is_none_or(|member| member.foreign) {
+        if self.member(name, id).is_none_or(|member| member.external) {
             return;
         }
         if self.faults.offset_fetch() {
-            let again = Due::Assign(Arc::clone(name), id, epochs);
+            let again = ScheduledEvent::Assign(Arc::clone(name), id, epochs);
             return self.at(Instant::now() + OFFSET_FETCH_RETRY, again);
         }
         let group = &self.groups[name];
@@ -184,13 +184,13 @@ impl State {
         let log = self.log(&tp)?;
         let cell = Arc::new(Cell::new(epoch, start));
         let (group, topic, partition) = (name, &*log.topic, log.partition);
-        shared.tell(&Happening::Assigned { group, member: id.0, lane: epoch, topic, partition, start });
+        shared.tell(&BrokerEvent::Assigned { group, member: id.0, lane: epoch, topic, partition, start });
         let lane = MemberLane { tp, cell: Arc::clone(&cell), acked: -1 };
         self.member(name, id)?.lanes.insert(epoch, lane);
         Some(Box::new(MemoryLane { cell, log, start, shared: Arc::clone(shared), batch: Vec::new() }))
     }
 
-    pub(super) fn tell_revoked(
+    pub(super) fn notify_revoked(
         &mut self,
         shared: &Arc<Shared>,
         name: &Arc<str>,
@@ -201,13 +201,16 @@ impl State {
         let revocation = RevocationId(self.number());
         let Some(member) = self.member(name, id) else { return };
         member.open.insert(revocation, (lanes.clone(), lost));
-        if member.foreign {
+        if member.external {
             return self.answer(shared, name, id, revocation);
         }
         let known: Vec<_> = lanes.into_iter().filter(|lane| member.lanes.contains_key(lane)).collect();
-        shared.tell(&Happening::Revoked { member: id.0, revocation, lanes: &known, lost });
+        shared.tell(&BrokerEvent::Revoked { member: id.0, revocation, lanes: &known, lost });
         member.inbox.push(Event::Revoked { id: revocation, lanes: known, lost });
-        self.at(Instant::now() + REVOCATION, Due::RevocationTimeout(Arc::clone(name), id, revocation));
+        self.at(
+            Instant::now() + REVOCATION,
+            ScheduledEvent::RevocationTimeout(Arc::clone(name), id, revocation),
+        );
     }
 
     /// Fences the lanes, commits what they stored, frees their partitions.
@@ -221,7 +224,7 @@ impl State {
         let Some(member) = self.member(name, id) else { return };
         let Some((lanes, lost)) = member.open.remove(&revocation) else { return };
         self.give_back(shared, name, id, &lanes);
-        shared.tell(&Happening::Answered { member: id.0, revocation });
+        shared.tell(&BrokerEvent::Answered { member: id.0, revocation });
         if let Some(member) = self.member(name, id).filter(|_| lost) {
             member.joined = true;
         }
@@ -247,7 +250,7 @@ impl State {
     pub(super) fn reopen(&mut self, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId, old: Epoch) {
         let Some(lane) = self.member(name, id).and_then(|member| member.lanes.remove(&old)) else { return };
         lane.cell.fence();
-        shared.tell(&Happening::Reopened { lane: old });
+        shared.tell(&BrokerEvent::Reopened { lane: old });
         let committed = self.start_of(name, id, &lane.tp);
         let start = lane.cell.stored().unwrap_or(0).max(committed);
         let epoch = Epoch::next();
@@ -280,7 +283,7 @@ impl State {
         let open: BTreeSet<Epoch> =
             member.open.values().flat_map(|(lanes, _)| lanes.iter().copied()).collect();
         let lanes = member.lanes.keys().filter(|lane| !open.contains(lane)).copied().collect();
-        self.tell_revoked(shared, name, id, lanes, true);
+        self.notify_revoked(shared, name, id, lanes, true);
         self.balance(shared, name);
     }
 
@@ -288,7 +291,7 @@ impl State {
         let Some(member) = self.member(name, id) else { return };
         let lanes: Vec<Epoch> = member.lanes.keys().copied().collect();
         self.give_back(shared, name, id, &lanes);
-        shared.tell(&Happening::Left { member: id.0 });
+        shared.tell(&BrokerEvent::Left { member: id.0 });
         if let Some(group) = self.groups.get_mut(name) {
             group.owners.retain(|_, owner| owner.member != id);
             if let Some(member) = group.members.remove(&id) {
@@ -302,11 +305,11 @@ impl State {
     pub(super) fn crashed(&mut self, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId) {
         let Some(member) = self.member(name, id).filter(|member| member.alive) else { return };
         member.alive = false;
-        shared.tell(&Happening::Crashed { member: id.0 });
+        shared.tell(&BrokerEvent::Crashed { member: id.0 });
         for lane in member.lanes.values() {
             lane.cell.fence();
         }
-        self.at(Instant::now() + SESSION, Due::SessionExpired(Arc::clone(name), id));
+        self.at(Instant::now() + SESSION, ScheduledEvent::SessionExpired(Arc::clone(name), id));
     }
 
     /// The client is beyond repair: it stops without a word to the cluster.

@@ -5,34 +5,34 @@ use std::sync::{Arc, Weak};
 use tokio::time::{Instant, sleep_until};
 
 use super::committer;
-use super::state::{Due, Inbox, MemberId};
+use super::state::{MemberId, MemberInbox, ScheduledEvent};
 use super::{Connection, Shared};
 use crate::broker::Command;
-use crate::runtime::{Member, Vote};
+use crate::runtime::{BusyGuard, Member};
 
 /// A member's own task. Ended before the member is finished, it is a crash.
 pub(super) async fn drive(
     shared: Arc<Shared>,
     group: Arc<str>,
     id: MemberId,
-    inbox: Arc<Inbox>,
+    inbox: Arc<MemberInbox>,
     mut member: Member,
 ) {
     let crashed = Crash { shared: Arc::clone(&shared), group: Arc::clone(&group), id };
     let (wake, crash) = (member.wake(), member.crash_token());
-    let mut vote = Vote::new(Arc::clone(&shared.quiet));
+    let mut busy = BusyGuard::new(Arc::clone(&shared.idle));
     loop {
-        vote.set(true);
+        busy.set(true);
         while let Some(event) = inbox.pop() {
             let commands = member.on(event);
-            carry_out(&shared, &group, id, &commands);
+            apply(&shared, &group, id, &commands);
         }
         let commands = member.turn();
-        carry_out(&shared, &group, id, &commands);
+        apply(&shared, &group, id, &commands);
         if member.is_finished() {
             break;
         }
-        vote.set(false);
+        busy.set(false);
         tokio::select! {
             biased;
             () = crash.cancelled() => return drop(crashed),
@@ -57,7 +57,7 @@ impl Drop for Crash {
     }
 }
 
-fn carry_out(shared: &Arc<Shared>, group: &Arc<str>, id: MemberId, commands: &[Command]) {
+fn apply(shared: &Arc<Shared>, group: &Arc<str>, id: MemberId, commands: &[Command]) {
     for command in commands {
         shared.change(|state, shared| match command {
             Command::Answer(revocation) => state.answer(shared, group, id, *revocation),
@@ -90,24 +90,24 @@ pub(super) async fn agenda(shared: Weak<Connection>, wake: Arc<tokio::sync::Noti
     }
 }
 
-fn act(state: &mut super::state::State, shared: &Arc<Shared>, due: Due) {
+fn act(state: &mut super::state::ClusterState, shared: &Arc<Shared>, due: ScheduledEvent) {
     match due {
-        Due::CommitTimer(group, id) => {
+        ScheduledEvent::CommitTimer(group, id) => {
             let Some(member) = state.member(&group, id).filter(|member| member.alive) else { return };
             let interval = member.request.commit_interval;
             committer::request(state, shared, &group, id);
-            state.at(Instant::now() + interval, Due::CommitTimer(group, id));
+            state.at(Instant::now() + interval, ScheduledEvent::CommitTimer(group, id));
         }
-        Due::Commit(group, id, number) => committer::arrived(state, shared, &group, id, number),
-        Due::SessionExpired(group, id) => state.expire(shared, &group, id),
-        Due::RevocationTimeout(group, id, revocation) => {
+        ScheduledEvent::Commit(group, id, number) => committer::arrived(state, shared, &group, id, number),
+        ScheduledEvent::SessionExpired(group, id) => state.expire(shared, &group, id),
+        ScheduledEvent::RevocationTimeout(group, id, revocation) => {
             let open = state.member(&group, id).is_some_and(|member| member.open.contains_key(&revocation));
             if open {
                 state.lose(shared, &group, id);
             }
         }
-        Due::Assign(group, id, lanes) => state.tell_assigned(shared, &group, id, lanes),
-        Due::Reconnect => {
+        ScheduledEvent::Assign(group, id, lanes) => state.notify_assigned(shared, &group, id, lanes),
+        ScheduledEvent::Reconnect => {
             // Disconnected again meanwhile: its own end follows.
             if state.faults.offline_until.is_some_and(|until| until > Instant::now()) {
                 return;
@@ -117,6 +117,6 @@ fn act(state: &mut super::state::State, shared: &Arc<Shared>, due: Due) {
             shared.let_publishes_through(state);
             state.topics.values().flatten().for_each(|log| log.wake());
         }
-        Due::Publishes => shared.let_publishes_through(state),
+        ScheduledEvent::Publishes => shared.let_publishes_through(state),
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::broker::{CommitClass, CommitError, PublishError, PublishErrorKind};
 
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct InjectedFaults {
     /// In the order in which they were asked for.
     pub(super) commits: VecDeque<(CommitFault, u32)>,
     pub(super) offset_fetches: u32,
@@ -37,7 +37,7 @@ pub(super) enum CommitFault {
     Lost,
 }
 
-impl Faults {
+impl InjectedFaults {
     pub(super) fn commit(&mut self) -> Option<CommitFault> {
         let (fault, times) = self.commits.front_mut()?;
         let fault = *fault;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::faults::CommitFault;
-use super::state::Due;
-use super::{ForeignMember, MemoryBroker};
+use super::state::ScheduledEvent;
+use super::{ExternalMember, MemoryBroker};
 use crate::broker::CommitClass;
 
 impl MemoryBroker {
@@ -69,7 +69,7 @@ impl MemoryBroker {
         self.shared().change(|state, _| {
             let until = Instant::now() + duration;
             state.faults.publishes_after = Some(until);
-            state.at(until, Due::Publishes);
+            state.at(until, ScheduledEvent::Publishes);
         });
     }
 
@@ -87,7 +87,7 @@ impl MemoryBroker {
         self.shared().change(|state, _| {
             let until = Instant::now() + duration;
             state.faults.offline_until = Some(until);
-            state.at(until, Due::Reconnect);
+            state.at(until, ScheduledEvent::Reconnect);
         });
     }
 
@@ -95,7 +95,7 @@ impl MemoryBroker {
     pub fn heal(&self) {
         self.shared().change(|state, shared| {
             let kept = (state.faults.offline_until, state.faults.publishes_after);
-            state.faults = super::faults::Faults::default();
+            state.faults = super::faults::InjectedFaults::default();
             (state.faults.offline_until, state.faults.publishes_after) = kept;
             shared.broken_reads.store(false, SeqCst);
         });
@@ -114,7 +114,7 @@ impl MemoryBroker {
                 group.owners.values_mut().for_each(|owner| owner.revoking = true);
             }
             for (id, lanes) in lanes {
-                state.tell_revoked(shared, &name, id, lanes, false);
+                state.notify_revoked(shared, &name, id, lanes, false);
             }
         });
     }
@@ -124,7 +124,7 @@ impl MemoryBroker {
         self.shared().change(|state, shared| {
             let Some((name, found)) = state.groups.get_key_value(group) else { return };
             let name = Arc::clone(name);
-            let living = found.members.iter().filter(|(_, member)| member.alive && !member.foreign);
+            let living = found.members.iter().filter(|(_, member)| member.alive && !member.external);
             for id in living.map(|(id, _)| *id).collect::<Vec<_>>() {
                 state.lose(shared, &name, id);
             }
@@ -133,8 +133,8 @@ impl MemoryBroker {
 
     /// Another member joins the group, of another process: it takes its share of the topics, and handles nothing.
     #[must_use = "it leaves when it is dropped"]
-    pub fn join_foreign(&self, group: &str, topics: &[&str]) -> ForeignMember {
-        ForeignMember::join(self.clone(), group, topics)
+    pub fn join_external(&self, group: &str, topics: &[&str]) -> ExternalMember {
+        ExternalMember::join(self.clone(), group, topics)
     }
 
     /// Whether a commit is late, lost, or about to fail.

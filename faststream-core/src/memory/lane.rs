@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use super::Shared;
 use super::log::{PartitionLog, Stored};
-use super::watch::Happening;
+use super::observer::BrokerEvent;
 use crate::broker::{Epoch, Lane, LateStore, Stale};
 use crate::delivery::Record;
 
@@ -112,7 +112,7 @@ impl Lane for MemoryLane {
 
     fn set_held(&mut self, held: bool) {
         self.cell.held.store(held, SeqCst);
-        self.shared.quiet.nudge();
+        self.shared.idle.notify();
     }
 }
 
@@ -121,7 +121,7 @@ fn store(cell: &Cell, shared: &Shared, next: i64) -> Result<(), Stale> {
         return Err(Stale);
     }
     cell.stored.store(next, SeqCst);
-    shared.tell(&Happening::Stored { lane: cell.epoch, next });
+    shared.tell(&BrokerEvent::Stored { lane: cell.epoch, next });
     Ok(())
 }
 
@@ -129,7 +129,7 @@ fn store(cell: &Cell, shared: &Shared, next: i64) -> Result<(), Stale> {
 impl Drop for MemoryLane {
     fn drop(&mut self) {
         self.cell.fence();
-        self.shared.tell(&Happening::LaneEnded { lane: self.cell.epoch });
-        self.shared.quiet.nudge();
+        self.shared.tell(&BrokerEvent::LaneEnded { lane: self.cell.epoch });
+        self.shared.idle.notify();
     }
 }

@@ -6,17 +6,17 @@
 mod committer;
 mod coordinator;
 mod driver;
+mod external;
 mod faults;
-mod foreign;
 mod inject;
 mod lane;
 mod log;
+mod observer;
 mod partitioner;
 mod provision;
 mod state;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed, Ordering::SeqCst};
@@ -27,10 +27,10 @@ use tokio::time::Instant;
 
 #[cfg(feature = "testing")]
 pub(crate) use coordinator::SESSION;
-pub use foreign::ForeignMember;
-pub use watch::{Happening, Watch};
+pub use external::ExternalMember;
+pub use observer::{BrokerEvent, BrokerObserver};
 
-use self::state::State;
+use self::state::ClusterState;
 use crate::TopicPartition;
 use crate::broker::{
     Answer, BoxFuture, Broker, BrokerError, GroupRequest, Producer, PublishError, Published, TopicFault,
@@ -38,7 +38,7 @@ use crate::broker::{
 };
 use crate::delivery::OwnedRecord;
 use crate::publish::Outgoing;
-use crate::runtime::{Member, Quiet};
+use crate::runtime::{IdleTracker, Member};
 
 /// 2020-01-01, in milliseconds: when every test begins. A run repeats to the millisecond.
 pub(crate) const STARTED: i64 = 1_577_836_800_000;
@@ -58,10 +58,10 @@ struct Connection(Arc<Shared>);
 /// What handles, lanes and tasks share.
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<ClusterState>,
     /// The agenda changed.
     wake: Arc<Notify>,
-    quiet: Arc<Quiet>,
+    idle: Arc<IdleTracker>,
     offline: AtomicBool,
     /// A read is to panic.
     broken_reads: AtomicBool,
@@ -71,11 +71,11 @@ struct Shared {
     started: AtomicI64,
     /// The same by the machine's clock, which is another one than that of a test.
     made: i64,
-    watch: OnceLock<Watcher>,
+    observe: OnceLock<Watcher>,
 }
 
 /// Who is told of everything.
-struct Watcher(Arc<dyn Watch>);
+struct Watcher(Arc<dyn BrokerObserver>);
 
 impl Default for MemoryBroker {
     fn default() -> Self {
@@ -92,30 +92,30 @@ impl MemoryBroker {
 
     /// An empty broker that shares what counts as settled with others, for tests: its clock begins at a fixed time.
     #[must_use]
-    pub fn with_quiet(quiet: Arc<Quiet>) -> Self {
-        Self::starting_at(quiet, STARTED)
+    pub fn with_idle_tracker(idle: Arc<IdleTracker>) -> Self {
+        Self::starting_at(idle, STARTED)
     }
 
-    fn starting_at(quiet: Arc<Quiet>, started: i64) -> Self {
+    fn starting_at(idle: Arc<IdleTracker>, started: i64) -> Self {
         let shared = Shared {
-            state: Mutex::new(State::new()),
+            state: Mutex::new(ClusterState::new()),
             wake: Arc::default(),
-            quiet,
+            idle,
             offline: AtomicBool::new(false),
             broken_reads: AtomicBool::new(false),
             agenda_runs: AtomicBool::new(false),
             began: Instant::now(),
             started: AtomicI64::new(started),
             made: crate::app::unix_time(),
-            watch: OnceLock::new(),
+            observe: OnceLock::new(),
         };
         Self { connection: Arc::new(Connection(Arc::new(shared))) }
     }
 
     /// What counts as settled: to be shared with the app that runs on this broker.
     #[must_use]
-    pub fn quiet(&self) -> Arc<Quiet> {
-        Arc::clone(&self.shared().quiet)
+    pub fn idle(&self) -> Arc<IdleTracker> {
+        Arc::clone(&self.shared().idle)
     }
 
     /// From now on its clock says what it says in every test, so that a run repeats to the millisecond.
@@ -143,7 +143,7 @@ impl MemoryBroker {
     /// Whether a member has stored something that is not committed.
     #[cfg(feature = "testing")]
     pub(crate) fn has_uncommitted(&self) -> bool {
-        self.shared().look(State::has_uncommitted)
+        self.shared().look(ClusterState::has_uncommitted)
     }
 
     /// Makes a topic. Nothing happens if it exists.
@@ -172,13 +172,13 @@ impl MemoryBroker {
     pub fn append(&self, record: Outgoing) -> Result<Published, PublishError> {
         let log = self.shared().log_for(&record)?;
         let published = self.shared().append_in(&log, record);
-        self.shared().quiet.nudge();
+        self.shared().idle.notify();
         Ok(published)
     }
 
-    /// Tells everything that happens here to `watch`. The first watcher stays.
-    pub fn watch(&self, watch: Arc<dyn Watch>) {
-        let _ = self.shared().watch.set(Watcher(watch));
+    /// Tells everything that happens here to `observe`. The first watcher stays.
+    pub fn observe(&self, observe: Arc<dyn BrokerObserver>) {
+        let _ = self.shared().observe.set(Watcher(observe));
     }
 
     /// The records of a topic with their partitions, in their order; empty if it does not exist.
@@ -218,20 +218,20 @@ impl MemoryBroker {
             let tp = TopicPartition::new(topic, partition);
             if let Some(log) = state.log(&tp) {
                 log.truncate_before(offset);
-                state.tell_expired(&tp, log.start());
+                state.notify_expired(&tp, log.start());
             }
         });
     }
 
     /// Waits until everything that was published, and all that followed from it, has settled.
     pub async fn settled(&self) {
-        self.shared().quiet.wait(|| self.has_unseen()).await;
+        self.shared().idle.wait(|| self.has_unseen()).await;
     }
 
     /// Whether something is in a log that no handler has been handed.
     #[must_use]
     pub fn has_unseen(&self) -> bool {
-        self.shared().look(State::unseen)
+        self.shared().look(ClusterState::unseen)
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -248,21 +248,21 @@ impl MemoryBroker {
 
 impl Shared {
     /// Looks, and tells nobody.
-    fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+    fn look<R>(&self, look: impl FnOnce(&ClusterState) -> R) -> R {
         look(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes something, and tells whoever waits for it.
-    fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State, &Arc<Self>) -> R) -> R {
+    fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut ClusterState, &Arc<Self>) -> R) -> R {
         let result = self.change_by_clock(change);
         self.wake.notify_one();
         result
     }
 
     /// As `change`, by the agenda's task itself, which must not wake itself.
-    fn change_by_clock<R>(self: &Arc<Self>, change: impl FnOnce(&mut State, &Arc<Self>) -> R) -> R {
+    fn change_by_clock<R>(self: &Arc<Self>, change: impl FnOnce(&mut ClusterState, &Arc<Self>) -> R) -> R {
         let result = change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), self);
-        self.quiet.nudge();
+        self.idle.notify();
         result
     }
 
@@ -296,18 +296,18 @@ impl Shared {
     }
 
     fn append_in(&self, log: &log::PartitionLog, record: Outgoing) -> Published {
-        let (partition, watched) = (log.partition, self.watch.get().map(|_| record.clone()));
+        let (partition, watched) = (log.partition, self.observe.get().map(|_| record.clone()));
         let offset = log.append(record, self.now_ms());
         if let Some(record) = &watched {
-            self.tell(&Happening::Appended { partition, offset, record });
+            self.tell(&BrokerEvent::Appended { partition, offset, record });
         }
         Published { partition, offset }
     }
 
     /// Appends on behalf of the app: faults apply.
-    fn append_to(&self, state: &mut State, record: Outgoing) -> Result<Published, PublishError> {
+    fn append_to(&self, state: &mut ClusterState, record: Outgoing) -> Result<Published, PublishError> {
         if let Some(error) = state.faults.publish(&record.topic) {
-            self.tell(&Happening::Refused { record: &record, error: &error });
+            self.tell(&BrokerEvent::Refused { record: &record, error: &error });
             return Err(error);
         }
         record.check()?;
@@ -317,7 +317,7 @@ impl Shared {
     }
 
     /// What was published and did not arrive yet, in its order.
-    fn let_publishes_through(&self, state: &mut State) {
+    fn let_publishes_through(&self, state: &mut ClusterState) {
         if state.are_publishes_delayed() {
             return;
         }
@@ -338,9 +338,9 @@ impl Shared {
             })
     }
 
-    fn tell(&self, happening: &Happening<'_>) {
-        if let Some(Watcher(watch)) = self.watch.get() {
-            watch.seen(happening);
+    fn tell(&self, event: &BrokerEvent<'_>) {
+        if let Some(Watcher(observe)) = self.observe.get() {
+            observe.seen(event);
         }
     }
 }
@@ -397,7 +397,7 @@ impl Broker for MemoryBroker {
         group: &str,
         topics: &[String],
     ) -> BoxFuture<'_, Result<Vec<(String, u64)>, BrokerError>> {
-        let backlog = |state: &State| {
+        let backlog = |state: &ClusterState| {
             topics.iter().map(|topic| (topic.clone(), state.backlog(group, topic))).collect::<Vec<_>>()
         };
         Box::pin(std::future::ready(Ok(self.shared().look(backlog))))

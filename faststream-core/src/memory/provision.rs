@@ -1,10 +1,10 @@
 //! Topics made for an app at its start, and what waits in them.
 
-use super::state::State;
+use super::state::ClusterState;
 use crate::broker::{BrokerError, TopicFault, TopicPurpose, TopicRequest};
 use crate::policy::Provision;
 
-impl State {
+impl ClusterState {
     /// Makes what does not exist, unless it is refused.
     pub(super) fn provide(&mut self, wanted: &[TopicRequest]) -> Result<Vec<TopicFault>, BrokerError> {
         if self.faults.offline_until.is_some() {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::committer::Request;
-use super::faults::Faults;
+use super::faults::InjectedFaults;
 use super::lane::Cell;
 use super::log::PartitionLog;
 use super::partitioner::partition_of;
@@ -23,11 +23,11 @@ use crate::publish::{Outgoing, Partition};
 pub(super) struct MemberId(pub(super) u64);
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct ClusterState {
     pub(super) topics: BTreeMap<Arc<str>, Vec<Arc<PartitionLog>>>,
-    pub(super) groups: BTreeMap<Arc<str>, Group>,
-    pub(super) agenda: BTreeMap<(Instant, u64), Due>,
-    pub(super) faults: Faults,
+    pub(super) groups: BTreeMap<Arc<str>, GroupState>,
+    pub(super) agenda: BTreeMap<(Instant, u64), ScheduledEvent>,
+    pub(super) faults: InjectedFaults,
     /// Published, and on its way for longer than a moment.
     pub(super) delayed: Vec<(Outgoing, Answer)>,
     /// Those who wait until all of it has arrived: dropped then.
@@ -40,7 +40,7 @@ pub(super) struct State {
 
 /// What happens by the clock.
 #[derive(Debug)]
-pub(super) enum Due {
+pub(super) enum ScheduledEvent {
     CommitTimer(Arc<str>, MemberId),
     /// A commit that was delayed arrives, or one that was lost is given up.
     Commit(Arc<str>, MemberId, u64),
@@ -56,8 +56,8 @@ pub(super) enum Due {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Group {
-    pub(super) members: BTreeMap<MemberId, Member>,
+pub(super) struct GroupState {
+    pub(super) members: BTreeMap<MemberId, MemberState>,
     pub(super) owners: BTreeMap<TopicPartition, Owner>,
     pub(super) committed: BTreeMap<TopicPartition, i64>,
     /// Where its lanes began last.
@@ -72,17 +72,17 @@ pub(super) struct Owner {
 }
 
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct MemberState {
     pub(super) request: GroupRequest,
     /// What there was when it joined.
     pub(super) at_join: AtJoin,
-    pub(super) inbox: Arc<Inbox>,
+    pub(super) inbox: Arc<MemberInbox>,
     /// The coordinator counts it in.
     pub(super) joined: bool,
     /// Its process lives.
     pub(super) alive: bool,
     /// Made by a test: owns partitions and answers at once, reads nothing.
-    pub(super) foreign: bool,
+    pub(super) external: bool,
     pub(super) lanes: BTreeMap<Epoch, MemberLane>,
     /// Revocations that it was told of and did not answer; whether the membership was lost.
     pub(super) open: BTreeMap<RevocationId, (Vec<Epoch>, bool)>,
@@ -100,12 +100,12 @@ pub(super) struct MemberLane {
 
 /// Events on their way to a member, which a task of its own carries to it.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(super) struct MemberInbox {
     events: std::sync::Mutex<VecDeque<Event>>,
     pub(super) arrived: Notify,
 }
 
-impl Inbox {
+impl MemberInbox {
     pub(super) fn push(&self, event: Event) {
         self.lock().push_back(event);
         self.arrived.notify_one();
@@ -120,13 +120,13 @@ impl Inbox {
     }
 }
 
-impl State {
+impl ClusterState {
     pub(super) fn new() -> Self {
         Self {
             topics: BTreeMap::new(),
             groups: BTreeMap::new(),
             agenda: BTreeMap::new(),
-            faults: Faults::default(),
+            faults: InjectedFaults::default(),
             delayed: Vec::new(),
             flushes: Vec::new(),
             default_partitions: 1,
@@ -216,7 +216,7 @@ impl State {
     }
 
     /// The log begins here now: whoever had not read that far is told.
-    pub(super) fn tell_expired(&self, tp: &TopicPartition, to: i64) {
+    pub(super) fn notify_expired(&self, tp: &TopicPartition, to: i64) {
         for member in self.groups.values().flat_map(|group| group.members.values()) {
             for (lane, reads) in &member.lanes {
                 let from = reads.cell.position.load(SeqCst);
@@ -237,7 +237,7 @@ impl State {
     #[cfg(feature = "testing")]
     pub(super) fn members(&self) -> Vec<(Arc<str>, MemberId)> {
         let members = self.groups.iter().flat_map(|(name, group)| {
-            let alive = group.members.iter().filter(|(_, member)| member.alive && !member.foreign);
+            let alive = group.members.iter().filter(|(_, member)| member.alive && !member.external);
             alive.map(|(id, _)| (Arc::clone(name), *id))
         });
         members.collect()
@@ -247,17 +247,17 @@ impl State {
     #[cfg(feature = "testing")]
     pub(super) fn has_uncommitted(&self) -> bool {
         let members = self.groups.values().flat_map(|group| group.members.values());
-        let alive = members.filter(|member| member.alive && !member.foreign);
+        let alive = members.filter(|member| member.alive && !member.external);
         alive.flat_map(|member| member.lanes.values()).any(|lane| {
             !lane.cell.is_fenced() && lane.cell.stored().is_some_and(|stored| stored > lane.acked)
         })
     }
 
-    pub(super) fn member(&mut self, group: &Arc<str>, id: MemberId) -> Option<&mut Member> {
+    pub(super) fn member(&mut self, group: &Arc<str>, id: MemberId) -> Option<&mut MemberState> {
         self.groups.get_mut(group)?.members.get_mut(&id)
     }
 
-    pub(super) fn at(&mut self, when: Instant, due: Due) {
+    pub(super) fn at(&mut self, when: Instant, due: ScheduledEvent) {
         let number = self.number();
         self.agenda.insert((when, number), due);
     }
@@ -268,7 +268,7 @@ impl State {
         use std::sync::atomic::Ordering::SeqCst;
         self.groups.values().any(|group| {
             let mut alive =
-                group.members.values().filter(|member| member.alive && !member.foreign).peekable();
+                group.members.values().filter(|member| member.alive && !member.external).peekable();
             if alive.peek().is_none() {
                 return false;
             }
@@ -279,7 +279,7 @@ impl State {
                 let tp = log.topic_partition();
                 let owner = group.owners.get(&tp);
                 let member = owner.and_then(|owner| group.members.get(&owner.member));
-                if member.is_some_and(|member| member.foreign) {
+                if member.is_some_and(|member| member.external) {
                     return false;
                 }
                 let lane = owner.filter(|owner| !owner.revoking).zip(member);

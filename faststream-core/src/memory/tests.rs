@@ -98,7 +98,7 @@ impl World {
             states: Arc::new(states),
             producer: self.broker.producer().expect("always there"),
             observer: None,
-            quiet: self.broker.quiet(),
+            idle: self.broker.idle(),
             plain: crate::runtime::PlainCalls::default(),
             skips: std::collections::BTreeSet::new(),
             tally: Arc::default(),
@@ -269,10 +269,10 @@ async fn a_failed_offset_fetch_is_tried_again() {
 async fn a_foreign_member_takes_its_share_and_gives_it_back() {
     let world = World::new(4);
     let member = world.join(Start::Earliest);
-    let foreign = world.broker.join_foreign("billing", &["orders"]);
+    let external = world.broker.join_external("billing", &["orders"]);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!((foreign.partitions().len(), member.status().lanes), (2, 2));
-    drop(foreign);
+    assert_eq!((external.partitions().len(), member.status().lanes), (2, 2));
+    drop(external);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(member.status().lanes, 4);
 }

@@ -18,7 +18,7 @@ pub(crate) async fn apart<T: Send + 'static>(
     if let Threads::Given(_) = threads {
         return catch_in(hook).await;
     }
-    let (tell, told) = oneshot::channel();
+    let (notify, told) = oneshot::channel();
     let left = CancellationToken::new();
     let _left_when_dropped = left.clone().drop_guard();
     let runtime = Handle::current();
@@ -33,7 +33,7 @@ pub(crate) async fn apart<T: Send + 'static>(
         let ended = runtime.block_on(catch_in(run));
         if let Some(ended) = ended.transpose() {
             // If nobody waits any more, what it returned is dropped here.
-            super::panics::drop_safely(tell.send(ended));
+            super::panics::drop_safely(notify.send(ended));
         }
     };
     if std::thread::Builder::new().name("hook".into()).spawn(run).is_err() {

@@ -35,7 +35,7 @@ struct Failing {
     /// This failure was said, hence its end is said as well.
     is_said: bool,
     /// The last error, with its place; `None` since a commit was accepted.
-    sentence: Option<String>,
+    message: Option<String>,
 }
 
 impl Commits {
@@ -62,19 +62,19 @@ impl Commits {
     pub(super) fn accepted(&mut self, now: Instant, lane: Epoch) -> bool {
         self.dirty.entry(lane).and_modify(|since| *since = now);
         let failing = self.failing.get_mut(&lane);
-        failing.is_some_and(|failing| failing.sentence.take().is_some() && failing.is_said)
+        failing.is_some_and(|failing| failing.message.take().is_some() && failing.is_said)
     }
 
     /// A commit failed. True if it is to be said: the first time, then once a minute, also if some succeed in between.
-    pub(super) fn failed(&mut self, now: Instant, lane: Epoch, sentence: String) -> bool {
+    pub(super) fn failed(&mut self, now: Instant, lane: Epoch, message: String) -> bool {
         self.dirty.entry(lane).or_insert(now);
         let Some(failing) = self.failing.get_mut(&lane) else {
-            self.failing.insert(lane, Failing { said: now, is_said: true, sentence: Some(sentence) });
+            self.failing.insert(lane, Failing { said: now, is_said: true, message: Some(message) });
             return true;
         };
         let again = now - failing.said >= AGAIN;
-        failing.is_said = again || (failing.is_said && failing.sentence.is_some());
-        failing.sentence = Some(sentence);
+        failing.is_said = again || (failing.is_said && failing.message.is_some());
+        failing.message = Some(message);
         if again {
             failing.said = now;
         }
@@ -106,7 +106,7 @@ impl Commits {
             }
             if !lane.is_dirty() {
                 // What has nothing to commit any more fails no more.
-                self.failing.entry(lane.epoch).and_modify(|failing| failing.sentence = None);
+                self.failing.entry(lane.epoch).and_modify(|failing| failing.message = None);
                 continue;
             }
             let since = before.get(&lane.epoch).copied().unwrap_or(now);
@@ -117,7 +117,7 @@ impl Commits {
 
     /// For how long something finished has not become durable, in the worst partition; zero if commits succeed.
     pub(super) fn dirty_for(&self, now: Instant) -> Duration {
-        let fails = |lane| self.failing.get(lane).is_some_and(|failing| failing.sentence.is_some());
+        let fails = |lane| self.failing.get(lane).is_some_and(|failing| failing.message.is_some());
         let ages = self.dirty.iter().map(|(lane, since)| (lane, now - *since));
         ages.filter(|(lane, age)| *age >= self.silence() || fails(lane))
             .map(|(_, age)| age)
@@ -132,7 +132,7 @@ impl Commits {
 
     /// One of the partitions whose last commit failed.
     pub(super) fn error(&self) -> Option<String> {
-        self.failing.values().find_map(|failing| failing.sentence.clone())
+        self.failing.values().find_map(|failing| failing.message.clone())
     }
 }
 

@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Vote;
-use super::left::{Left, WhyLeft};
+use super::BusyGuard;
 use super::settled::{Inbox, Settled, Waiters};
-use crate::app::{Observer, SettledByHand};
+use super::unfinished::{Unfinished, WhyUnfinished};
+use crate::app::{ManuallySettled, Observer};
 use crate::broker::{Epoch, Stale};
 
 /// Where nothing is known yet.
@@ -57,7 +57,7 @@ pub struct LaneControl {
     /// Nothing begins before `on_assigned` has ended.
     gated: AtomicBool,
     /// What a drain waits for, since the last turn of the task.
-    left: Mutex<Option<Left>>,
+    unfinished: Mutex<Option<Unfinished>>,
     inbox: Inbox,
     waker: AtomicWaker,
     /// For those who wait until their record is durable: a commit was accepted, or the lane is over.
@@ -89,7 +89,7 @@ impl LaneControl {
             slow: Mutex::new(None),
             braked: AtomicBool::new(false),
             gated: AtomicBool::new(false),
-            left: Mutex::new(None),
+            unfinished: Mutex::new(None),
             inbox: Inbox::default(),
             waker: AtomicWaker::new(),
             moved: Notify::new(),
@@ -122,8 +122,8 @@ impl LaneControl {
     }
 
     /// What is settled by hand counts as under way until the task has read it.
-    pub(super) fn voting(self, vote: Vote) -> Self {
-        self.inbox.voting(vote);
+    pub(super) fn counted_busy_by(self, busy: BusyGuard) -> Self {
+        self.inbox.counted_busy_by(busy);
         self
     }
 
@@ -289,18 +289,18 @@ impl LaneControl {
     }
 
     /// What the drain waits for.
-    pub(super) fn note_left(&self, left: Option<Left>) {
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
+    pub(super) fn note_unfinished(&self, unfinished: Option<Unfinished>) {
+        *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner) = unfinished;
     }
 
     /// What a lane that is cut off leaves unfinished. A handler that blocks its thread notes nothing: its call still runs.
-    pub(super) fn left(&self) -> Option<Left> {
+    pub(super) fn unfinished(&self) -> Option<Unfinished> {
         let begun = self.begun.load(Relaxed);
         if begun != NOTHING {
-            return Some(Left { offset: begun, why: WhyLeft::Call, others: 0 });
+            return Some(Unfinished { offset: begun, why: WhyUnfinished::Call, others: 0 });
         }
-        let noted = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.or_else(|| Some(Left { offset: self.at_work()?, why: WhyLeft::Call, others: 0 }))
+        let noted = *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.or_else(|| Some(Unfinished { offset: self.at_work()?, why: WhyUnfinished::Call, others: 0 }))
     }
 
     pub(super) fn wake(&self) {
@@ -342,13 +342,13 @@ impl LaneControl {
         self.oldest.store(oldest.unwrap_or(NOTHING), SeqCst);
     }
 
-    pub(super) fn take_mail(&self) -> Vec<Settled> {
+    pub(super) fn take_settled(&self) -> Vec<Settled> {
         self.inbox.take()
     }
 
     /// Somebody wrote; whoever reads it must count as busy before.
-    pub(super) fn has_mail(&self) -> bool {
-        self.inbox.has_mail()
+    pub(super) fn has_settled(&self) -> bool {
+        self.inbox.has_settled()
     }
 
     pub(super) fn settle(&self, settled: Settled) -> Result<(), Stale> {
@@ -357,7 +357,7 @@ impl LaneControl {
         let result = self.post(settled);
         if let Some((observer, verdict)) = observed {
             let (lane, verdict, accepted) = (self.epoch, &verdict, result.is_ok());
-            observer.settled_by_hand(&SettledByHand { lane, offset, attempt, verdict, accepted, durable });
+            observer.manually_settled(&ManuallySettled { lane, offset, attempt, verdict, accepted, durable });
         }
         match result {
             Ok(()) => self.waker.wake(),

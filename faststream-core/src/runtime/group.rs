@@ -44,7 +44,7 @@ pub(super) enum Input {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Output {
+pub(super) enum Action {
     Start(Epoch),
     /// Assigned when it was too late: throw the lane away unread.
     Discard(Epoch),
@@ -71,11 +71,11 @@ pub(super) struct Group {
     phase: Phase,
     lanes: BTreeMap<Epoch, LaneState>,
     /// Answered strictly in this order: the client acts on them in order, too.
-    owed: VecDeque<Owed>,
+    pending_revocations: VecDeque<PendingRevocation>,
     /// `on_revoked` runs before partitions are given back.
     hooked: bool,
     /// The one at a stop.
-    last_hook: Hook,
+    last_hook: HookState,
     /// Deaths of lanes in a row, and when the last was.
     deaths: u32,
     last_death: Option<Instant>,
@@ -108,15 +108,15 @@ enum LaneState {
 }
 
 #[derive(Debug)]
-struct Owed {
+struct PendingRevocation {
     id: RevocationId,
     lanes: Vec<Epoch>,
-    hook: Hook,
+    hook: HookState,
 }
 
 /// A run of `on_revoked`, and until when it is waited for: the drain time counts from the revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Hook {
+enum HookState {
     #[default]
     Unwanted,
     Wanted {
@@ -127,14 +127,14 @@ enum Hook {
     },
 }
 
-impl Hook {
+impl HookState {
     /// Waits for the hook, which is begun by the first call; false once that is over.
-    fn waits(&mut self, now: Instant, id: Option<RevocationId>, out: &mut Vec<Output>) -> bool {
+    fn waits(&mut self, now: Instant, id: Option<RevocationId>, out: &mut Vec<Action>) -> bool {
         match *self {
             Self::Unwanted => false,
             Self::Wanted { until } => {
                 *self = Self::Runs { until };
-                out.push(Output::Hook(id));
+                out.push(Action::Hook(id));
                 true
             }
             Self::Runs { until } if now < until => true,
@@ -159,7 +159,7 @@ impl Group {
         self.hooked = true;
     }
 
-    pub(super) fn on(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+    pub(super) fn on(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
             Input::Assigned(lanes) => self.assigned(&lanes, out),
             Input::Revoked { id, lanes, lost } => self.revoked(now, id, lanes, lost, out),
@@ -184,7 +184,8 @@ impl Group {
             LaneState::Draining { until } => Some(*until),
             LaneState::Dead { reopen } => Some(*reopen),
         });
-        let hooks = self.owed.front().map_or(self.last_hook, |owed| owed.hook).deadline();
+        let hooks =
+            self.pending_revocations.front().map_or(self.last_hook, |pending| pending.hook).deadline();
         lanes.chain(closing).chain(hooks).min()
     }
 
@@ -192,13 +193,13 @@ impl Group {
         self.phase == Phase::Finished
     }
 
-    fn assigned(&mut self, lanes: &[(Epoch, Duration)], out: &mut Vec<Output>) {
+    fn assigned(&mut self, lanes: &[(Epoch, Duration)], out: &mut Vec<Action>) {
         for (lane, drain) in lanes {
             if self.phase == Phase::Running {
                 self.lanes.insert(*lane, LaneState::Active { drain: *drain });
-                out.push(Output::Start(*lane));
+                out.push(Action::Start(*lane));
             } else {
-                out.push(Output::Discard(*lane));
+                out.push(Action::Discard(*lane));
             }
         }
     }
@@ -209,34 +210,38 @@ impl Group {
         id: RevocationId,
         lanes: Vec<Epoch>,
         lost: bool,
-        out: &mut Vec<Output>,
+        out: &mut Vec<Action>,
     ) {
         let most = if lost { DRAIN_LOST } else { Duration::MAX };
-        let hook = if lost { Hook::Unwanted } else { self.hook(now, &lanes) };
+        let hook = if lost { HookState::Unwanted } else { self.hook(now, &lanes) };
         if lost {
             // Nobody waits for hooks of what is gone.
-            self.owed.iter_mut().for_each(|owed| owed.hook = Hook::Unwanted);
+            self.pending_revocations.iter_mut().for_each(|pending| pending.hook = HookState::Unwanted);
         }
         for lane in &lanes {
             self.drain(now, *lane, most, out);
         }
-        self.owed.push_back(Owed { id, lanes, hook });
+        self.pending_revocations.push_back(PendingRevocation { id, lanes, hook });
     }
 
     /// The hook of a revocation of these lanes; with none of them alive, nobody asks for it.
-    fn hook(&self, now: Instant, lanes: &[Epoch]) -> Hook {
+    fn hook(&self, now: Instant, lanes: &[Epoch]) -> HookState {
         let until = lanes.iter().filter_map(|lane| match *self.lanes.get(lane)? {
             LaneState::Active { drain } => Some(now + drain),
             LaneState::Draining { until } => Some(until),
             LaneState::Dead { .. } => Some(now),
         });
-        until.max().filter(|_| self.hooked).map_or(Hook::Unwanted, |until| Hook::Wanted { until })
+        until.max().filter(|_| self.hooked).map_or(HookState::Unwanted, |until| HookState::Wanted { until })
     }
 
     fn hook_ended(&mut self, id: Option<RevocationId>) {
-        let owed = self.owed.iter_mut().find(|owed| Some(owed.id) == id).map(|owed| &mut owed.hook);
-        if let Some(hook) = owed.or(id.is_none().then_some(&mut self.last_hook)) {
-            *hook = Hook::Unwanted;
+        let pending_revocations = self
+            .pending_revocations
+            .iter_mut()
+            .find(|pending| Some(pending.id) == id)
+            .map(|pending| &mut pending.hook);
+        if let Some(hook) = pending_revocations.or(id.is_none().then_some(&mut self.last_hook)) {
+            *hook = HookState::Unwanted;
         }
     }
 
@@ -255,13 +260,14 @@ impl Group {
         self.last_death = Some(now);
     }
 
-    fn shutdown(&mut self, now: Instant, out: &mut Vec<Output>) {
+    fn shutdown(&mut self, now: Instant, out: &mut Vec<Action>) {
         if self.phase != Phase::Running {
             return;
         }
         self.phase = Phase::Draining;
         let all: Vec<Epoch> = self.lanes.keys().copied().collect();
-        let revoked: Vec<&Epoch> = self.owed.iter().flat_map(|owed| &owed.lanes).collect();
+        let revoked: Vec<&Epoch> =
+            self.pending_revocations.iter().flat_map(|pending| &pending.lanes).collect();
         let kept: Vec<Epoch> = all.iter().filter(|lane| !revoked.contains(lane)).copied().collect();
         self.last_hook = self.hook(now, &kept);
         for lane in all {
@@ -270,24 +276,24 @@ impl Group {
     }
 
     /// Fetching does not stop by itself after a fatal error: every lane ends at once.
-    fn fatal(&mut self, now: Instant, out: &mut Vec<Output>) {
+    fn fatal(&mut self, now: Instant, out: &mut Vec<Action>) {
         if matches!(self.phase, Phase::Finished) {
             return;
         }
         self.fence_all(false, out);
-        self.owed.clear();
-        self.last_hook = Hook::Unwanted;
+        self.pending_revocations.clear();
+        self.last_hook = HookState::Unwanted;
         self.phase = Phase::Closing { until: now + CLOSE };
     }
 
-    fn drain(&mut self, now: Instant, lane: Epoch, most: Duration, out: &mut Vec<Output>) {
+    fn drain(&mut self, now: Instant, lane: Epoch, most: Duration, out: &mut Vec<Action>) {
         match self.lanes.get_mut(&lane) {
             Some(LaneState::Active { drain }) => {
                 let until = now + most.min(*drain);
                 #[cfg(feature = "planted-bugs")]
                 let until = super::planted::drain(until);
                 self.lanes.insert(lane, LaneState::Draining { until });
-                out.push(Output::Drain(lane));
+                out.push(Action::Drain(lane));
             }
             Some(LaneState::Draining { until }) if most < Duration::MAX => *until = (*until).min(now + most),
             Some(LaneState::Dead { .. }) => drop(self.lanes.remove(&lane)),
@@ -296,38 +302,38 @@ impl Group {
     }
 
     /// Whatever the clock or the last input made due.
-    fn advance(&mut self, now: Instant, out: &mut Vec<Output>) {
+    fn advance(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.lanes.retain(|lane, state| match *state {
             LaneState::Draining { until } if until <= now => {
-                out.push(Output::Fence { lane: *lane, late: true });
+                out.push(Action::Fence { lane: *lane, late: true });
                 false
             }
             LaneState::Dead { reopen } if reopen <= now => {
-                out.push(Output::Reopen(*lane));
+                out.push(Action::Reopen(*lane));
                 false
             }
             _ => true,
         });
-        while let Some(owed) = self.owed.front_mut() {
-            let id = owed.id;
-            if owed.lanes.iter().any(|lane| self.lanes.contains_key(lane))
-                || owed.hook.waits(now, Some(id), out)
+        while let Some(pending) = self.pending_revocations.front_mut() {
+            let id = pending.id;
+            if pending.lanes.iter().any(|lane| self.lanes.contains_key(lane))
+                || pending.hook.waits(now, Some(id), out)
             {
                 break;
             }
-            self.owed.pop_front();
+            self.pending_revocations.pop_front();
             // A consumer that closes answers for itself.
             if matches!(self.phase, Phase::Running | Phase::Draining) {
-                out.push(Output::Answer(id));
+                out.push(Action::Answer(id));
             }
         }
         if self.phase == Phase::Draining
             && self.lanes.is_empty()
-            && self.owed.is_empty()
+            && self.pending_revocations.is_empty()
             && !self.last_hook.waits(now, None, out)
         {
             self.phase = Phase::Closing { until: now + CLOSE };
-            out.push(Output::Close);
+            out.push(Action::Close);
         }
         if let Phase::Closing { until } = self.phase
             && until <= now
@@ -336,18 +342,18 @@ impl Group {
         }
     }
 
-    fn finish(&mut self, closed: bool, out: &mut Vec<Output>) {
+    fn finish(&mut self, closed: bool, out: &mut Vec<Action>) {
         self.fence_all(false, out);
-        self.owed.clear();
-        self.last_hook = Hook::Unwanted;
+        self.pending_revocations.clear();
+        self.last_hook = HookState::Unwanted;
         self.phase = Phase::Finished;
-        out.push(Output::Finished { closed });
+        out.push(Action::Finished { closed });
     }
 
-    fn fence_all(&mut self, late: bool, out: &mut Vec<Output>) {
+    fn fence_all(&mut self, late: bool, out: &mut Vec<Action>) {
         let lanes = std::mem::take(&mut self.lanes).into_iter();
         let alive = lanes.filter(|(_, state)| !matches!(state, LaneState::Dead { .. }));
-        out.extend(alive.map(|(lane, _)| Output::Fence { lane, late }));
+        out.extend(alive.map(|(lane, _)| Action::Fence { lane, late }));
     }
 }
 
@@ -400,7 +406,7 @@ mod tests {
         /// Runs of `on_revoked` that have not ended.
         hooks: VecDeque<Option<RevocationId>>,
         /// Revocations without an answer: until when one must come.
-        owed: VecDeque<(RevocationId, Vec<Epoch>, Instant)>,
+        pending_revocations: VecDeque<(RevocationId, Vec<Epoch>, Instant)>,
         stopping: bool,
         closed: bool,
         finished: bool,
@@ -419,7 +425,7 @@ mod tests {
                 number: 0,
                 owned: Vec::new(),
                 alive: BTreeSet::new(),
-                owed: VecDeque::new(),
+                pending_revocations: VecDeque::new(),
                 stopping: false,
                 closed: false,
                 finished: false,
@@ -437,26 +443,31 @@ mod tests {
             for output in out {
                 assert!(!self.finished, "{output:?} after the end");
                 match output {
-                    Output::Start(lane) => {
+                    Action::Start(lane) => {
                         assert!(!self.stopping, "started while stopping");
                         assert!(self.alive.insert(lane), "started twice");
                     }
-                    Output::Discard(_) => assert!(self.stopping),
-                    Output::Drain(lane) => assert!(self.alive.contains(&lane)),
-                    Output::Fence { lane, .. } => assert!(self.alive.remove(&lane), "fenced what is gone"),
-                    Output::Answer(id) => {
-                        let (owed, lanes, _) = self.owed.pop_front().expect("an answer is owed");
-                        assert_eq!(owed, id, "answered out of order");
+                    Action::Discard(_) => assert!(self.stopping),
+                    Action::Drain(lane) => assert!(self.alive.contains(&lane)),
+                    Action::Fence { lane, .. } => assert!(self.alive.remove(&lane), "fenced what is gone"),
+                    Action::Answer(id) => {
+                        let (pending_revocations, lanes, _) =
+                            self.pending_revocations.pop_front().expect("an answer is owed");
+                        assert_eq!(pending_revocations, id, "answered out of order");
                         assert!(
                             !lanes.iter().any(|lane| self.alive.contains(lane)),
                             "answered while a lane lives"
                         );
                         assert!(!self.closed, "answered after closing");
                     }
-                    Output::Hook(id) => {
-                        let front = self.owed.front().map(|(owed, ..)| *owed);
+                    Action::Hook(id) => {
+                        let front = self
+                            .pending_revocations
+                            .front()
+                            .map(|(pending_revocations, ..)| *pending_revocations);
                         assert!(!self.closed && (id == front), "a hook out of order: {id:?}, {front:?}");
-                        let lanes = self.owed.front().into_iter().flat_map(|(_, lanes, _)| lanes);
+                        let lanes =
+                            self.pending_revocations.front().into_iter().flat_map(|(_, lanes, _)| lanes);
                         assert!(
                             !lanes.into_iter().any(|lane| self.alive.contains(lane)),
                             "a call still runs"
@@ -464,20 +475,20 @@ mod tests {
                         assert!(!self.hooks.contains(&id), "run twice");
                         self.hooks.push_back(id);
                     }
-                    Output::Reopen(lane) => {
+                    Action::Reopen(lane) => {
                         assert!(!self.alive.contains(&lane));
                         self.owned.retain(|owned| *owned != lane);
                     }
-                    Output::Close => {
+                    Action::Close => {
                         assert!(self.alive.is_empty() && !std::mem::replace(&mut self.closed, true));
                     }
-                    Output::Finished { .. } => {
+                    Action::Finished { .. } => {
                         assert!(self.alive.is_empty());
                         self.finished = true;
                     }
                 }
             }
-            let late = self.owed.iter().find(|(_, _, until)| *until < self.now);
+            let late = self.pending_revocations.iter().find(|(_, _, until)| *until < self.now);
             assert!(self.closed || self.finished || late.is_none(), "{late:?} was not answered in time");
         }
 
@@ -511,7 +522,7 @@ mod tests {
                     let lanes = usize::from(lanes).min(self.owned.len());
                     let lanes: Vec<_> = self.owned.drain(..lanes).collect();
                     let id = RevocationId(self.number());
-                    self.owed.push_back((id, lanes.clone(), self.now + DRAIN));
+                    self.pending_revocations.push_back((id, lanes.clone(), self.now + DRAIN));
                     self.input(Input::Revoked { id, lanes, lost });
                 }
                 Act::LaneEnds { pick, died } => {
@@ -568,7 +579,7 @@ mod tests {
         let lanes = world.owned.clone();
         world.act(Act::Revoke { lanes: 1, lost: false });
         world.input(Input::Revoked { id: RevocationId(99), lanes: lanes.clone(), lost: true });
-        world.owed.push_back((RevocationId(99), lanes, world.now + DRAIN));
+        world.pending_revocations.push_back((RevocationId(99), lanes, world.now + DRAIN));
         assert_eq!(world.group.next_deadline(), Some(world.now + DRAIN_LOST));
     }
 
@@ -580,15 +591,15 @@ mod tests {
         world.act(Act::Wait { millis: 1_000 });
         assert!(world.hooks.is_empty(), "the call still runs");
         world.act(Act::LaneEnds { pick: 0, died: false });
-        assert_eq!((world.hooks.len(), world.owed.len()), (1, 1));
+        assert_eq!((world.hooks.len(), world.pending_revocations.len()), (1, 1));
         world.act(Act::HookEnds);
-        assert!(world.owed.is_empty(), "answered");
+        assert!(world.pending_revocations.is_empty(), "answered");
         world.act(Act::Revoke { lanes: 1, lost: false });
         world.act(Act::LaneEnds { pick: 0, died: false });
         world.act(Act::Wait { millis: 4_999 });
-        assert_eq!((world.hooks.len(), world.owed.len()), (1, 1));
+        assert_eq!((world.hooks.len(), world.pending_revocations.len()), (1, 1));
         world.act(Act::Wait { millis: 1 });
-        assert!(world.owed.is_empty(), "the hook is late");
+        assert!(world.pending_revocations.is_empty(), "the hook is late");
     }
 
     #[test]
@@ -603,7 +614,7 @@ mod tests {
             let reopen = group.next_deadline().expect("it is opened again");
             pauses.push((reopen - now).as_millis());
             group.on(reopen, Input::Tick, &mut out);
-            assert_eq!(out.last(), Some(&Output::Reopen(epoch)));
+            assert_eq!(out.last(), Some(&Action::Reopen(epoch)));
         }
         assert_eq!(pauses, [100, 200, 400, 800]);
     }

@@ -13,14 +13,14 @@ use tokio::time::timeout;
 
 use super::LaneControl;
 use super::apart::apart;
+use super::idle::BusyGuard;
 use super::panics::catch_in;
-use super::quiet::Vote;
-use super::status::{News, Shared};
-use crate::app::{BoxGroupHook, CommitFailure, Context, GroupHooks, GroupPartition, Hook, Rebalance};
+use super::status::{Notice, Shared};
+use crate::app::{BoxGroupHook, CommitFailure, Context, GroupHooks, GroupPartition, HookContext, Rebalance};
 use crate::broker::RevocationId;
 use crate::log::{Time, bounded, error};
 
-pub(super) struct Hooks {
+pub(super) struct GroupHookRunner {
     group: Arc<str>,
     given: Arc<GroupHooks>,
     context: Arc<Context>,
@@ -39,7 +39,7 @@ struct Failures {
     telling: bool,
 }
 
-impl Hooks {
+impl GroupHookRunner {
     pub(super) fn new(
         group: Arc<str>,
         context: Arc<Context>,
@@ -83,10 +83,10 @@ impl Hooks {
         let shared = Arc::clone(&self.shared);
         if lanes.is_empty() {
             // Each was told before, or had died.
-            return shared.tell(News::HookEnded(revocation));
+            return shared.notify(Notice::HookEnded(revocation));
         }
         let run = self.run("on_revoked", self.given.revoked.clone(), self.rebalance(&lanes));
-        self.spawn(run, move || shared.tell(News::HookEnded(revocation)));
+        self.spawn(run, move || shared.notify(Notice::HookEnded(revocation)));
     }
 
     /// Nobody waits: somebody else may own the partitions already.
@@ -108,12 +108,12 @@ impl Hooks {
         drop(failures);
         let (failures, hooks) = (Arc::clone(&self.failures), self.given.commit_error.clone());
         let (group, deadline, hook) = (Arc::clone(&self.group), self.deadline, self.hook());
-        let tell = async move {
+        let notify = async move {
             while let Some(batch) = next(&failures) {
                 run("on_commit_error", &group, deadline, &hooks, &hook, batch).await;
             }
         };
-        self.spawn(tell, || {});
+        self.spawn(notify, || {});
     }
 
     fn rebalance(&self, lanes: &[(TopicPartition, Arc<LaneControl>)]) -> Rebalance {
@@ -127,8 +127,8 @@ impl Hooks {
         Rebalance { group: Arc::clone(&self.group), partitions }
     }
 
-    fn hook(&self) -> Hook {
-        Hook::of(&self.context)
+    fn hook(&self) -> HookContext {
+        HookContext::of(&self.context)
     }
 
     fn run<T: Clone + Send + Sync + 'static>(
@@ -142,12 +142,12 @@ impl Hooks {
     }
 
     fn spawn(&self, run: impl Future<Output = ()> + Send + 'static, then: impl FnOnce() + Send + 'static) {
-        let mut vote = Vote::new(Arc::clone(&self.context.quiet));
-        vote.set(true);
+        let mut busy = BusyGuard::new(Arc::clone(&self.context.idle));
+        busy.set(true);
         self.runtime.spawn(async move {
             run.await;
             then();
-            drop(vote);
+            drop(busy);
         });
     }
 }
@@ -158,7 +158,7 @@ async fn run<T: Clone + Send + Sync + 'static>(
     group: &Arc<str>,
     deadline: Duration,
     hooks: &[BoxGroupHook<T>],
-    hook: &Hook,
+    hook: &HookContext,
     event: T,
 ) {
     let number = Arc::new(AtomicUsize::new(0));

@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use super::LaneControl;
 use super::commits::Commits;
 use super::deaths::Deaths;
-use super::group::{Group, Input, Output};
-use super::hooks::Hooks;
+use super::group::{Action, Group, Input};
+use super::hooks::GroupHookRunner;
 use super::listed;
 use super::metrics;
 use super::progress::Progress;
-use super::running::Running;
-use super::status::{Ended, MemberHandle, News, Shared};
+use super::running::RunningLane;
+use super::status::{Ended, MemberHandle, Notice, Shared};
 use crate::app::{Context, GroupHooks};
 use crate::broker::{Command, Epoch, Event, Lane, RevocationId};
 use crate::log::{bounded, debug, error, info, warn};
@@ -44,9 +44,9 @@ pub struct Member {
     pub(super) deaths: Deaths,
     /// Assigned, and about to be started by the state machine.
     arrived: BTreeMap<Epoch, Box<dyn Lane>>,
-    pub(super) running: BTreeMap<Epoch, Running>,
+    pub(super) running: BTreeMap<Epoch, RunningLane>,
     pub(super) shared: Arc<Shared>,
-    pub(super) hooks: Hooks,
+    pub(super) hooks: GroupHookRunner,
     /// For `on_revoked`, once the calls have ended: what is given back by a revocation, or at a stop (`None`).
     leaving: BTreeMap<Option<RevocationId>, Vec<(TopicPartition, Arc<LaneControl>)>>,
     /// What was left by the stop, until its last commit is known.
@@ -71,7 +71,7 @@ impl Member {
     ) -> (Self, MemberHandle) {
         let shared = Arc::new(Shared::new());
         let handle = MemberHandle::new(Arc::clone(&shared));
-        let hooks = Hooks::new(
+        let hooks = GroupHookRunner::new(
             Arc::clone(&group),
             Arc::clone(&context),
             Arc::clone(&shared),
@@ -124,7 +124,7 @@ impl Member {
                     self.shared.status().lost_since.get_or_insert_with(Instant::now);
                 }
                 let leaving: Vec<_> =
-                    lanes.iter().filter_map(|lane| self.running.get(lane)).map(Running::share).collect();
+                    lanes.iter().filter_map(|lane| self.running.get(lane)).map(RunningLane::share).collect();
                 self.forget_leaving(&leaving);
                 if lost {
                     for lane in &lanes {
@@ -140,7 +140,7 @@ impl Member {
             Event::Expired { lane, from, to } => self.expired(lane, from, to),
             Event::Fatal { message, remedy } => {
                 let message = bounded(message);
-                self.hooks.lost(self.running.values().map(Running::share).collect());
+                self.hooks.lost(self.running.values().map(RunningLane::share).collect());
                 self.ending = Ended::Fatal { message, remedy };
                 self.advance(Input::Fatal, &mut commands);
             }
@@ -154,16 +154,16 @@ impl Member {
     pub fn turn(&mut self) -> Vec<Command> {
         let mut commands = Vec::new();
         self.shared.turned();
-        for news in self.shared.take_news() {
-            match news {
-                News::Shutdown => {
+        for notices in self.shared.take_notices() {
+            match notices {
+                Notice::Shutdown => {
                     self.leave_all();
                     self.shutdown.get_or_insert_with(Instant::now);
                     self.advance(Input::Shutdown, &mut commands);
                 }
-                News::HookEnded(revocation) => self.advance(Input::HookEnded(revocation), &mut commands),
-                News::WantsCommit => commands.push(Command::CommitNow),
-                News::LaneEnded { lane, died, at } => {
+                Notice::HookEnded(revocation) => self.advance(Input::HookEnded(revocation), &mut commands),
+                Notice::WantsCommit => commands.push(Command::CommitNow),
+                Notice::LaneEnded { lane, died, at } => {
                     if died && let Some(lane) = self.running.get(&lane) {
                         let (TopicPartition { topic, partition }, handler) =
                             (&lane.tp, &lane.subscriber.handler);
@@ -184,7 +184,7 @@ impl Member {
             if self.deaths.forget(now) {
                 self.shared.status().known.dying = self.deaths.in_a_row();
             }
-            self.running.values().for_each(Running::store_late);
+            self.running.values().for_each(RunningLane::store_late);
             self.commits.check(now, self.running.values().map(|lane| &lane.control));
             if self.commits.ask_again() {
                 commands.push(Command::CommitNow);
@@ -265,8 +265,9 @@ impl Member {
         }
         let lanes: Vec<Epoch> = known.iter().map(|(lane, _)| *lane).collect();
         self.advance(Input::Assigned(known), commands);
-        self.hooks
-            .assigned(lanes.iter().filter_map(|lane| self.running.get(lane)).map(Running::share).collect());
+        self.hooks.assigned(
+            lanes.iter().filter_map(|lane| self.running.get(lane)).map(RunningLane::share).collect(),
+        );
     }
 
     /// Each partition is told of once: what is being revoked is not told of at the stop.
@@ -293,7 +294,7 @@ impl Member {
         let mut outputs = Vec::new();
         self.group.on(Instant::now(), input, &mut outputs);
         for output in outputs {
-            self.carry_out(output, commands);
+            self.apply(output, commands);
         }
         let lanes = self.running.len();
         if std::mem::replace(&mut self.shared.status().known.lanes, lanes) != lanes {
@@ -301,35 +302,35 @@ impl Member {
         }
     }
 
-    fn carry_out(&mut self, output: Output, commands: &mut Vec<Command>) {
+    fn apply(&mut self, output: Action, commands: &mut Vec<Command>) {
         match output {
-            Output::Start(epoch) => {
+            Action::Start(epoch) => {
                 let lane = self.arrived.remove(&epoch).expect("the state machine starts only what arrived");
                 let running = self.start(lane);
                 self.running.insert(epoch, running);
             }
-            Output::Discard(epoch) => drop(self.arrived.remove(&epoch)),
-            Output::Drain(epoch) => {
+            Action::Discard(epoch) => drop(self.arrived.remove(&epoch)),
+            Action::Drain(epoch) => {
                 if let Some(lane) = self.running.get(&epoch) {
                     lane.control.stop();
                 }
             }
-            Output::Fence { lane, late } => self.cut_off(lane, late),
-            Output::Hook(revocation) => {
+            Action::Fence { lane, late } => self.cut_off(lane, late),
+            Action::Hook(revocation) => {
                 let leaving = self.leaving.remove(&revocation).unwrap_or_default();
                 self.hooks.revoked(revocation, leaving);
             }
-            Output::Answer(id) => {
+            Action::Answer(id) => {
                 self.leaving.remove(&Some(id));
                 commands.push(Command::Answer(id));
             }
-            Output::Reopen(epoch) => {
+            Action::Reopen(epoch) => {
                 self.running.remove(&epoch);
                 metrics::lane_restart(&self.name);
                 commands.push(Command::Reopen(epoch));
             }
-            Output::Close => commands.push(Command::Close),
-            Output::Finished { closed } => {
+            Action::Close => commands.push(Command::Close),
+            Action::Finished { closed } => {
                 if !closed {
                     warn!(group = %self.name, "leaving the group took too long: left without the broker's answer");
                 }

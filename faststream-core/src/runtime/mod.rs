@@ -9,8 +9,8 @@ mod control;
 mod deaths;
 mod group;
 mod hooks;
+mod idle;
 mod lane;
-mod left;
 mod listed;
 mod member;
 mod metrics;
@@ -20,17 +20,17 @@ mod plain;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod progress;
-mod quiet;
 mod reports;
 mod running;
 mod settled;
 mod status;
+mod unfinished;
 
 pub use ack::Ack;
 pub use control::LaneControl;
+pub use idle::{BusyGuard, IdleTracker};
 pub use member::Member;
 pub use plain::{PlainCall, PlainCalls, RunPlain, Threads};
-pub use quiet::{Quiet, Vote};
 pub use status::{
     DyingPartition, Ended, HeldRecord, MemberHandle, MemberStatus, StuckCall, Uncommitted, UnconfirmedCopy,
 };

@@ -67,13 +67,13 @@ struct Inner {
     control: Arc<LaneControl>,
     offset: i64,
     attempt: u32,
-    moment: Mutex<Moment>,
+    state: Mutex<PlainState>,
     /// It ended, or was abandoned.
     over: Notify,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+enum PlainState {
     Queued,
     Begun {
         since: Instant,
@@ -100,7 +100,7 @@ impl PlainCalls {
     #[must_use]
     pub fn left(&self) -> usize {
         let begun = lock(&self.begun).clone();
-        begun.iter().filter(|call| matches!(*call.moment(), Moment::Begun { left: true, .. })).count()
+        begun.iter().filter(|call| matches!(*call.state(), PlainState::Begun { left: true, .. })).count()
     }
 
     fn run(&self, call: impl FnOnce() + Send + 'static) {
@@ -128,7 +128,7 @@ impl PlainCall {
             control: Arc::clone(delivery.control),
             offset: delivery.offset,
             attempt: delivery.attempt,
-            moment: Mutex::new(Moment::Queued),
+            state: Mutex::new(PlainState::Queued),
             over: Notify::new(),
         }))
     }
@@ -143,7 +143,7 @@ impl PlainCall {
         let function = Arc::new(Mutex::new(Some(function)));
         // Dropped with this future: a function that has not begun is dropped with it, a running one is remembered.
         let _watch = Watch { call: &self, function: &function };
-        let (tell, told) = oneshot::channel();
+        let (notify, told) = oneshot::channel();
         let (call, given) = (self.clone(), Arc::clone(&function));
         self.0.context.plain.run(move || {
             if !call.begin() {
@@ -153,7 +153,7 @@ impl PlainCall {
             let returned = catch(function);
             let took = call.end();
             // If nobody waits for it any more, what it returned is dropped here.
-            drop_safely(tell.send((returned, took)));
+            drop_safely(notify.send((returned, took)));
         });
         let Ok((returned, took)) = told.await else {
             // Abandoned, or the runtime is shutting down: it never begins, and nobody waits for it.
@@ -170,23 +170,23 @@ impl PlainCall {
 
     /// Takes back a call that has not begun: from now on it never begins. False if it has.
     pub(crate) fn abandon(&self) -> bool {
-        let mut moment = self.moment();
-        if *moment == Moment::Queued {
-            *moment = Moment::Abandoned;
+        let mut state = self.state();
+        if *state == PlainState::Queued {
+            *state = PlainState::Abandoned;
         }
-        *moment == Moment::Abandoned
+        *state == PlainState::Abandoned
     }
 
     /// Since when it runs; `None` while it is queued.
     pub(crate) fn begun(&self) -> Option<Instant> {
-        if let Moment::Begun { since, .. } = *self.moment() { Some(since) } else { None }
+        if let PlainState::Begun { since, .. } = *self.state() { Some(since) } else { None }
     }
 
     /// The thread's first act.
     fn begin(&self) -> bool {
         let Inner { subscriber, context, control, offset, attempt, .. } = &*self.0;
-        let mut moment = self.moment();
-        if *moment != Moment::Queued {
+        let mut state = self.state();
+        if *state != PlainState::Queued {
             return false;
         }
         // Counted and remembered before the lane is asked: whoever fences it sees this call, or this call sees the fence.
@@ -195,11 +195,11 @@ impl PlainCall {
         if control.is_stopping() {
             context.plain.forget(self);
             control.plain_ended(*offset);
-            *moment = Moment::Abandoned;
+            *state = PlainState::Abandoned;
             return false;
         }
-        *moment = Moment::Begun { since: Instant::now(), left: false };
-        drop(moment);
+        *state = PlainState::Begun { since: Instant::now(), left: false };
+        drop(state);
         if let Some(observer) = &context.observer {
             let handler = &subscriber.handler;
             observer.plain_begins(&CallBegin {
@@ -224,17 +224,17 @@ impl PlainCall {
                 attempt: *attempt,
             });
         }
-        let before = std::mem::replace(&mut *self.moment(), Moment::Ended);
+        let before = std::mem::replace(&mut *self.state(), PlainState::Ended);
         control.plain_ended(*offset);
         context.plain.forget(self);
         over.notify_waiters();
-        let Moment::Begun { since, .. } = before else { return Duration::ZERO };
+        let PlainState::Begun { since, .. } = before else { return Duration::ZERO };
         since.elapsed()
     }
 
     /// Its lane waits for it no more.
     fn leave(&self) {
-        if let Moment::Begun { left, .. } = &mut *self.moment() {
+        if let PlainState::Begun { left, .. } = &mut *self.state() {
             *left = true;
         }
     }
@@ -274,8 +274,8 @@ impl PlainCall {
         Outcome::Failed(HandlerError::new("timeout", message))
     }
 
-    fn moment(&self) -> MutexGuard<'_, Moment> {
-        lock(&self.0.moment)
+    fn state(&self) -> MutexGuard<'_, PlainState> {
+        lock(&self.0.state)
     }
 }
 

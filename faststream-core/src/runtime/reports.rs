@@ -22,11 +22,11 @@ impl Member {
         warn!(group = %self.name, %topic, partition, offset = from, next = to, records, handler = %lane.subscriber.handler,
             "records were deleted before they were handled: the topic keeps them for too short a time (retention.ms, \
              retention.bytes), or somebody deleted them");
-        let sentence = format!(
+        let message = format!(
             "{topic}/{partition}: {records} records from offset {from} on were deleted before {} handled them",
             lane.subscriber.handler
         );
-        self.shared.status().expired = Some((Instant::now(), sentence));
+        self.shared.status().expired = Some((Instant::now(), message));
     }
 
     pub(super) fn committed(&mut self, reports: &[CommitReport]) {
@@ -50,8 +50,8 @@ impl Member {
                 Err(error) => {
                     metrics::commit(&self.name, error.class.label());
                     lane.control.brake();
-                    let sentence = format!("{topic}/{partition} at offset {}: {error}", report.next);
-                    if self.commits.failed(now, report.lane, sentence) {
+                    let message = format!("{topic}/{partition} at offset {}: {error}", report.next);
+                    if self.commits.failed(now, report.lane, message) {
                         warn!(group = %self.name, %topic, partition, offset = report.next, class = ?error.class,
                             "a commit failed ({}); delivery goes on: {error}", error.class.meaning());
                     } else {

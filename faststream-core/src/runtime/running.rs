@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
+use super::idle::BusyGuard;
 use super::lane::LaneTask;
 use super::panics::catch_in;
-use super::quiet::Vote;
-use super::status::{Ended, News, Shared};
+use super::status::{Ended, Notice, Shared};
 use super::{LaneControl, Member, metrics};
 use crate::TopicPartition;
 use crate::broker::{Epoch, Lane, LateStore};
@@ -16,7 +16,7 @@ use crate::policy::Start;
 use crate::subscriber::Subscriber;
 
 /// A lane whose task runs.
-pub(super) struct Running {
+pub(super) struct RunningLane {
     pub(super) tp: TopicPartition,
     pub(super) subscriber: Arc<Subscriber>,
     pub(super) control: Arc<LaneControl>,
@@ -26,14 +26,14 @@ pub(super) struct Running {
     task: AbortHandle,
 }
 
-impl Running {
+impl RunningLane {
     /// What hooks are told of, also when the lane has ended.
     pub(super) fn share(&self) -> (TopicPartition, Arc<LaneControl>) {
         (self.tp.clone(), Arc::clone(&self.control))
     }
 }
 
-impl Running {
+impl RunningLane {
     /// A call has the thread of the task: what finished before is stored from here.
     pub(super) fn store_late(&self) {
         if let Some(store) = self.late_store.as_ref().filter(|_| self.control.is_in_turn()) {
@@ -65,20 +65,20 @@ fn plain_calls(running: &[i64]) -> String {
 }
 
 /// Tells that a lane's task is gone, also if the drop of what it held panics: the partition would stand still for ever.
-struct Farewell {
+struct ExitGuard {
     shared: Arc<Shared>,
     control: Arc<LaneControl>,
     died: bool,
 }
 
-impl Drop for Farewell {
+impl Drop for ExitGuard {
     fn drop(&mut self) {
         let (lane, at) = (self.control.epoch, self.control.working_at());
-        self.shared.tell(News::LaneEnded { lane, died: self.died, at });
+        self.shared.notify(Notice::LaneEnded { lane, died: self.died, at });
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningLane {
     fn drop(&mut self) {
         // First the fence, which acts at once; the abort takes until the task's next turn.
         self.control.fence();
@@ -88,7 +88,7 @@ impl Drop for Running {
 }
 
 impl Member {
-    pub(super) fn start(&self, mut lane: Box<dyn Lane>) -> Running {
+    pub(super) fn start(&self, mut lane: Box<dyn Lane>) -> RunningLane {
         let epoch = lane.epoch();
         let tp = TopicPartition { topic: lane.topic().into(), partition: lane.partition() };
         let subscriber = self.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
@@ -96,12 +96,12 @@ impl Member {
         // A group that begins at the end of a topic has to commit that: before its first commit, the next assignment would
         // begin at the end of then.
         if subscriber.start == Start::Latest && lane.store(lane.start()).is_ok() {
-            self.shared.tell(News::WantsCommit);
+            self.shared.notify(Notice::WantsCommit);
         }
-        let (observer, quiet) = (self.context.observer.clone(), Arc::clone(&self.context.quiet));
+        let (observer, idle) = (self.context.observer.clone(), Arc::clone(&self.context.idle));
         let control = LaneControl::new(epoch, lane.start()).of(Arc::clone(&tp.topic), tp.partition);
         let control = control.after_deaths(self.deaths.at_record(&tp));
-        let control = Arc::new(control.observed(observer).voting(Vote::new(quiet)));
+        let control = Arc::new(control.observed(observer).counted_busy_by(BusyGuard::new(idle)));
         #[cfg(feature = "planted-bugs")]
         super::planted::note_lane((Arc::clone(&self.name), Arc::clone(&tp.topic), tp.partition), &control);
         if self.hooks.delay_starts() {
@@ -115,17 +115,17 @@ impl Member {
             Arc::clone(&self.settings),
             Arc::clone(&control),
             Arc::clone(&self.shared),
-            Vote::new(Arc::clone(&self.context.quiet)),
+            BusyGuard::new(Arc::clone(&self.context.idle)),
         );
         let (shared, own) = (Arc::clone(&self.shared), Arc::clone(&control));
-        let farewell = Farewell { shared, control: own, died: true };
+        let exit_guard = ExitGuard { shared, control: own, died: true };
         let task = self.runtime.spawn(async move {
-            let mut farewell = farewell;
+            let mut exit_guard = exit_guard;
             // The task is dropped inside, before the news: when the group hears of it, all is gone.
             let run = catch_in(async move { std::future::poll_fn(|cx| task.poll(cx)).await });
-            farewell.died = run.await.is_err();
+            exit_guard.died = run.await.is_err();
         });
-        Running { tp, subscriber, control, is_lost: false, late_store, task: task.abort_handle() }
+        RunningLane { tp, subscriber, control, is_lost: false, late_store, task: task.abort_handle() }
     }
 
     pub(super) fn cut_off(&mut self, epoch: Epoch, late: bool) {
@@ -136,9 +136,9 @@ impl Member {
         }
         let TopicPartition { topic, partition } = &cut.tp;
         let (handler, drain) = (&*cut.subscriber.handler, Time(cut.subscriber.drain));
-        let left = cut.control.left();
+        let left = cut.control.unfinished();
         let offset = left.map(|left| left.offset);
-        let what = left.map_or_else(|| format!("{handler} was not done"), |left| left.sentence(handler));
+        let what = left.map_or_else(|| format!("{handler} was not done"), |left| left.message(handler));
         let when = if cut.is_lost {
             "when the partition was lost".to_owned()
         } else {
@@ -155,10 +155,10 @@ impl Member {
         let plain =
             if plain.is_empty() { String::new() } else { format!("; {} still running", plain_calls(&plain)) };
         let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
-        let sentence = format!("{topic}/{partition}{at}: {what} {when}, and is handled again{plain}");
+        let message = format!("{topic}/{partition}{at}: {what} {when}, and is handled again{plain}");
         match &mut self.ending {
-            Ended::Clean => self.ending = Ended::DrainExceeded { left: vec![sentence] },
-            Ended::DrainExceeded { left } => left.push(sentence),
+            Ended::Clean => self.ending = Ended::DrainExceeded { left: vec![message] },
+            Ended::DrainExceeded { left } => left.push(message),
             Ended::Fatal { .. } | Ended::Crashed => {}
         }
     }

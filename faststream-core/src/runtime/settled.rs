@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Vote;
+use super::BusyGuard;
 use crate::verdict::Verdict;
 
 /// An `Ack` was settled.
@@ -22,22 +22,22 @@ pub(super) struct Settled {
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     /// Asked each turn; the lock is taken only if somebody wrote.
-    has_mail: AtomicBool,
-    mail: Mutex<Mail>,
+    has_settled: AtomicBool,
+    inbox: Mutex<SettledInbox>,
 }
 
 #[derive(Debug, Default)]
-struct Mail {
+struct SettledInbox {
     fenced: bool,
     settled: Vec<Settled>,
     /// What is on its way is under way, for tests that wait until all has settled.
-    vote: Option<Vote>,
+    busy: Option<BusyGuard>,
 }
 
-impl Mail {
+impl SettledInbox {
     fn take(&mut self) -> Vec<Settled> {
-        if let Some(vote) = &mut self.vote {
-            vote.set(false);
+        if let Some(busy) = &mut self.busy {
+            busy.set(false);
         }
         std::mem::take(&mut self.settled)
     }
@@ -45,15 +45,15 @@ impl Mail {
 
 impl Inbox {
     /// What is in it counts as under way.
-    pub(super) fn voting(&self, vote: Vote) {
-        self.lock().vote = Some(vote);
+    pub(super) fn counted_busy_by(&self, busy: BusyGuard) {
+        self.lock().busy = Some(busy);
     }
 
     /// Nothing more gets in; what is in it is returned.
     pub(super) fn fence(&self) -> Vec<Settled> {
-        let mut mail = self.lock();
-        mail.fenced = true;
-        mail.take()
+        let mut inbox = self.lock();
+        inbox.fenced = true;
+        inbox.take()
     }
 
     pub(super) fn is_fenced(&self) -> bool {
@@ -62,33 +62,33 @@ impl Inbox {
 
     /// What came since the last time.
     pub(super) fn take(&self) -> Vec<Settled> {
-        if !self.has_mail.load(SeqCst) || !self.has_mail.swap(false, SeqCst) {
+        if !self.has_settled.load(SeqCst) || !self.has_settled.swap(false, SeqCst) {
             return Vec::new();
         }
         self.lock().take()
     }
 
     /// Somebody wrote; whoever reads it must count as busy before.
-    pub(super) fn has_mail(&self) -> bool {
-        self.has_mail.load(SeqCst)
+    pub(super) fn has_settled(&self) -> bool {
+        self.has_settled.load(SeqCst)
     }
 
     /// Puts it in; given back if it is fenced.
     pub(super) fn post(&self, settled: Settled) -> Result<(), Settled> {
-        let mut mail = self.lock();
-        if mail.fenced {
+        let mut inbox = self.lock();
+        if inbox.fenced {
             return Err(settled);
         }
-        mail.settled.push(settled);
-        if let Some(vote) = &mut mail.vote {
-            vote.set(true);
+        inbox.settled.push(settled);
+        if let Some(busy) = &mut inbox.busy {
+            busy.set(true);
         }
-        self.has_mail.store(true, SeqCst);
+        self.has_settled.store(true, SeqCst);
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Mail> {
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, SettledInbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

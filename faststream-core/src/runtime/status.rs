@@ -164,7 +164,7 @@ pub(super) const LATE: Duration = Duration::from_secs(10);
 pub(super) struct Shared {
     pub(super) wake: Arc<Notify>,
     pub(super) crash: CancellationToken,
-    news: Mutex<Vec<News>>,
+    notices: Mutex<Vec<Notice>>,
     status: Mutex<Status>,
     /// When the backend gave the member its last turn.
     turned: Mutex<Instant>,
@@ -173,7 +173,7 @@ pub(super) struct Shared {
 
 /// What reaches the member from outside of its backend. Rare: never per record.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum Notice {
     Shutdown,
     WantsCommit,
     LaneEnded {
@@ -202,7 +202,7 @@ pub(super) struct Status {
 
 impl Status {
     /// A lane stands still, or no longer.
-    pub(super) fn stands(&mut self, lane: Epoch, standing: bool) {
+    pub(super) fn set_blocked(&mut self, lane: Epoch, standing: bool) {
         if standing {
             self.standing.insert(lane);
         } else {
@@ -216,20 +216,20 @@ impl Shared {
         Self {
             wake: Arc::default(),
             crash: CancellationToken::new(),
-            news: Mutex::default(),
+            notices: Mutex::default(),
             status: Mutex::default(),
             turned: Mutex::new(Instant::now()),
             ended: watch::Sender::new(None),
         }
     }
 
-    pub(super) fn tell(&self, news: News) {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner).push(news);
+    pub(super) fn notify(&self, notices: Notice) {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(notices);
         self.wake.notify_one();
     }
 
-    pub(super) fn take_news(&self) -> Vec<News> {
-        std::mem::take(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn turned(&self) {
@@ -263,7 +263,7 @@ impl MemberHandle {
 
     /// Asks to drain, then to leave the group. Returns at once.
     pub fn shutdown(&self) {
-        self.shared.tell(News::Shutdown);
+        self.shared.notify(Notice::Shutdown);
     }
 
     /// Ends the membership as a crash would: nothing is drained, nothing more is committed.
@@ -294,7 +294,7 @@ impl MemberHandle {
             held,
             silent_for,
             lost_for,
-            expired: recent.map(|(_, sentence)| sentence.clone()),
+            expired: recent.map(|(_, message)| message.clone()),
             unconfirmed: unconfirmed.collect(),
             standing: status.standing.len(),
             ..status.known.clone()

@@ -95,7 +95,7 @@ pub struct PublisherDef {
 #[derive(Debug, Default)]
 pub struct Requirements {
     states: Vec<(TypeId, &'static str)>,
-    settles_by_hand: bool,
+    takes_ack: bool,
     captures: bool,
 }
 
@@ -107,13 +107,13 @@ impl Requirements {
 
     /// An argument settles the record by hand: the policy must be `Manual`.
     pub fn ack(&mut self) {
-        self.settles_by_hand = true;
+        self.takes_ack = true;
     }
 
     /// Whether an argument settles the record by hand.
     #[must_use]
-    pub fn settles_by_hand(&self) -> bool {
-        self.settles_by_hand
+    pub fn takes_ack(&self) -> bool {
+        self.takes_ack
     }
 
     /// An argument reads the captures of the topic's name: the handler must read by a `pattern`.

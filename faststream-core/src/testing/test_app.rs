@@ -12,11 +12,11 @@ use super::TestCall;
 use super::calls::Calls;
 use super::panics::panic_at;
 use super::run::is_real_time;
-use crate::app::{Brokers, Environment, Exit, FastStream, Plan, Running, Setting, StartOptions};
+use crate::app::{Brokers, Environment, Exit, FastStream, LaunchOptions, Plan, Running, StartOptions};
 use crate::broker::Broker;
 use crate::log::print;
 use crate::memory::{MemoryBroker, SESSION};
-use crate::runtime::{HeldRecord, Quiet};
+use crate::runtime::{HeldRecord, IdleTracker};
 
 /// Far beyond any test's intent, in virtual time: only what never ends gets there.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
@@ -37,7 +37,7 @@ pub struct TestApp {
     pub(super) plan: Plan,
     brokers: Named,
     /// Who counts what is under way: several, if the brokers were not made for this app.
-    quiets: Vec<Arc<Quiet>>,
+    quiets: Vec<Arc<IdleTracker>>,
     pub(super) calls: Arc<Calls>,
     /// `None` once it was shut down.
     pub(super) running: Option<Running>,
@@ -73,8 +73,8 @@ impl TestApp {
     }
 
     async fn start_at(app: FastStream, environment: Environment, caller: Caller) -> Self {
-        let (quiet, brokers) = (Arc::new(Quiet::default()), Named::default());
-        let (shared, named) = (Arc::clone(&quiet), Arc::clone(&brokers));
+        let (idle, brokers) = (Arc::new(IdleTracker::default()), Named::default());
+        let (shared, named) = (Arc::clone(&idle), Arc::clone(&brokers));
         let broker = move |name: Option<&str>, own: &dyn Broker| -> Arc<dyn Broker> {
             let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
             let broker = named.entry(name.map(ToOwned::to_owned));
@@ -84,22 +84,23 @@ impl TestApp {
                     own.start_as_in_every_test();
                     own.clone()
                 }
-                None => MemoryBroker::with_quiet(Arc::clone(&shared)),
+                None => MemoryBroker::with_idle_tracker(Arc::clone(&shared)),
             };
             Arc::new(broker.or_insert_with(made).clone())
         };
         let brokers_setting = Brokers::ByName(Arc::new(broker));
         let package = Some("test");
-        let setting = Setting { package, environment, brokers: brokers_setting, ..Setting::default() };
+        let setting =
+            LaunchOptions { package, environment, brokers: brokers_setting, ..LaunchOptions::default() };
         let plan = match app.plan(setting) {
             Ok(plan) => plan,
             Err(faults) => panic_at(caller, format!("the app cannot start: {faults}")),
         };
         let mut app =
-            Self { plan, brokers, quiets: vec![quiet], calls: Calls::new(), running: None, lenient: false };
+            Self { plan, brokers, quiets: vec![idle], calls: Calls::new(), running: None, lenient: false };
         // What lanes do counts where the default broker's own work does.
-        app.quiets.insert(0, app.broker().quiet());
-        let named: Vec<_> = app.named().values().map(MemoryBroker::quiet).collect();
+        app.quiets.insert(0, app.broker().idle());
+        let named: Vec<_> = app.named().values().map(MemoryBroker::idle).collect();
         app.quiets.extend(named);
         app.run(caller).await;
         app
@@ -123,7 +124,8 @@ impl TestApp {
 
     pub(super) async fn settle_for(&self, caller: Caller) {
         let brokers: Vec<_> = self.named().values().cloned().collect();
-        let settled = Quiet::wait_for_all(&self.quiets, || brokers.iter().any(MemoryBroker::has_unseen));
+        let settled =
+            IdleTracker::wait_for_all(&self.quiets, || brokers.iter().any(MemoryBroker::has_unseen));
         if timeout(NEVER, settled).await.is_err() {
             let most = self.calls.most().filter(|(number, _)| *number > MANY);
             let most = most.map_or_else(String::new, |(_, most)| format!("; called most: {most}"));
@@ -143,7 +145,7 @@ impl TestApp {
         }
         // The members hear of it.
         let seen = || brokers.iter().any(MemoryBroker::has_unseen);
-        let _ = timeout(COMMIT, Quiet::wait_for_all(&self.quiets, seen)).await;
+        let _ = timeout(COMMIT, IdleTracker::wait_for_all(&self.quiets, seen)).await;
     }
 
     /// Lets time pass, then waits until everything has settled.
@@ -215,7 +217,7 @@ impl TestApp {
         let calls = Arc::clone(&self.calls);
         let options = StartOptions {
             observer: Some(calls),
-            quiet: self.broker().quiet(),
+            idle: self.broker().idle(),
             threads: super::blocking::threads(),
             seed: Some(SEED),
             started: Some(self.broker().now_ms()),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::run::run_within;
 use super::{TestApp, run};
-use crate::app::{Environment, FastStream, Hook};
+use crate::app::{Environment, FastStream, HookContext};
 use crate::delivery::{Call, Delivery, HandlerError, Outcome};
 use crate::memory::MemoryBroker;
 use crate::policy::OnError;
@@ -181,7 +181,7 @@ async fn after_a_crash_the_app_has_its_partitions_again_and_no_clock_went_back()
 
 #[tokio::test(start_paused = true)]
 async fn a_state_that_is_made_at_start_is_the_one_that_handlers_get() {
-    let make = async move |_: Hook| Ok::<_, std::convert::Infallible>(Count(AtomicI64::new(40)));
+    let make = async move |_: HookContext| Ok::<_, std::convert::Infallible>(Count(AtomicI64::new(40)));
     let mut app = TestApp::start(app().state_with(make)).await;
     app.publish("orders", "pen").await;
     assert_eq!(count(&app), 41);
@@ -198,7 +198,7 @@ async fn an_app_that_stops_itself_says_why() {
     app.publish("orders", "stop").await;
     let exit = app.ended().await;
     assert_eq!(exit.code, 3);
-    assert!(exit.sentences[0].contains("bill"), "{exit:?}");
+    assert!(exit.messages[0].contains("bill"), "{exit:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,8 +9,8 @@ use rdkafka::types::{RDKafkaConfRes, RDKafkaType};
 
 use super::names::{is_mentioned, similar};
 use super::refused::{reason, refused_value};
-use super::settings::{Setting, shown_name};
-use super::{Client, KafkaConfig, Secrets, addresses, java, values};
+use super::settings::{Property, shown_name};
+use super::{ClientKind, KafkaConfig, Secrets, addresses, java, values};
 
 /// What KIP-848 keeps at the broker, and what to do instead.
 const AT_THE_BROKER: &[(&str, &str)] = &[
@@ -56,10 +56,10 @@ impl KafkaConfig {
         // What the library says of all settings together is of use only when each one is good.
         if faults.is_empty() {
             faults.extend(self.contradictions(groups.first()));
-            faults.extend(self.contradicting_numbers(Client::Producer, &self.producer_config()));
+            faults.extend(self.contradicting_numbers(ClientKind::Producer, &self.producer_config()));
             let consumer = groups.first().map(|request| self.consumer_config(request));
             faults.extend(
-                consumer.iter().flat_map(|config| self.contradicting_numbers(Client::Consumer, config)),
+                consumer.iter().flat_map(|config| self.contradicting_numbers(ClientKind::Consumer, config)),
             );
             faults.extend(consumer.iter().flat_map(|config| {
                 groups.iter().filter_map(|request| self.drain_fault(&request.group, request.drain, config))
@@ -70,7 +70,7 @@ impl KafkaConfig {
 
     fn address_faults(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for client in [Client::Producer, Client::Consumer] {
+        for client in [ClientKind::Producer, ClientKind::Consumer] {
             let (brokers, source) = self.addresses(client);
             let security = self.settings.get(client, "security.protocol");
             let security = security.map_or(("plaintext".into(), "nobody set it".into()), |setting| {
@@ -86,7 +86,7 @@ impl KafkaConfig {
         found
     }
 
-    fn fault(&self, name: &str, setting: &Setting) -> Option<String> {
+    fn fault(&self, name: &str, setting: &Property) -> Option<String> {
         if name == "bootstrap.servers" {
             return None;
         }
@@ -152,10 +152,10 @@ impl KafkaConfig {
             group.and_then(|group| trial(RDKafkaType::RD_KAFKA_CONSUMER, self.consumer_config(group)));
         if producer == consumer {
             let fault =
-                producer.map(|text| format!("the settings {}", self.explain(Client::Consumer, &text)));
+                producer.map(|text| format!("the settings {}", self.explain(ClientKind::Consumer, &text)));
             return fault.into_iter().collect();
         }
-        [(Client::Producer, producer), (Client::Consumer, consumer)]
+        [(ClientKind::Producer, producer), (ClientKind::Consumer, consumer)]
             .into_iter()
             .filter_map(|(client, text)| {
                 Some(format!("the {client}'s settings {}", self.explain(client, &text?)))
@@ -164,7 +164,7 @@ impl KafkaConfig {
     }
 
     /// Names where the settings were set that the library's text mentions, and what it lacks.
-    fn explain(&self, client: Client, text: &str) -> String {
+    fn explain(&self, client: ClientKind, text: &str) -> String {
         let mut secrets = Secrets::default();
         self.settings.of(client).into_iter().for_each(|(name, setting)| secrets.extend(setting.hidden(name)));
         let shown = secrets.hide(text);

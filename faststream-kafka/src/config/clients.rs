@@ -5,8 +5,8 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::refused::reason;
-use super::settings::Setting;
-use super::{Client, DEFAULT_BROKERS, KafkaConfig, addresses};
+use super::settings::Property;
+use super::{ClientKind, DEFAULT_BROKERS, KafkaConfig, addresses};
 
 /// Defaults of both clients. A broker that comes back is found again within 2 s.
 const SHARED: &[(&str, &str)] = &[
@@ -64,7 +64,7 @@ impl KafkaConfig {
         if self.kip848().is_none() {
             set(&mut config, CLASSIC);
         }
-        self.apply(&mut config, Client::Consumer);
+        self.apply(&mut config, ClientKind::Consumer);
         config.set("group.id", group);
         config
     }
@@ -72,21 +72,23 @@ impl KafkaConfig {
     /// What the producer is made with.
     pub(crate) fn producer_config(&self) -> ClientConfig {
         let mut config = with(&[SHARED, PRODUCER]);
-        let set_here = |name: &str| self.settings.get(Client::Producer, name);
+        let set_here = |name: &str| self.settings.get(ClientKind::Producer, name);
         let weak_acks = set_here("acks").is_some_and(|acks| !matches!(acks.value.as_str(), "all" | "-1"));
         if weak_acks && set_here("enable.idempotence").is_none() {
             config.set("enable.idempotence", "false");
         }
-        self.apply(&mut config, Client::Producer);
+        self.apply(&mut config, ClientKind::Producer);
         config
     }
 
     /// What says that the broker assigns partitions, if it does.
-    pub(super) fn kip848(&self) -> Option<&Setting> {
-        self.settings.get(Client::Consumer, "group.protocol").filter(|setting| setting.value == "consumer")
+    pub(super) fn kip848(&self) -> Option<&Property> {
+        self.settings
+            .get(ClientKind::Consumer, "group.protocol")
+            .filter(|setting| setting.value == "consumer")
     }
 
-    fn apply(&self, config: &mut ClientConfig, client: Client) {
+    fn apply(&self, config: &mut ClientConfig, client: ClientKind) {
         for (name, setting) in self.settings.of(client) {
             let gives_way = setting.implied && self.kip848().is_some();
             if name == "bootstrap.servers" {

@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 
 use super::names::is_path;
 use super::properties::{decode, parse};
-use super::{KafkaConfig, Source};
+use super::{KafkaConfig, SettingOrigin};
 
 /// The brokers' addresses.
 const BROKERS: &str = "KAFKA_BROKERS";
@@ -37,7 +37,7 @@ pub(super) fn read(config: &mut KafkaConfig, variables: impl IntoIterator<Item =
         if name == CONFIG {
             read_file(config, value.trim());
         } else if name == BROKERS {
-            config.settings.set("bootstrap.servers", value, Source::Variable(name));
+            config.settings.set("bootstrap.servers", value, SettingOrigin::Variable(name));
         } else {
             read_property(config, name, value);
         }
@@ -47,12 +47,12 @@ pub(super) fn read(config: &mut KafkaConfig, variables: impl IntoIterator<Item =
 fn read_property(config: &mut KafkaConfig, variable: String, value: String) {
     let dotted = |name: &str| name[PREFIX.len()..].to_lowercase().replace('_', ".");
     match variable.strip_suffix(FILE).filter(|_| !is_path(&dotted(&variable))) {
-        None => config.settings.set(&dotted(&variable), value, Source::Variable(variable)),
+        None => config.settings.set(&dotted(&variable), value, SettingOrigin::Variable(variable)),
         Some(name) => match read_bytes(&value).and_then(utf8) {
             Ok(secret) => {
                 let key = dotted(name);
                 let secret = secret.trim_end_matches(['\r', '\n']);
-                config.settings.set(&key, secret, Source::SecretFile { variable, path: value });
+                config.settings.set(&key, secret, SettingOrigin::SecretFile { variable, path: value });
             }
             Err(error) => config.unreadable.push(format!(
                 // Not the path: the variable may hold the secret itself.
@@ -83,7 +83,7 @@ fn read_file(config: &mut KafkaConfig, path: &str) {
     };
     let (settings, faults) = parse(&text);
     for line in settings {
-        let source = Source::File { path: path.into(), line: line.number };
+        let source = SettingOrigin::File { path: path.into(), line: line.number };
         config.settings.set(&line.key, line.value, source);
     }
     let faults = faults.into_iter().map(|(line, fault)| format!("{path}:{line}: {fault}"));
@@ -116,7 +116,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::config::Client;
+    use crate::config::ClientKind;
 
     fn from(variables: &[(&str, &str)]) -> KafkaConfig {
         let mut config = KafkaConfig::default();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn value(config: &KafkaConfig, name: &str) -> Option<(String, String)> {
-        let setting = config.settings.get(Client::Consumer, name)?;
+        let setting = config.settings.get(ClientKind::Consumer, name)?;
         Some((setting.value.clone(), setting.source.to_string()))
     }
 

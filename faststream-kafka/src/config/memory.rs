@@ -5,7 +5,7 @@
 
 use rdkafka::ClientConfig;
 
-use super::{Client, KafkaConfig};
+use super::{ClientKind, KafkaConfig};
 
 /// What a member may use if nothing is set.
 const DEFAULT: u64 = 256 << 20;
@@ -71,7 +71,7 @@ impl KafkaConfig {
             ("fetch.message.max.bytes", fetch),
             ("fetch.max.bytes", answer),
         ];
-        let is_set = |name: &str| self.settings.get(Client::Consumer, name).is_some();
+        let is_set = |name: &str| self.settings.get(ClientKind::Consumer, name).is_some();
         // An answer has to hold what these allow: librdkafka refuses others.
         let are_sizes_set = is_set("message.max.bytes") || is_set("receive.message.max.bytes");
         for (name, value) in limits {

@@ -26,8 +26,8 @@ use std::time::Duration;
 
 pub use choices::{Acks, Compression, Protocol, Security};
 pub(crate) use secrets::Secrets;
-pub(crate) use settings::{Client, Settings};
-pub(crate) use source::Source;
+pub(crate) use settings::{ClientKind, Properties};
+pub(crate) use source::SettingOrigin;
 
 use choices::milliseconds;
 
@@ -40,7 +40,7 @@ const DEFAULT_BROKERS: &str = "localhost:9092";
 /// `-X key=value`. What nobody set has the defaults of faststream, then those of librdkafka.
 #[derive(Clone, Default)]
 pub struct KafkaConfig {
-    settings: Settings,
+    settings: Properties,
     /// What could not even be read: kept for `check`.
     unreadable: Vec<String>,
     /// What a member may use for what it fetched, in bytes; `None` for the default.
@@ -68,13 +68,13 @@ impl KafkaConfig {
     #[must_use]
     #[track_caller]
     pub fn property(mut self, key: impl AsRef<str>, value: impl Into<String>) -> Self {
-        self.settings.set(key.as_ref(), value, Source::Code(Location::caller()));
+        self.settings.set(key.as_ref(), value, SettingOrigin::Code(Location::caller()));
         self
     }
 
     /// Sets a property as `-X key=value` does: nothing wins over it.
     pub fn override_property(&mut self, key: impl AsRef<str>, value: impl Into<String>) {
-        self.settings.set(key.as_ref(), value, Source::CommandLine);
+        self.settings.set(key.as_ref(), value, SettingOrigin::CommandLine);
     }
 
     /// Sets what the brokers' logs and quotas call this program. `faststream`.
@@ -88,7 +88,7 @@ impl KafkaConfig {
     #[must_use]
     #[track_caller]
     pub fn protocol(mut self, protocol: Protocol) -> Self {
-        let place = Source::Code(Location::caller());
+        let place = SettingOrigin::Code(Location::caller());
         self.settings.set("group.protocol", protocol.group_protocol(), place.clone());
         if let Some(assignor) = protocol.assignor() {
             self.settings.imply("partition.assignment.strategy", assignor, place);
@@ -169,21 +169,21 @@ impl KafkaConfig {
     }
 
     /// The brokers' addresses as they may be printed, and where they were set.
-    pub(crate) fn brokers(&self) -> (String, Source) {
-        let (brokers, source) = self.addresses(Client::Producer);
+    pub(crate) fn brokers(&self) -> (String, SettingOrigin) {
+        let (brokers, source) = self.addresses(ClientKind::Producer);
         (addresses::shown(brokers).into_owned(), source)
     }
 
     /// The addresses that clients begin with, each with its port.
     pub(crate) fn bootstrap(&self) -> String {
-        addresses::plain(self.addresses(Client::Producer).0)
+        addresses::plain(self.addresses(ClientKind::Producer).0)
     }
 
     /// The brokers' addresses for a client as they were given, and where.
-    fn addresses(&self, client: Client) -> (&str, Source) {
+    fn addresses(&self, client: ClientKind) -> (&str, SettingOrigin) {
         match self.settings.get(client, "bootstrap.servers") {
             Some(setting) => (&setting.value, setting.source.clone()),
-            None => (DEFAULT_BROKERS, Source::Default("the default, as KAFKA_BROKERS is not set")),
+            None => (DEFAULT_BROKERS, SettingOrigin::Default("the default, as KAFKA_BROKERS is not set")),
         }
     }
 }
@@ -194,7 +194,7 @@ impl fmt::Debug for KafkaConfig {
     }
 }
 
-impl fmt::Display for Client {
+impl fmt::Display for ClientKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Consumer => "consumer",

@@ -5,11 +5,11 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::NativeClientConfig;
 
-use super::{Client, KafkaConfig};
+use super::{ClientKind, KafkaConfig};
 
 /// Two properties, of which the first must not be larger, or has to be smaller.
 struct Pair {
-    client: Client,
+    client: ClientKind,
     less: &'static str,
     more: &'static str,
     may_be_equal: bool,
@@ -21,7 +21,7 @@ struct Pair {
 
 const PAIRS: &[Pair] = &[
     Pair {
-        client: Client::Consumer,
+        client: ClientKind::Consumer,
         less: "heartbeat.interval.ms",
         more: "session.timeout.ms",
         may_be_equal: false,
@@ -29,7 +29,7 @@ const PAIRS: &[Pair] = &[
         why: "a member would be thrown out between two heartbeats; a third is usual",
     },
     Pair {
-        client: Client::Consumer,
+        client: ClientKind::Consumer,
         less: "fetch.min.bytes",
         more: "fetch.max.bytes",
         may_be_equal: true,
@@ -37,7 +37,7 @@ const PAIRS: &[Pair] = &[
         why: "every fetch would wait for more than it may bring",
     },
     Pair {
-        client: Client::Consumer,
+        client: ClientKind::Consumer,
         less: "retry.backoff.ms",
         more: "retry.backoff.max.ms",
         may_be_equal: true,
@@ -45,7 +45,7 @@ const PAIRS: &[Pair] = &[
         why: "the pause cannot begin beyond its end",
     },
     Pair {
-        client: Client::Producer,
+        client: ClientKind::Producer,
         less: "retry.backoff.ms",
         more: "retry.backoff.max.ms",
         may_be_equal: true,
@@ -53,7 +53,7 @@ const PAIRS: &[Pair] = &[
         why: "the pause cannot begin beyond its end",
     },
     Pair {
-        client: Client::Producer,
+        client: ClientKind::Producer,
         less: "request.timeout.ms",
         more: "message.timeout.ms",
         may_be_equal: true,
@@ -64,7 +64,7 @@ const PAIRS: &[Pair] = &[
 
 impl KafkaConfig {
     /// What the numbers of one client say against each other. `config` is what that client is made with.
-    pub(super) fn contradicting_numbers(&self, client: Client, config: &ClientConfig) -> Vec<String> {
+    pub(super) fn contradicting_numbers(&self, client: ClientKind, config: &ClientConfig) -> Vec<String> {
         let Ok(native) = config.create_native_config() else { return Vec::new() };
         let mut faults = Vec::new();
         for pair in PAIRS.iter().filter(|pair| pair.client == client) {
@@ -97,12 +97,12 @@ impl KafkaConfig {
             format!(
                 "group {group}: the drain time ({drain:?}) has to be less than max.poll.interval.ms ({longest:?}, {}): a member \
                  that waits for so long is thrown out; shorten `drain`",
-                self.set_by(Client::Consumer, "max.poll.interval.ms")
+                self.set_by(ClientKind::Consumer, "max.poll.interval.ms")
             )
         })
     }
 
-    fn set_by(&self, client: Client, name: &str) -> String {
+    fn set_by(&self, client: ClientKind, name: &str) -> String {
         self.settings
             .get(client, name)
             .map_or_else(|| "the default".to_owned(), |setting| setting.source.to_string())

@@ -4,32 +4,32 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Source;
+use super::SettingOrigin;
 use super::java::cure;
 use super::names::{canonical, is_for_consumers, is_for_producers, is_known, is_name};
 use super::secrets::{STARS, Secrets, shown};
 
 /// One property that was set.
 #[derive(Clone)]
-pub(crate) struct Setting {
+pub(crate) struct Property {
     pub(crate) value: String,
-    pub(crate) source: Source,
+    pub(crate) source: SettingOrigin,
     /// Follows from another setting of the same source, and gives way with it: the assignor of a protocol.
     pub(super) implied: bool,
 }
 
 /// The properties that were set. A name may begin with `consumer.` or `producer.`: then only that client gets it.
 #[derive(Clone, Default)]
-pub(crate) struct Settings(BTreeMap<String, Setting>);
+pub(crate) struct Properties(BTreeMap<String, Property>);
 
 /// Which client a setting is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum ClientKind {
     Consumer,
     Producer,
 }
 
-impl Client {
+impl ClientKind {
     fn prefix(self) -> &'static str {
         match self {
             Self::Consumer => "consumer.",
@@ -38,18 +38,18 @@ impl Client {
     }
 }
 
-impl Settings {
+impl Properties {
     /// Sets a property, unless a higher source did.
-    pub(super) fn set(&mut self, key: &str, value: impl Into<String>, source: Source) {
-        self.insert(key, Setting { value: value.into(), source, implied: false });
+    pub(super) fn set(&mut self, key: &str, value: impl Into<String>, source: SettingOrigin) {
+        self.insert(key, Property { value: value.into(), source, implied: false });
     }
 
     /// Sets a property that follows from another one.
-    pub(super) fn imply(&mut self, key: &str, value: impl Into<String>, source: Source) {
-        self.insert(key, Setting { value: value.into(), source, implied: true });
+    pub(super) fn imply(&mut self, key: &str, value: impl Into<String>, source: SettingOrigin) {
+        self.insert(key, Property { value: value.into(), source, implied: true });
     }
 
-    fn insert(&mut self, key: &str, setting: Setting) {
+    fn insert(&mut self, key: &str, setting: Property) {
         let (prefix, name) = split(key.trim());
         let key = format!("{prefix}{}", canonical(name));
         let kept = self.0.get(&key);
@@ -59,20 +59,20 @@ impl Settings {
     }
 
     /// All settings: as they were named, the library's name of it, the setting.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str, &Setting)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str, &Property)> {
         self.0.iter().map(|(key, setting)| (key.as_str(), split(key).1, setting))
     }
 
     /// What `client` gets for a property: its own setting, else the shared one.
-    pub(crate) fn get(&self, client: Client, name: &str) -> Option<&Setting> {
+    pub(crate) fn get(&self, client: ClientKind, name: &str) -> Option<&Property> {
         self.0.get(&format!("{}{name}", client.prefix())).or_else(|| self.0.get(name))
     }
 
     /// What `client` is given, without what is only for the other one.
-    pub(super) fn of(&self, client: Client) -> BTreeMap<&str, &Setting> {
+    pub(super) fn of(&self, client: ClientKind) -> BTreeMap<&str, &Property> {
         let fits = |name: &str| match client {
-            Client::Consumer => !is_for_producers(name),
-            Client::Producer => !is_for_consumers(name),
+            ClientKind::Consumer => !is_for_producers(name),
+            ClientKind::Producer => !is_for_consumers(name),
         };
         let (mut shared, mut own) = (BTreeMap::new(), BTreeMap::new());
         for (key, setting) in &self.0 {
@@ -90,7 +90,7 @@ impl Settings {
 
 /// `producer.client.id` is `producer.` and `client.id`. No property of the library begins like this.
 fn split(key: &str) -> (&str, &str) {
-    let end = [Client::Consumer.prefix(), Client::Producer.prefix()]
+    let end = [ClientKind::Consumer.prefix(), ClientKind::Producer.prefix()]
         .iter()
         .find(|prefix| key.starts_with(**prefix))
         .map_or(0, |prefix| prefix.len());
@@ -103,10 +103,10 @@ pub(super) fn shown_name<'a>(key: &'a str, name: &str) -> &'a str {
     if is_clear { key } else { STARS }
 }
 
-impl Setting {
+impl Property {
     /// The value, or stars if it must not be shown.
     pub(super) fn shown(&self, name: &str) -> Cow<'_, str> {
-        if matches!(self.source, Source::SecretFile { .. }) {
+        if matches!(self.source, SettingOrigin::SecretFile { .. }) {
             Cow::Borrowed(STARS)
         } else {
             shown(name, &self.value)
@@ -123,7 +123,7 @@ impl Setting {
     }
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
             .entries(self.all().map(|(key, name, setting)| (shown_name(key, name), setting.shown(name))))

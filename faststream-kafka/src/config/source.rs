@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// Where a setting came from. The later variants win over the earlier ones: what runs the program decides last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum SettingOrigin {
     /// Nobody set it.
     Default(&'static str),
     /// A call in the program.
@@ -21,7 +21,7 @@ pub(crate) enum Source {
     CommandLine,
 }
 
-impl Source {
+impl SettingOrigin {
     /// Who wins: the higher one.
     pub(super) fn rank(&self) -> u8 {
         match self {
@@ -34,7 +34,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default(why) => f.write_str(why),

@@ -264,7 +264,7 @@ fn no_client_logs_a_secret_or_says_it_in_an_error() {
         }
         let client: ClientConfig = config.consumer_config(&request());
         let secrets = Secrets::of(&client);
-        let errors = crate::errors::ErrorLog::new("test").without(secrets.clone());
+        let errors = crate::error_log::ErrorLog::new("test").without(secrets.clone());
         let context = crate::consumer::test_context(errors);
         let made: Result<BaseConsumer<_>, _> = client.create_with_context(context);
         if let Err(error) = made {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-use super::client::Client;
+use super::client::ConsumerClient;
 use crate::native::ConsumerQueue;
 
 /// What the member asks for is done together, for so long.
@@ -33,7 +33,7 @@ impl Wake for Unpark {
 }
 
 impl Alarm {
-    pub(super) fn new(client: &Arc<Client>, member: Arc<Notify>) -> Self {
+    pub(super) fn new(client: &Arc<ConsumerClient>, member: Arc<Notify>) -> Self {
         let asked = Box::pin(Arc::clone(&member).notified_owned());
         let waker: Waker = Arc::new(Unpark(thread::current())).into();
         client.context().set_control(waker.clone());

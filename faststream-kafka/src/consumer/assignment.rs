@@ -8,14 +8,14 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::context::GroupContext;
 
 /// Where a partition is to begin; `None` is left to librdkafka.
-pub(super) type Start = (TopicPartition, Option<i64>);
+pub(super) type StartAt = (TopicPartition, Option<i64>);
 
 pub(super) fn is_cooperative(consumer: &BaseConsumer<GroupContext>) -> bool {
     matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
 }
 
 /// Answers an assignment.
-pub(super) fn assign(consumer: &BaseConsumer<GroupContext>, starts: &[Start]) -> KafkaResult<()> {
+pub(super) fn assign(consumer: &BaseConsumer<GroupContext>, starts: &[StartAt]) -> KafkaResult<()> {
     let list = list(starts)?;
     if is_cooperative(consumer) { consumer.incremental_assign(&list) } else { consumer.assign(&list) }
 }
@@ -28,15 +28,15 @@ pub(super) fn unassign(
     if !is_cooperative(consumer) {
         return consumer.unassign();
     }
-    let starts: Vec<Start> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
+    let starts: Vec<StartAt> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
     consumer.incremental_unassign(&list(&starts)?)
 }
 
 /// Begins partitions of the assignment again at these offsets. `all` are all of the assignment, with what is next.
 pub(super) fn restart(
     consumer: &BaseConsumer<GroupContext>,
-    some: &[Start],
-    all: &[Start],
+    some: &[StartAt],
+    all: &[StartAt],
 ) -> KafkaResult<()> {
     if !is_cooperative(consumer) {
         return consumer.assign(&list(all)?);
@@ -46,7 +46,7 @@ pub(super) fn restart(
     assign(consumer, some)
 }
 
-pub(super) fn list(starts: &[Start]) -> KafkaResult<TopicPartitionList> {
+pub(super) fn list(starts: &[StartAt]) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::with_capacity(starts.len());
     for (TopicPartition { topic, partition }, start) in starts {
         match start {

@@ -11,7 +11,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::Offset;
 
 use super::assignment;
-use super::client::Client;
+use super::client::ConsumerClient;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -23,7 +23,7 @@ pub(super) fn is_needed(request: &GroupRequest) -> bool {
 
 /// Looks, until it has seen everything once; false before: a group that cannot read its commits must not join as a new
 /// one. `there` are all topics, with their number of partitions.
-pub(super) fn look(client: &Client, request: &GroupRequest, there: &BTreeMap<String, i32>) -> bool {
+pub(super) fn look(client: &ConsumerClient, request: &GroupRequest, there: &BTreeMap<String, i32>) -> bool {
     if !is_needed(request) || client.at_join().is_some() {
         return true;
     }
@@ -42,7 +42,7 @@ pub(super) fn look(client: &Client, request: &GroupRequest, there: &BTreeMap<Str
         Ok(known) => known,
         Err(error) => {
             let text = format_args!("reading the group's commits before it joins: {error}");
-            client.context().errors.tell("commits at join", text);
+            client.context().errors.log("commits at join", text);
             return false;
         }
     };
@@ -55,7 +55,7 @@ pub(super) fn look(client: &Client, request: &GroupRequest, there: &BTreeMap<Str
 }
 
 /// The topics in which the group has committed.
-fn committed(client: &Client, partitions: &[TopicPartition]) -> Result<BTreeSet<String>, String> {
+fn committed(client: &ConsumerClient, partitions: &[TopicPartition]) -> Result<BTreeSet<String>, String> {
     if partitions.is_empty() {
         return Ok(BTreeSet::new());
     }

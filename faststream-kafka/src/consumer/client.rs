@@ -19,7 +19,7 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// The client of one membership. Only [`destroy`] destroys it: dropped otherwise, it is leaked, never freed while
 /// somebody uses it, and never on a thread that must not block.
-pub(crate) struct Client {
+pub(crate) struct ConsumerClient {
     consumer: ManuallyDrop<BaseConsumer<GroupContext>>,
     /// What there was before it joined; empty if nobody has to know.
     at_join: OnceLock<AtJoin>,
@@ -31,7 +31,7 @@ pub(crate) struct Client {
     batch_bytes: OnceLock<usize>,
 }
 
-impl Client {
+impl ConsumerClient {
     pub(super) fn new(consumer: BaseConsumer<GroupContext>) -> Arc<Self> {
         Arc::new(Self {
             consumer: ManuallyDrop::new(consumer),
@@ -90,7 +90,7 @@ impl Client {
 
 /// Leaves the group, if that was not done, and destroys the client once nobody else holds it: on a thread of its own.
 /// Returns at once.
-pub(super) fn destroy(mut client: Arc<Client>) {
+pub(super) fn destroy(mut client: Arc<ConsumerClient>) {
     let destroy = move || {
         leave(client.consumer());
         let until = Instant::now() + WAIT;

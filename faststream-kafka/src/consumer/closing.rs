@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use faststream_core::broker::Event;
 
 use super::assignment;
-use super::context::Happened;
+use super::context::ClientEvent;
 use super::control::Control;
-use super::owed::{Owed, Revoke};
+use super::rebalances::{Rebalance, Revoke};
 use crate::native::fatal_error;
 
 /// What leaving the group may take beyond the drain time, whether brokers answer or not.
@@ -30,7 +30,7 @@ pub(super) struct Closing {
 
 impl Control {
     pub(super) fn close(&mut self) {
-        self.parted.clone_from(&self.lanes);
+        self.left.clone_from(&self.lanes);
         self.fence_all();
         let (now, spare) = (Instant::now(), self.member.spare_drain().min(SPARE));
         self.closing =
@@ -43,8 +43,8 @@ impl Control {
         if fatal_error(&self.client).is_none()
             && let Err(error) = self.client.consumer().close_queue()
         {
-            self.client.context().errors.tell("close", format_args!("leaving the group: {error}"));
-            self.tell(Event::Closed);
+            self.client.context().errors.log("close", format_args!("leaving the group: {error}"));
+            self.notify(Event::Closed);
         }
     }
 
@@ -53,25 +53,25 @@ impl Control {
     pub(super) fn answer_all(&mut self) {
         self.client.context().closing.store(true, SeqCst);
         let consumer = self.client.consumer();
-        for owed in std::mem::take(&mut self.owed) {
-            let result = match owed {
-                Owed::Assign { .. } => assignment::assign(consumer, &[]),
-                Owed::Revoke { kind: Revoke::Rewound(_) | Revoke::Remade, .. } => continue,
-                Owed::Revoke { partitions, .. } => assignment::unassign(consumer, &partitions),
+        for rebalances in std::mem::take(&mut self.rebalances) {
+            let result = match rebalances {
+                Rebalance::Assign { .. } => assignment::assign(consumer, &[]),
+                Rebalance::Revoke { kind: Revoke::Truncated(_) | Revoke::Remade, .. } => continue,
+                Rebalance::Revoke { partitions, .. } => assignment::unassign(consumer, &partitions),
             };
             self.answered("close", result);
         }
-        while let Some(happened) = self.client.context().take() {
-            let result = match happened {
-                Happened::Assign(_) => assignment::assign(consumer, &[]),
-                Happened::Revoke { partitions, .. } => assignment::unassign(consumer, &partitions),
-                Happened::Committed(_) | Happened::OutOfRange(..) => continue,
+        while let Some(events) = self.client.context().take() {
+            let result = match events {
+                ClientEvent::Assign(_) => assignment::assign(consumer, &[]),
+                ClientEvent::Revoke { partitions, .. } => assignment::unassign(consumer, &partitions),
+                ClientEvent::Committed(_) | ClientEvent::OutOfRange(..) => continue,
             };
             self.answered("close", result);
         }
     }
 
-    pub(super) fn heed_closed(&mut self) {
+    pub(super) fn handle_closed(&mut self) {
         let now = Instant::now();
         let is_busy = self.committer.is_busy();
         let Some(closing) = &mut self.closing else { return };
@@ -84,13 +84,13 @@ impl Control {
         if self.client.consumer().closed() {
             // The answer to the last commit came before, and may not have been read.
             while self.client.consumer().poll(Duration::ZERO).is_some() {}
-            self.heed_callbacks();
-            self.tell(Event::Closed);
+            self.handle_callbacks();
+            self.notify(Event::Closed);
         } else if fatal_error(&self.client).is_some() {
-            self.tell(Event::Closed);
+            self.notify(Event::Closed);
         } else if now > until {
             faststream_core::log::warn!(group = %self.request.group, "the group was not left in time: the broker will notice");
-            self.tell(Event::Closed);
+            self.notify(Event::Closed);
         }
     }
 }

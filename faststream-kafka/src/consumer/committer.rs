@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use faststream_core::broker::CommitClass;
 use rdkafka::ClientConfig;
 
-use super::assignment::Start;
+use super::assignment::StartAt;
 use super::classify::classify;
 use super::commit_pause::CommitPause;
 use super::context::Committed;
@@ -26,7 +26,7 @@ pub(super) struct Committer {
     next: Instant,
     is_wanted: bool,
     /// The commit that has no result yet: when it was sent, and what.
-    sent: Option<(Instant, Vec<Start>)>,
+    sent: Option<(Instant, Vec<StartAt>)>,
     /// Grows while commits cost the membership.
     pause: Arc<CommitPause>,
     /// The last commit was refused in a way that costs the membership.
@@ -107,7 +107,7 @@ impl Committer {
     }
 
     /// A commit is tried now.
-    pub(super) fn sent(&mut self, offsets: &[Start]) {
+    pub(super) fn sent(&mut self, offsets: &[StartAt]) {
         self.nothing();
         self.sent = Some((Instant::now(), offsets.to_vec()));
     }
@@ -119,7 +119,7 @@ impl Committer {
 
     /// There is a result: of this commit, or of one that librdkafka sent for partitions that were given back.
     pub(super) fn answered(&mut self, result: &[Committed]) {
-        let is_ours = |offsets: &Vec<Start>| {
+        let is_ours = |offsets: &Vec<StartAt>| {
             result.iter().any(|one| offsets.contains(&(one.tp.clone(), Some(one.next))))
         };
         if result.is_empty() || self.sent.as_ref().is_some_and(|(_, offsets)| is_ours(offsets)) {

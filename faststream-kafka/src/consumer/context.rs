@@ -18,11 +18,11 @@ use super::freeze::Pulse;
 use super::joining::Joining;
 use super::stats::Statistics;
 use super::wakeup::Sleepers;
-use crate::errors::ErrorLog;
+use crate::error_log::ErrorLog;
 
 /// What happened, in its order.
 #[derive(Debug)]
-pub(super) enum Happened {
+pub(super) enum ClientEvent {
     Assign(Vec<TopicPartition>),
     Revoke {
         partitions: Vec<TopicPartition>,
@@ -61,7 +61,7 @@ pub(crate) struct GroupContext {
     pub(super) pulse: Pulse,
     /// Wakes the control thread.
     control: OnceLock<Waker>,
-    happened: Mutex<VecDeque<Happened>>,
+    events: Mutex<VecDeque<ClientEvent>>,
     /// The last statistics.
     statistics: Mutex<Statistics>,
 }
@@ -79,7 +79,7 @@ impl GroupContext {
             control: OnceLock::new(),
             notes_refused: AtomicBool::new(false),
             sleepers: Sleepers::default(),
-            happened: Mutex::default(),
+            events: Mutex::default(),
             statistics: Mutex::default(),
         }
     }
@@ -89,7 +89,7 @@ impl GroupContext {
         if !self.notes_refused.swap(true, SeqCst) {
             let text = "the broker refuses what is committed beside offsets (offset.metadata.max.bytes): they are committed alone, \
                         and a topic that is made again while nobody runs is not noticed";
-            self.errors.tell("notes", text);
+            self.errors.log("notes", text);
         }
     }
 
@@ -111,12 +111,12 @@ impl GroupContext {
     }
 
     /// Whether something happened that was not taken.
-    pub(super) fn has_news(&self) -> bool {
-        !self.happened().is_empty()
+    pub(super) fn has_events(&self) -> bool {
+        !self.events().is_empty()
     }
 
-    pub(super) fn take(&self) -> Option<Happened> {
-        self.happened().pop_front()
+    pub(super) fn take(&self) -> Option<ClientEvent> {
+        self.events().pop_front()
     }
 
     /// Whether a partition fetches; `None` if the statistics do not know it.
@@ -151,8 +151,8 @@ impl GroupContext {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn happened(&self) -> MutexGuard<'_, VecDeque<Happened>> {
-        self.happened.lock().unwrap_or_else(PoisonError::into_inner)
+    fn events(&self) -> MutexGuard<'_, VecDeque<ClientEvent>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -190,7 +190,7 @@ impl ClientContext for GroupContext {
         if facility == "OFFSET"
             && let Some((tp, at)) = out_of_range(message)
         {
-            self.happened().push_back(Happened::OutOfRange(tp, at));
+            self.events().push_back(ClientEvent::OutOfRange(tp, at));
         }
         self.errors.client_log(level, facility, message);
     }
@@ -225,14 +225,14 @@ impl ConsumerContext for GroupContext {
                 assignment::unassign(consumer, &partitions)
             };
             if let Err(error) = answered {
-                self.errors.tell("answer", format_args!("answering a rebalance while closing: {error}"));
+                self.errors.log("answer", format_args!("answering a rebalance while closing: {error}"));
             }
             return;
         }
-        self.happened().push_back(if assign {
-            Happened::Assign(partitions)
+        self.events().push_back(if assign {
+            ClientEvent::Assign(partitions)
         } else {
-            Happened::Revoke { partitions, lost: consumer.assignment_lost() }
+            ClientEvent::Revoke { partitions, lost: consumer.assignment_lost() }
         });
     }
 
@@ -248,7 +248,7 @@ impl ConsumerContext for GroupContext {
             })
         });
         let committed = committed.collect();
-        self.happened().push_back(Happened::Committed(committed));
+        self.events().push_back(ClientEvent::Committed(committed));
     }
 }
 

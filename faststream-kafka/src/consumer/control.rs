@@ -16,23 +16,23 @@ use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::alarm::Alarm;
-use super::assignment::{self, Start};
+use super::assignment::{self, StartAt};
 use super::classify::{classify, cure, remedy};
-use super::client::{Client, destroy};
+use super::client::{ConsumerClient, destroy};
 use super::closing::Closing;
 use super::committer::Committer;
-use super::context::{Committed, Happened};
-use super::damaged::Damaged;
+use super::context::{ClientEvent, Committed};
+use super::corrupt::CorruptPartitions;
 use super::lane::LaneHandle;
 use super::memory::Ahead;
 use super::offsets::{OffsetFetch, Starts};
-use super::owed::{Owed, Revoke};
 use super::problems::Problems;
+use super::rebalances::{Rebalance, Revoke};
 use super::retention::Retention;
+use super::stalls::StallWatch;
 use super::subscription::Subscription;
 use super::topic_ids::TopicIds;
 use super::topics;
-use super::watch::Watch;
 use crate::native::{PartitionQueue, commit, fatal_error};
 
 /// How long a turn waits while something is under way, and when nothing is. Events and what the member asks for end it.
@@ -41,23 +41,23 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 const EVENTS: usize = 64;
 
 pub(super) struct Control {
-    pub(super) client: Arc<Client>,
+    pub(super) client: Arc<ConsumerClient>,
     pub(super) request: Arc<GroupRequest>,
     pub(super) member: Member,
-    pub(super) owed: VecDeque<Owed>,
+    pub(super) rebalances: VecDeque<Rebalance>,
     pub(super) lanes: BTreeMap<TopicPartition, Arc<LaneHandle>>,
     /// Those of a group that is being left: their last commit is still reported.
-    pub(super) parted: BTreeMap<TopicPartition, Arc<LaneHandle>>,
+    pub(super) left: BTreeMap<TopicPartition, Arc<LaneHandle>>,
     /// Assigned, and without a lane until their offsets are known.
-    pub(super) unopened: BTreeMap<TopicPartition, PartitionQueue>,
-    pub(super) late: Vec<OffsetFetch>,
+    pub(super) opening: BTreeMap<TopicPartition, PartitionQueue>,
+    pub(super) pending_fetches: Vec<OffsetFetch>,
     /// Messages that missed their lanes: fetching begins again there.
-    pub(super) missed: BTreeMap<TopicPartition, i64>,
+    pub(super) misrouted: BTreeMap<TopicPartition, i64>,
     /// To be begun again once no rebalance waits for its answer.
-    pub(super) postponed: Starts,
+    pub(super) restarts: Starts,
     pub(super) revocations: u64,
-    pub(super) watch: Watch,
-    pub(super) damaged: Damaged,
+    pub(super) watch: StallWatch,
+    pub(super) corrupt: CorruptPartitions,
     pub(super) topic_ids: TopicIds,
     pub(super) retention: Retention,
     pub(super) ahead: Ahead,
@@ -79,7 +79,7 @@ pub(super) struct Control {
 
 impl Control {
     pub(super) fn new(
-        client: Arc<Client>,
+        client: Arc<ConsumerClient>,
         request: Arc<GroupRequest>,
         member: Member,
         committer: Committer,
@@ -92,16 +92,16 @@ impl Control {
             client,
             request,
             member,
-            owed: VecDeque::new(),
+            rebalances: VecDeque::new(),
             lanes: BTreeMap::new(),
-            parted: BTreeMap::new(),
-            unopened: BTreeMap::new(),
-            late: Vec::new(),
-            missed: BTreeMap::new(),
-            postponed: Starts::new(),
+            left: BTreeMap::new(),
+            opening: BTreeMap::new(),
+            pending_fetches: Vec::new(),
+            misrouted: BTreeMap::new(),
+            restarts: Starts::new(),
             revocations: 0,
-            watch: Watch::default(),
-            damaged: Damaged::default(),
+            watch: StallWatch::default(),
+            corrupt: CorruptPartitions::default(),
             topic_ids: TopicIds::default(),
             retention: Retention::default(),
             ahead,
@@ -136,49 +136,49 @@ impl Control {
     fn drive(&mut self, alarm: &mut Alarm) {
         let crash = self.member.crash_token();
         while !self.member.is_finished() && !crash.is_cancelled() {
-            self.heed_freeze();
+            self.handle_freeze();
             alarm.wait(self.patience());
             self.poll();
             for _ in 0..EVENTS {
-                if !alarm.has_events() || self.client.context().has_news() {
+                if !alarm.has_events() || self.client.context().has_events() {
                     break;
                 }
                 self.poll();
             }
-            self.heed_callbacks();
-            self.heed_fatal();
+            self.handle_callbacks();
+            self.handle_fatal();
             if self.broken {
                 break;
             }
-            self.serve_owed();
-            self.serve_postponed();
+            self.handle_rebalances();
+            self.apply_restarts();
             let commands = self.member.turn();
-            self.carry_out(commands);
-            self.serve_owed();
-            self.heed_topics();
+            self.apply(commands);
+            self.handle_rebalances();
+            self.handle_topics();
             if self.closing.is_none() {
-                self.heed_rewound();
-                self.heed_damaged();
+                self.handle_truncated();
+                self.handle_corrupt();
                 self.bound_memory();
                 self.compare_topics();
-                self.tell_expired();
+                self.report_expired();
                 // Before the next commit: while one is in flight it looks at nothing.
                 self.watch();
             }
             self.commit();
-            self.heed_problems();
-            self.heed_closed();
+            self.handle_problems();
+            self.handle_closed();
         }
     }
 
     /// How long a turn may wait for events.
     fn patience(&self) -> Duration {
-        let is_at_rest = self.owed.is_empty()
-            && self.late.is_empty()
-            && self.unopened.is_empty()
-            && self.missed.is_empty()
-            && self.damaged.is_empty()
-            && self.postponed.is_empty()
+        let is_at_rest = self.rebalances.is_empty()
+            && self.pending_fetches.is_empty()
+            && self.opening.is_empty()
+            && self.misrouted.is_empty()
+            && self.corrupt.is_empty()
+            && self.restarts.is_empty()
             && self.subscription.is_idle()
             && self.closing.is_none()
             && self.thawed.is_none()
@@ -194,12 +194,12 @@ impl Control {
     }
 
     /// Tells the member, and does what it asks for.
-    pub(super) fn tell(&mut self, event: Event) {
+    pub(super) fn notify(&mut self, event: Event) {
         let commands = self.member.on(event);
-        self.carry_out(commands);
+        self.apply(commands);
     }
 
-    fn carry_out(&mut self, commands: Vec<Command>) {
+    fn apply(&mut self, commands: Vec<Command>) {
         for command in commands {
             match command {
                 Command::Answer(id) => self.mark_answered(id),
@@ -211,9 +211,9 @@ impl Control {
     }
 
     fn mark_answered(&mut self, id: RevocationId) {
-        for owed in &mut self.owed {
-            if let Owed::Revoke { told: Some(told), answered, .. } = owed
-                && *told == id
+        for rebalance in &mut self.rebalances {
+            if let Rebalance::Revoke { id: Some(asked), answered, .. } = rebalance
+                && *asked == id
             {
                 *answered = Some(Instant::now());
             }
@@ -230,8 +230,8 @@ impl Control {
             Some(Err(error)) => {
                 let kind =
                     error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code:?}"));
-                if self.is_news(error.rdkafka_error_code()) {
-                    self.client.context().errors.tell(&kind, &error);
+                if self.is_to_be_logged(error.rdkafka_error_code()) {
+                    self.client.context().errors.log(&kind, &error);
                     // Errors of partitions come to their lanes: these are the group's.
                     self.client.context().joining.refused(format!("{kind}: {error}"));
                 }
@@ -241,17 +241,17 @@ impl Control {
         if let Some((tp, offset)) = restart {
             // It belongs to a lane, which has not seen it: the partition begins again there.
             let errors = &self.client.context().errors;
-            errors.tell("main queue", format_args!("{tp}: a message missed its lane"));
+            errors.log("main queue", format_args!("{tp}: a message missed its lane"));
             if let Some(lane) = self.lanes.get(&tp) {
-                lane.skew();
+                lane.mark_drifted();
             }
-            let missed = self.missed.entry(tp).or_insert(offset);
-            *missed = offset.min(*missed);
+            let misrouted = self.misrouted.entry(tp).or_insert(offset);
+            *misrouted = offset.min(*misrouted);
         }
     }
 
     /// Whether nobody else tells it: connections are the client's own, and missing topics are watched for.
-    fn is_news(&self, code: Option<Code>) -> bool {
+    fn is_to_be_logged(&self, code: Option<Code>) -> bool {
         use Code::{AllBrokersDown, BrokerTransportFailure, Resolve, UnknownTopicOrPartition};
         match code {
             Some(AllBrokersDown | BrokerTransportFailure | Resolve) => false,
@@ -260,23 +260,30 @@ impl Control {
         }
     }
 
-    pub(super) fn heed_callbacks(&mut self) {
-        while let Some(happened) = self.client.context().take() {
-            match happened {
-                Happened::Assign(partitions) => self.owed.push_back(Owed::Assign { partitions, fetch: None }),
-                Happened::Revoke { partitions, lost } => {
+    pub(super) fn handle_callbacks(&mut self) {
+        while let Some(events) = self.client.context().take() {
+            match events {
+                ClientEvent::Assign(partitions) => {
+                    self.rebalances.push_back(Rebalance::Assign { partitions, fetch: None })
+                }
+                ClientEvent::Revoke { partitions, lost } => {
                     let kind = if lost { Revoke::Lost } else { Revoke::Moved };
                     if lost {
                         self.committer.lost();
                     }
-                    self.owed.push_back(Owed::Revoke { partitions, kind, told: None, answered: None });
+                    self.rebalances.push_back(Rebalance::Revoke {
+                        partitions,
+                        kind,
+                        id: None,
+                        answered: None,
+                    });
                 }
-                Happened::OutOfRange(tp, at) => self.out_of_range(tp, at),
-                Happened::Committed(committed) => {
+                ClientEvent::OutOfRange(tp, at) => self.out_of_range(tp, at),
+                ClientEvent::Committed(committed) => {
                     self.committer.answered(&committed);
                     let reports = self.reports(committed);
                     if !reports.is_empty() {
-                        self.tell(Event::Committed(reports));
+                        self.notify(Event::Committed(reports));
                     }
                 }
             }
@@ -285,7 +292,7 @@ impl Control {
 
     fn reports(&self, committed: Vec<Committed>) -> Vec<CommitReport> {
         let report = |Committed { tp, next, error }| {
-            let lane = self.lanes.get(&tp).or_else(|| self.parted.get(&tp))?;
+            let lane = self.lanes.get(&tp).or_else(|| self.left.get(&tp))?;
             if error == Some(Code::OffsetMetadataTooLarge) {
                 self.client.context().refuse_notes();
             }
@@ -303,7 +310,7 @@ impl Control {
     }
 
     /// Fetching does not stop by itself after a fatal error: everything ends here, at once.
-    fn heed_fatal(&mut self) {
+    fn handle_fatal(&mut self) {
         if self.closing.is_some() {
             return;
         }
@@ -313,11 +320,11 @@ impl Control {
         self.fence_all();
         let code: Code = code.into();
         let message = format!("{code:?}: {reason}{}", cure(code));
-        self.tell(Event::Fatal { message, remedy: remedy(code, &*self.session) });
-        self.tell(Event::Closed);
+        self.notify(Event::Fatal { message, remedy: remedy(code, &*self.session) });
+        self.notify(Event::Closed);
     }
 
-    fn heed_topics(&mut self) {
+    fn handle_topics(&mut self) {
         match self.topics.try_recv() {
             Ok(topics) => self.subscription.wants(topics, Instant::now()),
             Err(TryRecvError::Empty) => {}
@@ -327,21 +334,21 @@ impl Control {
             return;
         }
         let (client, group) = (&self.client, &self.request.group);
-        let subscribed = self.subscription.serve(Instant::now(), |names| {
+        let subscribed = self.subscription.apply(Instant::now(), |names| {
             faststream_core::log::info!(%group, topics = names.len(), "the topics that match have changed");
             client.consumer().subscribe(names).map_err(|error| format!("{names:?}, tried again: {error}"))
         });
         if let Err(error) = subscribed {
-            client.context().errors.tell("subscribe", format_args!("subscribing to {error}"));
+            client.context().errors.log("subscribe", format_args!("subscribing to {error}"));
         }
     }
 
     /// Not while the client joins: behind that request, a commit would wait as long, and be refused. While a revocation waits
     /// for calls that wait for their commit, it is sent.
     fn commit(&mut self) {
-        let may_commit = || match self.owed.front() {
+        let may_commit = || match self.rebalances.front() {
             None => true,
-            Some(Owed::Revoke { kind: Revoke::Moved, told: Some(_), answered: None, .. }) => {
+            Some(Rebalance::Revoke { kind: Revoke::Moved, id: Some(_), answered: None, .. }) => {
                 self.committer.is_wanted()
             }
             Some(_) => false,
@@ -353,7 +360,7 @@ impl Control {
         self.refresh_offsets();
         // Not left to librdkafka, which commits no offset that is lower than one before.
         let dirty = self.lanes.values().filter_map(|lane| Some((lane.tp.clone(), Some(lane.uncommitted()?))));
-        let dirty: Vec<Start> = dirty.collect();
+        let dirty: Vec<StartAt> = dirty.collect();
         if dirty.is_empty() {
             return self.committer.nothing();
         }
@@ -370,7 +377,7 @@ impl Control {
             list.and_then(|list| commit(&self.client, &list).map_err(|code| format!("{code:?}")))
         {
             self.committer.failed();
-            self.client.context().errors.tell("commit", format_args!("committing: {error}"));
+            self.client.context().errors.log("commit", format_args!("committing: {error}"));
         }
     }
 
@@ -379,14 +386,14 @@ impl Control {
         let Some(lane) = self.lanes.values().find(|lane| lane.epoch == epoch).cloned() else { return };
         drop(lane.fence());
         self.lanes.remove(&lane.tp);
-        self.postponed.insert(lane.tp.clone(), lane.again());
-        self.serve_postponed();
+        self.restarts.insert(lane.tp.clone(), lane.replay());
+        self.apply_restarts();
     }
 
     pub(super) fn fence_all(&mut self) {
         for lane in std::mem::take(&mut self.lanes).into_values() {
             drop(lane.fence());
         }
-        self.unopened.clear();
+        self.opening.clear();
     }
 }

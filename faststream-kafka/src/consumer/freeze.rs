@@ -72,7 +72,7 @@ impl Control {
     }
 
     /// To be called at each turn.
-    pub(super) fn heed_freeze(&mut self) {
+    pub(super) fn handle_freeze(&mut self) {
         let context = self.client.context();
         if context.pulse.turn() {
             faststream_core::log::warn!(group = %self.request.group,

@@ -11,9 +11,9 @@ pub(super) const SAID: Duration = Duration::from_secs(10);
 const BEFORE: Duration = Duration::from_millis(100);
 
 /// What the log of a client said of its place in the group.
-pub(super) struct Joining(Mutex<State>);
+pub(super) struct Joining(Mutex<JoinState>);
 
-struct State {
+struct JoinState {
     /// Since when it asks to be let in; `None` while it is in the group.
     outside_since: Option<Instant>,
     /// Why it was refused the last time.
@@ -24,7 +24,11 @@ struct State {
 
 impl Default for Joining {
     fn default() -> Self {
-        Self(Mutex::new(State { outside_since: Some(Instant::now()), refusal: None, answered: [None; 2] }))
+        Self(Mutex::new(JoinState {
+            outside_since: Some(Instant::now()),
+            refusal: None,
+            answered: [None; 2],
+        }))
     }
 }
 
@@ -61,7 +65,7 @@ impl Joining {
         Some((known.outside_since?.elapsed(), known.refusal.clone()))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, JoinState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -84,7 +88,7 @@ pub(super) struct Others {
 }
 
 /// What is known of a member that is not in its group, and the way in.
-pub(super) fn sentence(
+pub(super) fn message(
     outside: Duration,
     wanted: &Wanted,
     refusal: Option<&str>,
@@ -150,13 +154,13 @@ mod tests {
             (&range, "", false),
         ];
         for (wanted, assignor, is_told) in cases {
-            let said = sentence(TIME, wanted, None, Ok(&others(2, assignor)));
+            let said = message(TIME, wanted, None, Ok(&others(2, assignor)));
             assert!(said.starts_with("not in the group for 14 s"), "{said}");
             assert_eq!(said.contains("Stop all members with"), is_told, "{said}");
         }
-        let said = sentence(TIME, &range, Some("InconsistentGroupProtocol: .."), Ok(&others(0, "")));
+        let said = message(TIME, &range, Some("InconsistentGroupProtocol: .."), Ok(&others(0, "")));
         assert!(said.contains("does not mix with what the members in the group have"), "{said}");
-        let said = sentence(TIME, &Wanted::Broker, None, Err("timed out"));
+        let said = message(TIME, &Wanted::Broker, None, Err("timed out"));
         assert!(said.ends_with("says nothing of the others: timed out"), "{said}");
     }
 

@@ -7,7 +7,7 @@ use rdkafka::ClientConfig;
 
 use super::commit_pause::CommitPause;
 use crate::config::Secrets;
-use crate::errors::ErrorLog;
+use crate::error_log::ErrorLog;
 use crate::reach::Reach;
 
 /// One of a broker and a group; clones share it.

@@ -231,7 +231,7 @@ impl Control {
     /// Looks what was fetched ahead. Not while a rebalance waits for its answer: nothing is fetched then.
     pub(super) fn bound_memory(&mut self) {
         let now = Instant::now();
-        let may_look = self.owed.is_empty() && !self.client.context().awaits_answer();
+        let may_look = self.rebalances.is_empty() && !self.client.context().awaits_answer();
         if !may_look || !self.ahead.is_due(now, self.lanes.len()) {
             return;
         }
@@ -242,7 +242,7 @@ impl Control {
                 queued: lane.queued() as u64,
                 size: lane.record_size() as u64,
                 is_hungry: lane.is_hungry(),
-                is_sound: lane.damage().is_none() && lane.rewound().is_none(),
+                is_sound: lane.corruption().is_none() && lane.truncated().is_none(),
             };
             (tp.clone(), look)
         };
@@ -269,7 +269,7 @@ impl Control {
             let has_some = queue.as_ref().is_some_and(|queue| queue.consume(1).len() > 0);
             if has_some {
                 // It comes again, and librdkafka's position is behind it.
-                lane.skew();
+                lane.mark_drifted();
             }
         }
         Ok(())
@@ -298,7 +298,7 @@ impl Control {
     fn log_failure(&self, result: KafkaResult<()>) {
         if let Err(error) = result {
             let errors = &self.client.context().errors;
-            errors.tell("memory", format_args!("bounding what is fetched ahead: {error}"));
+            errors.log("memory", format_args!("bounding what is fetched ahead: {error}"));
         }
     }
 }

@@ -10,23 +10,23 @@ mod commit_pause;
 mod committer;
 mod context;
 mod control;
-mod damaged;
+mod corrupt;
 mod freeze;
 mod joining;
 mod kept;
 mod lane;
 mod memory;
 mod offsets;
-mod owed;
 mod problems;
+mod rebalances;
 mod retention;
 mod session;
+mod stalls;
 mod stats;
 mod subscription;
 mod topic_ids;
 mod topics;
 mod wakeup;
-mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ use faststream_core::runtime::Member;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-pub(crate) use self::client::Client;
+pub(crate) use self::client::ConsumerClient;
 use self::committer::Committer;
 use self::context::GroupContext;
 use self::control::Control;
@@ -70,7 +70,7 @@ pub(crate) fn join(
     let consumer: BaseConsumer<GroupContext> = config
         .create_with_context(context)
         .map_err(|error| failed("the client refuses its settings", &error))?;
-    let client = Client::new(consumer);
+    let client = ConsumerClient::new(consumer);
     let queued = config.get("queued.max.messages.kbytes").and_then(|kbytes| kbytes.parse().ok());
     if let Some(kbytes) = queued {
         client.limit_batches(kbytes);
@@ -101,6 +101,6 @@ pub(crate) fn join(
 
 /// What a client of a group is made with, for tests that make one.
 #[cfg(test)]
-pub(crate) fn test_context(errors: crate::errors::ErrorLog) -> GroupContext {
+pub(crate) fn test_context(errors: crate::error_log::ErrorLog) -> GroupContext {
     GroupContext::new("test".into(), Arc::new(errors))
 }

@@ -16,7 +16,7 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::assignment;
-use super::client::Client;
+use super::client::ConsumerClient;
 use super::topic_ids::noted;
 use crate::native::{AdminQueue, Answer, End, TopicId, committed_metadata};
 
@@ -41,7 +41,7 @@ pub(super) struct Begin {
     /// The topic that this is an offset of, if that is known.
     pub(super) topic_id: Option<TopicId>,
     /// It is not what the group has committed, and has to be.
-    pub(super) is_untold: bool,
+    pub(super) is_uncommitted: bool,
 }
 
 /// Where some partitions begin.
@@ -49,7 +49,7 @@ pub(super) type Starts = BTreeMap<TopicPartition, Begin>;
 
 /// A fetch under way, on a thread of its own.
 pub(super) struct OffsetFetch {
-    client: Arc<Client>,
+    client: Arc<ConsumerClient>,
     request: Arc<GroupRequest>,
     /// Those whose offsets are not known yet.
     partitions: Vec<TopicPartition>,
@@ -65,7 +65,7 @@ pub(super) struct OffsetFetch {
 
 impl OffsetFetch {
     pub(super) fn begin(
-        client: &Arc<Client>,
+        client: &Arc<ConsumerClient>,
         request: &Arc<GroupRequest>,
         partitions: Vec<TopicPartition>,
     ) -> Self {
@@ -77,7 +77,7 @@ impl OffsetFetch {
     }
 
     /// What has become known since the last call. One partition that cannot be asked about holds up no other.
-    pub(super) fn news(&mut self) -> Starts {
+    pub(super) fn known_now(&mut self) -> Starts {
         let mut known = Starts::new();
         loop {
             match self.answers.try_recv() {
@@ -122,7 +122,7 @@ impl Drop for OffsetFetch {
 }
 
 fn ask(
-    client: &Arc<Client>,
+    client: &Arc<ConsumerClient>,
     request: &Arc<GroupRequest>,
     partitions: &[TopicPartition],
     over: &Arc<AtomicBool>,
@@ -133,13 +133,13 @@ fn ask(
     let run = move || run(&asking, &request, partitions, &sender, &over);
     if let Err(error) = thread::Builder::new().name("fs-offsets".into()).spawn(run) {
         let text = format_args!("no thread to fetch offsets on, tried again: {error}");
-        client.context().errors.tell("offset thread", text);
+        client.context().errors.log("offset thread", text);
     }
     answers
 }
 
 fn run(
-    client: &Arc<Client>,
+    client: &Arc<ConsumerClient>,
     request: &GroupRequest,
     partitions: Vec<TopicPartition>,
     answers: &Sender<Starts>,
@@ -173,12 +173,12 @@ fn run(
             return;
         }
     }
-    search.tell_passed();
+    search.warn_passed();
 }
 
 /// What is still looked for.
 struct Search<'a> {
-    client: &'a Arc<Client>,
+    client: &'a Arc<ConsumerClient>,
     request: &'a GroupRequest,
     queue: AdminQueue,
     began: Instant,
@@ -244,7 +244,7 @@ impl Search<'_> {
                 Answer::Offset(next) => {
                     let topic_id = self.topic_id(&tp.topic);
                     self.passed.entry(tp.clone()).and_modify(|passed| *passed += next);
-                    drop(found.insert(tp, Begin { next, topic_id, is_untold: true }));
+                    drop(found.insert(tp, Begin { next, topic_id, is_uncommitted: true }));
                 }
                 Answer::Failed(code) => self.failed(tp, code),
                 Answer::Topics(_) | Answer::Settings(_) => self.failed(tp, RDKafkaErrorCode::Fail),
@@ -286,8 +286,8 @@ impl Search<'_> {
                         self.uncompared.push((tp.clone(), next, topic_id));
                     } else {
                         let topic_id = self.topic_id(&tp.topic);
-                        let is_untold = topic_id.is_some();
-                        found.insert(tp.clone(), Begin { next, topic_id, is_untold });
+                        let is_uncommitted = topic_id.is_some();
+                        found.insert(tp.clone(), Begin { next, topic_id, is_uncommitted });
                     }
                 }
                 (Ok(()), _) => self.ask(tp.clone()),
@@ -305,7 +305,7 @@ impl Search<'_> {
     fn compare(&mut self, tp: TopicPartition, next: i64, noted: TopicId, found: &mut Starts) {
         let current = self.topic_id(&tp.topic);
         if current.is_none_or(|current| current == noted) {
-            let begin = Begin { next, topic_id: Some(noted), is_untold: false };
+            let begin = Begin { next, topic_id: Some(noted), is_uncommitted: false };
             found.insert(tp, begin);
             return;
         }
@@ -356,7 +356,7 @@ impl Search<'_> {
     }
 
     /// Records that nobody of the group ever handles: nothing is committed, and it begins at the end.
-    fn tell_passed(&self) {
+    fn warn_passed(&self) {
         let mut by_topic: BTreeMap<&str, i64> = BTreeMap::new();
         for (tp, records) in self.passed.iter().filter(|(_, records)| **records > 0) {
             *by_topic.entry(&tp.topic).or_default() += records;
@@ -371,7 +371,7 @@ impl Search<'_> {
     /// One that has no answer holds up no other.
     fn failed(&mut self, tp: TopicPartition, code: RDKafkaErrorCode) {
         let text = format_args!("where {}/{} begins, asked again: {code}", tp.topic, tp.partition);
-        self.client.context().errors.tell("offset query", text);
+        self.client.context().errors.log("offset query", text);
         // Its leader may be another one by now: what is known of it is as old as that of the first question.
         if self.refreshed.is_none_or(|at| at.elapsed() > AGAIN) {
             let _ = self.client.consumer().fetch_metadata(Some(&tp.topic), AGAIN);
@@ -383,7 +383,7 @@ impl Search<'_> {
     fn tell(&self, error: &str) {
         let count = self.uncommitted.len();
         let text = format_args!("fetching committed offsets of {count} partitions, tried again: {error}");
-        self.client.context().errors.tell("offset fetch", text);
+        self.client.context().errors.log("offset fetch", text);
     }
 }
 
@@ -404,7 +404,7 @@ mod tests {
 
     use super::super::context::GroupContext;
     use super::*;
-    use crate::errors::ErrorLog;
+    use crate::error_log::ErrorLog;
 
     /// How many threads fetch offsets.
     fn fetching() -> usize {
@@ -429,7 +429,7 @@ mod tests {
             .set("group.id", "nobody")
             .create_with_context(GroupContext::new("nobody".into(), Arc::new(ErrorLog::new("test"))))
             .expect("a client");
-        let client = Client::new(consumer);
+        let client = ConsumerClient::new(consumer);
         let request = Arc::new(GroupRequest {
             group: "nobody".into(),
             topics: BTreeMap::new(),

@@ -11,9 +11,9 @@ use rdkafka::types::RDKafkaRespErr;
 
 use faststream_core::TopicPartition;
 
-use super::client::Client;
+use super::client::ConsumerClient;
 use super::control::Control;
-use super::joining::{Others, SAID, Wanted, sentence};
+use super::joining::{Others, SAID, Wanted, message};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// What asking the coordinator may take, and how often it is asked.
@@ -67,7 +67,7 @@ impl Problems {
 }
 
 impl Control {
-    pub(super) fn heed_problems(&mut self) {
+    pub(super) fn handle_problems(&mut self) {
         let now = Instant::now();
         if now < self.problems.next {
             return;
@@ -107,9 +107,9 @@ impl Control {
         // Said a moment later, with what the others are.
         let others = problems.others.as_ref()?;
         let others = others.as_ref().map_err(String::as_str);
-        let sentence = sentence(outside, &problems.wanted, refusal.as_deref(), others);
-        context.errors.tell("not joined", &sentence);
-        Some(sentence)
+        let message = message(outside, &problems.wanted, refusal.as_deref(), others);
+        context.errors.log("not joined", &message);
+        Some(message)
     }
 
     /// Topics that are not there, or that this user may not even see: librdkafka leaves them out without a word.
@@ -118,11 +118,11 @@ impl Control {
         if let Some((_, answers)) = &problems.looked
             && let Ok(unavailable) = answers.try_recv()
         {
-            for (topic, sentence) in &unavailable {
+            for (topic, message) in &unavailable {
                 // As whoever waits for topics calls it.
-                self.client.context().errors.tell(&format!("missing {topic}"), sentence);
+                self.client.context().errors.log(&format!("missing {topic}"), message);
             }
-            problems.unavailable = unavailable.into_iter().map(|(_, sentence)| sentence).collect();
+            problems.unavailable = unavailable.into_iter().map(|(_, message)| message).collect();
         }
 
         if problems.looked.as_ref().is_none_or(|(looked, _)| now > *looked + TOPICS) {
@@ -168,11 +168,11 @@ impl Control {
 }
 
 /// Looks which of these topics cannot be read, on a thread of its own.
-fn look(client: &Arc<Client>, topics: Vec<String>) -> Receiver<Vec<Unavailable>> {
+fn look(client: &Arc<ConsumerClient>, topics: Vec<String>) -> Receiver<Vec<Unavailable>> {
     let (sender, answer) = channel();
     let asking = Arc::clone(client);
     let run = move || {
-        let why = |topic: String| unavailable(&asking, &topic).map(|sentence| (topic, sentence));
+        let why = |topic: String| unavailable(&asking, &topic).map(|message| (topic, message));
         let unavailable = topics.into_iter().filter_map(why).collect();
         // Nobody may wait any more.
         let _ = sender.send(unavailable);
@@ -181,13 +181,13 @@ fn look(client: &Arc<Client>, topics: Vec<String>) -> Receiver<Vec<Unavailable>>
         client
             .context()
             .errors
-            .tell("topics thread", format_args!("no thread to look for topics on: {error}"));
+            .log("topics thread", format_args!("no thread to look for topics on: {error}"));
     }
     answer
 }
 
 /// Why it cannot be read, if it cannot; what is wrong with the brokers is said by others.
-fn unavailable(client: &Client, topic: &str) -> Option<String> {
+fn unavailable(client: &ConsumerClient, topic: &str) -> Option<String> {
     let metadata = client.consumer().fetch_metadata(Some(topic), ASKED).ok()?;
     let error = metadata.topics().iter().find(|known| known.name() == topic)?.error()?;
     match error {
@@ -202,7 +202,7 @@ fn unavailable(client: &Client, topic: &str) -> Option<String> {
 }
 
 /// Asks who is in the group, on a thread of its own.
-fn ask(client: &Arc<Client>) -> Receiver<Answer> {
+fn ask(client: &Arc<ConsumerClient>) -> Receiver<Answer> {
     let (sender, answer) = channel();
     let (asking, refused) = (Arc::clone(client), sender.clone());
     let run = move || {
@@ -215,7 +215,7 @@ fn ask(client: &Arc<Client>) -> Receiver<Answer> {
     answer
 }
 
-fn others(client: &Client) -> Answer {
+fn others(client: &ConsumerClient) -> Answer {
     let list = client.consumer().fetch_group_list(Some(&client.context().group), ASKED);
     let list = list.map_err(|error| error.to_string())?;
     let group = list.groups().first().ok_or("it does not know the group")?;

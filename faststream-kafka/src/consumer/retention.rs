@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use faststream_core::broker::Event;
 use rdkafka::metadata::Metadata;
 
-use super::client::Client;
+use super::client::ConsumerClient;
 use super::control::Control;
 use crate::native::{AdminQueue, Answer, End};
 
@@ -26,7 +26,7 @@ fn interval(kept: Option<Duration>) -> Duration {
 }
 
 /// Asks a broker for how long it keeps offsets. Waits for the answer.
-pub(super) fn ask(client: &Arc<Client>, cluster: &Metadata) -> Option<Duration> {
+pub(super) fn ask(client: &Arc<ConsumerClient>, cluster: &Metadata) -> Option<Duration> {
     let queue = AdminQueue::new(client)?;
     let broker = cluster.brokers().first()?.id();
     queue.ask_setting(0, broker, TIMEOUT).ok()?;
@@ -58,7 +58,7 @@ impl Control {
             return;
         }
         self.retention.refreshed = Instant::now();
-        self.lanes.values().for_each(|lane| lane.tell_again());
+        self.lanes.values().for_each(|lane| lane.commit_again());
     }
 
     /// What was to be read next is not there: records before the log's beginning are gone, or it is another log.
@@ -75,7 +75,7 @@ impl Control {
     }
 
     /// Tells how many records are gone, as soon as that is known. Never waits.
-    pub(super) fn tell_expired(&mut self) {
+    pub(super) fn report_expired(&mut self) {
         while let Some((number, answer)) =
             self.retention.queue.as_ref().and_then(|queue| queue.next(Duration::ZERO))
         {
@@ -84,7 +84,7 @@ impl Control {
             let Some(lane) = self.lanes.get(&tp).filter(|_| to > from) else { continue };
             lane.pass_expired(from, to);
             let lane = lane.epoch;
-            self.tell(Event::Expired { lane, from, to });
+            self.notify(Event::Expired { lane, from, to });
         }
     }
 }

@@ -28,7 +28,7 @@ impl Subscription {
     ///
     /// # Errors
     /// What `subscribe` said: it is asked again a second later.
-    pub(super) fn serve<E>(
+    pub(super) fn apply<E>(
         &mut self,
         now: Instant,
         subscribe: impl FnOnce(&[&str]) -> Result<(), E>,
@@ -52,9 +52,9 @@ mod tests {
     }
 
     /// What the client was asked to subscribe to; it refuses on demand.
-    fn serve(subscription: &mut Subscription, now: Instant, refuses: bool) -> Option<Vec<String>> {
+    fn apply(subscription: &mut Subscription, now: Instant, refuses: bool) -> Option<Vec<String>> {
         let mut asked = None;
-        let served = subscription.serve(now, |names| {
+        let served = subscription.apply(now, |names| {
             asked = Some(names.iter().map(|name| (*name).to_owned()).collect());
             if refuses { Err("not now") } else { Ok(()) }
         });
@@ -65,28 +65,28 @@ mod tests {
     #[test]
     fn a_subscription_that_failed_is_tried_again_until_it_is_taken() {
         let (mut subscription, begin) = (Subscription::default(), Instant::now());
-        assert_eq!(serve(&mut subscription, begin, true), None, "nothing is wanted");
+        assert_eq!(apply(&mut subscription, begin, true), None, "nothing is wanted");
         assert!(subscription.is_idle());
         subscription.wants(topics(&["a", "b"]), begin);
         let both = Some(vec!["a".to_owned(), "b".to_owned()]);
         for seconds in [0, 1, 2] {
             let now = begin + Duration::from_secs(seconds);
-            assert_eq!(serve(&mut subscription, now, true), both);
-            assert_eq!(serve(&mut subscription, now + AGAIN / 2, true), None, "not at once");
+            assert_eq!(apply(&mut subscription, now, true), both);
+            assert_eq!(apply(&mut subscription, now + AGAIN / 2, true), None, "not at once");
             assert!(!subscription.is_idle(), "it is waited for");
         }
         let later = begin + Duration::from_secs(3);
-        assert_eq!(serve(&mut subscription, later, false), both);
-        assert_eq!(serve(&mut subscription, later + AGAIN * 9, false), None, "once is enough");
+        assert_eq!(apply(&mut subscription, later, false), both);
+        assert_eq!(apply(&mut subscription, later + AGAIN * 9, false), None, "once is enough");
     }
 
     #[test]
     fn topics_that_changed_meanwhile_are_subscribed_to_instead() {
         let (mut subscription, begin) = (Subscription::default(), Instant::now());
         subscription.wants(topics(&["a"]), begin);
-        serve(&mut subscription, begin, true);
+        apply(&mut subscription, begin, true);
         subscription.wants(topics(&["a", "b"]), begin);
-        assert_eq!(serve(&mut subscription, begin, false), Some(vec!["a".to_owned(), "b".to_owned()]));
-        assert_eq!(serve(&mut subscription, begin + AGAIN * 9, false), None);
+        assert_eq!(apply(&mut subscription, begin, false), Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(apply(&mut subscription, begin + AGAIN * 9, false), None);
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::control::Control;
-use super::owed::{Owed, Revoke};
+use super::rebalances::{Rebalance, Revoke};
 use crate::native::{AdminQueue, Answer, TopicId};
 
 /// How often brokers are asked which topics there are.
@@ -61,7 +61,7 @@ impl TopicIds {
 impl Control {
     /// Looks whether the topics are those that lanes began in. Never waits. Not while a rebalance waits for its answer.
     pub(super) fn compare_topics(&mut self) {
-        if !self.owed.is_empty() {
+        if !self.rebalances.is_empty() {
             return;
         }
         if let Some(answer) = self.topic_ids.queue.as_ref().and_then(|queue| queue.next(Duration::ZERO)) {
@@ -105,7 +105,7 @@ impl Control {
                         "the topic `{topic}` does not exist any more: its partitions wait; if it is made again, it is read \
                          from its beginning"
                     );
-                    self.client.context().errors.tell(&format!("gone {topic}"), text);
+                    self.client.context().errors.log(&format!("gone {topic}"), text);
                     self.topic_ids.gone.insert(topic);
                     all_there = false;
                 }
@@ -133,7 +133,12 @@ impl Control {
         }
         if !remade.is_empty() {
             let kind = Revoke::Remade;
-            self.owed.push_back(Owed::Revoke { partitions: remade, kind, told: None, answered: None });
+            self.rebalances.push_back(Rebalance::Revoke {
+                partitions: remade,
+                kind,
+                id: None,
+                answered: None,
+            });
         }
     }
 }

@@ -15,7 +15,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::metadata::Metadata;
 
 use super::at_join;
-use super::client::Client;
+use super::client::ConsumerClient;
 use super::retention;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ const SOON_TIMES: u32 = 60;
 
 /// The topics to subscribe to, whenever they change: also once at the start, if the group must not join before what there is
 /// was looked at. Ends when all names are there, and nothing is by pattern.
-pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiver<BTreeSet<String>> {
+pub(super) fn watch(client: &Arc<ConsumerClient>, request: &Arc<GroupRequest>) -> Receiver<BTreeSet<String>> {
     let (sender, topics) = channel();
     let (weak, request, unwatched) = (Arc::downgrade(client), Arc::clone(request), sender.clone());
     let named: BTreeSet<String> = request.topics.keys().cloned().collect();
@@ -48,7 +48,7 @@ pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiv
                 for topic in missing.difference(&absent) {
                     faststream_core::log::info!(group = %request.group, %topic, "the topic is there now");
                 }
-                tell_missing(&client, &absent);
+                log_missing(&client, &absent);
                 let found: BTreeSet<String> =
                     there.into_iter().filter(|topic| request.reads(topic)).chain(named.clone()).collect();
                 if found != known {
@@ -83,10 +83,10 @@ pub(super) fn watch(client: &Arc<Client>, request: &Arc<GroupRequest>) -> Receiv
     topics
 }
 
-fn metadata(client: &Client) -> Option<Metadata> {
+fn metadata(client: &ConsumerClient) -> Option<Metadata> {
     let metadata = client.consumer().fetch_metadata(None, TIMEOUT);
     if let Err(error) = &metadata {
-        client.context().errors.tell("metadata", format_args!("looking for topics: {error}"));
+        client.context().errors.log("metadata", format_args!("looking for topics: {error}"));
     }
     metadata.ok()
 }
@@ -99,7 +99,7 @@ fn list(metadata: &Metadata) -> BTreeMap<String, i32> {
 }
 
 /// At once, then once a minute.
-fn tell_missing(client: &Client, absent: &BTreeSet<String>) {
+fn log_missing(client: &ConsumerClient, absent: &BTreeSet<String>) {
     for topic in absent {
         client.context().errors.missing_topic(topic);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
 
-use super::client::Client;
+use super::client::ConsumerClient;
 
 const TIMEOUT: Duration = Duration::from_millis(200);
 /// Enough to meet every leader of most clusters; more would be a burst at each rebalance.
@@ -21,16 +21,16 @@ const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(30), Durati
 
 /// What is to be woken, by one thread at a time: a storm of rebalances starts no storm of threads.
 #[derive(Default)]
-pub(super) struct Sleepers(Mutex<State>);
+pub(super) struct Sleepers(Mutex<WakeupState>);
 
 #[derive(Default)]
-struct State {
+struct WakeupState {
     running: bool,
     partitions: Vec<TopicPartition>,
 }
 
 impl Sleepers {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WakeupState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -44,7 +44,7 @@ impl Sleepers {
 }
 
 /// Returns at once; what comes of the requests does not matter.
-pub(super) fn leaders(client: &Arc<Client>, kept: Vec<TopicPartition>) {
+pub(super) fn leaders(client: &Arc<ConsumerClient>, kept: Vec<TopicPartition>) {
     if kept.is_empty() {
         return;
     }

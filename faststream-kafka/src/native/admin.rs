@@ -27,7 +27,7 @@ use rdkafka::bindings::{
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
-use crate::consumer::Client;
+use crate::consumer::ConsumerClient;
 
 const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 const INVALID: RDKafkaErrorCode = RDKafkaErrorCode::InvalidArgument;
@@ -72,14 +72,14 @@ pub(crate) enum Answer {
 pub(crate) struct AdminQueue {
     queue: NonNull<rd_kafka_queue_t>,
     /// The client is not destroyed while it has queues.
-    client: Arc<Client>,
+    client: Arc<ConsumerClient>,
 }
 
 // SAFETY: librdkafka's queues are internally locked and may be used from any thread.
 unsafe impl Send for AdminQueue {}
 
 impl AdminQueue {
-    pub(crate) fn new(client: &Arc<Client>) -> Option<Self> {
+    pub(crate) fn new(client: &Arc<ConsumerClient>) -> Option<Self> {
         // SAFETY: the client lives, as `client` is held.
         let queue = NonNull::new(unsafe { rd_kafka_queue_new(client.native()) })?;
         Some(Self { queue, client: Arc::clone(client) })
@@ -214,7 +214,12 @@ unsafe fn topic_id(id: *const rd_kafka_Uuid_t) -> Option<TopicId> {
 struct Options(NonNull<rd_kafka_AdminOptions_t>);
 
 impl Options {
-    fn new(client: &Client, op: rd_kafka_admin_op_t, timeout: Duration, number: usize) -> Option<Self> {
+    fn new(
+        client: &ConsumerClient,
+        op: rd_kafka_admin_op_t,
+        timeout: Duration,
+        number: usize,
+    ) -> Option<Self> {
         let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         let mut reason = [0 as c_char; 128];
         // SAFETY: the client is valid, and the buffer is as long as is said. The number is only given back.

@@ -12,7 +12,7 @@ use rdkafka::bindings::{
 };
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::consumer::Client;
+use crate::consumer::ConsumerClient;
 
 use RDKafkaRespErr::{
     RD_KAFKA_RESP_ERR__BAD_COMPRESSION as BAD_COMPRESSION, RD_KAFKA_RESP_ERR__BAD_MSG as BAD_MSG,
@@ -27,13 +27,13 @@ pub(crate) struct Batch {
     /// Entries that were errors instead of messages.
     errors: Vec<RDKafkaRespErr>,
     /// The first records that cannot be read, and how many messages came before.
-    damage: Option<(usize, Damage)>,
-    _client: Arc<Client>,
+    corruption: Option<(usize, Corruption)>,
+    _client: Arc<ConsumerClient>,
 }
 
 /// Records that cannot be read: bytes of theirs were changed, or this library knows no such format.
 #[derive(Debug, Clone)]
-pub(crate) struct Damage {
+pub(crate) struct Corruption {
     /// The first of them.
     pub(crate) offset: i64,
     pub(crate) reason: String,
@@ -52,15 +52,15 @@ unsafe impl Sync for Message {}
 
 impl Batch {
     /// Takes over messages, error entries among them.
-    pub(super) fn new(all: Vec<*mut rd_kafka_message_t>, client: Arc<Client>) -> Self {
+    pub(super) fn new(all: Vec<*mut rd_kafka_message_t>, client: Arc<ConsumerClient>) -> Self {
         let messages = Vec::with_capacity(all.len());
-        let mut batch = Self { messages, errors: Vec::new(), damage: None, _client: client };
+        let mut batch = Self { messages, errors: Vec::new(), corruption: None, _client: client };
         for message in all.into_iter().filter_map(NonNull::new) {
             let message = Message { message, parsing: Mutex::new(()) };
             match message.native().err {
                 NO_ERROR => batch.messages.push(message),
                 BAD_MSG | BAD_COMPRESSION | NOT_IMPLEMENTED => {
-                    batch.damage.get_or_insert_with(|| (batch.messages.len(), message.damage()));
+                    batch.corruption.get_or_insert_with(|| (batch.messages.len(), message.corruption()));
                 }
                 error => batch.errors.push(error),
             }
@@ -86,10 +86,10 @@ impl Batch {
     }
 
     /// Drops what comes behind records that cannot be read, which librdkafka passes over.
-    pub(crate) fn cut_at_damage(&mut self) -> Option<Damage> {
-        let (before, damage) = self.damage.take()?;
+    pub(crate) fn cut_at_corruption(&mut self) -> Option<Corruption> {
+        let (before, corruption) = self.corruption.take()?;
         self.messages.truncate(before);
-        Some(damage)
+        Some(corruption)
     }
 
     pub(crate) fn next_offset(&self) -> Option<i64> {
@@ -133,10 +133,10 @@ impl Message {
     }
 
     /// What is said of records that came as an error.
-    fn damage(&self) -> Damage {
+    fn corruption(&self) -> Corruption {
         let native = self.native();
         let reason = bytes(native.payload, native.len).unwrap_or_default();
-        Damage { offset: native.offset, reason: String::from_utf8_lossy(reason).into_owned() }
+        Corruption { offset: native.offset, reason: String::from_utf8_lossy(reason).into_owned() }
     }
 
     fn timestamp(&self) -> Option<i64> {

@@ -10,7 +10,7 @@ use rdkafka::bindings::{
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::consumer::Client;
+use crate::consumer::ConsumerClient;
 
 const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
@@ -19,7 +19,7 @@ const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 /// # Errors
 /// The code of this one partition: an error of the whole call is not told apart by librdkafka.
 pub(crate) fn store_offset(
-    client: &Client,
+    client: &ConsumerClient,
     topic: &str,
     partition: i32,
     next: i64,
@@ -40,7 +40,7 @@ pub(crate) fn store_offset(
 /// The next offset of a partition, as librdkafka counts: behind the last message that was taken from its queue, and
 /// behind transactions' markers, which are taken and never returned. `None` before the first of them. An error in place
 /// of a message is counted as one, though its offset was not read.
-pub(crate) fn position(client: &Client, topic: &str, partition: i32) -> Option<i64> {
+pub(crate) fn position(client: &ConsumerClient, topic: &str, partition: i32) -> Option<i64> {
     let mut list = TopicPartitionList::with_capacity(1);
     list.add_partition(topic, partition);
     // SAFETY: client and list are valid; the list is only written to.
@@ -69,7 +69,7 @@ pub(crate) fn committed_metadata(list: &TopicPartitionList) -> Vec<Vec<u8>> {
 }
 
 /// Commits these offsets; the result comes as an event of the consumer's queue, which that of the safe call does not.
-pub(crate) fn commit(client: &Client, offsets: &TopicPartitionList) -> Result<(), RDKafkaRespErr> {
+pub(crate) fn commit(client: &ConsumerClient, offsets: &TopicPartitionList) -> Result<(), RDKafkaRespErr> {
     // SAFETY: client and list are valid, the list is copied; the queue is held for the call, and librdkafka takes a
     // reference of its own.
     let result = unsafe {
@@ -84,7 +84,7 @@ pub(crate) fn commit(client: &Client, offsets: &TopicPartitionList) -> Result<()
 }
 
 /// What made the client unusable, if anything did: the code and the reason.
-pub(crate) fn fatal_error(client: &Client) -> Option<(RDKafkaRespErr, String)> {
+pub(crate) fn fatal_error(client: &ConsumerClient) -> Option<(RDKafkaRespErr, String)> {
     let mut reason = [0 as c_char; 512];
     // SAFETY: the client is valid, and the buffer is as long as is said.
     let code = unsafe { rd_kafka_fatal_error(client.native(), reason.as_mut_ptr(), reason.len()) };

@@ -24,7 +24,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer as _;
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::producer::{Client, Ticket};
+use crate::producer::{DeliveryTicket, ProducerClient};
 
 const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
@@ -32,7 +32,7 @@ const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 pub(crate) struct Events {
     queue: NonNull<rd_kafka_queue_t>,
     /// The client is not destroyed while its queue is held.
-    _client: Arc<Client>,
+    _client: Arc<ProducerClient>,
 }
 
 // SAFETY: librdkafka's queues are internally locked and may be used from any thread.
@@ -59,7 +59,7 @@ pub(crate) struct Sent<'a>(&'a rd_kafka_message_t);
 
 impl Events {
     /// Those of a client.
-    pub(crate) fn of(client: &Arc<Client>) -> Self {
+    pub(crate) fn of(client: &Arc<ProducerClient>) -> Self {
         // SAFETY: the client is valid, as `client` is held, and every client has this queue.
         let queue = unsafe { rd_kafka_queue_get_main(client.client().native_ptr()) };
         let queue = NonNull::new(queue).expect("every client has a main queue");
@@ -150,7 +150,7 @@ impl Delivered {
     }
 
     /// Calls this for each record, in order, with what travelled with it.
-    pub(crate) fn each(self, mut ended: impl FnMut(Sent<'_>, Box<Ticket>)) {
+    pub(crate) fn each(self, mut ended: impl FnMut(Sent<'_>, Box<DeliveryTicket>)) {
         loop {
             // SAFETY: the event is ours, and returns each of its messages once; they live as long as it.
             let message = unsafe { rd_kafka_event_message_next(self.0.as_ptr()).as_ref() };
@@ -158,9 +158,9 @@ impl Delivered {
             if message._private.is_null() {
                 continue;
             }
-            // SAFETY: the safe interface made the pointer of a `Box<Ticket>` when the record was sent, and librdkafka gives
+            // SAFETY: the safe interface made the pointer of a `Box<DeliveryTicket>` when the record was sent, and librdkafka gives
             // it back once.
-            let ticket = unsafe { Box::from_raw(message._private.cast::<Ticket>()) };
+            let ticket = unsafe { Box::from_raw(message._private.cast::<DeliveryTicket>()) };
             ended(Sent(message), ticket);
         }
     }

@@ -11,7 +11,7 @@ mod properties;
 mod queue;
 
 pub(crate) use admin::{AdminQueue, Answer, End, TopicId};
-pub(crate) use batch::{Batch, Damage};
+pub(crate) use batch::{Batch, Corruption};
 pub(crate) use client::{commit, committed_metadata, fatal_error, position, store_offset};
 pub(crate) use events::{Delivered, Event, Events, Sent};
 pub(crate) use headers::add_header;

@@ -14,19 +14,19 @@ use rdkafka::bindings::{
 };
 
 use super::Batch;
-use crate::consumer::Client;
+use crate::consumer::ConsumerClient;
 
 /// The queue of one partition. Dropping it ends its callback: never after a new queue of the same partition was made.
 pub(crate) struct PartitionQueue {
     woken: Woken,
     /// The client is not destroyed while it has queues.
-    client: Arc<Client>,
+    client: Arc<ConsumerClient>,
 }
 
 /// The consumer's own queue: rebalances, errors, statistics, log lines. The client reads it, this only says when.
 pub(crate) struct ConsumerQueue {
     woken: Woken,
-    _client: Arc<Client>,
+    _client: Arc<ConsumerClient>,
 }
 
 /// A queue that wakes somebody. Dropping it ends the callback.
@@ -55,7 +55,7 @@ impl Woken {
 }
 
 impl ConsumerQueue {
-    pub(crate) fn of(client: &Arc<Client>) -> Option<Self> {
+    pub(crate) fn of(client: &Arc<ConsumerClient>) -> Option<Self> {
         // SAFETY: the client lives, as `client` is held.
         let queue = NonNull::new(unsafe { rd_kafka_queue_get_consumer(client.native()) })?;
         // SAFETY: the reference is ours, and `_client` is dropped behind it.
@@ -77,7 +77,7 @@ impl ConsumerQueue {
 impl PartitionQueue {
     /// Takes the partition's queue out of the consumer's. To be done before the partition is assigned, or its first
     /// messages land on the consumer's queue. `None` for a topic name with a null byte.
-    pub(crate) fn take(client: &Arc<Client>, topic: &str, partition: i32) -> Option<Self> {
+    pub(crate) fn take(client: &Arc<ConsumerClient>, topic: &str, partition: i32) -> Option<Self> {
         let topic = CString::new(topic).ok()?;
         // SAFETY: the client lives, as `client` is held; the name is a C string that is copied.
         let queue = unsafe { rd_kafka_queue_get_partition(client.native(), topic.as_ptr(), partition) };

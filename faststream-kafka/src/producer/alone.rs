@@ -22,11 +22,11 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::Producer as _;
 use tokio::sync::watch;
 
-use super::deliveries::{Deliveries, Ticket, size};
+use super::deliveries::{Deliveries, DeliveryTicket, size};
 use super::queued::Queued;
 use super::refusal::Refused;
-use super::state::State;
-use super::{contained, hand_over};
+use super::state::ProducerState;
+use super::{contained, enqueue_record};
 use crate::native::Events;
 
 /// How long one turn listens while there is something to send, and when there is not.
@@ -41,7 +41,7 @@ const MOST: usize = 100_000;
 /// The records that are to be sent alone.
 pub(super) struct Alone {
     config: ClientConfig,
-    state: Arc<State>,
+    state: Arc<ProducerState>,
     line: Mutex<Line>,
     /// Whether any topic has records here.
     is_busy: AtomicBool,
@@ -54,9 +54,9 @@ struct Line {
     /// How many records of each topic are not answered.
     open: BTreeMap<Arc<str>, usize>,
     /// To be sent, in this order.
-    next: VecDeque<(Outgoing, Box<Ticket>)>,
+    next: VecDeque<(Outgoing, Box<DeliveryTicket>)>,
     /// Newer than the batches.
-    newer: VecDeque<(Outgoing, Box<Ticket>)>,
+    newer: VecDeque<(Outgoing, Box<DeliveryTicket>)>,
     /// What `newer` waits for, and until when.
     earlier: Vec<watch::Receiver<()>>,
     until: Option<Instant>,
@@ -72,7 +72,7 @@ pub(super) struct InLine {
 
 impl Alone {
     /// Nothing yet; its client will be made with this.
-    pub(super) fn new(config: &ClientConfig, state: &Arc<State>) -> Arc<Self> {
+    pub(super) fn new(config: &ClientConfig, state: &Arc<ProducerState>) -> Arc<Self> {
         let mut config = config.clone();
         // Nothing to wait for: a batch is complete with its first record.
         config.set("batch.num.messages", "1").set("linger.ms", "0");
@@ -88,7 +88,7 @@ impl Alone {
     /// Sends the records of a refused batch alone; `earlier` is what the client had queued before.
     pub(super) fn take(
         self: &Arc<Self>,
-        batch: Vec<(Outgoing, Box<Ticket>)>,
+        batch: Vec<(Outgoing, Box<DeliveryTicket>)>,
         earlier: impl FnOnce() -> Vec<watch::Receiver<()>>,
     ) {
         let mut line = self.line();
@@ -114,8 +114,8 @@ impl Alone {
     pub(super) fn line_up(
         self: &Arc<Self>,
         record: &Outgoing,
-        ticket: Box<Ticket>,
-    ) -> Result<Option<Box<Ticket>>, (Code, Box<Ticket>)> {
+        ticket: Box<DeliveryTicket>,
+    ) -> Result<Option<Box<DeliveryTicket>>, (Code, Box<DeliveryTicket>)> {
         if !self.is_busy.load(SeqCst) {
             return Ok(Some(ticket));
         }
@@ -132,13 +132,13 @@ impl Alone {
         Ok(None)
     }
 
-    fn admit(self: &Arc<Self>, line: &mut Line, record: &Outgoing, ticket: &mut Ticket) {
+    fn admit(self: &Arc<Self>, line: &mut Line, record: &Outgoing, ticket: &mut DeliveryTicket) {
         if ticket.line.is_none() {
             *line.open.entry(Arc::clone(&record.topic)).or_default() += 1;
             ticket.line = Some(InLine { alone: Arc::clone(self), topic: Arc::clone(&record.topic) });
         }
         // The new pass before the old one goes: a flush looks at both, in this order.
-        ticket.pass = self.queued.pass();
+        ticket.token = self.queued.token();
     }
 
     fn start(self: &Arc<Self>) {
@@ -147,13 +147,13 @@ impl Alone {
         if let Err(error) = named.spawn(move || alone.run()) {
             self.state
                 .errors
-                .tell("alone", format_args!("no thread for records that are sent alone: {error}"));
+                .log("alone", format_args!("no thread for records that are sent alone: {error}"));
             self.give_up();
         }
     }
 
     fn run(self: Arc<Self>) {
-        contained::panics(|| self.serve());
+        contained::panics(|| self.send_waiting());
         self.give_up();
     }
 
@@ -167,13 +167,13 @@ impl Alone {
         drop(left);
     }
 
-    fn serve(&self) {
+    fn send_waiting(&self) {
         let client = match Deliveries::client(&self.config, &self.state) {
             Ok(client) => Arc::new(client),
             Err(error) => {
                 let errors = &self.state.errors;
                 return errors
-                    .tell("alone", format_args!("no client for records that are sent alone: {error}"));
+                    .log("alone", format_args!("no client for records that are sent alone: {error}"));
             }
         };
         let events = Events::of(&client);
@@ -189,7 +189,7 @@ impl Alone {
                 self.state.handle(event, true);
             }
             while let Some((record, ticket)) = self.next() {
-                match hand_over(Some(&client), &record, ticket) {
+                match enqueue_record(Some(&client), &record, ticket) {
                     Ok(()) => {}
                     Err((Code::QueueFull, ticket)) => {
                         self.line().next.push_front((record, ticket));
@@ -210,7 +210,7 @@ impl Alone {
         !line.is_running
     }
 
-    fn next(&self) -> Option<(Outgoing, Box<Ticket>)> {
+    fn next(&self) -> Option<(Outgoing, Box<DeliveryTicket>)> {
         let mut line = self.line();
         if line.next.is_empty() && !line.newer.is_empty() {
             line.earlier.retain(|end| end.has_changed().is_ok());

@@ -16,28 +16,28 @@ use rdkafka::statistics::Statistics;
 use rdkafka::{ClientConfig, error::KafkaResult};
 
 use super::alone::InLine;
-use super::queued::Pass;
+use super::queued::QueueToken;
 use super::refusal::{Refused, is_of_a_batch};
-use super::state::State;
-use super::{Client, contained};
+use super::state::ProducerState;
+use super::{ProducerClient, contained};
 use crate::native::{Delivered, Event, Sent};
 
 /// What travels with a record through the client.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct DeliveryTicket {
     answer: Answer,
     /// The wished partition may not exist: the key chooses another one then.
     may_go_by_key: bool,
     /// Its place among the records that are sent alone.
     pub(super) line: Option<InLine>,
     /// Counts it for `flush` until it is answered.
-    pub(super) pass: Arc<Pass>,
+    pub(super) token: Arc<QueueToken>,
 }
 
-impl Ticket {
-    pub(super) fn new(answer: Answer, partition: Partition, pass: Arc<Pass>) -> Self {
+impl DeliveryTicket {
+    pub(super) fn new(answer: Answer, partition: Partition, token: Arc<QueueToken>) -> Self {
         let may_go_by_key = matches!(partition, Partition::IfExists(_));
-        Self { answer, may_go_by_key, line: None, pass }
+        Self { answer, may_go_by_key, line: None, token }
     }
 
     /// Whether it is the first time that the key is to choose instead.
@@ -63,12 +63,12 @@ impl Ticket {
 /// The context of one client.
 #[derive(Debug)]
 pub(crate) struct Deliveries {
-    state: Arc<State>,
+    state: Arc<ProducerState>,
 }
 
 impl Deliveries {
     /// A client that reports to `state`.
-    pub(super) fn client(config: &ClientConfig, state: &Arc<State>) -> KafkaResult<Client> {
+    pub(super) fn client(config: &ClientConfig, state: &Arc<ProducerState>) -> KafkaResult<ProducerClient> {
         config.create_with_context(Self { state: Arc::clone(state) })
     }
 }
@@ -89,9 +89,9 @@ impl ClientContext for Deliveries {
 
 /// What the client still has when it is dropped; all else comes as [`Event`]s.
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<Ticket>;
+    type DeliveryOpaque = Box<DeliveryTicket>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<DeliveryTicket>) {
         contained::panics(|| match result {
             Ok(message) => {
                 let published = Published { partition: message.partition(), offset: message.offset() };
@@ -105,10 +105,10 @@ impl ProducerContext for Deliveries {
     }
 }
 
-impl State {
+impl ProducerState {
     /// Handles what a client reports. Returns the records of a batch that was refused as a whole: they are to be sent
     /// again alone, before any of them is judged. `is_alone` if each record was a batch of its own.
-    pub(super) fn handle(&self, event: Event, is_alone: bool) -> Vec<(Outgoing, Box<Ticket>)> {
+    pub(super) fn handle(&self, event: Event, is_alone: bool) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
         match event {
             Event::Delivered(delivered) => return self.delivered(delivered, is_alone),
             Event::Error(code, reason) => {
@@ -122,14 +122,14 @@ impl State {
         Vec::new()
     }
 
-    fn delivered(&self, delivered: Delivered, is_alone: bool) -> Vec<(Outgoing, Box<Ticket>)> {
+    fn delivered(&self, delivered: Delivered, is_alone: bool) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
         let is_a_batch = !is_alone && delivered.len() > 1;
         let mut batch = Vec::new();
         delivered.each(|sent, ticket| {
             // A ticket that is dropped on the way tells that its record may be sent again.
             contained::panics(|| {
                 #[cfg(test)]
-                self.bugs.strike(super::bugs::Place::Delivery);
+                self.bugs.hit(super::faults::FaultPoint::Delivery);
                 match sent.error() {
                     None => {
                         let published = Published { partition: sent.partition(), offset: sent.offset() };
@@ -146,7 +146,7 @@ impl State {
         self.apart(batch)
     }
 
-    fn refused(&self, code: RDKafkaErrorCode, sent: &Sent<'_>, mut ticket: Box<Ticket>) {
+    fn refused(&self, code: RDKafkaErrorCode, sent: &Sent<'_>, mut ticket: Box<DeliveryTicket>) {
         let record = sent.record();
         if code == RDKafkaErrorCode::UnknownPartition && ticket.goes_by_key() {
             return self.send_again(Outgoing { partition: Partition::ByKey, ..record }, ticket);
@@ -158,8 +158,8 @@ impl State {
     /// Of a batch that was refused: a broker that names the records at fault has judged them, and them alone.
     fn apart(
         &self,
-        batch: Vec<(RDKafkaErrorCode, String, Outgoing, Box<Ticket>)>,
-    ) -> Vec<(Outgoing, Box<Ticket>)> {
+        batch: Vec<(RDKafkaErrorCode, String, Outgoing, Box<DeliveryTicket>)>,
+    ) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
         let Some((code, _, first, _)) = batch.first() else { return Vec::new() };
         let another = RDKafkaErrorCode::InvalidDifferentRecord;
         let are_named = batch.iter().any(|(code, ..)| *code == another);
@@ -170,7 +170,7 @@ impl State {
             }
             _ => "",
         };
-        self.errors.tell(
+        self.errors.log(
             &format!("batch {}", first.topic),
             format_args!(
                 "topic {}: the broker refused a batch of {} records with {bytes} bytes: {code:?}; that says nothing of one \

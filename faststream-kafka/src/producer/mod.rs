@@ -4,14 +4,14 @@
 //! refused, and may be tried again. A second client exists while records of a refused batch are sent alone.
 
 mod alone;
-#[cfg(test)]
-mod bugs;
 mod contained;
 mod deliveries;
-mod keeper;
+#[cfg(test)]
+mod faults;
 mod queued;
 mod refusal;
 mod state;
+mod thread;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,20 +28,20 @@ use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use alone::Alone;
-pub(crate) use deliveries::Ticket;
+pub(crate) use deliveries::DeliveryTicket;
 use deliveries::{Deliveries, size};
 use queued::Queued;
 use refusal::Refused;
-use state::State;
+use state::ProducerState;
 pub(crate) use state::Waiting;
 
 use crate::config::Secrets;
-use crate::errors::ErrorLog;
+use crate::error_log::ErrorLog;
 use crate::native::{Events, add_header};
 use crate::reach::Reach;
 
 /// The client, and the records that were handed to it.
-pub(crate) type Client = BaseProducer<Deliveries>;
+pub(crate) type ProducerClient = BaseProducer<Deliveries>;
 
 /// The producer of a cluster.
 pub(crate) struct KafkaProducer {
@@ -57,13 +57,13 @@ struct Shared {
     client: RwLock<Option<Live>>,
     queued: Queued,
     alone: Arc<Alone>,
-    state: Arc<State>,
+    state: Arc<ProducerState>,
 }
 
 /// The client of the moment, and what it reports.
 #[derive(Clone)]
 struct Live {
-    client: Arc<Client>,
+    client: Arc<ProducerClient>,
     events: Arc<Events>,
 }
 
@@ -80,7 +80,7 @@ impl KafkaProducer {
         };
         let errors = ErrorLog::new(format!("{who}: the producer")).without(secrets.clone());
         let errors = errors.within(who, reach);
-        let state = Arc::new(State::new(errors));
+        let state = Arc::new(ProducerState::new(errors));
         let live = Live::new(Deliveries::client(&config, &state).map_err(|error| failed(&error))?);
         let shared = Shared {
             alone: Alone::new(&config, &state),
@@ -90,7 +90,7 @@ impl KafkaProducer {
             state,
         };
         let shared = Arc::new(shared);
-        keeper::start(Arc::clone(&shared), live).map_err(|error| failed(&error))?;
+        thread::start(Arc::clone(&shared), live).map_err(|error| failed(&error))?;
         Ok(Self { shared, partitions: Mutex::default() })
     }
 
@@ -113,7 +113,7 @@ impl KafkaProducer {
 
     /// From now on errors are kept for [`trouble`](Self::trouble) instead of logged, until the answer is dropped.
     pub(crate) fn waiting(&self) -> Waiting {
-        State::waiting(&self.shared.state)
+        ProducerState::waiting(&self.shared.state)
     }
 
     /// What the client complained about last.
@@ -128,7 +128,7 @@ impl Producer for KafkaProducer {
             answer.spare();
             return Some(Err(error));
         }
-        let ticket = Ticket::new(answer, record.partition, self.shared.queued.pass());
+        let ticket = DeliveryTicket::new(answer, record.partition, self.shared.queued.token());
         let (refused, ticket) = self.shared.send(record, Box::new(ticket)).err()?;
         ticket.spare();
         Some(Err(refused))
@@ -144,37 +144,41 @@ impl Producer for KafkaProducer {
 }
 
 impl Live {
-    fn new(client: Client) -> Self {
+    fn new(client: ProducerClient) -> Self {
         let client = Arc::new(client);
         Self { events: Arc::new(Events::of(&client)), client }
     }
 }
 
 impl Shared {
-    fn client(&self) -> Option<Arc<Client>> {
+    fn client(&self) -> Option<Arc<ProducerClient>> {
         let live = self.client.read().unwrap_or_else(PoisonError::into_inner);
         live.as_ref().map(|live| Arc::clone(&live.client))
     }
 
     /// Hands a record to the client, or says why not.
-    fn send(&self, record: &Outgoing, ticket: Box<Ticket>) -> Result<(), (PublishError, Box<Ticket>)> {
+    fn send(
+        &self,
+        record: &Outgoing,
+        ticket: Box<DeliveryTicket>,
+    ) -> Result<(), (PublishError, Box<DeliveryTicket>)> {
         let refused = |(code, ticket)| {
             let code = self.state.reason(code);
             (Refused { code, size: size(record), reason: "" }.error(&record.topic), ticket)
         };
         let Some(ticket) = self.alone.line_up(record, ticket).map_err(refused)? else { return Ok(()) };
         let live = self.client.read().unwrap_or_else(PoisonError::into_inner);
-        hand_over(live.as_ref().map(|live| &*live.client), record, ticket).map_err(refused)
+        enqueue_record(live.as_ref().map(|live| &*live.client), record, ticket).map_err(refused)
     }
 }
 
 /// Hands a record to a client, by its key if the client knows that the wished partition does not exist. If it does not know
 /// yet, the delivery says the same later.
-fn hand_over(
-    client: Option<&Client>,
+fn enqueue_record(
+    client: Option<&ProducerClient>,
     record: &Outgoing,
-    ticket: Box<Ticket>,
-) -> Result<(), (RDKafkaErrorCode, Box<Ticket>)> {
+    ticket: Box<DeliveryTicket>,
+) -> Result<(), (RDKafkaErrorCode, Box<DeliveryTicket>)> {
     let Some(client) = client else { return Err((RDKafkaErrorCode::BrokerDestroy, ticket)) };
     let partition = match record.partition {
         Partition::Exactly(partition) if partition < 0 => {
@@ -197,11 +201,11 @@ fn hand_over(
 }
 
 fn send(
-    client: &Client,
+    client: &ProducerClient,
     record: &Outgoing,
     partition: Option<i32>,
-    ticket: Box<Ticket>,
-) -> Result<(), (RDKafkaErrorCode, Box<Ticket>)> {
+    ticket: Box<DeliveryTicket>,
+) -> Result<(), (RDKafkaErrorCode, Box<DeliveryTicket>)> {
     let native = BaseRecord {
         topic: &record.topic,
         partition,

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// Proof that a record is on its way.
 #[derive(Debug)]
-pub(super) struct Pass {
+pub(super) struct QueueToken {
     /// Closed with the last pass of the round.
     _open: watch::Sender<()>,
 }
@@ -20,7 +20,7 @@ pub(super) struct Queued(RwLock<Rounds>);
 
 #[derive(Debug)]
 struct Rounds {
-    current: Arc<Pass>,
+    current: Arc<QueueToken>,
     /// All rounds that may not be over, the current one last.
     open: Vec<watch::Receiver<()>>,
 }
@@ -28,13 +28,13 @@ struct Rounds {
 impl Default for Queued {
     fn default() -> Self {
         let (open, end) = watch::channel(());
-        Self(RwLock::new(Rounds { current: Arc::new(Pass { _open: open }), open: vec![end] }))
+        Self(RwLock::new(Rounds { current: Arc::new(QueueToken { _open: open }), open: vec![end] }))
     }
 }
 
 impl Queued {
     /// A pass of the current round.
-    pub(super) fn pass(&self) -> Arc<Pass> {
+    pub(super) fn token(&self) -> Arc<QueueToken> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).current)
     }
 
@@ -53,7 +53,7 @@ impl Queued {
     pub(super) fn earlier(&self) -> Vec<watch::Receiver<()>> {
         let (open, end) = watch::channel(());
         let mut rounds = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        rounds.current = Arc::new(Pass { _open: open });
+        rounds.current = Arc::new(QueueToken { _open: open });
         rounds.open.retain(|end| end.has_changed().is_ok());
         let before = rounds.open.clone();
         rounds.open.push(end);
@@ -76,18 +76,18 @@ mod tests {
     fn nothing_queued_is_flushed_at_once() {
         let queued = Queued::default();
         assert!(is_ready(queued.all()));
-        drop(queued.pass());
+        drop(queued.token());
         assert!(is_ready(queued.all()));
     }
 
     #[test]
     fn a_flush_waits_for_what_was_queued_before_it_and_for_nothing_later() {
         let queued = Queued::default();
-        let first = queued.pass();
+        let first = queued.token();
         assert!(!is_ready(queued.all()));
-        let second = queued.pass();
+        let second = queued.token();
         let mut flush = pin!(queued.all());
-        let _later = queued.pass();
+        let _later = queued.token();
         assert!(!is_ready(flush.as_mut()));
         drop(second);
         assert!(!is_ready(flush.as_mut()));

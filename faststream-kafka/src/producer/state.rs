@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use faststream_core::publish::Outgoing;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::deliveries::Ticket;
-use crate::errors::{ErrorLog, cure};
+use super::deliveries::DeliveryTicket;
+use crate::error_log::{ErrorLog, cure};
 
 /// What the producer's client reports.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct ProducerState {
     pub(super) errors: ErrorLog,
     /// What the client complained about last.
     trouble: Mutex<Option<String>>,
@@ -23,16 +23,16 @@ pub(super) struct State {
     /// The last client was beyond repair because of a missing right, and nothing was written since.
     is_denied: AtomicBool,
     /// Records whose wished partition does not exist: the thread sends them by key.
-    again: Mutex<Vec<(Outgoing, Box<Ticket>)>>,
+    again: Mutex<Vec<(Outgoing, Box<DeliveryTicket>)>>,
     #[cfg(test)]
-    pub(super) bugs: super::bugs::Bugs,
+    pub(super) bugs: super::faults::Bugs,
 }
 
 /// Errors are kept instead of logged while this lives.
 #[derive(Debug)]
-pub(crate) struct Waiting(Arc<State>);
+pub(crate) struct Waiting(Arc<ProducerState>);
 
-impl State {
+impl ProducerState {
     pub(super) fn new(errors: ErrorLog) -> Self {
         Self {
             errors,
@@ -42,7 +42,7 @@ impl State {
             is_denied: AtomicBool::new(false),
             again: Mutex::default(),
             #[cfg(test)]
-            bugs: super::bugs::Bugs::default(),
+            bugs: super::faults::Bugs::default(),
         }
     }
 
@@ -66,11 +66,11 @@ impl State {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn send_again(&self, record: Outgoing, ticket: Box<Ticket>) {
+    pub(super) fn send_again(&self, record: Outgoing, ticket: Box<DeliveryTicket>) {
         self.again.lock().unwrap_or_else(PoisonError::into_inner).push((record, ticket));
     }
 
-    pub(super) fn take_again(&self) -> Vec<(Outgoing, Box<Ticket>)> {
+    pub(super) fn take_again(&self) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
         std::mem::take(&mut *self.again.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

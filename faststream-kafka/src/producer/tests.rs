@@ -5,7 +5,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use tokio::time::timeout;
 
-use super::bugs::Place;
+use super::faults::FaultPoint;
 use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -37,11 +37,11 @@ async fn a_record_that_is_not_delivered_is_told_whatever_its_headers_are_called(
 async fn a_panic_on_the_producers_thread_costs_no_more_than_the_record_it_came_at() {
     let mock: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).expect("a cluster");
     mock.create_topic("orders", 1, 1).expect("a topic");
-    for (place, lost) in [(Place::Delivery, 1), (Place::Turn, 0), (Place::Again, 1)] {
+    for (place, lost) in [(FaultPoint::Delivery, 1), (FaultPoint::Turn, 0), (FaultPoint::Again, 1)] {
         // All in one batch, so that others are told after the one that panics.
         let producer = producer(&mock.bootstrap_servers(), &[("linger.ms", "100")]);
         let state = &producer.shared.state;
-        state.bugs.plant(place);
+        state.bugs.inject(place);
         let receipts: Vec<_> = (0..10)
             .map(|number| {
                 let wished = if number == 3 { Partition::IfExists(7) } else { Partition::ByKey };

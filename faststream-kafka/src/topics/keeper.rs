@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 
 use super::{Asking, kept, options, partitions, unseen};
 use crate::config::Secrets;
-use crate::errors::ErrorLog;
+use crate::error_log::ErrorLog;
 use crate::producer::KafkaProducer;
 
 /// How often it is looked whether they are there.
@@ -26,7 +26,7 @@ const TURN: Duration = Duration::from_secs(3);
 
 /// Looks after the topics that were asked for, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct TopicKeeper {
     _stop: Sender<()>,
 }
 
@@ -41,7 +41,7 @@ struct Turns {
     partitions: BTreeMap<String, i32>,
 }
 
-impl Keeper {
+impl TopicKeeper {
     /// Looks after those of these topics that are made by the app; `None` if there are none. Inside a runtime.
     pub(crate) fn start(
         producer: &Arc<KafkaProducer>,
@@ -114,7 +114,7 @@ impl Turns {
                 Ok(partitions) => {
                     self.partitions.insert(request.topic.clone(), partitions.max(before.unwrap_or(0)));
                 }
-                Err(sentence) => self.errors.tell(&request.topic, sentence),
+                Err(message) => self.errors.log(&request.topic, message),
             }
         }
     }

@@ -24,11 +24,11 @@ use tokio::runtime::Handle;
 
 use crate::config::Secrets;
 use crate::connect::on_a_thread;
-use crate::errors::ErrorLog;
+use crate::error_log::ErrorLog;
 use crate::producer::KafkaProducer;
 
 pub(crate) use backlog::backlog;
-pub(crate) use keeper::Keeper;
+pub(crate) use keeper::TopicKeeper;
 use kept::Kept;
 
 /// What one request may take.
@@ -205,11 +205,11 @@ impl Asking {
         self.runtime.block_on(admin.create_topics(&topics, &options()))
     }
 
-    fn admin(&self) -> Result<AdminClient<Quiet>, KafkaError> {
+    fn admin(&self) -> Result<AdminClient<IdleTracker>, KafkaError> {
         let mut config = self.config.clone();
         // It publishes nothing.
         config.set("enable.idempotence", "false");
-        AdminClient::from_config_and_context(&config, Quiet::new(&self.who, &config))
+        AdminClient::from_config_and_context(&config, IdleTracker::new(&self.who, &config))
     }
 
     fn made(&self, results: Vec<TopicResult>) -> Result<Made, BrokerError> {
@@ -321,15 +321,15 @@ fn is_final(code: Code) -> bool {
 }
 
 /// A client that answers a question: its errors are told once a minute, its other callbacks say nothing.
-struct Quiet(ErrorLog);
+struct IdleTracker(ErrorLog);
 
-impl Quiet {
+impl IdleTracker {
     fn new(who: &str, config: &ClientConfig) -> Self {
         Self(ErrorLog::new(format!("{who}: looking after topics")).without(Secrets::of(config)))
     }
 }
 
-impl ClientContext for Quiet {
+impl ClientContext for IdleTracker {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.0.client_log(level, facility, message);
     }
@@ -341,4 +341,4 @@ impl ClientContext for Quiet {
     }
 }
 
-impl ConsumerContext for Quiet {}
+impl ConsumerContext for IdleTracker {}

@@ -121,11 +121,11 @@ fn a_static_member_that_is_fenced_stops_the_app_with_3_and_a_sentence() {
     member.first_since("fenced", Instant::now());
     cluster.refuse(RDKafkaApiKey::OffsetCommit, Error::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, 1);
     let exit = member.ends();
-    assert_eq!(exit.code, 3, "{:?}", exit.sentences);
+    assert_eq!(exit.code, 3, "{:?}", exit.messages);
     assert!(
-        exit.sentences.iter().any(|sentence| sentence.contains("group.instance.id")),
+        exit.messages.iter().any(|sentence| sentence.contains("group.instance.id")),
         "{:?}",
-        exit.sentences
+        exit.messages
     );
     feed.finish();
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use faststream::kafka::{Kafka, KafkaConfig};
 use faststream::{Environment, FastStream, State, publisher, subscriber};
-use faststream_core::app::{Running, Setting, StartOptions};
+use faststream_core::app::{LaunchOptions, Running, StartOptions};
 use serde::{Deserialize, Serialize};
 
 use super::taken::{dead, results};
@@ -125,7 +125,7 @@ pub(super) fn start(address: &str, group: &Group, policy: Policy) -> Result<(Run
     ]);
     let app =
         FastStream::new(Kafka::with(config)).name(&group.name).module(module_path!()).state(Calls::default());
-    let plan = app.plan(Setting { environment, ..Setting::default() }).expect("a right app");
+    let plan = app.plan(LaunchOptions { environment, ..LaunchOptions::default() }).expect("a right app");
     let calls = plan.state().expect("given above");
     let started = RUNTIME.block_on(plan.start(StartOptions::default()));
     started.map(|running| (running, calls)).map_err(|error| error.to_string())

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::slots::Failure;
+use super::in_flight::CallFailure;
 use crate::policy::DeadLetterGuard;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
@@ -86,7 +86,7 @@ impl Guard {
 }
 
 impl Reason {
-    pub(super) fn of(failure: &Failure) -> Self {
+    pub(super) fn of(failure: &CallFailure) -> Self {
         let text = failure.message.chars().take(200).filter(|letter| !letter.is_ascii_digit());
         Self(format!("{}: {}", failure.kind, text.collect::<String>()))
     }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn reason(text: &str) -> Reason {
-        Reason::of(&Failure { kind: "error", message: text.into() })
+        Reason::of(&CallFailure { kind: "error", message: text.into() })
     }
 
     #[test]

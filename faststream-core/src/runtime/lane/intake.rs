@@ -4,18 +4,18 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::time::Instant;
 
+use super::calls::{RunningCall, Timeout, begin, drop_call, timed_out};
+use super::in_flight::{CallFailure, CallState, Entry, RecordSource};
 use super::keys::KeyHash;
-use super::report::Fate;
-use super::slots::{Failure, Slot, Source, State};
-use super::stage::Due;
-use super::step::{Step, Timeout, begin, drop_call, timed_out};
-use super::turns::Line;
+use super::report::Disposition;
+use super::retry_topic::Due;
+use super::turns::OrderLine;
 use super::{BATCH, LaneTask};
 use crate::delivery::{Call, Delivery, Outcome, Record};
 use crate::policy::{AckPolicy, Commit, Order};
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
-use crate::runtime::status::News;
+use crate::runtime::status::Notice;
 use crate::verdict::Verdict;
 
 impl LaneTask {
@@ -43,21 +43,23 @@ impl LaneTask {
         if self.control.is_braked() && self.is_far_ahead(self.next) {
             if !std::mem::replace(&mut self.asked_commit, true) {
                 self.store();
-                self.shared.tell(News::WantsCommit);
+                self.shared.notify(Notice::WantsCommit);
             }
             return false;
         }
         self.asked_commit = false;
         match self.subscriber.order {
-            Order::Partition => !self.is_busy(Line::Lane) && !self.is_full(),
-            Order::Key | Order::None => self.slots.running < self.subscriber.concurrency && !self.is_full(),
+            Order::Partition => !self.is_busy(OrderLine::Lane) && !self.is_full(),
+            Order::Key | Order::None => {
+                self.in_flight.running < self.subscriber.concurrency && !self.is_full()
+            }
         }
     }
 
     /// Too many records are kept, or a held one has too many finished ones behind it.
     pub(super) fn is_full(&self) -> bool {
         let most = self.settings.max_in_flight;
-        self.slots.len() >= most || self.offsets.span() >= most
+        self.in_flight.len() >= most || self.offsets.span() >= most
     }
 
     /// Whether the record at this offset is beyond what is delivered while commits fail.
@@ -74,15 +76,17 @@ impl LaneTask {
     /// Whether the brake keeps a record back that waited, behind its key for example. What began before it was pulled may
     /// be tried again: it repeats no more records.
     fn is_braked(&self, offset: i64) -> bool {
-        let is_first = |slot: &Slot| slot.attempts_here() == 1 && slot.copies.is_none();
-        self.control.is_braked() && self.slots.get(offset).is_some_and(is_first) && self.is_far_ahead(offset)
+        let is_first = |entry: &Entry| entry.attempts_here() == 1 && entry.copies.is_none();
+        self.control.is_braked()
+            && self.in_flight.get(offset).is_some_and(is_first)
+            && self.is_far_ahead(offset)
     }
 
     /// The next batch. What outlives the old one is copied first; nothing else ever is.
     fn refill(&mut self, cx: &mut TaskContext<'_>) -> bool {
         self.copy_kept();
         // Before the broker moves on: what it has handed out must be somebody's at every moment.
-        self.vote.set(true);
+        self.busy.set(true);
         self.cursor = 0;
         self.detached = false;
         self.filled = match self.lane.poll_fill(cx, BATCH) {
@@ -102,21 +106,21 @@ impl LaneTask {
             return;
         }
         if !self.context.skips.is_empty() {
-            self.tell_missed_skips(self.next, offset);
+            self.warn_missed_skips(self.next, offset);
         }
         self.next = offset + 1;
         self.metrics.received();
         if !self.context.skips.is_empty() && self.is_to_be_skipped(offset, timestamp) {
             self.offsets.finish(offset);
-            self.tell_skipped(offset);
+            self.log_skipped(offset);
             return;
         }
         // A handler that ends at once leaves no slot, hence no busy key: nothing to hash for.
-        let line = if self.slots.is_empty() { None } else { Some(self.line_of(&record)) };
+        let line = if self.in_flight.is_empty() { None } else { Some(self.line_of(&record)) };
         if let Some(line) = line
             && self.is_busy(line)
         {
-            self.keep(offset, index, Some(line), State::Waiting);
+            self.keep(offset, index, Some(line), CallState::Waiting);
             #[cfg(feature = "planted-bugs")]
             planted::finish_if(Planted::ForgetQueued, &mut self.offsets, offset);
             return;
@@ -124,13 +128,13 @@ impl LaneTask {
         if self.subscriber.ack == AckPolicy::AckFirst {
             self.offsets.finish(offset);
             if self.subscriber.commit == Commit::Each {
-                self.keep(offset, index, line, State::Committing);
+                self.keep(offset, index, line, CallState::Committing);
                 return;
             }
         }
         if let Some(times) = self.control.deaths_at(offset) {
             self.control.begins(Some(offset));
-            self.keep(offset, index, line, State::Running);
+            self.keep(offset, index, line, CallState::Running);
             return self.died_at(offset, times, cx);
         }
         let attempt = self.attempts_before(&record) + 1;
@@ -145,14 +149,14 @@ impl LaneTask {
                 {
                     self.offsets.finish(offset);
                     self.guard.fine();
-                    self.tell_fate(offset, Fate::Acked);
+                    self.report_disposition(offset, Disposition::Acked);
                     return;
                 }
-                self.keep(offset, index, line, State::Running);
+                self.keep(offset, index, line, CallState::Running);
                 self.outcome(offset, outcome, cx);
             }
             Err(call) => {
-                self.keep(offset, index, line, State::Running);
+                self.keep(offset, index, line, CallState::Running);
                 self.suspend(offset, call, since);
             }
         }
@@ -160,32 +164,32 @@ impl LaneTask {
 
     /// An earlier task of this partition died at this record: that was an attempt, and it failed.
     fn died_at(&mut self, offset: i64, times: u32, cx: &mut TaskContext<'_>) {
-        if let Some(slot) = self.slots.get_mut(offset) {
-            slot.attempt = slot.before.saturating_add(times);
+        if let Some(entry) = self.in_flight.get_mut(offset) {
+            entry.attempt = entry.before.saturating_add(times);
         }
         let message = format!("the task of its partition died at it, {times} times");
-        self.failed(offset, Failure { kind: "panic", message }, None, cx);
+        self.failed(offset, CallFailure { kind: "panic", message }, None, cx);
     }
 
     /// Among which the record keeps its order. Kafka gives records without a key none either.
-    fn line_of(&self, record: &Record<'_>) -> Line {
+    fn line_of(&self, record: &Record<'_>) -> OrderLine {
         match self.subscriber.order {
-            Order::Partition => Line::Lane,
-            Order::Key => record.key.map_or(Line::Alone, |key| Line::Key(KeyHash::of(key))),
-            Order::None => Line::Alone,
+            Order::Partition => OrderLine::Lane,
+            Order::Key => record.key.map_or(OrderLine::Alone, |key| OrderLine::Key(KeyHash::of(key))),
+            Order::None => OrderLine::Alone,
         }
     }
 
     /// Whether the next record of this line has to wait.
-    pub(super) fn is_busy(&self, line: Line) -> bool {
-        self.slots.is_busy(line, self.settings.max_unconfirmed)
+    pub(super) fn is_busy(&self, line: OrderLine) -> bool {
+        self.in_flight.is_busy(line, self.settings.max_unconfirmed)
     }
 
     /// A record that did not end at once. It is copied before the batch goes, or at the end of the turn.
-    fn keep(&mut self, offset: i64, index: usize, line: Option<Line>, state: State) {
+    fn keep(&mut self, offset: i64, index: usize, line: Option<OrderLine>, state: CallState) {
         let record = self.lane.record(index);
         let (before, line) = (self.attempts_before(&record), line.unwrap_or_else(|| self.line_of(&record)));
-        self.slots.insert(offset, Slot::new(Source::Batch(index), line, before, state));
+        self.in_flight.insert(offset, Entry::new(RecordSource::Batch(index), line, before, state));
         self.fresh.push(offset);
     }
 
@@ -196,10 +200,10 @@ impl LaneTask {
             if planted::is_planted(Planted::ReuseIndex) {
                 continue;
             }
-            if let Some(slot) = self.slots.get_mut(offset)
-                && let Source::Batch(index) = slot.source
+            if let Some(entry) = self.in_flight.get_mut(offset)
+                && let RecordSource::Batch(index) = entry.source
             {
-                slot.source = Source::Copy(self.lane.record(index).to_owned_record());
+                entry.source = RecordSource::Copy(self.lane.record(index).to_owned_record());
             }
         }
     }
@@ -215,12 +219,13 @@ impl LaneTask {
     /// The next kept record that may start. Calls that wait until theirs is durable wait for the oldest one: its next
     /// attempt needs none of the places that they keep, for as long as one of them waits.
     fn next_ready(&mut self) -> Option<i64> {
-        if self.slots.running < self.subscriber.concurrency.max(1) {
+        if self.in_flight.running < self.subscriber.concurrency.max(1) {
             return self.ready.pop_front();
         }
         let oldest = self.offsets.oldest().filter(|_| !self.ready.is_empty())?;
         let index = self.ready.iter().position(|offset| *offset == oldest)?;
-        let is_running = |offset| self.slots.get(offset).is_some_and(|slot| slot.state() == State::Running);
+        let is_running =
+            |offset| self.in_flight.get(offset).is_some_and(|entry| entry.state() == CallState::Running);
         if !self.control.any_waits_until_durable(is_running) {
             return None;
         }
@@ -243,12 +248,12 @@ impl LaneTask {
         {
             moved = true;
             *budget -= 1;
-            let Some(slot) = self.slots.get_mut(offset) else { continue };
-            if slot.state() != State::Waiting {
+            let Some(entry) = self.in_flight.get_mut(offset) else { continue };
+            if entry.state() != CallState::Waiting {
                 continue;
             }
-            let line = slot.line;
-            if !self.slots.may_call(offset, line, self.settings.max_unconfirmed) {
+            let line = entry.line;
+            if !self.in_flight.may_call(offset, line, self.settings.max_unconfirmed) {
                 continue;
             }
             #[cfg(feature = "planted-bugs")]
@@ -259,22 +264,22 @@ impl LaneTask {
                 self.braked.insert(offset);
                 continue;
             }
-            let Some(slot) = self.slots.get_mut(offset) else { continue };
-            let attempt = slot.attempt;
-            (slot.since, slot.is_slow) = (Some(Instant::now()), false);
-            slot.by_hand = None;
+            let Some(entry) = self.in_flight.get_mut(offset) else { continue };
+            let attempt = entry.attempt;
+            (entry.since, entry.is_slow) = (Some(Instant::now()), false);
+            entry.manual_ack = None;
             if self.subscriber.ack == AckPolicy::AckFirst
                 && self.offsets.finish(offset)
                 && self.subscriber.commit == Commit::Each
             {
-                self.slots.set(offset, State::Committing);
+                self.in_flight.set(offset, CallState::Committing);
                 continue;
             }
-            self.slots.set(offset, State::Running);
-            let Some(slot) = self.slots.get(offset) else { continue };
+            self.in_flight.set(offset, CallState::Running);
+            let Some(entry) = self.in_flight.get(offset) else { continue };
             let since = self.begins_now();
             self.control.note_finished(self.offsets.prefix());
-            let begun = begin(&self.delivery(self.kept(slot), attempt), cx);
+            let begun = begin(&self.delivery(self.kept(entry), attempt), cx);
             match self.returned_in_time(since, begun) {
                 Ok(outcome) => {
                     self.report(offset, attempt, &outcome);
@@ -317,18 +322,18 @@ impl LaneTask {
         let timeout = self.subscriber.timeout.zip(began);
         let timeout = timeout.and_then(|(timeout, began)| Timeout::of(&call, began, timeout));
         let now = Instant::now();
-        if let Some(slot) = self.slots.get_mut(offset) {
-            slot.since = slot.since.or(Some(now));
+        if let Some(entry) = self.in_flight.get_mut(offset) {
+            entry.since = entry.since.or(Some(now));
         }
         self.timers.watch(now, self.look_after());
-        self.running.push(Step { offset, call, timeout });
+        self.running.push(RunningCall { offset, call, timeout });
     }
 
     /// The record of a slot.
-    pub(super) fn kept<'a>(&'a self, slot: &'a Slot) -> Record<'a> {
-        match &slot.source {
-            Source::Batch(index) => self.lane.record(*index),
-            Source::Copy(copy) => copy.borrow(&self.topic, self.lane.partition()),
+    pub(super) fn kept<'a>(&'a self, entry: &'a Entry) -> Record<'a> {
+        match &entry.source {
+            RecordSource::Batch(index) => self.lane.record(*index),
+            RecordSource::Copy(copy) => copy.borrow(&self.topic, self.lane.partition()),
         }
     }
 
@@ -336,7 +341,7 @@ impl LaneTask {
         Delivery {
             offset: record.offset,
             record: self.original(record),
-            topic: self.stage.as_ref().map_or(&self.topic, |stage| &stage.source),
+            topic: self.retry_topic.as_ref().map_or(&self.topic, |retry_topic| &retry_topic.source),
             attempt,
             subscriber: &self.subscriber,
             context: &self.context,

@@ -3,18 +3,18 @@
 //! A hand-written `poll` instead of `select!`: its order is the order of the lines below, a wake-up costs one pass, and
 //! a handler that never waits never touches a set, a map or a channel.
 
-mod by_hand;
+mod calls;
+mod dead_letter;
 mod guard;
 mod hold;
+mod in_flight;
 mod intake;
 mod keys;
-mod letter;
+mod manual_ack;
 mod output;
 mod report;
+mod retry_topic;
 mod settle;
-mod slots;
-mod stage;
-mod step;
 mod timers;
 mod turns;
 mod unconfirmed;
@@ -30,18 +30,18 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
+use self::calls::{RunningCall, drop_call};
 use self::guard::Guard;
+use self::in_flight::{CallState, InFlight};
 use self::output::Output;
-use self::slots::{Slots, State};
-use self::stage::{Due, Waits};
-use self::step::{Step, drop_call};
+use self::retry_topic::{Due, Waits};
 use self::timers::Timers;
-use self::turns::Line;
+use self::turns::OrderLine;
 use self::unconfirmed::Unconfirmed;
+use super::idle::BusyGuard;
 use super::metrics::LaneMetrics;
 use super::offsets::Offsets;
-use super::quiet::Vote;
-use super::status::{News, Shared};
+use super::status::{Notice, Shared};
 use super::{LaneControl, PlainCall};
 use crate::app::Context;
 use crate::broker::Lane;
@@ -56,13 +56,13 @@ pub(super) struct LaneTask {
     topic: Arc<str>,
     subscriber: Arc<Subscriber>,
     /// Which retry topic this is a partition of; `None` is a source's.
-    stage: Option<RetryTopic>,
+    retry_topic: Option<RetryTopic>,
     context: Arc<Context>,
     settings: Arc<GroupSettings>,
     control: Arc<LaneControl>,
     shared: Arc<Shared>,
     /// For tests that wait until all has settled.
-    vote: Vote,
+    busy: BusyGuard,
     offsets: Offsets,
     /// The current batch: how many were taken, how many of them handed out, whether it was copied.
     filled: usize,
@@ -76,12 +76,12 @@ pub(super) struct LaneTask {
     /// One past the last record handed out.
     next: i64,
     /// Only records that did not finish at once.
-    slots: Slots,
+    in_flight: InFlight,
     /// Kept records whose turn has come.
     ready: VecDeque<i64>,
     /// Those whose turn came beyond the brake.
     braked: BTreeSet<i64>,
-    running: FuturesUnordered<Step>,
+    running: FuturesUnordered<RunningCall>,
     output: Output,
     unconfirmed: Unconfirmed,
     /// When the current turn began, once somebody has asked.
@@ -97,17 +97,17 @@ pub(super) struct LaneTask {
     asked_commit: bool,
     /// The last record that somebody waits for to be durable, until its commit was asked for.
     durable: Option<i64>,
-    rest: Rest,
+    activity: Activity,
 }
 
 /// Whether the lane goes on by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rest {
+enum Activity {
     Moves,
     /// Its next record is not due: in a retry topic.
     UntilDue,
     /// What it keeps forbids the next one, and nothing will happen without help from outside.
-    Stands,
+    Blocked,
 }
 
 impl LaneTask {
@@ -118,11 +118,11 @@ impl LaneTask {
         settings: Arc<GroupSettings>,
         control: Arc<LaneControl>,
         shared: Arc<Shared>,
-        vote: Vote,
+        busy: BusyGuard,
     ) -> Self {
         let task = Self {
             metrics: LaneMetrics::new(&context, &subscriber),
-            stage: subscriber.retry_topic(lane.topic()).cloned(),
+            retry_topic: subscriber.retry_topic(lane.topic()).cloned(),
             guard: Guard::new(settings.dead_letter_guard),
             topic: lane.topic().into(),
             next: lane.start(),
@@ -132,7 +132,7 @@ impl LaneTask {
             settings,
             control,
             shared,
-            vote,
+            busy,
             offsets: Offsets::default(),
             filled: 0,
             cursor: 0,
@@ -140,7 +140,7 @@ impl LaneTask {
             fresh: Vec::new(),
             due: Due::Unknown,
             waits: Waits::default(),
-            slots: Slots::default(),
+            in_flight: InFlight::default(),
             ready: VecDeque::new(),
             braked: BTreeSet::new(),
             running: FuturesUnordered::new(),
@@ -153,9 +153,9 @@ impl LaneTask {
             stored: None,
             asked_commit: false,
             durable: None,
-            rest: Rest::Moves,
+            activity: Activity::Moves,
         };
-        task.tell_missed_skips(i64::MIN, task.next);
+        task.warn_missed_skips(i64::MIN, task.next);
         task
     }
 
@@ -168,7 +168,7 @@ impl LaneTask {
         let mut budget = BATCH;
         self.returned = None;
         loop {
-            let mut moved = self.take_mail();
+            let mut moved = self.take_settled();
             moved |= self.take_answers(cx);
             self.control.note_finished(self.offsets.prefix());
             while let Poll::Ready(Some((offset, ended))) = self.running.poll_next_unpin(cx) {
@@ -177,12 +177,12 @@ impl LaneTask {
             }
             if self.control.is_stopping() {
                 moved |= self.give_back();
-                if self.slots.under_way() == 0 && self.output.is_empty() {
+                if self.in_flight.under_way() == 0 && self.output.is_empty() {
                     self.end();
                     self.control.turn();
                     return Poll::Ready(());
                 }
-                self.control.note_left(self.slots.left());
+                self.control.note_unfinished(self.in_flight.left());
             } else if !self.control.is_gated() && self.lane.may_begin() {
                 moved |= self.wake_next(cx);
                 moved |= self.fire_timers(cx);
@@ -198,37 +198,37 @@ impl LaneTask {
                 break;
             }
         }
-        if !self.slots.is_empty() {
+        if !self.in_flight.is_empty() {
             self.detach();
         }
         self.store();
         self.metrics.flush();
-        self.cast_vote(budget == 0);
+        self.update_busy(budget == 0);
         self.control.turn();
         Poll::Pending
     }
 
     /// Held records and those behind them are not under way: nothing will happen to them. The rest of a batch is,
     /// unless the lane is jammed by what it holds, or waits for long (the broker takes it for unread then).
-    fn cast_vote(&mut self, yields: bool) {
+    fn update_busy(&mut self, yields: bool) {
         let moving = yields || !self.running.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
-        let moving = moving || !self.output.is_empty() || self.slots.committing > 0;
+        let moving = moving || !self.output.is_empty() || self.in_flight.committing > 0;
         let moving = moving || (!self.braked.is_empty() && self.control.is_dirty());
-        let rest = if !moving && !self.slots.is_empty() && self.is_jammed() {
-            Rest::Stands
+        let activity = if !moving && !self.in_flight.is_empty() && self.is_blocked() {
+            Activity::Blocked
         } else if !moving && self.due.waits() {
-            Rest::UntilDue
+            Activity::UntilDue
         } else {
-            Rest::Moves
+            Activity::Moves
         };
-        let before = std::mem::replace(&mut self.rest, rest);
-        if (before == Rest::Moves) != (rest == Rest::Moves) {
-            self.lane.set_held(rest != Rest::Moves);
+        let before = std::mem::replace(&mut self.activity, activity);
+        if (before == Activity::Moves) != (activity == Activity::Moves) {
+            self.lane.set_held(activity != Activity::Moves);
         }
-        if (before == Rest::Stands) != (rest == Rest::Stands) {
-            self.shared.status().stands(self.control.epoch, rest == Rest::Stands);
+        if (before == Activity::Blocked) != (activity == Activity::Blocked) {
+            self.shared.status().set_blocked(self.control.epoch, activity == Activity::Blocked);
         }
-        self.vote.set(moving || (self.cursor < self.filled && rest == Rest::Moves));
+        self.busy.set(moving || (self.cursor < self.filled && activity == Activity::Moves));
     }
 
     /// When this turn began: no clock is read for each record.
@@ -236,25 +236,25 @@ impl LaneTask {
         *self.turn.get_or_insert_with(Instant::now)
     }
 
-    fn is_jammed(&self) -> bool {
+    fn is_blocked(&self) -> bool {
         let full = self.is_full() || self.is_braked_for_good();
-        full || (self.subscriber.order == Order::Partition && self.is_busy(Line::Lane))
+        full || (self.subscriber.order == Order::Partition && self.is_busy(OrderLine::Lane))
     }
 
     /// Calls of plain functions that wait for a thread have not begun: their records are handled again elsewhere. True
     /// if running calls are to be polled once more.
     fn give_back(&mut self) -> bool {
-        let is_plain = |step: &Step| step.call.as_plain().is_some();
+        let is_plain = |calls: &RunningCall| calls.call.as_plain().is_some();
         if std::mem::replace(&mut self.gave_back, true) || !self.running.iter().any(is_plain) {
             return false;
         }
-        for mut step in std::mem::take(&mut self.running) {
-            if step.call.as_plain().is_some_and(PlainCall::abandon) {
+        for mut calls in std::mem::take(&mut self.running) {
+            if calls.call.as_plain().is_some_and(PlainCall::abandon) {
                 // Without its slot, whatever its `Ack` says when it is dropped is of no matter.
-                self.slots.remove(step.offset);
-                drop_call(&mut step.call);
+                self.in_flight.remove(calls.offset);
+                drop_call(&mut calls.call);
             } else {
-                self.running.push(step);
+                self.running.push(calls);
             }
         }
         true
@@ -281,7 +281,7 @@ impl LaneTask {
             // Stale: the lane is over, which its end will tell.
             let lane = &mut self.lane;
             if self.control.store(next, || lane.store(next)).is_ok() && wanted {
-                self.shared.tell(News::WantsCommit);
+                self.shared.notify(Notice::WantsCommit);
             }
             self.durable = self.durable.filter(|offset| *offset >= next);
         }
@@ -290,17 +290,17 @@ impl LaneTask {
 
     /// Calls that waited for the commit of their own record.
     fn start_committed(&mut self) -> bool {
-        if self.slots.committing == 0 {
+        if self.in_flight.committing == 0 {
             return false;
         }
         let committed = self.control.committed_offset();
         let durable = self
-            .slots
+            .in_flight
             .iter()
-            .filter(|(offset, slot)| slot.state() == State::Committing && *offset < committed);
+            .filter(|(offset, entry)| entry.state() == CallState::Committing && *offset < committed);
         let durable: Vec<i64> = durable.map(|(offset, _)| offset).collect();
         for offset in &durable {
-            self.slots.set(*offset, State::Waiting);
+            self.in_flight.set(*offset, CallState::Waiting);
             self.ready.push_back(*offset);
         }
         !durable.is_empty()
@@ -321,6 +321,6 @@ impl Drop for LaneTask {
         let mut status = self.shared.status();
         status.held.retain(|(epoch, _), _| *epoch != self.control.epoch);
         status.unconfirmed.remove(&self.control.epoch);
-        status.stands(self.control.epoch, false);
+        status.set_blocked(self.control.epoch, false);
     }
 }

@@ -19,10 +19,10 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use super::LaneTask;
-use super::report::Fate;
-use super::slots::{Failure, Slot, State};
-use super::timers::Kind;
-use super::turns::Line;
+use super::in_flight::{CallFailure, CallState, Entry};
+use super::report::Disposition;
+use super::timers::TimerKind;
+use super::turns::OrderLine;
 use crate::broker::{Answer, Mailbox, Numbered, PublishError, PublishErrorKind, Published};
 use crate::policy::{AckPolicy, Retry};
 use crate::publish::Outgoing;
@@ -53,7 +53,7 @@ struct Waiting {
     offset: i64,
     /// Which of the record's copies.
     index: usize,
-    line: Line,
+    line: OrderLine,
 }
 
 struct Answered {
@@ -235,8 +235,8 @@ impl LaneTask {
         cx: &mut TaskContext<'_>,
     ) {
         let since = self.turn_began();
-        let Some(slot) = self.slots.get_mut(offset) else { return };
-        slot.copies = Some(Copies::new(copies, purpose, since));
+        let Some(entry) = self.in_flight.get_mut(offset) else { return };
+        entry.copies = Some(Copies::new(copies, purpose, since));
         #[cfg(feature = "planted-bugs")]
         {
             planted::finish_if(Planted::SettleEarly, &mut self.offsets, offset);
@@ -252,16 +252,16 @@ impl LaneTask {
     pub(super) fn send(&mut self, offset: i64, alone: bool, cx: &mut TaskContext<'_>) {
         let most = self.settings.max_unconfirmed;
         self.wait_no_more(offset);
-        let Some(line) = self.slots.get(offset).map(|slot| slot.line) else { return };
-        if !self.slots.may_publish(offset, line) || self.slots.unconfirmed(line) >= most {
-            return self.slots.set(offset, State::Unpublished);
+        let Some(line) = self.in_flight.get(offset).map(|entry| entry.line) else { return };
+        if !self.in_flight.may_publish(offset, line) || self.in_flight.unconfirmed(line) >= most {
+            return self.in_flight.set(offset, CallState::Unpublished);
         }
-        if self.slots.is_open_before(offset, line) {
-            self.slots.set(offset, State::Unpublished);
-            return self.wait(offset, AGAIN.0, Kind::Publish);
+        if self.in_flight.is_open_before(offset, line) {
+            self.in_flight.set(offset, CallState::Unpublished);
+            return self.wait(offset, AGAIN.0, TimerKind::Publish);
         }
-        while self.slots.unconfirmed(line) < most {
-            let Some(copies) = self.slots.get_mut(offset).and_then(|slot| slot.copies.as_mut()) else {
+        while self.in_flight.unconfirmed(line) < most {
+            let Some(copies) = self.in_flight.get_mut(offset).and_then(|entry| entry.copies.as_mut()) else {
                 return;
             };
             if !copies.has_next() {
@@ -271,25 +271,25 @@ impl LaneTask {
             let (number, answer) = self.output.expect(copy, cx);
             let record = copies.next(self.output.sends);
             match self.context.producer.enqueue(record, answer) {
-                None => self.slots.sent(line),
+                None => self.in_flight.sent(line),
                 Some(result) => {
                     let Waiting { index, .. } = self.output.waiting.remove(number);
                     copies.answered(index, result.map_err(Box::new));
                 }
             }
         }
-        let Some(copies) = self.slots.get(offset).and_then(|slot| slot.copies.as_ref()) else { return };
+        let Some(copies) = self.in_flight.get(offset).and_then(|entry| entry.copies.as_ref()) else { return };
         if copies.is_answered() {
             return self.answered(offset, cx);
         }
         let state = if copies.was_refused() {
-            State::Unpublished
+            CallState::Unpublished
         } else if alone || copies.sent < copies.left.len() {
-            State::Republishing
+            CallState::Republishing
         } else {
-            State::Confirming
+            CallState::Confirming
         };
-        self.slots.set(offset, state);
+        self.in_flight.set(offset, state);
         self.watch_copies();
     }
 
@@ -302,17 +302,17 @@ impl LaneTask {
         let mut answers = std::mem::take(&mut self.output.answers);
         let any = !answers.is_empty();
         for Answered { copy: Waiting { offset, index, line }, result } in answers.drain(..) {
-            self.slots.answered(line, self.settings.max_unconfirmed);
+            self.in_flight.answered(line, self.settings.max_unconfirmed);
             // Gone: it was settled by hand meanwhile.
-            let Some(slot) = self.slots.get_mut(offset) else { continue };
-            let Some(copies) = &mut slot.copies else { continue };
+            let Some(entry) = self.in_flight.get_mut(offset) else { continue };
+            let Some(copies) = &mut entry.copies else { continue };
             copies.answered(index, result);
-            let is_alone = slot.state() == State::Republishing;
-            let Some(copies) = &slot.copies else { continue };
+            let is_alone = entry.state() == CallState::Republishing;
+            let Some(copies) = &entry.copies else { continue };
             if copies.is_answered() {
                 self.answered(offset, cx);
             } else if copies.was_refused() {
-                self.slots.set(offset, State::Unpublished);
+                self.in_flight.set(offset, CallState::Unpublished);
             } else if copies.sent < copies.left.len() {
                 self.send(offset, is_alone, cx);
             }
@@ -323,26 +323,26 @@ impl LaneTask {
 
     /// The broker answered for every copy that was handed over.
     fn answered(&mut self, offset: i64, cx: &mut TaskContext<'_>) {
-        let Some(slot) = self.slots.get_mut(offset) else { return };
-        let Some(copies) = &mut slot.copies else { return };
-        let (purpose, attempt) = (copies.purpose, slot.attempt);
+        let Some(entry) = self.in_flight.get_mut(offset) else { return };
+        let Some(copies) = &mut entry.copies else { return };
+        let (purpose, attempt) = (copies.purpose, entry.attempt);
         if !copies.was_refused() {
-            slot.copies = None;
-            let fate = match purpose {
+            entry.copies = None;
+            let disposition = match purpose {
                 // Published by the call; whether the record is finished, the `Ack` says.
                 Purpose::Results if self.subscriber.ack == AckPolicy::Manual => {
-                    return self.returned_by_hand(offset, Verdict::Ack, cx);
+                    return self.returned_manual(offset, Verdict::Ack, cx);
                 }
-                Purpose::Results => Fate::Acked,
-                Purpose::Retry => Fate::Retried,
-                Purpose::DeadLetter => Fate::DeadLettered,
+                Purpose::Results => Disposition::Acked,
+                Purpose::Retry => Disposition::Retried,
+                Purpose::DeadLetter => Disposition::DeadLettered,
             };
-            return self.finish(offset, fate);
+            return self.finish(offset, disposition);
         }
         let Some(error) = &copies.error else { return };
-        let (kind, failure) = (error.kind, Failure::publish(error));
+        let (kind, failure) = (error.kind, CallFailure::publish(error));
         if kind == PublishErrorKind::Permanent {
-            slot.copies = None;
+            entry.copies = None;
             return match purpose {
                 Purpose::Results => self.failed(offset, failure, None, cx),
                 // Never lost: kept back, until somebody changes what makes it impossible.
@@ -356,32 +356,32 @@ impl LaneTask {
 
     /// The encoded copies are kept and published again; the handler does not run for it. What is behind others of its line
     /// follows them, without a pause of its own.
-    fn try_later(&mut self, offset: i64, kind: PublishErrorKind, failure: &Failure) {
-        self.slots.set(offset, State::Unpublished);
+    fn try_later(&mut self, offset: i64, kind: PublishErrorKind, failure: &CallFailure) {
+        self.in_flight.set(offset, CallState::Unpublished);
         self.watch_copies();
-        let Some(slot) = self.slots.get(offset) else { return };
-        let failures = slot.copies.as_ref().map_or(1, |copies| copies.failures);
+        let Some(entry) = self.in_flight.get(offset) else { return };
+        let failures = entry.copies.as_ref().map_or(1, |copies| copies.failures);
         let longest = if kind == PublishErrorKind::Denied { DENIED } else { AGAIN.1 };
         let backoff = Retry::attempts(u32::MAX).backoff(AGAIN.0, longest);
-        let is_first = self.slots.may_publish(offset, slot.line);
+        let is_first = self.in_flight.may_publish(offset, entry.line);
         let pause = backoff.pause_after(failures, self.context.random()).unwrap_or(longest);
         if is_first {
-            self.wait(offset, pause, Kind::Publish);
+            self.wait(offset, pause, TimerKind::Publish);
         }
-        self.tell_refused(offset, kind, failure, pause);
+        self.report_refused(offset, kind, failure, pause);
     }
 
     /// Those whose turn came, and that waited for it.
     pub(super) fn wake_next(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let mut any = false;
-        while let Some(offset) = self.slots.next_woken() {
+        while let Some(offset) = self.in_flight.next_woken() {
             any = true;
-            match self.slots.get(offset).map(Slot::state) {
-                Some(State::Waiting) => self.ready.push_back(offset),
-                Some(State::Unpublished) => {
-                    let is_open = |slot: &Slot| slot.copies.as_ref().is_some_and(Copies::is_open);
+            match self.in_flight.get(offset).map(Entry::state) {
+                Some(CallState::Waiting) => self.ready.push_back(offset),
+                Some(CallState::Unpublished) => {
+                    let is_open = |entry: &Entry| entry.copies.as_ref().is_some_and(Copies::is_open);
                     // Until its last answer has come, it is not known what is left to publish.
-                    if !self.slots.get(offset).is_some_and(is_open) {
+                    if !self.in_flight.get(offset).is_some_and(is_open) {
                         self.send(offset, false, cx);
                     }
                 }

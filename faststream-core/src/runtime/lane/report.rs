@@ -1,8 +1,8 @@
 //! What is said about records: to the log and to observers.
 
 use super::LaneTask;
+use super::in_flight::CallFailure;
 use super::settle::REJECTION;
-use super::slots::Failure;
 use crate::app::{CallReport, Skip};
 use crate::delivery::Outcome;
 use crate::log::{error, info, warn};
@@ -15,7 +15,7 @@ const AGAIN: u32 = 20;
 
 /// What becomes of a record, as observers and metrics call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Disposition {
     Acked,
     Skipped,
     DeadLettered,
@@ -29,7 +29,7 @@ pub(super) enum Fate {
     Stopped,
 }
 
-impl Fate {
+impl Disposition {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Acked => "acked",
@@ -61,13 +61,13 @@ impl LaneTask {
     }
 
     /// It is decided what becomes of a record.
-    pub(super) fn tell_fate(&mut self, offset: i64, fate: Fate) {
-        match fate {
-            Fate::Acked => self.metrics.acked(),
-            Fate::Skipped => self.metrics.settled("skipped"),
-            Fate::DeadLettered => self.metrics.settled("rejected"),
-            Fate::Waiting | Fate::Retried => self.metrics.settled("nacked"),
-            Fate::Failed | Fate::Held | Fate::Stopped => self.metrics.settled("error"),
+    pub(super) fn report_disposition(&mut self, offset: i64, disposition: Disposition) {
+        match disposition {
+            Disposition::Acked => self.metrics.acked(),
+            Disposition::Skipped => self.metrics.settled("skipped"),
+            Disposition::DeadLettered => self.metrics.settled("rejected"),
+            Disposition::Waiting | Disposition::Retried => self.metrics.settled("nacked"),
+            Disposition::Failed | Disposition::Held | Disposition::Stopped => self.metrics.settled("error"),
         }
         if let Some(observer) = &self.context.observer {
             observer.settled(
@@ -75,13 +75,13 @@ impl LaneTask {
                 &self.topic,
                 self.lane.partition(),
                 offset,
-                fate.name(),
+                disposition.name(),
             );
         }
     }
 
     /// A call failed; `next` says what happens.
-    pub(super) fn warn_failed(&self, offset: i64, attempt: u32, failure: &Failure, next: &str) {
+    pub(super) fn warn_failed(&self, offset: i64, attempt: u32, failure: &CallFailure, next: &str) {
         // A subscriber of the user's may panic: that must not end the lane at each attempt anew.
         let _ = catch(|| {
             warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
@@ -95,11 +95,11 @@ impl LaneTask {
     }
 
     /// The record is kept back, by its policy or by the `guard` for this reason: said with the cure, and listed.
-    pub(super) fn tell_held(
+    pub(super) fn report_held(
         &mut self,
         offset: i64,
         attempt: u32,
-        failure: &Failure,
+        failure: &CallFailure,
         guard: Option<&str>,
         first: bool,
     ) {
@@ -129,7 +129,7 @@ impl LaneTask {
                 Order::None => "others go on",
             };
             // With its time: if the topic is made again, the offset is another record's.
-            let timestamp = self.slots.get(offset).and_then(|slot| self.kept(slot).timestamp);
+            let timestamp = self.in_flight.get(offset).and_then(|entry| self.kept(entry).timestamp);
             let skip = Skip { topic: topic.to_string(), partition, offset, timestamp };
             let _ = catch(|| {
                 error!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
@@ -152,7 +152,7 @@ impl LaneTask {
         }
     }
 
-    pub(super) fn tell_unheld(&mut self, offset: i64) {
+    pub(super) fn report_unheld(&mut self, offset: i64) {
         if self.shared.status().held.remove(&(self.control.epoch, offset)).is_some() {
             self.metrics.held(false);
         }
@@ -179,7 +179,7 @@ impl LaneTask {
     }
 
     /// Some of those that are to be skipped are not there.
-    pub(super) fn tell_missed_skips(&self, from: i64, to: i64) {
+    pub(super) fn warn_missed_skips(&self, from: i64, to: i64) {
         let (topic, partition) = (&self.topic, self.lane.partition());
         for offset in self.skips().map(|skip| skip.offset).filter(|offset| (from..to).contains(offset)) {
             warn!(%topic, partition, offset, next = to, group = %self.subscriber.group, handler = %self.subscriber.handler,
@@ -187,10 +187,10 @@ impl LaneTask {
         }
     }
 
-    pub(super) fn tell_skipped(&mut self, offset: i64) {
+    pub(super) fn log_skipped(&mut self, offset: i64) {
         let (topic, partition) = (&self.topic, self.lane.partition());
         warn!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
             "let go of, as `--skip` asked: finished without having been handled");
-        self.tell_fate(offset, Fate::Skipped);
+        self.report_disposition(offset, Disposition::Skipped);
     }
 }

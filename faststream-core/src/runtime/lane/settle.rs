@@ -4,10 +4,10 @@ use std::task::Context as TaskContext;
 use std::time::Duration;
 
 use super::LaneTask;
+use super::in_flight::{CallFailure, CallState, Guarded};
 use super::output::Purpose;
-use super::report::Fate;
-use super::slots::{Failure, Guarded, State};
-use super::timers::Kind;
+use super::report::Disposition;
+use super::timers::TimerKind;
 use crate::delivery::Outcome;
 use crate::log::{Time, attempts, bounded};
 use crate::policy::{AckPolicy, OnError};
@@ -20,7 +20,7 @@ impl LaneTask {
     pub(super) fn ended(&mut self, offset: i64, outcome: Outcome, cx: &mut TaskContext<'_>) {
         self.control.begins(Some(offset));
         self.no_longer_slow(offset);
-        let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
+        let attempt = self.in_flight.get(offset).map_or(1, |entry| entry.attempt);
         self.report(offset, attempt, &outcome);
         self.outcome(offset, outcome, cx);
         self.control.begins(None);
@@ -28,22 +28,22 @@ impl LaneTask {
 
     /// A call ended: the policy decides.
     pub(super) fn outcome(&mut self, offset: i64, outcome: Outcome, cx: &mut TaskContext<'_>) {
-        let by_hand = self.subscriber.ack == AckPolicy::Manual;
-        if by_hand {
+        let manual_ack = self.subscriber.ack == AckPolicy::Manual;
+        if manual_ack {
             // What was settled inside the call counts before the next record may start.
-            self.take_mail();
+            self.take_settled();
         }
         match outcome {
-            Outcome::Verdict(verdict) if by_hand => {
-                self.returned_by_hand(offset, verdict, cx);
+            Outcome::Verdict(verdict) if manual_ack => {
+                self.returned_manual(offset, verdict, cx);
             }
             Outcome::Verdict(verdict) => self.decided(offset, verdict, cx),
-            Outcome::Publish(copies) if by_hand => self.returned_results(offset, copies, cx),
+            Outcome::Publish(copies) if manual_ack => self.returned_results(offset, copies, cx),
             Outcome::Publish(copies) => self.publish(offset, copies, Purpose::Results, cx),
-            Outcome::Failed(error) => self.failed(offset, Failure::of(&error), None, cx),
-            Outcome::NotEncodable(error) => self.rejected(offset, Failure::of(&error), cx),
+            Outcome::Failed(error) => self.failed(offset, CallFailure::of(&error), None, cx),
+            Outcome::NotEncodable(error) => self.rejected(offset, CallFailure::of(&error), cx),
             Outcome::Rejected(rejection) => {
-                let failure = Failure { kind: REJECTION, message: rejection.message().to_owned() };
+                let failure = CallFailure { kind: REJECTION, message: rejection.message().to_owned() };
                 self.undecodable(offset, failure, cx);
             }
         }
@@ -51,15 +51,15 @@ impl LaneTask {
 
     pub(super) fn decided(&mut self, offset: i64, verdict: Verdict, cx: &mut TaskContext<'_>) {
         match verdict {
-            Verdict::Ack => self.finish(offset, Fate::Acked),
-            Verdict::Skip => self.finish(offset, Fate::Skipped),
+            Verdict::Ack => self.finish(offset, Disposition::Acked),
+            Verdict::Skip => self.finish(offset, Disposition::Skipped),
             Verdict::Nack { after } => {
                 let failure =
-                    Failure { kind: "nack", message: "the handler asked for another attempt".into() };
+                    CallFailure { kind: "nack", message: "the handler asked for another attempt".into() };
                 self.failed(offset, failure, after, cx);
             }
             Verdict::Reject { reason } => {
-                let failure = Failure { kind: "reject", message: bounded(reason.into_owned()) };
+                let failure = CallFailure { kind: "reject", message: bounded(reason.into_owned()) };
                 self.rejected(offset, failure, cx);
             }
             Verdict::Stop => self.stop(offset, "the handler asked to stop"),
@@ -70,20 +70,20 @@ impl LaneTask {
     pub(super) fn failed(
         &mut self,
         offset: i64,
-        failure: Failure,
+        failure: CallFailure,
         after: Option<Duration>,
         cx: &mut TaskContext<'_>,
     ) {
-        let Some(slot) = self.slots.get_mut(offset) else { return };
-        let attempt = slot.attempt;
+        let Some(entry) = self.in_flight.get_mut(offset) else { return };
+        let attempt = entry.attempt;
         self.metrics.failed(failure.kind);
-        if self.succeeded_by_hand(offset, &failure) {
+        if self.succeeded_manually(offset, &failure) {
             return;
         }
         match self.subscriber.ack {
             AckPolicy::AckFirst | AckPolicy::Ack => {
                 self.warn_failed(offset, attempt, &failure, "failed, and is finished by its policy");
-                self.finish(offset, Fate::Failed);
+                self.finish(offset, Disposition::Failed);
             }
             AckPolicy::RejectOnError => self.rejected(offset, failure, cx),
             AckPolicy::NackOnError | AckPolicy::Manual => self.retry(offset, attempt, failure, after, cx),
@@ -94,15 +94,15 @@ impl LaneTask {
         &mut self,
         offset: i64,
         attempt: u32,
-        failure: Failure,
+        failure: CallFailure,
         after: Option<Duration>,
         cx: &mut TaskContext<'_>,
     ) {
-        let Some(slot) = self.slots.get_mut(offset) else { return };
-        if slot.first.is_none() && !self.subscriber.retry_topics.is_empty() {
-            slot.first = Some((failure.clone(), self.context.now_ms()));
+        let Some(entry) = self.in_flight.get_mut(offset) else { return };
+        if entry.first.is_none() && !self.subscriber.retry_topics.is_empty() {
+            entry.first = Some((failure.clone(), self.context.now_ms()));
         }
-        let here = slot.attempts_here();
+        let here = entry.attempts_here();
         let Some(pause) = self.subscriber.retry.pause_after(here, self.context.random()) else {
             if let Some(next) = self.subscriber.next_retry_topic(&self.topic).cloned() {
                 return self.go_on_in(&next, offset, failure, cx);
@@ -117,19 +117,19 @@ impl LaneTask {
             &failure,
             &format!("failed, tried again in {}", Time::about(pause)),
         );
-        if let Some(slot) = self.slots.get_mut(offset) {
-            slot.attempt += 1;
-            slot.failure = Some(failure);
+        if let Some(entry) = self.in_flight.get_mut(offset) {
+            entry.attempt += 1;
+            entry.failure = Some(failure);
         }
-        self.slots.set(offset, State::Paused);
-        self.wait(offset, pause, Kind::Attempt);
+        self.in_flight.set(offset, CallState::Paused);
+        self.wait(offset, pause, TimerKind::Attempt);
         self.metrics.retried("in_place");
-        self.tell_fate(offset, Fate::Waiting);
+        self.report_disposition(offset, Disposition::Waiting);
     }
 
     /// Given up now: the dead letter if one is named, else by `on_error`.
-    fn rejected(&mut self, offset: i64, failure: Failure, cx: &mut TaskContext<'_>) {
-        if self.succeeded_by_hand(offset, &failure) {
+    fn rejected(&mut self, offset: i64, failure: CallFailure, cx: &mut TaskContext<'_>) {
+        if self.succeeded_manually(offset, &failure) {
             return;
         }
         if matches!(self.subscriber.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
@@ -141,9 +141,9 @@ impl LaneTask {
         self.give_up(offset, failure, on_error, true, cx);
     }
 
-    fn undecodable(&mut self, offset: i64, failure: Failure, cx: &mut TaskContext<'_>) {
+    fn undecodable(&mut self, offset: i64, failure: CallFailure, cx: &mut TaskContext<'_>) {
         self.metrics.undecodable();
-        if self.succeeded_by_hand(offset, &failure) {
+        if self.succeeded_manually(offset, &failure) {
             return;
         }
         if matches!(self.subscriber.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
@@ -157,12 +157,12 @@ impl LaneTask {
     fn give_up(
         &mut self,
         offset: i64,
-        failure: Failure,
+        failure: CallFailure,
         on_error: OnError,
         again: bool,
         cx: &mut TaskContext<'_>,
     ) {
-        let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
+        let attempt = self.in_flight.get(offset).map_or(1, |entry| entry.attempt);
         match on_error {
             OnError::Skip => {
                 self.warn_failed(
@@ -171,7 +171,7 @@ impl LaneTask {
                     &failure,
                     &format!("given up, skipped by `{}`", self.setting(&failure)),
                 );
-                self.finish(offset, Fate::Skipped);
+                self.finish(offset, Disposition::Skipped);
             }
             OnError::Stop => {
                 self.warn_failed(
@@ -194,8 +194,8 @@ impl LaneTask {
                     &failure,
                     &format!("given up, to the dead letters in {}", letter.topic),
                 );
-                if let Some(slot) = self.slots.get_mut(offset) {
-                    slot.failure = Some(failure);
+                if let Some(entry) = self.in_flight.get_mut(offset) {
+                    entry.failure = Some(failure);
                 }
                 self.publish(offset, vec![letter], Purpose::DeadLetter, cx);
             }
@@ -204,14 +204,14 @@ impl LaneTask {
     }
 
     /// Which setting decides about a failure.
-    pub(super) fn setting(&self, failure: &Failure) -> &'static str {
+    pub(super) fn setting(&self, failure: &CallFailure) -> &'static str {
         let own = failure.kind == REJECTION && self.subscriber.def.on_decode_error.is_some();
         if own { "on_decode_error" } else { "on_error" }
     }
 
     fn stop(&mut self, offset: i64, why: &str) {
-        self.slots.set(offset, State::Stopped);
-        self.tell_fate(offset, Fate::Stopped);
+        self.in_flight.set(offset, CallState::Stopped);
+        self.report_disposition(offset, Disposition::Stopped);
         let (topic, partition) = (&self.topic, self.lane.partition());
         let handler = &self.subscriber.handler;
         self.context
@@ -219,20 +219,20 @@ impl LaneTask {
             .request(format!("{handler} stopped at {topic}/{partition}, offset {offset}: {why}"));
     }
 
-    pub(super) fn finish(&mut self, offset: i64, fate: Fate) {
+    pub(super) fn finish(&mut self, offset: i64, disposition: Disposition) {
         self.offsets.finish(offset);
         self.wait_no_more(offset);
-        if let Some(slot) = self.slots.remove(offset) {
-            match fate {
-                Fate::Acked if matches!(slot.guard, Guarded::KeptBack(_)) => self.guard.reset(),
-                Fate::Acked | Fate::Skipped | Fate::Failed => self.guard.fine(),
+        if let Some(entry) = self.in_flight.remove(offset) {
+            match disposition {
+                Disposition::Acked if matches!(entry.guard, Guarded::KeptBack(_)) => self.guard.reset(),
+                Disposition::Acked | Disposition::Skipped | Disposition::Failed => self.guard.fine(),
                 _ => {}
             }
-            if slot.failure.is_some() {
-                self.tell_unheld(offset);
-                self.info(offset, &format!("{} after {}", fate.name(), attempts(slot.attempt)));
+            if entry.failure.is_some() {
+                self.report_unheld(offset);
+                self.info(offset, &format!("{} after {}", disposition.name(), attempts(entry.attempt)));
             }
         }
-        self.tell_fate(offset, fate);
+        self.report_disposition(offset, disposition);
     }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::LaneTask;
-use super::slots::{Slot, State};
-use super::stage::Due;
+use super::in_flight::{CallState, Entry};
+use super::retry_topic::Due;
 use crate::log::warn;
 
 /// A call without `timeout` that takes longer is warned about, once.
@@ -21,7 +21,7 @@ const LONG: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    due: BTreeSet<(Instant, i64, Kind)>,
+    due: BTreeSet<(Instant, i64, TimerKind)>,
     /// A look at slow calls is due.
     watching: bool,
     /// The slow call that was told of.
@@ -30,7 +30,7 @@ pub(super) struct Timers {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum TimerKind {
     /// The next attempt at a record.
     Attempt,
     /// A record's copies are published again.
@@ -59,18 +59,18 @@ enum Slow {
 }
 
 impl Timers {
-    pub(super) fn add(&mut self, due: Instant, offset: i64, kind: Kind) {
+    pub(super) fn add(&mut self, due: Instant, offset: i64, kind: TimerKind) {
         self.due.insert((due, offset, kind));
     }
 
-    fn remove(&mut self, due: Instant, offset: i64, kind: Kind) {
+    fn remove(&mut self, due: Instant, offset: i64, kind: TimerKind) {
         self.due.remove(&(due, offset, kind));
     }
 
     /// A look at slow calls is due in a while, if none is yet.
     pub(super) fn watch(&mut self, now: Instant, after: Duration) {
         if !std::mem::replace(&mut self.watching, true) {
-            self.due.insert((now + after, i64::MAX, Kind::Slow));
+            self.due.insert((now + after, i64::MAX, TimerKind::Slow));
         }
     }
 
@@ -78,9 +78,9 @@ impl Timers {
     pub(super) fn is_moving(&self) -> bool {
         let horizon = || Instant::now() + LONG;
         self.due.iter().any(|(due, _, kind)| match kind {
-            Kind::Attempt | Kind::Publish | Kind::Due => *due <= horizon(),
-            Kind::Acking => true,
-            Kind::Held | Kind::Slow | Kind::Copies => false,
+            TimerKind::Attempt | TimerKind::Publish | TimerKind::Due => *due <= horizon(),
+            TimerKind::Acking => true,
+            TimerKind::Held | TimerKind::Slow | TimerKind::Copies => false,
         })
     }
 
@@ -101,26 +101,26 @@ impl Timers {
 
 impl LaneTask {
     /// The record waits for the clock.
-    pub(super) fn wait(&mut self, offset: i64, pause: Duration, kind: Kind) {
+    pub(super) fn wait(&mut self, offset: i64, pause: Duration, kind: TimerKind) {
         // A pause beyond the clock's range is as good as a year.
         let due = Instant::now().checked_add(pause).unwrap_or_else(|| Instant::now() + LONG * 9_000);
         self.wait_no_more(offset);
-        if let Some(slot) = self.slots.get_mut(offset) {
-            slot.due = Some((due, kind));
+        if let Some(entry) = self.in_flight.get_mut(offset) {
+            entry.due = Some((due, kind));
             self.timers.add(due, offset, kind);
         }
     }
 
     /// The record no longer waits for the clock.
     pub(super) fn wait_no_more(&mut self, offset: i64) {
-        if let Some((due, kind)) = self.slots.get_mut(offset).and_then(|slot| slot.due.take()) {
+        if let Some((due, kind)) = self.in_flight.get_mut(offset).and_then(|entry| entry.due.take()) {
             self.timers.remove(due, offset, kind);
         }
     }
 
     /// How long an `Ack` that is out counts as under way in tests.
     pub(super) fn wait_for_ack(&mut self, offset: i64) {
-        self.wait(offset, LONG, Kind::Acking);
+        self.wait(offset, LONG, TimerKind::Acking);
     }
 
     pub(super) fn fire_timers(&mut self, cx: &mut TaskContext<'_>) -> bool {
@@ -131,19 +131,19 @@ impl LaneTask {
             {
                 self.timers.due.pop_first();
                 moved = true;
-                if let Some(slot) = self.slots.get_mut(offset) {
-                    slot.due = None;
+                if let Some(entry) = self.in_flight.get_mut(offset) {
+                    entry.due = None;
                 }
                 match kind {
-                    Kind::Attempt | Kind::Held => {
-                        self.slots.set(offset, State::Waiting);
+                    TimerKind::Attempt | TimerKind::Held => {
+                        self.in_flight.set(offset, CallState::Waiting);
                         self.ready.push_back(offset);
                     }
-                    Kind::Publish => self.send(offset, true, cx),
-                    Kind::Due => self.due = Due::Now,
-                    Kind::Acking => {}
-                    Kind::Slow => self.warn_slow(now),
-                    Kind::Copies => self.look_at_copies(now),
+                    TimerKind::Publish => self.send(offset, true, cx),
+                    TimerKind::Due => self.due = Due::Now,
+                    TimerKind::Acking => {}
+                    TimerKind::Slow => self.warn_slow(now),
+                    TimerKind::Copies => self.look_at_copies(now),
                 }
             }
         }
@@ -162,13 +162,14 @@ impl LaneTask {
         let has_timeout = self.subscriber.timeout.is_some();
         let plain = self.plain_calls();
         let mut told = Vec::new();
-        let is_running = |(offset, slot): (i64, &Slot)| (slot.state() == State::Running).then_some(offset);
-        let calls: Vec<i64> = self.slots.iter().filter_map(is_running).collect();
+        let is_running =
+            |(offset, entry): (i64, &Entry)| (entry.state() == CallState::Running).then_some(offset);
+        let calls: Vec<i64> = self.in_flight.iter().filter_map(is_running).collect();
         for offset in calls {
-            let Some(slot) = self.slots.get_mut(offset) else { continue };
+            let Some(entry) = self.in_flight.get_mut(offset) else { continue };
             running = true;
             let kind = plain.get(&offset).copied().unwrap_or(Slow::Waits);
-            let since = if let Slow::Blocks(since) = kind { since } else { slot.since.unwrap_or(now) };
+            let since = if let Slow::Blocks(since) = kind { since } else { entry.since.unwrap_or(now) };
             if now - since < after {
                 continue;
             }
@@ -177,8 +178,8 @@ impl LaneTask {
                 slowest = Some((offset, since));
             }
             let is_told = has_timeout && kind == Slow::Waits;
-            if now - since >= SLOW && !is_told && !std::mem::replace(&mut slot.is_slow, true) {
-                told.push((offset, slot.attempt, kind));
+            if now - since >= SLOW && !is_told && !std::mem::replace(&mut entry.is_slow, true) {
+                told.push((offset, entry.attempt, kind));
             }
         }
         for (offset, attempt, kind) in told {

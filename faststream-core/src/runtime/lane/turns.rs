@@ -11,7 +11,7 @@ use super::keys::KeyHash;
 
 /// Among which records of its lane a record keeps its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum OrderLine {
     /// None: it has no key, or nobody asked for an order.
     Alone,
     Lane,
@@ -39,20 +39,20 @@ struct Queue {
 }
 
 impl Turns {
-    pub(super) fn first(&self, line: Line) -> Option<i64> {
+    pub(super) fn first(&self, line: OrderLine) -> Option<i64> {
         self.queue(line)?.first
     }
 
     /// Whether a call of the line runs.
-    pub(super) fn is_running(&self, line: Line) -> bool {
+    pub(super) fn is_running(&self, line: OrderLine) -> bool {
         self.queue(line).is_some_and(|queue| queue.running > 0)
     }
 
-    pub(super) fn unconfirmed(&self, line: Line) -> usize {
+    pub(super) fn unconfirmed(&self, line: OrderLine) -> usize {
         self.queue(line).map_or(0, |queue| queue.unconfirmed)
     }
 
-    pub(super) fn join(&mut self, line: Line, offset: i64) {
+    pub(super) fn join(&mut self, line: OrderLine, offset: i64) {
         let Some(queue) = self.queue_mut(line) else { return };
         match queue.first {
             Some(first) if first < offset => {
@@ -68,7 +68,7 @@ impl Turns {
     }
 
     /// True if it is another's turn now.
-    pub(super) fn leave(&mut self, line: Line, offset: i64) -> bool {
+    pub(super) fn leave(&mut self, line: OrderLine, offset: i64) -> bool {
         let Some(queue) = self.queue_mut(line) else { return false };
         if queue.first != Some(offset) {
             queue.rest.remove(&offset);
@@ -80,53 +80,53 @@ impl Turns {
         is_anybodys
     }
 
-    pub(super) fn begins(&mut self, line: Line) {
+    pub(super) fn begins(&mut self, line: OrderLine) {
         if let Some(queue) = self.queue_mut(line) {
             queue.running += 1;
         }
     }
 
-    pub(super) fn ends(&mut self, line: Line) {
+    pub(super) fn ends(&mut self, line: OrderLine) {
         if let Some(queue) = self.queue_mut(line) {
             queue.running -= 1;
         }
         self.forget(line);
     }
 
-    pub(super) fn sent(&mut self, line: Line) {
+    pub(super) fn sent(&mut self, line: OrderLine) {
         if let Some(queue) = self.queue_mut(line) {
             queue.unconfirmed += 1;
         }
     }
 
-    pub(super) fn answered(&mut self, line: Line) {
+    pub(super) fn answered(&mut self, line: OrderLine) {
         if let Some(queue) = self.queue_mut(line) {
             queue.unconfirmed -= 1;
         }
         self.forget(line);
     }
 
-    fn forget(&mut self, line: Line) {
-        if let Line::Key(key) = line
+    fn forget(&mut self, line: OrderLine) {
+        if let OrderLine::Key(key) = line
             && self.keys.get(&key).is_some_and(Queue::is_over)
         {
             self.keys.remove(&key);
         }
     }
 
-    fn queue(&self, line: Line) -> Option<&Queue> {
+    fn queue(&self, line: OrderLine) -> Option<&Queue> {
         match line {
-            Line::Alone => None,
-            Line::Lane => Some(&self.lane),
-            Line::Key(key) => self.keys.get(&key),
+            OrderLine::Alone => None,
+            OrderLine::Lane => Some(&self.lane),
+            OrderLine::Key(key) => self.keys.get(&key),
         }
     }
 
-    fn queue_mut(&mut self, line: Line) -> Option<&mut Queue> {
+    fn queue_mut(&mut self, line: OrderLine) -> Option<&mut Queue> {
         match line {
-            Line::Alone => None,
-            Line::Lane => Some(&mut self.lane),
-            Line::Key(key) => Some(self.keys.entry(key).or_default()),
+            OrderLine::Alone => None,
+            OrderLine::Lane => Some(&mut self.lane),
+            OrderLine::Key(key) => Some(self.keys.entry(key).or_default()),
         }
     }
 }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn the_earliest_has_the_turn_however_late_it_joins() {
         let mut turns = Turns::default();
-        let line = Line::Key(KeyHash::of(b"k"));
+        let line = OrderLine::Key(KeyHash::of(b"k"));
         for offset in [7, 9, 3] {
             turns.join(line, offset);
         }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_key_is_remembered_while_its_copies_are_on_their_way() {
         let mut turns = Turns::default();
-        let line = Line::Key(KeyHash::of(b"k"));
+        let line = OrderLine::Key(KeyHash::of(b"k"));
         turns.join(line, 1);
         turns.sent(line);
         turns.leave(line, 1);
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_record_without_order_waits_for_nobody() {
         let mut turns = Turns::default();
-        turns.join(Line::Alone, 1);
-        assert_eq!(turns.first(Line::Alone), None);
+        turns.join(OrderLine::Alone, 1);
+        assert_eq!(turns.first(OrderLine::Alone), None);
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::LaneTask;
+use super::in_flight::CallFailure;
 use super::output::Copies;
-use super::slots::Failure;
-use super::timers::Kind;
+use super::timers::TimerKind;
 use crate::broker::PublishErrorKind;
 use crate::log::{Time, warn};
 use crate::runtime::status::{LATE, UnconfirmedCopy};
@@ -30,12 +30,12 @@ pub(super) struct Unconfirmed {
 
 impl Unconfirmed {
     /// Whether to log it now.
-    fn is_news(&mut self, now: Instant) -> bool {
-        let is_news = self.logged.is_none_or(|logged| now - logged >= AGAIN);
-        if is_news {
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.logged.is_none_or(|logged| now - logged >= AGAIN);
+        if is_due {
             self.logged = Some(now);
         }
-        is_news
+        is_due
     }
 }
 
@@ -44,21 +44,21 @@ impl LaneTask {
     pub(super) fn watch_copies(&mut self) {
         if !std::mem::replace(&mut self.unconfirmed.watching, true) {
             let due = self.turn_began() + LOOK;
-            self.timers.add(due, i64::MAX, Kind::Copies);
+            self.timers.add(due, i64::MAX, TimerKind::Copies);
         }
     }
 
     /// The broker refused a record's copies for now.
-    pub(super) fn tell_refused(
+    pub(super) fn report_refused(
         &mut self,
         offset: i64,
         kind: PublishErrorKind,
-        failure: &Failure,
+        failure: &CallFailure,
         pause: Duration,
     ) {
         let now = self.turn_began();
-        if self.unconfirmed.is_news(now) {
-            let attempt = self.slots.get(offset).map_or(1, |slot| slot.attempt);
+        if self.unconfirmed.is_due(now) {
+            let attempt = self.in_flight.get(offset).map_or(1, |entry| entry.attempt);
             let next = format!(
                 "not published, tried again in {}; the record is not finished before, nor does what has to keep its \
                  order behind it begin",
@@ -74,7 +74,8 @@ impl LaneTask {
     /// Tells health of copies that are late or denied, and the log of late ones.
     pub(super) fn look_at_copies(&mut self, now: Instant) {
         self.unconfirmed.watching = false;
-        let copies = || self.slots.iter().filter_map(|(offset, slot)| Some((offset, slot.copies.as_ref()?)));
+        let copies =
+            || self.in_flight.iter().filter_map(|(offset, entry)| Some((offset, entry.copies.as_ref()?)));
         let oldest = copies().min_by_key(|(offset, copies)| (copies.since(), *offset));
         let denied = copies().find(|(_, copies)| copies.is_denied());
         let any = oldest.is_some();
@@ -89,7 +90,7 @@ impl LaneTask {
                 },
                 |error| error.message.clone(),
             );
-            if self.unconfirmed.is_news(now) {
+            if self.unconfirmed.is_due(now) {
                 warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
                     handler = %self.subscriber.handler, to = topic,
                     "a copy is not confirmed for {} s, its record is not finished before: {why}", age.as_secs());
@@ -108,7 +109,7 @@ impl LaneTask {
     }
 
     fn report_unconfirmed(&mut self, offset: i64, now: Instant) {
-        let Some(copies) = self.slots.get(offset).and_then(|slot| slot.copies.as_ref()) else { return };
+        let Some(copies) = self.in_flight.get(offset).and_then(|entry| entry.copies.as_ref()) else { return };
         let copy = UnconfirmedCopy {
             handler: self.subscriber.handler.clone(),
             topic: self.topic.clone(),

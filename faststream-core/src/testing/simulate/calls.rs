@@ -4,45 +4,45 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::account::LaneAccount;
-use super::checker::Account;
-use super::evidence::{Evidence, Proof};
+use super::checker::Model;
+use super::log_index::{LogIndex, Proof};
+use super::model::LaneModel;
 use super::promise::Promise;
-use super::record::{Left, RecordAccount};
-use crate::app::{CallBegin, CallReport, SettledByHand};
+use super::record::{Left, RecordModel};
+use crate::app::{CallBegin, CallReport, ManuallySettled};
 use crate::delivery::Outcome;
 use crate::policy::{AckPolicy, Commit};
 
-impl Account {
+impl Model {
     pub(super) fn begins(&mut self, begin: &CallBegin<'_>) {
         let CallBegin { handler, lane, offset, attempt } = *begin;
         self.calls += 1;
-        let Some(account) = self.lanes.get_mut(&lane) else { return };
-        let number = account.number;
-        let tp = account.name();
-        let before = account.attempts_before(offset, &self.evidence);
-        if account.open >= account.subscriber.concurrency {
-            account.advance(offset, &mut self.evidence, Proof::Said);
+        let Some(model) = self.lanes.get_mut(&lane) else { return };
+        let number = model.number;
+        let tp = model.name();
+        let before = model.attempts_before(offset, &self.log_index);
+        if model.open >= model.subscriber.concurrency {
+            model.advance(offset, &mut self.log_index, Proof::Assumed);
         }
-        let wrong = check_begin(account, &self.evidence, offset, attempt, self.began);
-        let origin = account.origin(offset);
-        let (ack, commit) = (account.subscriber.ack, account.subscriber.commit);
+        let wrong = check_begin(model, &self.log_index, offset, attempt, self.began);
+        let origin = model.origin(offset);
+        let (ack, commit) = (model.subscriber.ack, model.subscriber.commit);
         let is_new = attempt == before + 1;
-        let letter = account.letter(offset, &self.evidence);
-        let record = account.records.entry(offset).or_insert_with(|| RecordAccount::after(before));
-        let is_refused = !is_new && self.evidence.was_refused(&[letter], &record.letters);
+        let dead_letter = model.dead_letter(offset, &self.log_index);
+        let record = model.records.entry(offset).or_insert_with(|| RecordModel::after(before));
+        let is_refused = !is_new && self.log_index.was_refused(&[dead_letter], &record.letters);
         record.begin();
-        account.open += 1;
-        let was_overtaken = account.highest > offset && !is_new;
-        account.highest = account.highest.max(offset);
+        model.open += 1;
+        let was_overtaken = model.highest > offset && !is_new;
+        model.highest = model.highest.max(offset);
         if was_overtaken || is_refused {
-            account.dead_letters.begin_after(account.highest);
+            model.dead_letters.begin_after(model.highest);
         }
-        account.stuck = None;
+        model.stuck = None;
         if matches!(ack, AckPolicy::AckFirst | AckPolicy::Ack) {
             self.settled.insert(origin.clone());
         }
-        let committed = account.accepted > offset;
+        let committed = model.accepted > offset;
         self.note(("begins", number, offset, attempt), || {
             format!("{handler} begins {tp} offset {offset}, attempt {attempt} (lane {number})")
         });
@@ -68,38 +68,38 @@ impl Account {
     pub(super) fn called(&mut self, report: &CallReport<'_>) {
         let CallReport { handler, lane, topic, partition, offset, attempt, outcome, .. } = *report;
         let happened = self.number();
-        let Some(account) = self.lanes.get_mut(&lane) else { return };
-        let number = account.number;
-        let letter = account.letter(offset, &self.evidence);
-        let step = account.next_step(offset, attempt, &self.evidence);
-        let record = account.records.entry(offset).or_default();
+        let Some(model) = self.lanes.get_mut(&lane) else { return };
+        let number = model.number;
+        let dead_letter = model.dead_letter(offset, &self.log_index);
+        let step = model.next_step(offset, attempt, &self.log_index);
+        let record = model.records.entry(offset).or_default();
         let known = record.open && record.attempts == attempt;
-        record.end(outcome, &self.evidence, letter, step);
+        record.end(outcome, &self.log_index, dead_letter, step);
         record.order.decided(happened);
-        account.open = account.open.saturating_sub(1);
-        account.expect_copies(offset, &mut self.evidence);
-        account.count_given_up(offset, outcome, &self.evidence);
+        model.open = model.open.saturating_sub(1);
+        model.expect_copies(offset, &mut self.log_index);
+        model.count_given_up(offset, outcome, &self.log_index);
         if let Some(step) = step {
             self.may_go_on(step);
         }
-        let Some(account) = self.lanes.get_mut(&lane) else { return };
-        account.stuck = None;
+        let Some(model) = self.lanes.get_mut(&lane) else { return };
+        model.stuck = None;
         self.note(("called", number, offset, attempt, std::mem::discriminant(outcome)), || {
             let what = describe(outcome);
             format!("{handler} ends {topic}/{partition} offset {offset}, attempt {attempt}: {what} (lane {number})")
         });
         if self.plain.keys().any(|(_, of, at)| (*of, *at) == (lane, offset)) {
-            let sentence = format!(
+            let message = format!(
                 "{topic}/{partition}, offset {offset}, handler {handler}: attempt {attempt} ended, and its function still runs"
             );
-            self.violated(Promise::Order, sentence);
+            self.violated(Promise::Order, message);
         }
         if !known {
-            let sentence = format!(
+            let message = format!(
                 "{topic}/{partition}, offset {offset}, handler {handler}: attempt {attempt} ended, and was never given \
                  this record"
             );
-            self.violated(Promise::Order, sentence);
+            self.violated(Promise::Order, message);
         }
     }
 
@@ -107,25 +107,24 @@ impl Account {
     pub(super) fn are_acks_out(&self) -> bool {
         let alive = self.lanes.values().filter(|lane| !lane.over);
         let mut records = alive.flat_map(|lane| lane.records.keys().map(move |offset| (lane, *offset)));
-        records.any(|(lane, offset)| lane.left(offset, &self.evidence) == Left::Ack)
+        records.any(|(lane, offset)| lane.left(offset, &self.log_index) == Left::Ack)
     }
 
     /// A plain function begins: only now, however long it waited for a thread.
     pub(super) fn plain_begins(&mut self, instance: u64, begin: &CallBegin<'_>) {
         let CallBegin { handler, lane, offset, attempt } = *begin;
-        let Some(account) = self.lanes.get(&lane) else { return };
-        let (number, over, tp, origin) =
-            (account.number, account.over, account.name(), account.origin(offset));
+        let Some(model) = self.lanes.get(&lane) else { return };
+        let (number, over, tp, origin) = (model.number, model.over, model.name(), model.origin(offset));
         self.note(("plain begins", number, offset, attempt), || {
             format!("{handler} has a thread for {tp} offset {offset}, attempt {attempt} (lane {number})")
         });
         let running = self.plain.iter().find(|((of, ..), other)| *of == instance && **other == origin);
-        let sentence = format!("{tp}, offset {offset}, handler {handler}, attempt {attempt}:");
+        let message = format!("{tp}, offset {offset}, handler {handler}, attempt {attempt}:");
         if over {
-            let sentence = format!("{sentence} its function begins after the end of its assignment");
-            self.violated(Promise::StaleHasNoEffect, sentence);
+            let message = format!("{message} its function begins after the end of its assignment");
+            self.violated(Promise::StaleHasNoEffect, message);
         } else if running.is_some() {
-            self.violated(Promise::Order, format!("{sentence} the function of its last attempt still runs"));
+            self.violated(Promise::Order, format!("{message} the function of its last attempt still runs"));
         }
         self.plain.insert((instance, lane, offset), origin);
     }
@@ -134,21 +133,21 @@ impl Account {
     pub(super) fn plain_ended(&mut self, instance: u64, begin: &CallBegin<'_>) {
         let CallBegin { handler, lane, offset, attempt } = *begin;
         self.plain.remove(&(instance, lane, offset));
-        let Some(account) = self.lanes.get(&lane) else { return };
-        let (number, tp) = (account.number, account.name());
+        let Some(model) = self.lanes.get(&lane) else { return };
+        let (number, tp) = (model.number, model.name());
         self.note(("plain ends", number, offset, attempt), || {
             format!("{handler} leaves its thread at {tp} offset {offset}, attempt {attempt} (lane {number})")
         });
     }
 
-    pub(super) fn settled_by_hand(&mut self, settled: &SettledByHand<'_>) {
-        let SettledByHand { lane, offset, attempt, verdict, accepted, durable } = *settled;
-        let Some(account) = self.lanes.get_mut(&lane) else { return };
-        let (number, over, tp) = (account.number, account.over, account.name());
-        let handler = Arc::clone(&account.subscriber.handler);
-        let letters = self.evidence.copies_now(&[account.letter(offset, &self.evidence)]);
-        account.stuck = None;
-        if accepted && let Some(record) = account.records.get_mut(&offset) {
+    pub(super) fn manually_settled(&mut self, settled: &ManuallySettled<'_>) {
+        let ManuallySettled { lane, offset, attempt, verdict, accepted, durable } = *settled;
+        let Some(model) = self.lanes.get_mut(&lane) else { return };
+        let (number, over, tp) = (model.number, model.over, model.name());
+        let handler = Arc::clone(&model.subscriber.handler);
+        let letters = self.log_index.copies_now(&[model.dead_letter(offset, &self.log_index)]);
+        model.stuck = None;
+        if accepted && let Some(record) = model.records.get_mut(&offset) {
             record.settle(attempt, verdict, letters, durable);
         }
         self.note(("by hand", number, offset, accepted), || {
@@ -156,32 +155,32 @@ impl Account {
             format!("{tp} offset {offset} is settled by hand, {verdict:?}{answer} (lane {number})")
         });
         if accepted && over {
-            let sentence = format!(
+            let message = format!(
                 "{tp}, offset {offset}, handler {handler}: an `Ack` was accepted after the end of its assignment"
             );
-            self.violated(Promise::StaleHasNoEffect, sentence);
+            self.violated(Promise::StaleHasNoEffect, message);
         }
     }
 }
 
 /// Whether this call may begin now.
 fn check_begin(
-    account: &mut LaneAccount,
-    evidence: &Evidence,
+    model: &mut LaneModel,
+    log_index: &LogIndex,
     offset: i64,
     attempt: u32,
     began: Instant,
 ) -> Option<(Promise, String)> {
-    if account.over {
+    if model.over {
         return Some((Promise::StaleHasNoEffect, "it begins after the end of its assignment".into()));
     }
-    let stages = account.attempts_before(offset, evidence);
+    let stages = model.attempts_before(offset, log_index);
     let is_first = attempt == stages + 1;
-    let waits = account.waits(offset, evidence, began);
+    let waits = model.waits(offset, log_index, began);
     if is_first && !waits.is_zero() {
         return Some((Promise::DelaysKept, format!("it is due in {waits:?}")));
     }
-    let before = account.records.get(&offset);
+    let before = model.records.get(&offset);
     if before.is_some_and(|record| record.open) {
         return Some((Promise::Order, "its last attempt still runs".into()));
     }
@@ -191,32 +190,32 @@ fn check_begin(
             "this is not the record that is to be tried again: another was read".into(),
         ));
     }
-    let concurrency = account.subscriber.concurrency.max(1);
-    if account.open >= concurrency && !account.others_wait_for(offset) {
-        return Some((Promise::Order, format!("{} calls run already, of {concurrency}", account.open)));
+    let concurrency = model.subscriber.concurrency.max(1);
+    if model.open >= concurrency && !model.others_wait_for(offset) {
+        return Some((Promise::Order, format!("{} calls run already, of {concurrency}", model.open)));
     }
-    for (other, record) in account.neighbours(offset, evidence) {
+    for (other, record) in model.neighbours(offset, log_index) {
         if record.open {
             return Some((Promise::Order, format!("the call for offset {other} still runs")));
         }
         if is_first && other > offset {
             return Some((Promise::Order, format!("offset {other} began before it")));
         }
-        if account.is_refused(other, evidence) && other < offset {
+        if model.is_refused(other, log_index) && other < offset {
             return Some((Promise::Order, format!("offset {other} is before it, and its copy was refused")));
         }
-        if (is_first || other < offset) && account.forbids(other, evidence) {
-            let why = account.describe(other, evidence);
+        if (is_first || other < offset) && model.forbids(other, log_index) {
+            let why = model.describe(other, log_index);
             return Some((Promise::Order, format!("offset {other} is before it: {why}")));
         }
     }
-    check_brake(account, offset).filter(|_| is_first)
+    check_brake(model, offset).filter(|_| is_first)
 }
 
-fn check_brake(account: &LaneAccount, offset: i64) -> Option<(Promise, String)> {
-    let ahead = offset - account.accepted;
-    let most = i64::try_from(account.settings.max_uncommitted).unwrap_or(i64::MAX);
-    let (since, highest) = account.braked?;
+fn check_brake(model: &LaneModel, offset: i64) -> Option<(Promise, String)> {
+    let ahead = offset - model.accepted;
+    let most = i64::try_from(model.settings.max_uncommitted).unwrap_or(i64::MAX);
+    let (since, highest) = model.braked?;
     let is_late = since < Instant::now() && offset > highest;
     (ahead >= most && is_late)
         .then(|| (Promise::Brake, format!("it is {ahead} records beyond the last commit, of {most}")))

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::account::LaneAccount;
-use super::evidence::{Content, Evidence, Origin};
+use super::log_index::{Content, LogIndex, Origin};
+use super::model::LaneModel;
 use super::promise::{Promise, Violation};
 use super::timeline::Timeline;
 use crate::TopicPartition;
-use crate::app::{CallBegin, CallReport, Observer, SettledByHand};
+use crate::app::{CallBegin, CallReport, ManuallySettled, Observer};
 use crate::broker::{Epoch, RevocationId};
-use crate::memory::{Happening, Watch};
+use crate::memory::{BrokerEvent, BrokerObserver};
 use crate::policy::GroupSettings;
 use crate::subscriber::Subscriber;
 
@@ -22,19 +22,19 @@ const STOP: Duration = Duration::from_secs(12);
 
 /// Watches one run.
 #[derive(Debug)]
-pub(super) struct Checker(Mutex<Account>);
+pub(super) struct Checker(Mutex<Model>);
 
 /// All that is known about a run.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(super) struct Model {
     pub(super) began: Instant,
     pub(super) timeline: Timeline,
     pub(super) subscribers: Vec<Arc<Subscriber>>,
     pub(super) settings: BTreeMap<Arc<str>, Arc<GroupSettings>>,
-    pub(super) evidence: Evidence,
-    pub(super) lanes: BTreeMap<Epoch, LaneAccount>,
+    pub(super) log_index: LogIndex,
+    pub(super) lanes: BTreeMap<Epoch, LaneModel>,
     /// Revocations without an answer.
-    pub(super) owed: BTreeMap<RevocationId, Owed>,
+    pub(super) pending_revocations: BTreeMap<RevocationId, PendingRevocation>,
     /// Records that are finished, or begun if their policy promises no more.
     pub(super) settled: BTreeSet<Origin>,
     /// Records whose handler was called, where once is all there may be.
@@ -64,7 +64,7 @@ pub(super) struct Account {
 }
 
 #[derive(Debug)]
-pub(super) struct Owed {
+pub(super) struct PendingRevocation {
     pub(super) member: u64,
     pub(super) lanes: Vec<Epoch>,
     pub(super) lost: bool,
@@ -75,14 +75,14 @@ pub(super) struct Owed {
 impl Checker {
     pub(super) fn new(keep_timeline: bool) -> Self {
         let now = Instant::now();
-        Self(Mutex::new(Account {
+        Self(Mutex::new(Model {
             began: now,
             timeline: Timeline::new(keep_timeline),
             subscribers: Vec::new(),
             settings: BTreeMap::new(),
-            evidence: Evidence::default(),
+            log_index: LogIndex::default(),
             lanes: BTreeMap::new(),
-            owed: BTreeMap::new(),
+            pending_revocations: BTreeMap::new(),
             settled: BTreeSet::new(),
             begun_once: BTreeSet::new(),
             steps: BTreeMap::new(),
@@ -101,16 +101,16 @@ impl Checker {
         }))
     }
 
-    pub(super) fn account(&self) -> MutexGuard<'_, Account> {
+    pub(super) fn model(&self) -> MutexGuard<'_, Model> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Account {
-    pub(super) fn violated(&mut self, promise: Promise, sentence: String) {
+impl Model {
+    pub(super) fn violated(&mut self, promise: Promise, message: String) {
         if self.violation.is_none() {
-            self.timeline.mark(&sentence);
-            self.violation = Some(Violation { promise, sentence });
+            self.timeline.mark(&message);
+            self.violation = Some(Violation { promise, message });
         }
     }
 
@@ -124,45 +124,45 @@ impl Account {
         self.timeline.note(self.began.elapsed(), what, text);
     }
 
-    fn seen(&mut self, happening: &Happening<'_>) {
-        match *happening {
-            Happening::Assigned { group, member, lane, topic, partition, start } => {
+    fn seen(&mut self, event: &BrokerEvent<'_>) {
+        match *event {
+            BrokerEvent::Assigned { group, member, lane, topic, partition, start } => {
                 self.assigned(group, member, lane, &TopicPartition::new(topic, partition), start);
             }
-            Happening::Revoked { member, revocation, lanes, lost } => {
+            BrokerEvent::Revoked { member, revocation, lanes, lost } => {
                 self.revoked(member, revocation, lanes, lost);
             }
-            Happening::Answered { member, revocation } => self.answered(member, revocation),
-            Happening::LaneEnded { lane } => self.lane_ended(lane),
-            Happening::Reopened { lane } => self.reopened(lane),
-            Happening::Crashed { member } => {
+            BrokerEvent::Answered { member, revocation } => self.answered(member, revocation),
+            BrokerEvent::LaneEnded { lane } => self.lane_ended(lane),
+            BrokerEvent::Reopened { lane } => self.reopened(lane),
+            BrokerEvent::Crashed { member } => {
                 self.note(("crashed", member), || format!("member {member} is gone without a word"));
                 self.member_gone(member);
                 // Its lanes end when the app hears of it, in the same moment.
             }
-            Happening::Left { member } => {
+            BrokerEvent::Left { member } => {
                 self.note(("left", member), || format!("member {member} leaves"));
                 self.member_gone(member);
             }
-            Happening::Stored { lane, next } => self.stored(lane, next),
-            Happening::Committed { lane, next, refused } => {
+            BrokerEvent::Stored { lane, next } => self.stored(lane, next),
+            BrokerEvent::Committed { lane, next, refused } => {
                 self.committed(lane, next, refused.map(ToString::to_string));
             }
-            Happening::Appended { partition, offset, record } => {
-                self.evidence.appended(partition, offset, record);
+            BrokerEvent::Appended { partition, offset, record } => {
+                self.log_index.appended(partition, offset, record);
                 self.records += 1;
                 self.note(("appended", &record.topic, partition, offset), || {
                     let key = record.key.as_deref().map(String::from_utf8_lossy);
                     let key = key.map_or_else(String::new, |key| format!(", key {key}"));
                     format!("{}/{partition} has a record at {offset}{key}", record.topic)
                 });
-                self.came_to_stage(record);
+                self.reached_retry_topic(record);
                 self.copy_came(record);
             }
-            Happening::Refused { record, error } => {
+            BrokerEvent::Refused { record, error } => {
                 self.copy_refused(record);
                 if error.kind == crate::broker::PublishErrorKind::Permanent {
-                    self.evidence.refused(record);
+                    self.log_index.refused(record);
                 }
                 self.note(("refused", &record.topic), || {
                     format!("publish refused, {:?}: {error}", error.kind)
@@ -172,9 +172,9 @@ impl Account {
     }
 }
 
-impl Watch for Checker {
-    fn seen(&self, happening: &Happening<'_>) {
-        self.account().seen(happening);
+impl BrokerObserver for Checker {
+    fn seen(&self, event: &BrokerEvent<'_>) {
+        self.model().seen(event);
     }
 }
 
@@ -186,32 +186,32 @@ pub(super) struct Instance {
 
 impl Observer for Instance {
     fn begins(&self, begin: &CallBegin<'_>) {
-        self.checker.account().begins(begin);
+        self.checker.model().begins(begin);
     }
 
     fn plain_begins(&self, begin: &CallBegin<'_>) {
-        self.checker.account().plain_begins(self.number, begin);
+        self.checker.model().plain_begins(self.number, begin);
     }
 
     fn plain_ended(&self, begin: &CallBegin<'_>) {
-        self.checker.account().plain_ended(self.number, begin);
+        self.checker.model().plain_ended(self.number, begin);
     }
 
     fn called(&self, report: &CallReport<'_>) {
-        self.checker.account().called(report);
+        self.checker.model().called(report);
     }
 
-    fn settled_by_hand(&self, settled: &SettledByHand<'_>) {
-        self.checker.account().settled_by_hand(settled);
+    fn manually_settled(&self, settled: &ManuallySettled<'_>) {
+        self.checker.model().manually_settled(settled);
     }
 
-    fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, fate: &'static str) {
-        let mut account = self.checker.account();
-        account.note((fate, topic, partition, offset), || {
-            format!("{topic}/{partition} offset {offset} of {handler}: {fate}")
+    fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, disposition: &'static str) {
+        let mut model = self.checker.model();
+        model.note((disposition, topic, partition, offset), || {
+            format!("{topic}/{partition} offset {offset} of {handler}: {disposition}")
         });
-        if fate == "stopped" {
-            account.stopped();
+        if disposition == "stopped" {
+            model.stopped();
         }
     }
 }

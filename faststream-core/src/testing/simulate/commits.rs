@@ -2,39 +2,39 @@
 
 use tokio::time::Instant;
 
-use super::checker::Account;
-use super::evidence::Proof;
+use super::checker::Model;
+use super::log_index::Proof;
 use super::promise::Promise;
 use crate::broker::Epoch;
 
-impl Account {
+impl Model {
     pub(super) fn stored(&mut self, lane: Epoch, next: i64) {
-        let Some(account) = self.lanes.get_mut(&lane) else { return };
-        account.stored = next;
-        if next > account.accepted {
-            account.dirty.get_or_insert_with(Instant::now);
+        let Some(model) = self.lanes.get_mut(&lane) else { return };
+        model.stored = next;
+        if next > model.accepted {
+            model.dirty.get_or_insert_with(Instant::now);
         }
-        let number = account.number;
+        let number = model.number;
         self.note(("stored", number, next), || format!("lane {number} stores {next}"));
         self.check_covers(lane, next, "stored, to be committed");
     }
 
     pub(super) fn committed(&mut self, lane: Epoch, next: i64, refused: Option<String>) {
         let now = Instant::now();
-        let Some(account) = self.lanes.get_mut(&lane) else { return };
-        let (number, is_taken) = (account.number, refused.is_none());
+        let Some(model) = self.lanes.get_mut(&lane) else { return };
+        let (number, is_taken) = (model.number, refused.is_none());
         if is_taken {
-            if next > account.accepted {
-                (account.accepted, account.accepted_at) = (next, now);
+            if next > model.accepted {
+                (model.accepted, model.accepted_at) = (next, now);
             }
-            account.refused = None;
-            account.braked = None;
-            account.dirty = (account.stored > next).then_some(now);
-        } else if account.refused.is_none() {
-            account.refused = Some(now);
-            account.braked.get_or_insert((now, account.highest));
+            model.refused = None;
+            model.braked = None;
+            model.dirty = (model.stored > next).then_some(now);
+        } else if model.refused.is_none() {
+            model.refused = Some(now);
+            model.braked.get_or_insert((now, model.highest));
         }
-        let (tp, member) = (account.name(), account.member);
+        let (tp, member) = (model.name(), model.member);
         if is_taken {
             let of_member = self.lanes.values_mut().filter(|lane| lane.member == member);
             of_member.for_each(|lane| lane.member_heard = now);
@@ -52,26 +52,26 @@ impl Account {
 
     /// Everything before `next` was finished in this assignment.
     pub(super) fn check_covers(&mut self, lane: Epoch, next: i64, what: &str) {
-        let Some(account) = self.lanes.get_mut(&lane) else { return };
-        account.advance(next, &mut self.evidence, Proof::Said);
-        let offset = account.prefix;
-        let guard = account.check_guard();
-        for finished in account.records.range(..offset).rev().map(|(offset, _)| *offset) {
-            if !self.settled.insert(account.origin(finished)) {
+        let Some(model) = self.lanes.get_mut(&lane) else { return };
+        model.advance(next, &mut self.log_index, Proof::Assumed);
+        let offset = model.prefix;
+        let guard = model.check_guard();
+        for finished in model.records.range(..offset).rev().map(|(offset, _)| *offset) {
+            if !self.settled.insert(model.origin(finished)) {
                 break;
             }
         }
         if offset < next {
-            let sentence = format!(
+            let message = format!(
                 "{}: {next} was {what} for group {}, and offset {offset} is not finished: {}",
-                account.name(),
-                account.group,
-                account.describe(offset, &self.evidence)
+                model.name(),
+                model.group,
+                model.describe(offset, &self.log_index)
             );
-            self.violated(Promise::CommitsOnlyFinished, sentence);
+            self.violated(Promise::CommitsOnlyFinished, message);
         }
-        if let Some(sentence) = guard {
-            self.violated(Promise::Guarded, sentence);
+        if let Some(message) = guard {
+            self.violated(Promise::Guarded, message);
         }
     }
 }

@@ -23,26 +23,26 @@ pub(super) fn attempt(
     scenario: &Scenario,
     keep_timeline: bool,
 ) -> Result<Finished, (Violation, Arc<Checker>)> {
-    quiet_panics();
+    silence_panics();
     let mut watched = None;
     let ran = catch_unwind(AssertUnwindSafe(|| {
         run(seed, factory, scenario, |checker| watched = Some(checker), keep_timeline)
     }));
     if let Ok(finished) = ran {
-        let violation = finished.checker.account().violation.clone();
+        let violation = finished.checker.model().violation.clone();
         return match violation {
             None => Ok(finished),
             Some(violation) => Err((violation, finished.checker)),
         };
     }
-    let sentence = LAST_PANIC.with_borrow(Clone::clone);
+    let message = LAST_PANIC.with_borrow(Clone::clone);
     let checker = watched.unwrap_or_else(|| Arc::new(Checker::new(false)));
-    let mut account = checker.account();
+    let mut model = checker.model();
     // If a promise was broken before, the check only saw it, too.
-    account.violated(Promise::OwnCheck, sentence.clone());
-    let violation = account.violation.clone();
-    drop(account);
-    Err((violation.unwrap_or(Violation { promise: Promise::OwnCheck, sentence }), checker))
+    model.violated(Promise::OwnCheck, message.clone());
+    let violation = model.violation.clone();
+    drop(model);
+    Err((violation.unwrap_or(Violation { promise: Promise::OwnCheck, message }), checker))
 }
 
 /// What a failing seed says: the promise, what happened, and how to see it again.
@@ -57,12 +57,12 @@ pub(super) fn tell(
     let replayed = attempt(seed, factory, scenario, true);
     let (again, timeline) = match &replayed {
         Ok(finished) => {
-            let timeline = finished.checker.account().timeline.show(all);
+            let timeline = finished.checker.model().timeline.show(all);
             ("\nreplayed, it breaks nothing: something in the handlers does not repeat", timeline)
         }
         Err((violation, checker)) => {
-            let timeline = checker.account().timeline.show(all);
-            let same = violation.sentence == found.sentence;
+            let timeline = checker.model().timeline.show(all);
+            let same = violation.message == found.message;
             (
                 if same {
                     ""
@@ -80,7 +80,7 @@ pub(super) fn tell(
 }
 
 /// Handlers that panic on purpose, thousands of times, are not printed.
-fn quiet_panics() {
+fn silence_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();

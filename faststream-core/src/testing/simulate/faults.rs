@@ -13,7 +13,7 @@ pub enum Fault {
     /// Another instance of the app joins; there are up to three.
     Join,
     /// A member of another process joins and leaves: it takes its share of the partitions.
-    ForeignMember,
+    ExternalMember,
     /// Every partition changes hands.
     Rebalance,
     /// The members lose their membership.
@@ -81,7 +81,7 @@ impl Fault {
         Self::Crash,
         Self::Restart,
         Self::Join,
-        Self::ForeignMember,
+        Self::ExternalMember,
         Self::Rebalance,
         Self::Lost,
         Self::AddPartitions,

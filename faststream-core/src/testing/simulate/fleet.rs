@@ -14,10 +14,10 @@ use super::checker::{self, Checker};
 use super::promise::Promise;
 use super::turns::Turns;
 use super::world::Named;
-use crate::app::{Brokers, Environment, Exit, FastStream, Plan, Running, Setting, StartOptions};
+use crate::app::{Brokers, Environment, Exit, FastStream, LaunchOptions, Plan, Running, StartOptions};
 use crate::broker::Broker;
 use crate::memory::{MemoryBroker, STARTED};
-use crate::runtime::{HeldRecord, Quiet, Threads};
+use crate::runtime::{HeldRecord, IdleTracker, Threads};
 
 /// What a stop may take beyond the drain time, and when the broker is away.
 const STOP: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ pub(super) struct Fleet<'f> {
     seed: u64,
     pub(super) checker: Arc<Checker>,
     pub(super) brokers: Named,
-    pub(super) quiet: Arc<Quiet>,
+    pub(super) idle: Arc<IdleTracker>,
     pub(super) running: Vec<Instance>,
     leaving: Vec<Leaving>,
     /// The longest drain time of its groups.
@@ -69,7 +69,7 @@ impl<'f> Fleet<'f> {
             seed,
             checker,
             brokers: Named::default(),
-            quiet: Arc::default(),
+            idle: Arc::default(),
             running: Vec::new(),
             leaving: Vec::new(),
             drain: Duration::ZERO,
@@ -82,22 +82,22 @@ impl<'f> Fleet<'f> {
 
     /// The app as the factory makes it, on the run's brokers.
     pub(super) async fn plan(&self) -> Plan {
-        let (named, quiet) = (Arc::clone(&self.brokers), Arc::clone(&self.quiet));
+        let (named, idle) = (Arc::clone(&self.brokers), Arc::clone(&self.idle));
         let checker = Arc::clone(&self.checker);
         let broker = move |name: Option<&str>, _own: &dyn Broker| -> Arc<dyn Broker> {
             let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
             let broker = named.entry(name.map(ToOwned::to_owned)).or_insert_with(|| {
-                let broker = MemoryBroker::with_quiet(Arc::clone(&quiet));
-                broker.watch(Arc::clone(&checker) as _);
+                let broker = MemoryBroker::with_idle_tracker(Arc::clone(&idle));
+                broker.observe(Arc::clone(&checker) as _);
                 broker
             });
             Arc::new(broker.clone())
         };
-        let setting = Setting {
+        let setting = LaunchOptions {
             package: Some("simulation"),
             environment: Environment::default(),
             brokers: Brokers::ByName(Arc::new(broker)),
-            ..Setting::default()
+            ..LaunchOptions::default()
         };
         let app = (self.factory)().await;
         match app.plan(setting) {
@@ -114,12 +114,12 @@ impl<'f> Fleet<'f> {
         let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
         let options = StartOptions {
             observer: Some(Arc::new(checker::Instance { number, checker: Arc::clone(&self.checker) })),
-            quiet: Arc::clone(&self.quiet),
+            idle: Arc::clone(&self.idle),
             threads: Threads::Given(Arc::clone(&self.turns) as _),
             seed: Some(self.seed.wrapping_add(number)),
             started: Some(STARTED.saturating_add(passed)),
         };
-        self.checker.account().note(("start", number), || format!("instance {number} starts"));
+        self.checker.model().note(("start", number), || format!("instance {number} starts"));
         match plan.start(options).await {
             Ok(running) => self.running.push(Instance { number, running }),
             Err(error) => panic!("the app did not start: {error}"),
@@ -129,16 +129,16 @@ impl<'f> Fleet<'f> {
     /// Ends an instance as a power failure would.
     pub(super) fn crash(&mut self, index: usize) {
         let Instance { number, running } = self.running.remove(index);
-        self.checker.account().note(("crash", number), || format!("instance {number} crashes"));
+        self.checker.model().note(("crash", number), || format!("instance {number} crashes"));
         drop(running);
         // Its threads are no more, whatever they do.
-        self.checker.account().plain.retain(|(instance, ..), _| *instance != number);
+        self.checker.model().plain.retain(|(instance, ..), _| *instance != number);
     }
 
     /// Asks an instance to drain and to end.
     pub(super) fn stop(&mut self, index: usize) {
         let Instance { number, mut running } = self.running.remove(index);
-        self.checker.account().note(("stop", number), || format!("instance {number} is stopped"));
+        self.checker.model().note(("stop", number), || format!("instance {number} is stopped"));
         running.shutdown();
         let task = tokio::spawn(async move { running.ended().await });
         let (began, offline) = (Instant::now(), Instant::now() < self.offline_until);
@@ -160,7 +160,7 @@ impl<'f> Fleet<'f> {
             let (took, number) = (leaving.began.elapsed(), leaving.number);
             let Some(ended) = (&mut leaving.task).now_or_never() else {
                 if took > most {
-                    checker.account().violated(
+                    checker.model().violated(
                         Promise::ShutdownEnds,
                         format!("instance {number} was asked to stop {took:?} ago, and has not ended"),
                     );
@@ -168,15 +168,15 @@ impl<'f> Fleet<'f> {
                 return true;
             };
             let text = || format!("instance {number} has ended: {:?}", ended.as_ref().ok());
-            checker.account().note(("ended", number), text);
+            checker.model().note(("ended", number), text);
             false
         });
         self.running.retain_mut(|instance| {
             let ended = instance.running.ended().now_or_never();
             if let Some(exit) = &ended {
                 let number = instance.number;
-                let text = || format!("instance {number} ended by itself: {:?}", exit.sentences);
-                checker.account().note(("gone", number), text);
+                let text = || format!("instance {number} ended by itself: {:?}", exit.messages);
+                checker.model().note(("gone", number), text);
             }
             ended.is_none()
         });

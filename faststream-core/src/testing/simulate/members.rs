@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::account::LaneAccount;
-use super::checker::{Account, Owed};
-use super::evidence::Proof;
-use super::guarded::DeadLetters;
+use super::checker::{Model, PendingRevocation};
+use super::guard_model::DeadLetters;
+use super::log_index::Proof;
+use super::model::LaneModel;
 use super::promise::Promise;
 use crate::broker::{Epoch, RevocationId};
 use crate::memory::SESSION;
@@ -22,7 +22,7 @@ const ANSWER: Duration = Duration::from_millis(100);
 /// What a lost one may take in all.
 const ANSWER_LOST: Duration = Duration::from_millis(300);
 
-impl Account {
+impl Model {
     pub(super) fn assigned(
         &mut self,
         group: &str,
@@ -41,7 +41,7 @@ impl Account {
                 tp.topic, tp.partition
             )
         });
-        let account = LaneAccount {
+        let model = LaneModel {
             number,
             group: Arc::clone(&subscriber.group),
             member,
@@ -66,7 +66,7 @@ impl Account {
             hooks_until: Instant::now() + self.hooks_take,
             dead_letters: DeadLetters::default(),
         };
-        self.lanes.insert(lane, account);
+        self.lanes.insert(lane, model);
     }
 
     pub(super) fn revoked(&mut self, member: u64, revocation: RevocationId, lanes: &[Epoch], lost: bool) {
@@ -88,23 +88,29 @@ impl Account {
         }
         if lost {
             // Whatever else it was to give back may have another owner already.
-            let of_member = self.owed.values_mut().filter(|owed| owed.member == member);
-            of_member.for_each(|owed| owed.lost = true);
+            let of_member = self.pending_revocations.values_mut().filter(|pending| pending.member == member);
+            of_member.for_each(|pending| pending.lost = true);
         }
         // Answers keep their order: one that waits behind others takes as long as they do.
-        let ahead = self.owed.values().filter(|owed| owed.member == member).map(|owed| owed.until).max();
+        let ahead = self
+            .pending_revocations
+            .values()
+            .filter(|pending| pending.member == member)
+            .map(|pending| pending.until)
+            .max();
         let alone = now + if lost { ANSWER_LOST.min(drain + ANSWER) } else { drain + ANSWER };
         let until = ahead.map_or(alone, |ahead| alone.max(ahead));
         self.unsettled_until = self.unsettled_until.max(until);
-        self.owed.insert(revocation, Owed { member, lanes: known, lost, until, since: now });
+        self.pending_revocations
+            .insert(revocation, PendingRevocation { member, lanes: known, lost, until, since: now });
     }
 
     pub(super) fn answered(&mut self, member: u64, revocation: RevocationId) {
         self.note(("answered", member), || format!("member {member} answers"));
         self.check_answers();
-        let Some(owed) = self.owed.remove(&revocation) else { return };
-        for lane in owed.lanes {
-            self.check_given_back(lane, owed.lost, owed.since);
+        let Some(pending) = self.pending_revocations.remove(&revocation) else { return };
+        for lane in pending.lanes {
+            self.check_given_back(lane, pending.lost, pending.since);
             if let Some(lane) = self.lanes.get_mut(&lane) {
                 lane.over = true;
                 lane.stuck = None;
@@ -115,10 +121,12 @@ impl Account {
     /// Every answer that is due was given.
     pub(super) fn check_answers(&mut self) {
         let now = Instant::now();
-        let Some(owed) = self.owed.values().find(|owed| owed.until < now) else { return };
-        let what = if owed.lost { "a lost membership" } else { "a revocation" };
-        let since = owed.since;
-        let first = owed.lanes.first().and_then(|lane| self.lanes.get(lane));
+        let Some(pending) = self.pending_revocations.values().find(|pending| pending.until < now) else {
+            return;
+        };
+        let what = if pending.lost { "a lost membership" } else { "a revocation" };
+        let since = pending.since;
+        let first = pending.lanes.first().and_then(|lane| self.lanes.get(lane));
         let whose = first.map_or_else(String::new, |first| {
             let subscriber = &first.subscriber;
             format!(" of {}, handler {}, drain {:?}", first.name(), subscriber.handler, subscriber.drain)
@@ -135,24 +143,24 @@ impl Account {
             return;
         }
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
-        lane.advance(lane.highest + 1, &mut self.evidence, Proof::Sure);
+        lane.advance(lane.highest + 1, &mut self.log_index, Proof::Sure);
         // What ends in the very moment of its deadline was cut off.
         let in_time = since.elapsed() < lane.subscriber.drain;
-        let is_sure = in_time && !lane.died && !lane.may_hold(&self.evidence);
+        let is_sure = in_time && !lane.died && !lane.may_hold(&self.log_index);
         let is_clean = is_sure && lane.open == 0 && lane.prefix == lane.highest + 1;
         if is_clean
             && lane.refused.is_none()
             && lane.accepted < lane.prefix
             && lane.subscriber.commit != Commit::Each
         {
-            let sentence = format!(
+            let message = format!(
                 "{} was given back with {} finished up to {}, and {} committed: they are handled again for nothing",
                 lane.name(),
                 lane.subscriber.handler,
                 lane.prefix,
                 lane.accepted
             );
-            self.violated(Promise::RevocationsAnswered, sentence);
+            self.violated(Promise::RevocationsAnswered, message);
         }
     }
 
@@ -183,7 +191,7 @@ impl Account {
     pub(super) fn member_gone(&mut self, member: u64) {
         self.gone.insert(member);
         self.unsettle(SESSION);
-        self.owed.retain(|_, owed| owed.member != member);
+        self.pending_revocations.retain(|_, pending| pending.member != member);
         for lane in self.lanes.values_mut().filter(|lane| lane.member == member) {
             lane.revoked = true;
             lane.stuck = None;

@@ -1,21 +1,21 @@
 //! The app under thousands of random schedules of faults, in virtual time: does it keep the promises?
 //!
 //! One seed, one run (`run`, by the steps of `schedule`, on the instances of `fleet`). The `checker` keeps an account of
-//! its own; `moments` are checks between steps.
+//! its own; `invariants` are checks between steps.
 
-mod account;
 mod calls;
 mod checker;
 mod commits;
-mod evidence;
 mod failure;
 mod faults;
 mod fleet;
-mod guarded;
+mod guard_model;
+mod history;
+mod invariants;
+mod log_index;
 mod members;
-mod moments;
+mod model;
 mod order;
-mod past;
 mod promise;
 mod random;
 mod record;

@@ -3,11 +3,11 @@
 //! What was on its way when a copy was refused may arrive before it, nothing that was handed over later. Copies are told
 //! apart by their content: what several records may have left is nobody's, and proves nothing.
 
-use super::account::LaneAccount;
-use super::checker::Account;
-use super::evidence::Evidence;
+use super::checker::Model;
+use super::log_index::LogIndex;
+use super::model::LaneModel;
 use super::promise::Promise;
-use super::record::{End, Left, RecordAccount};
+use super::record::{Left, RecordEnd, RecordModel};
 use crate::broker::Epoch;
 use crate::publish::Outgoing;
 
@@ -27,7 +27,7 @@ impl CopyOrder {
     }
 }
 
-impl Account {
+impl Model {
     /// The number of what happens now.
     pub(super) fn number(&mut self) -> u64 {
         self.happened += 1;
@@ -46,57 +46,57 @@ impl Account {
     /// A copy is there: nothing before it, in its order, was refused when it was handed over, and is not there yet.
     pub(super) fn copy_came(&mut self, copy: &Outgoing) {
         let Some((lane, offset)) = self.surely_of(copy) else { return };
-        let Some(account) = self.lanes.get_mut(&lane) else { return };
-        let Some(record) = account.records.get_mut(&offset) else { return };
+        let Some(model) = self.lanes.get_mut(&lane) else { return };
+        let Some(record) = model.records.get_mut(&offset) else { return };
         record.order.refused = None;
         let not_before = record.order.not_before;
-        let overtakes = |(other, record): (i64, &RecordAccount)| {
+        let overtakes = |(other, record): (i64, &RecordModel)| {
             let refused = record.order.refused.is_some_and(|refused| refused < not_before);
-            other < offset && refused && account.waits_for_its_copies(other, record, &self.evidence)
+            other < offset && refused && model.waits_for_its_copies(other, record, &self.log_index)
         };
-        let Some(before) = account.neighbours(offset, &self.evidence).find(|other| overtakes(*other)) else {
+        let Some(before) = model.neighbours(offset, &self.log_index).find(|other| overtakes(*other)) else {
             return;
         };
-        let sentence = format!(
+        let message = format!(
             "{}, offset {offset}, handler {}: its copy came to {} although it was handed over after the one of offset {} was \
              refused, which is not there yet (lane {})",
-            account.name(),
-            account.subscriber.handler,
+            model.name(),
+            model.subscriber.handler,
             copy.topic,
             before.0,
-            account.number
+            model.number
         );
-        self.violated(Promise::Order, sentence);
+        self.violated(Promise::Order, message);
     }
 
     /// The one record that this may be a copy of, in an assignment that is not over.
     fn surely_of(&self, copy: &Outgoing) -> Option<(Epoch, i64)> {
-        let (number, offset) = self.evidence.only_claimant(copy)?;
+        let (number, offset) = self.log_index.only_claimant(copy)?;
         let (epoch, _) = self.lanes.iter().find(|(_, lane)| lane.number == number && !lane.over)?;
         Some((*epoch, offset))
     }
 }
 
-impl LaneAccount {
+impl LaneModel {
     /// Whether its copies were refused, and what is behind them has to wait.
-    pub(super) fn is_refused(&self, offset: i64, evidence: &Evidence) -> bool {
+    pub(super) fn is_refused(&self, offset: i64, log_index: &LogIndex) -> bool {
         let record = self.records.get(&offset);
         record.is_some_and(|record| {
-            record.order.refused.is_some() && self.waits_for_its_copies(offset, record, evidence)
+            record.order.refused.is_some() && self.waits_for_its_copies(offset, record, log_index)
         })
     }
 
-    fn waits_for_its_copies(&self, offset: i64, record: &RecordAccount, evidence: &Evidence) -> bool {
-        if record.open || record.acked || self.left(offset, evidence) == Left::Nothing {
+    fn waits_for_its_copies(&self, offset: i64, record: &RecordModel, log_index: &LogIndex) -> bool {
+        if record.open || record.acked || self.left(offset, log_index) == Left::Nothing {
             return false;
         }
         // Somebody's are there: they may be its own.
-        let letter = self.letter(offset, evidence);
+        let dead_letter = self.dead_letter(offset, log_index);
         let came = match &record.last {
-            Some(End::Published(copies, before)) => evidence.came(copies, before),
+            Some(RecordEnd::Published(copies, before)) => log_index.came(copies, before),
             _ => false,
         };
-        let came = came || record.step.is_some_and(|(step, before)| evidence.came(&[step], &before));
-        !came && !evidence.came(&[letter], &record.letters)
+        let came = came || record.step.is_some_and(|(step, before)| log_index.came(&[step], &before));
+        !came && !log_index.came(&[dead_letter], &record.letters)
     }
 }

@@ -28,7 +28,7 @@ pub(super) enum Promise {
 
 impl Promise {
     /// The promise, with its number if it has one.
-    pub(super) fn sentence(self) -> &'static str {
+    pub(super) fn message(self) -> &'static str {
         match self {
             Self::CommitsOnlyFinished => "promise 1: no committed offset exceeds an unfinished record",
             Self::CommitErrorsStopNothing => {
@@ -64,11 +64,11 @@ impl Promise {
 pub(super) struct Violation {
     pub(super) promise: Promise,
     /// Topic, partition, offset, handler, and what is wrong.
-    pub(super) sentence: String,
+    pub(super) message: String,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n  {}", self.promise.sentence(), self.sentence)
+        write!(f, "{}\n  {}", self.promise.message(), self.message)
     }
 }

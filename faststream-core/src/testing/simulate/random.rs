@@ -18,7 +18,7 @@ struct Current {
     seed: u64,
     rng: fastrand::Rng,
     /// Faults are off: everything must settle now.
-    calm: bool,
+    healed: bool,
 }
 
 /// Random numbers that repeat with the simulation's seed.
@@ -52,7 +52,7 @@ impl Random {
 
     /// True with this probability while faults are on; false at the end of a simulation, when everything must settle.
     pub fn fails(&mut self, probability: f64) -> bool {
-        self.chance(probability) && with(|current| !current.calm) == Some(true)
+        self.chance(probability) && with(|current| !current.healed) == Some(true)
     }
 
     /// A number from 0 to below `end`; 0 if there is none.
@@ -87,7 +87,7 @@ pub(super) struct Scope(());
 impl Scope {
     pub(super) fn enter(seed: u64) -> Self {
         let rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17));
-        Self::join(Shared(Arc::new(Mutex::new(Current { seed, rng, calm: false }))))
+        Self::join(Shared(Arc::new(Mutex::new(Current { seed, rng, healed: false }))))
     }
 
     /// As another thread of a simulation.
@@ -104,8 +104,8 @@ impl Drop for Scope {
 }
 
 /// Faults are off from now on.
-pub(super) fn calm_down() {
-    with(|current| current.calm = true);
+pub(super) fn heal() {
+    with(|current| current.healed = true);
 }
 
 /// Whether a simulation runs on this thread.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::evidence::{Before, Content, Evidence};
-use super::guarded::GivenUp;
+use super::guard_model::GivenUp;
+use super::log_index::{Before, Content, LogIndex};
 use super::order::CopyOrder;
 use crate::delivery::Outcome;
 use crate::verdict::Verdict;
@@ -11,13 +11,13 @@ use crate::verdict::Verdict;
 /// One record in one assignment.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, seen one by one")]
 #[derive(Debug, Default)]
-pub(super) struct RecordAccount {
+pub(super) struct RecordModel {
     /// Those of earlier stages counted.
     pub(super) attempts: u32,
     pub(super) before: u32,
     pub(super) open: bool,
     /// How its last call ended.
-    pub(super) last: Option<End>,
+    pub(super) last: Option<RecordEnd>,
     /// Settled by hand as a success, or as given up.
     pub(super) acked: bool,
     /// Inside the call, and somebody waits for its commit: results that may follow are not waited for.
@@ -42,12 +42,12 @@ pub(super) struct RecordAccount {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Copied {
     Stage,
-    Letter,
+    DeadLetterCount,
 }
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum RecordEnd {
     Decided(Verdict),
     /// What is to be published, and what was known of it before.
     Published(Vec<Content>, Before),
@@ -71,14 +71,14 @@ pub(super) enum Left {
     /// Its copy is not in this retry topic.
     Stage(Arc<str>),
     /// Its dead letter is not in this topic.
-    Letter(Arc<str>),
+    DeadLetterCount(Arc<str>),
     /// Another attempt, after so many.
     Attempt(u32),
     /// It is held, or stopped the app.
     Help,
 }
 
-impl RecordAccount {
+impl RecordModel {
     /// Handed out for the first time here, after so many attempts in earlier stages.
     pub(super) fn after(before: u32) -> Self {
         Self { before, attempts: before, ..Self::default() }
@@ -90,37 +90,37 @@ impl RecordAccount {
         self.hand = None;
     }
 
-    /// `letter` is what its dead letter would be, `step` its copy in the next retry topic.
+    /// `dead_letter` is what its dead letter would be, `step` its copy in the next retry topic.
     pub(super) fn end(
         &mut self,
         outcome: &Outcome,
-        evidence: &Evidence,
-        letter: Content,
+        log_index: &LogIndex,
+        dead_letter: Content,
         step: Option<Content>,
     ) {
         self.open = false;
-        self.letters = evidence.copies_now(&[letter]);
-        self.step = step.map(|step| (step, evidence.copies_now(&[step])));
+        self.letters = log_index.copies_now(&[dead_letter]);
+        self.step = step.map(|step| (step, log_index.copies_now(&[step])));
         self.last = Some(match outcome {
-            Outcome::Verdict(verdict) => End::Decided(verdict.clone()),
+            Outcome::Verdict(verdict) => RecordEnd::Decided(verdict.clone()),
             // Of an attempt that failed by its `Ack`, nothing is published.
-            Outcome::Publish(_) if self.hand.is_some() && !self.acked => End::Decided(Verdict::Ack),
+            Outcome::Publish(_) if self.hand.is_some() && !self.acked => RecordEnd::Decided(Verdict::Ack),
             Outcome::Publish(copies) => {
                 let copies: Vec<_> = copies.iter().map(Content::of).collect();
-                let before = evidence.copies_now(&copies);
-                End::Published(copies, before)
+                let before = log_index.copies_now(&copies);
+                RecordEnd::Published(copies, before)
             }
-            Outcome::Failed(_) => End::Failed,
-            Outcome::NotEncodable(_) => End::NotEncodable,
-            Outcome::Rejected(_) => End::Undecodable,
+            Outcome::Failed(_) => RecordEnd::Failed,
+            Outcome::NotEncodable(_) => RecordEnd::NotEncodable,
+            Outcome::Rejected(_) => RecordEnd::Undecodable,
         });
     }
 
     /// Whether an accepted `Ack` is all that it takes: no results are to come, or they are known to the broker.
-    pub(super) fn is_acked(&self, publishes: bool, evidence: &Evidence) -> bool {
-        let results = |last: &End| match last {
-            End::Published(copies, before) => {
-                copies.is_empty() || evidence.came(copies, before) || evidence.was_refused(copies, before)
+    pub(super) fn is_acked(&self, publishes: bool, log_index: &LogIndex) -> bool {
+        let results = |last: &RecordEnd| match last {
+            RecordEnd::Published(copies, before) => {
+                copies.is_empty() || log_index.came(copies, before) || log_index.was_refused(copies, before)
             }
             _ => true,
         };
@@ -129,14 +129,16 @@ impl RecordAccount {
     }
 
     /// Whether it was finished by an `Ack` inside its call, and the results that followed are not known to the broker.
-    pub(super) fn owes_results(&self, evidence: &Evidence) -> bool {
-        let owed = |last: &End| match last {
-            End::Published(copies, before) => {
-                !copies.is_empty() && !evidence.came(copies, before) && !evidence.was_refused(copies, before)
+    pub(super) fn owes_results(&self, log_index: &LogIndex) -> bool {
+        let pending_revocations = |last: &RecordEnd| match last {
+            RecordEnd::Published(copies, before) => {
+                !copies.is_empty()
+                    && !log_index.came(copies, before)
+                    && !log_index.was_refused(copies, before)
             }
             _ => false,
         };
-        self.acked_at_once && !self.open && self.last.as_ref().is_some_and(owed)
+        self.acked_at_once && !self.open && self.last.as_ref().is_some_and(pending_revocations)
     }
 
     /// Whether it was found finished when one last looked.
@@ -152,7 +154,10 @@ impl RecordAccount {
         } else if attempt == self.attempts {
             self.hand = Some(verdict.clone());
             // The dead letter of a call that failed by itself may be there already.
-            let failed = matches!(self.last, Some(End::Failed | End::NotEncodable | End::Undecodable));
+            let failed = matches!(
+                self.last,
+                Some(RecordEnd::Failed | RecordEnd::NotEncodable | RecordEnd::Undecodable)
+            );
             if self.open || !failed {
                 self.letters = letters;
             }

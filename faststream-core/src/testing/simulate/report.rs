@@ -30,17 +30,17 @@ pub struct Report {
 
 impl Report {
     pub(super) fn add(&mut self, run: &super::run::Finished) {
-        let account = run.checker.account();
+        let model = run.checker.model();
         self.seeds += 1;
         self.steps += run.steps;
-        self.records += account.records;
-        self.calls += account.calls;
+        self.records += model.records;
+        self.calls += model.calls;
         for (fault, times) in &run.injected {
             *self.faults.entry(*fault).or_default() += times;
         }
         self.virtual_time += run.virtual_time;
         // Whatever the order in which threads end their seeds.
-        self.hash = self.hash.wrapping_add(account.timeline.hash());
+        self.hash = self.hash.wrapping_add(model.timeline.hash());
     }
 
     pub(super) fn merge(&mut self, other: &Self) {

@@ -9,13 +9,13 @@ use tokio::time::{Instant, sleep, timeout};
 use super::checker::Checker;
 use super::faults::Fault;
 use super::fleet::{Factory, Fleet};
-use super::moments::{Committed, Situation};
+use super::invariants::{Committed, Situation};
 use super::promise::Promise;
-use super::random::{Random, Scope, calm_down};
+use super::random::{Random, Scope, heal};
 use super::scenario::Scenario;
 use super::world::World;
 use crate::TopicPartition;
-use crate::memory::{ForeignMember, MemoryBroker};
+use crate::memory::{ExternalMember, MemoryBroker};
 
 /// Only what never ends takes so long.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
@@ -32,7 +32,7 @@ pub(super) struct Run<'f> {
     pub(super) fleet: Fleet<'f>,
     pub(super) world: World,
     pub(super) random: Random,
-    pub(super) foreign: Vec<ForeignMember>,
+    pub(super) external: Vec<ExternalMember>,
     pub(super) injected: BTreeMap<Fault, u64>,
     /// Records made so far.
     pub(super) made: u64,
@@ -76,7 +76,7 @@ pub(super) fn run(
         if !run.is_broken() {
             run.end().await;
         }
-        checker.account().timeline.end();
+        checker.model().timeline.end();
         Finished { checker, steps: steps.into(), virtual_time: began.elapsed(), injected: run.injected }
     })
 }
@@ -92,10 +92,10 @@ impl<'f> Run<'f> {
         // Looked at only: what it reads, and how.
         let plan = fleet.plan().await;
         {
-            let mut account = checker.account();
-            account.subscribers = plan.subscribers().to_vec();
-            account.settings = plan.group_settings();
-            account.hooks_take = plan.hooks_take();
+            let mut model = checker.model();
+            model.subscribers = plan.subscribers().to_vec();
+            model.settings = plan.group_settings();
+            model.hooks_take = plan.hooks_take();
         }
         fleet.drain = plan.subscribers().iter().map(|subscriber| subscriber.drain).max().unwrap_or_default();
         let world = World {
@@ -118,12 +118,12 @@ impl<'f> Run<'f> {
             world.broker_of(topic).create_topic(topic, *partitions);
         }
         fleet.start().await;
-        let (foreign, injected) = (Vec::new(), BTreeMap::new());
-        Self { scenario, fleet, world, random, foreign, injected, made: 0 }
+        let (external, injected) = (Vec::new(), BTreeMap::new());
+        Self { scenario, fleet, world, random, external, injected, made: 0 }
     }
 
     pub(super) fn is_broken(&self) -> bool {
-        self.fleet.checker.account().violation.is_some()
+        self.fleet.checker.model().violation.is_some()
     }
 
     /// What must hold now.
@@ -131,15 +131,15 @@ impl<'f> Run<'f> {
         self.fleet.look();
         self.world.held = self.fleet.held();
         self.world.instances = self.fleet.running.len();
-        let foreign = self.foreign.iter().flat_map(ForeignMember::partitions);
+        let external = self.external.iter().flat_map(ExternalMember::partitions);
         let situation = Situation {
             running: self.fleet.running.len(),
             leaving: self.fleet.leaving(),
             offline_until: self.fleet.offline_until,
             commits_disturbed: self.world.all_brokers().iter().any(MemoryBroker::are_commits_disturbed),
-            foreign: foreign.collect(),
+            external: external.collect(),
         };
-        self.fleet.checker.account().check_moment(&situation);
+        self.fleet.checker.model().check_invariants(&situation);
         if !self.is_broken() {
             for check in checks {
                 check(&self.world);
@@ -149,11 +149,11 @@ impl<'f> Run<'f> {
 
     /// Faults off: everything must settle, and nothing may be missing.
     async fn end(&mut self) {
-        calm_down();
+        heal();
         let checker = Arc::clone(&self.fleet.checker);
-        self.foreign.clear();
+        self.external.clear();
         self.world.all_brokers().iter().for_each(MemoryBroker::heal);
-        checker.account().note("calm", || "faults are off from here on".into());
+        checker.model().note("calm", || "faults are off from here on".into());
         // What is delayed already, a session, a client that is replaced.
         sleep(CALM + CALM).await;
         self.fleet.look();
@@ -161,7 +161,7 @@ impl<'f> Run<'f> {
         if self.fleet.running.is_empty() {
             self.fleet.start().await;
         }
-        checker.account().unsettled_until = Instant::now() + Duration::from_secs(6) + self.fleet.drain;
+        checker.model().unsettled_until = Instant::now() + Duration::from_secs(6) + self.fleet.drain;
         for _ in 0..CHANCES {
             self.settle().await;
             if self.is_broken() || self.fleet.held().is_empty() {
@@ -171,7 +171,7 @@ impl<'f> Run<'f> {
         }
         // An `Ack` that is out for over an hour counts as settled, and may come yet.
         let until = Instant::now() + NEVER;
-        while checker.account().are_acks_out() && Instant::now() < until && !self.is_broken() {
+        while checker.model().are_acks_out() && Instant::now() < until && !self.is_broken() {
             sleep(ACKS).await;
             self.settle().await;
         }
@@ -186,7 +186,7 @@ impl<'f> Run<'f> {
             return;
         }
         let committed = self.committed();
-        checker.account().check_end(&committed, &held);
+        checker.model().check_end(&committed, &held);
         if !self.is_broken() {
             for check in &self.scenario.checks_at_end {
                 check(&self.world);
@@ -196,10 +196,10 @@ impl<'f> Run<'f> {
 
     async fn settle(&mut self) {
         let brokers = self.world.all_brokers();
-        let settled = self.fleet.quiet.wait(|| brokers.iter().any(MemoryBroker::has_unseen));
+        let settled = self.fleet.idle.wait(|| brokers.iter().any(MemoryBroker::has_unseen));
         if timeout(NEVER, settled).await.is_err() {
             let text = "with faults off, not everything settled within a day: a call or an `Ack` never ends";
-            self.fleet.checker.account().violated(Promise::NothingLost, text.into());
+            self.fleet.checker.model().violated(Promise::NothingLost, text.into());
         }
     }
 

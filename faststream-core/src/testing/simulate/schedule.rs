@@ -13,7 +13,7 @@ use crate::memory::MemoryBroker;
 /// Instances of the app at a time.
 const INSTANCES: usize = 3;
 /// Members of other processes at a time.
-const FOREIGN: usize = 2;
+const EXTERNAL: usize = 2;
 /// Partitions of a topic, as far as they are added.
 const PARTITIONS: i32 = 6;
 /// Until a crashed member is thrown out.
@@ -72,7 +72,7 @@ impl Run<'_> {
     }
 
     async fn start(&mut self) {
-        self.fleet.checker.account().unsettle(Duration::ZERO);
+        self.fleet.checker.model().unsettle(Duration::ZERO);
         self.fleet.start().await;
     }
 
@@ -107,50 +107,50 @@ impl Run<'_> {
         let (times, drain) = (1 + u32::try_from(self.random.below(4)).unwrap_or(0), self.fleet.drain);
         let long = self.random.duration(Duration::from_secs(8));
         self.note((fault, times), || format!("step {step}: {fault:?}"));
-        let account = || self.fleet.checker.account();
+        let model = || self.fleet.checker.model();
         match fault {
             Fault::Crash => {
-                account().unsettle(SESSION + drain);
+                model().unsettle(SESSION + drain);
                 self.fleet.crash(instance);
                 if self.random.chance(0.5) {
                     self.start().await;
                 }
             }
             Fault::Restart => {
-                account().unsettle(drain);
+                model().unsettle(drain);
                 self.fleet.stop(instance);
                 if self.random.chance(0.5) {
                     self.start().await;
                 }
             }
             Fault::Join => {
-                account().unsettle(drain);
+                model().unsettle(drain);
                 self.start().await;
             }
-            Fault::ForeignMember => {
-                account().unsettle(drain);
-                self.foreign_member(&group, &broker);
+            Fault::ExternalMember => {
+                model().unsettle(drain);
+                self.external_member(&group, &broker);
             }
             Fault::Rebalance => {
-                account().unsettle(drain);
+                model().unsettle(drain);
                 broker.rebalance(&group);
             }
             Fault::Lost => {
-                account().unsettle(drain);
+                model().unsettle(drain);
                 broker.lose(&group);
             }
             Fault::AddPartitions => {
-                account().unsettle(drain);
+                model().unsettle(drain);
                 self.add_partition();
             }
             Fault::CommitErrors => {
-                account().commits_disturbed = true;
-                account().unsettle(drain + Duration::from_secs(30));
+                model().commits_disturbed = true;
+                model().unsettle(drain + Duration::from_secs(30));
                 let classes = [CommitClass::Transient, CommitClass::Stale, CommitClass::Permanent];
                 broker.fail_commits(*self.random.pick(&classes), times);
             }
             Fault::CommitDelays => {
-                account().commits_disturbed = true;
+                model().commits_disturbed = true;
                 if self.random.chance(0.5) {
                     broker.delay_commits(long, times);
                 } else {
@@ -158,26 +158,26 @@ impl Run<'_> {
                 }
             }
             Fault::OffsetFetchErrors => {
-                account().unsettle(Duration::from_secs(30));
+                model().unsettle(Duration::from_secs(30));
                 broker.fail_offset_fetch(times * 2);
             }
             Fault::PublishErrors => broker.fail_publishes(times),
             Fault::PublishRefusals => self.refuse_publishes(&broker, times),
             Fault::PublishDelays => self.delay_publishes(&broker, long / 4, times, on),
             Fault::Disconnect => {
-                account().unsettle(long);
+                model().unsettle(long);
                 self.fleet.offline_until = self.fleet.offline_until.max(Instant::now() + long);
-                account().commits_disturbed = true;
+                model().commits_disturbed = true;
                 broker.disconnect(long);
             }
             Fault::BrokenReads => {
-                account().unsettle(Duration::from_secs(120));
-                account().reads_broken = true;
+                model().unsettle(Duration::from_secs(120));
+                model().reads_broken = true;
                 broker.break_reads(times);
             }
             Fault::BrokenClient => {
-                account().commits_disturbed = true;
-                account().unsettle(Duration::from_secs(120));
+                model().commits_disturbed = true;
+                model().unsettle(Duration::from_secs(120));
                 broker.fail_commits(CommitClass::Fatal, 1);
             }
         }
@@ -192,9 +192,9 @@ impl Run<'_> {
         (subscriber.group.to_string(), broker)
     }
 
-    fn foreign_member(&mut self, group: &str, broker: &MemoryBroker) {
-        if self.foreign.len() >= FOREIGN || (!self.foreign.is_empty() && self.random.chance(0.5)) {
-            self.foreign.remove(0);
+    fn external_member(&mut self, group: &str, broker: &MemoryBroker) {
+        if self.external.len() >= EXTERNAL || (!self.external.is_empty() && self.random.chance(0.5)) {
+            self.external.remove(0);
             return;
         }
         let read = self.world.subscribers.iter().filter(|subscriber| *subscriber.group == *group);
@@ -204,7 +204,7 @@ impl Run<'_> {
             .filter(|topic| read.clone().any(|subscriber| subscriber.reads(topic)));
         let topics: Vec<String> = topics.collect();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        self.foreign.push(broker.join_foreign(group, &topics));
+        self.external.push(broker.join_external(group, &topics));
     }
 
     fn can_grow(&self) -> bool {
@@ -252,6 +252,6 @@ impl Run<'_> {
     }
 
     fn note(&self, what: impl std::hash::Hash, text: impl FnOnce() -> String) {
-        self.fleet.checker.account().note(what, text);
+        self.fleet.checker.model().note(what, text);
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn alone(seed: u64, factory: &Factory<'_>, scenario: &Scenario, name:
         Ok(finished) => {
             let mut report = Report::default();
             report.add(&finished);
-            let timeline = finished.checker.account().timeline.show(true);
+            let timeline = finished.checker.model().timeline.show(true);
             let _ = writeln!(
                 stderr(),
                 "seed {seed} breaks no promise; what happened, in virtual seconds:\n{timeline}"

@@ -37,10 +37,10 @@ impl Timeline {
     }
 
     /// The promise broke here: at the moment of what was noted last.
-    pub(super) fn mark(&mut self, sentence: &str) {
+    pub(super) fn mark(&mut self, message: &str) {
         if let Some(lines) = &mut self.lines {
             let at = lines.last().map_or(Duration::ZERO, |(at, _)| *at);
-            lines.push((at, format!("BROKEN: {sentence}")));
+            lines.push((at, format!("BROKEN: {message}")));
             self.fault.get_or_insert(lines.len());
         }
     }

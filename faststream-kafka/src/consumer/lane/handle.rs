@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use faststream_core::broker::Epoch;
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::consumer::client::Client;
+use crate::consumer::client::ConsumerClient;
 use crate::consumer::offsets::Begin;
 use crate::consumer::topic_ids::note;
-use crate::native::{Damage, PartitionQueue, TopicId, store_offset};
+use crate::native::{Corruption, PartitionQueue, TopicId, store_offset};
 
 /// The control thread's side of a lane.
 pub(in crate::consumer) struct LaneHandle {
@@ -23,7 +23,7 @@ pub(in crate::consumer) struct LaneHandle {
     /// Which topic it began in, with what is committed beside its offsets; empty while that is not known.
     topic: OnceLock<(String, TopicId)>,
     /// Empty once the partition was given back: the lane never gets a message again.
-    pub(super) slot: Mutex<Option<PartitionQueue>>,
+    pub(super) queue: Mutex<Option<PartitionQueue>>,
     /// Held while an offset is stored; true once the partition was given back.
     pub(super) fenced: Mutex<bool>,
     /// The next offset to be read.
@@ -34,13 +34,13 @@ pub(in crate::consumer) struct LaneHandle {
     pub(super) to_commit: AtomicI64,
     pub(super) committed: AtomicI64,
     /// Until its first record afterwards, if we made librdkafka begin again.
-    pub(super) again: Mutex<Option<Again>>,
+    pub(super) replay: Mutex<Option<Replay>>,
     /// Where the log began again by itself: it was made anew, or cut, and its offsets are others now.
-    pub(super) rewound: AtomicI64,
+    pub(super) truncated: AtomicI64,
     /// librdkafka counts an error that came last as a record: its own position is one too far.
-    pub(super) skewed: AtomicBool,
+    pub(super) drifted: AtomicBool,
     /// What cannot be read: nothing is handed out from there on until it is fetched again.
-    pub(super) damage: Mutex<Option<Damage>>,
+    pub(super) corruption: Mutex<Option<Corruption>>,
     /// The last error in place of records.
     pub(super) refusal: Mutex<Option<Refusal>>,
     /// Its task waits for records: there were none.
@@ -59,7 +59,7 @@ pub(super) struct Refusal {
 
 /// We make librdkafka begin again: what comes before the position then is no other log.
 #[derive(Clone, Copy)]
-pub(super) struct Again {
+pub(super) struct Replay {
     /// From here on records may come again.
     from: i64,
     /// It was made to: the next record is the first of those.
@@ -81,16 +81,16 @@ impl LaneHandle {
             topic,
             epoch: Epoch::next(),
             tp,
-            slot: Mutex::new(Some(queue)),
+            queue: Mutex::new(Some(queue)),
             fenced: Mutex::new(false),
             position: AtomicI64::new(start),
             stored: AtomicI64::new(start),
-            to_commit: AtomicI64::new(if begin.is_untold { start } else { NONE }),
+            to_commit: AtomicI64::new(if begin.is_uncommitted { start } else { NONE }),
             committed: AtomicI64::new(NONE),
-            again: Mutex::default(),
-            rewound: AtomicI64::new(NONE),
-            skewed: AtomicBool::new(false),
-            damage: Mutex::default(),
+            replay: Mutex::default(),
+            truncated: AtomicI64::new(NONE),
+            drifted: AtomicBool::new(false),
+            corruption: Mutex::default(),
             refusal: Mutex::default(),
             is_hungry: AtomicBool::new(false),
             size: AtomicUsize::new(UNKNOWN),
@@ -100,7 +100,7 @@ impl LaneHandle {
     /// From here on nothing is stored, and no message is handed out. Waits for no task.
     pub(in crate::consumer) fn fence(&self) -> Option<PartitionQueue> {
         *lock(&self.fenced) = true;
-        lock(&self.slot).take()
+        lock(&self.queue).take()
     }
 
     /// Which topic it began in, if that is known.
@@ -111,17 +111,17 @@ impl LaneHandle {
     /// This is the topic that it began in. What was committed without it is committed again.
     pub(in crate::consumer) fn set_topic_id(&self, id: &TopicId) {
         if self.topic.set((note(id), id.clone())).is_ok() {
-            self.tell_again();
+            self.commit_again();
         }
     }
 
     /// What is committed beside its offsets.
-    pub(in crate::consumer) fn note(&self, client: &Client) -> Option<&str> {
+    pub(in crate::consumer) fn note(&self, client: &ConsumerClient) -> Option<&str> {
         self.topic.get().map(|(note, _)| note.as_str()).filter(|_| !client.context().are_notes_refused())
     }
 
     /// What is finished is committed once more, though the group has it.
-    pub(in crate::consumer) fn tell_again(&self) {
+    pub(in crate::consumer) fn commit_again(&self) {
         let _fenced = lock(&self.fenced);
         self.to_commit.store(self.stored(), SeqCst);
         self.committed.store(NONE, SeqCst);
@@ -136,9 +136,9 @@ impl LaneHandle {
     }
 
     /// Where a new lane of this partition begins.
-    pub(in crate::consumer) fn again(&self) -> Begin {
+    pub(in crate::consumer) fn replay(&self) -> Begin {
         let (next, topic_id) = (self.stored(), self.topic_id().cloned());
-        Begin { next, topic_id, is_untold: self.uncommitted().is_some() }
+        Begin { next, topic_id, is_uncommitted: self.uncommitted().is_some() }
     }
 
     pub(in crate::consumer) fn position(&self) -> i64 {
@@ -147,7 +147,7 @@ impl LaneHandle {
 
     /// The position while the task is not about to change it.
     pub(in crate::consumer) fn settled_position(&self) -> i64 {
-        let _slot = lock(&self.slot);
+        let _slot = lock(&self.queue);
         self.position()
     }
 
@@ -157,7 +157,7 @@ impl LaneHandle {
 
     /// What the group has yet to be told.
     pub(in crate::consumer) fn uncommitted(&self) -> Option<i64> {
-        untold(self.to_commit.load(SeqCst), self.committed.load(SeqCst))
+        uncommitted(self.to_commit.load(SeqCst), self.committed.load(SeqCst))
     }
 
     /// The group has this now.
@@ -166,50 +166,50 @@ impl LaneHandle {
     }
 
     /// Stores again what was stored: librdkafka forgets it when a partition begins again.
-    pub(in crate::consumer) fn store_again(&self, client: &Client) {
+    pub(in crate::consumer) fn store_again(&self, client: &ConsumerClient) {
         let fenced = lock(&self.fenced);
         let Some(stored) = self.uncommitted().filter(|_| !*fenced) else { return };
         let TopicPartition { topic, partition } = &self.tp;
         if let Err(error) = store_offset(client, topic, *partition, stored, self.note(client)) {
             let text = format_args!("{topic}/{partition}: offset {stored} was not stored again: {error:?}");
-            client.context().errors.tell("store", text);
+            client.context().errors.log("store", text);
         }
     }
 
     /// To be called before librdkafka is made to begin again at this offset.
-    pub(in crate::consumer) fn expect_again(&self, from: i64) {
-        let mut again = lock(&self.again);
-        let from = again.map_or(from, |again| again.from.min(from));
-        *again = Some(Again { from, has_begun: false });
+    pub(in crate::consumer) fn expect_replay(&self, from: i64) {
+        let mut replay = lock(&self.replay);
+        let from = replay.map_or(from, |replay| replay.from.min(from));
+        *replay = Some(Replay { from, has_begun: false });
     }
 
     /// To be called when librdkafka was made to: it hands out nothing of what it had fetched before.
-    pub(in crate::consumer) fn has_begun_again(&self) {
+    pub(in crate::consumer) fn replay_has_begun(&self) {
         // Not in the middle of a batch that was taken before.
-        let _slot = lock(&self.slot);
-        if let Some(again) = &mut *lock(&self.again) {
-            again.has_begun = true;
+        let _slot = lock(&self.queue);
+        if let Some(replay) = &mut *lock(&self.replay) {
+            replay.has_begun = true;
         }
     }
 
     /// Where the log began again by itself. Nothing is handed out from there on: it belongs to a new lane.
-    pub(in crate::consumer) fn rewound(&self) -> Option<i64> {
-        Some(self.rewound.load(SeqCst)).filter(|offset| *offset != NONE)
+    pub(in crate::consumer) fn truncated(&self) -> Option<i64> {
+        Some(self.truncated.load(SeqCst)).filter(|offset| *offset != NONE)
     }
 
     /// librdkafka's own position is behind something that was not handed out.
-    pub(in crate::consumer) fn skew(&self) {
-        self.skewed.store(true, SeqCst);
+    pub(in crate::consumer) fn mark_drifted(&self) {
+        self.drifted.store(true, SeqCst);
     }
 
     /// How many records are fetched and not handed out.
     pub(in crate::consumer) fn queued(&self) -> usize {
-        lock(&self.slot).as_ref().map_or(0, PartitionQueue::len)
+        lock(&self.queue).as_ref().map_or(0, PartitionQueue::len)
     }
 
     /// While this is held, nothing is taken from the queue.
     pub(in crate::consumer) fn held(&self) -> MutexGuard<'_, Option<PartitionQueue>> {
-        lock(&self.slot)
+        lock(&self.queue)
     }
 
     /// Whether its task waits for records.
@@ -223,13 +223,13 @@ impl LaneHandle {
     }
 
     /// Whether librdkafka's own position is too far.
-    pub(in crate::consumer) fn is_skewed(&self) -> bool {
-        self.skewed.load(SeqCst)
+    pub(in crate::consumer) fn is_drifted(&self) -> bool {
+        self.drifted.load(SeqCst)
     }
 
     /// What cannot be read, until [`look_again`](Self::look_again).
-    pub(in crate::consumer) fn damage(&self) -> Option<Damage> {
-        lock(&self.damage).clone()
+    pub(in crate::consumer) fn corruption(&self) -> Option<Corruption> {
+        lock(&self.corruption).clone()
     }
 
     /// An error came in place of records.
@@ -250,17 +250,17 @@ impl LaneHandle {
 
     /// To be called when it is fetched again.
     pub(in crate::consumer) fn look_again(&self) {
-        *lock(&self.damage) = None;
+        *lock(&self.corruption) = None;
         self.wake();
     }
 
     /// Where the log began again among these offsets, and how many come before.
-    pub(super) fn find_rewind(&self, offsets: impl Iterator<Item = i64>) -> Option<(usize, i64)> {
-        find_rewind(self.position(), &mut lock(&self.again), offsets)
+    pub(super) fn find_truncation(&self, offsets: impl Iterator<Item = i64>) -> Option<(usize, i64)> {
+        find_truncation(self.position(), &mut lock(&self.replay), offsets)
     }
 
     pub(in crate::consumer) fn wake(&self) {
-        if let Some(queue) = &*lock(&self.slot) {
+        if let Some(queue) = &*lock(&self.queue) {
             queue.wake();
         }
     }
@@ -269,23 +269,23 @@ impl LaneHandle {
 /// The first offset below what was handed out before, unless we made librdkafka begin again there: what is left of the old
 /// log and the first of the new one may come in one batch. It goes back once for us; whatever goes back later is another
 /// log.
-fn find_rewind(
+fn find_truncation(
     mut position: i64,
-    again: &mut Option<Again>,
+    replay: &mut Option<Replay>,
     offsets: impl Iterator<Item = i64>,
 ) -> Option<(usize, i64)> {
     for (index, offset) in offsets.enumerate() {
-        if offset < position && again.is_none_or(|again| offset < again.from) {
+        if offset < position && replay.is_none_or(|replay| offset < replay.from) {
             return Some((index, offset));
         }
-        *again = again.filter(|again| !again.has_begun);
+        *replay = replay.filter(|replay| !replay.has_begun);
         position = offset + 1;
     }
     None
 }
 
 /// What is to be committed, unless nothing is, or the group has it.
-fn untold(to_commit: i64, committed: i64) -> Option<i64> {
+fn uncommitted(to_commit: i64, committed: i64) -> Option<i64> {
     Some(to_commit).filter(|next| ![NONE, committed].contains(next))
 }
 
@@ -297,16 +297,20 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn find(mut again: Option<Again>, offsets: &[i64]) -> Option<(usize, i64)> {
-        find_rewind(7, &mut again, offsets.iter().copied())
+    fn find(mut replay: Option<Replay>, offsets: &[i64]) -> Option<(usize, i64)> {
+        find_truncation(7, &mut replay, offsets.iter().copied())
     }
 
     #[test]
     fn only_what_the_group_does_not_have_is_to_be_committed() {
-        assert_eq!(untold(NONE, NONE), None);
-        assert_eq!(untold(NONE, 7), None, "librdkafka committed what an earlier lane had stored");
-        assert_eq!([untold(7, NONE), untold(7, 5), untold(7, 9)], [Some(7); 3], "9 was of another log");
-        assert_eq!(untold(7, 7), None);
+        assert_eq!(uncommitted(NONE, NONE), None);
+        assert_eq!(uncommitted(NONE, 7), None, "librdkafka committed what an earlier lane had stored");
+        assert_eq!(
+            [uncommitted(7, NONE), uncommitted(7, 5), uncommitted(7, 9)],
+            [Some(7); 3],
+            "9 was of another log"
+        );
+        assert_eq!(uncommitted(7, 7), None);
     }
 
     #[test]
@@ -319,16 +323,16 @@ mod tests {
 
     #[test]
     fn what_we_made_to_begin_again_is_no_other_log_and_what_follows_is() {
-        let begins = Some(Again { from: 5, has_begun: false });
+        let begins = Some(Replay { from: 5, has_begun: false });
         assert_eq!(find(begins, &[7, 8, 5, 6, 7]), None, "it may happen at any moment");
         assert_eq!(find(begins, &[7, 8, 4, 5]), Some((2, 4)));
-        let begun = Some(Again { from: 5, has_begun: true });
+        let begun = Some(Replay { from: 5, has_begun: true });
         assert_eq!(find(begun, &[5, 6, 7]), None);
         assert_eq!(find(begun, &[4, 5]), Some((0, 4)));
         assert_eq!(find(begun, &[5, 6, 5]), Some((2, 5)), "once");
         assert_eq!(find(begun, &[7, 6]), Some((1, 6)), "nothing had been handed out twice");
-        let mut again = begun;
-        assert_eq!(find_rewind(7, &mut again, [7].into_iter()), None);
-        assert!(again.is_none(), "nor is it in the next batch");
+        let mut replay = begun;
+        assert_eq!(find_truncation(7, &mut replay, [7].into_iter()), None);
+        assert!(replay.is_none(), "nor is it in the next batch");
     }
 }

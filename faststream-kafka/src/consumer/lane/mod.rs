@@ -13,13 +13,13 @@ use rdkafka::types::RDKafkaRespErr;
 
 pub(super) use self::handle::LaneHandle;
 use self::handle::lock;
-use super::client::Client;
+use super::client::ConsumerClient;
 use crate::native::{self, Batch, store_offset};
 
 /// The task's side of a lane.
 pub(super) struct KafkaLane {
     handle: Arc<LaneHandle>,
-    client: Arc<Client>,
+    client: Arc<ConsumerClient>,
     start: i64,
     /// One past the highest record that was handed out.
     handed: i64,
@@ -27,7 +27,7 @@ pub(super) struct KafkaLane {
     stale: Option<i64>,
     batch: Held,
     /// Where the log began again, behind the current batch.
-    rewind: Option<i64>,
+    truncation: Option<i64>,
 }
 
 /// The current batch.
@@ -42,18 +42,18 @@ enum Held {
 }
 
 impl KafkaLane {
-    pub(super) fn new(handle: Arc<LaneHandle>, client: Arc<Client>) -> Self {
+    pub(super) fn new(handle: Arc<LaneHandle>, client: Arc<ConsumerClient>) -> Self {
         let (start, TopicPartition { topic, partition }) = (handle.position(), &handle.tp);
         let stale = native::position(&client, topic, *partition);
-        Self { handle, client, start, handed: start, stale, batch: Held::Nothing, rewind: None }
+        Self { handle, client, start, handed: start, stale, batch: Held::Nothing, truncation: None }
     }
 
     /// Behind the last record there may be transactions' markers, and records of aborted ones before them. All of it is
     /// read, and finished with the last record. To be called when nothing is left in the queue.
-    fn heed_markers(&self) {
+    fn handle_markers(&self) {
         let TopicPartition { topic, partition } = &self.handle.tp;
         let position = native::position(&self.client, topic, *partition);
-        if position == self.stale || self.handle.is_skewed() {
+        if position == self.stale || self.handle.is_drifted() {
             return;
         }
         // Where it was made to begin again, it may be an earlier one: never less than was handed out before.
@@ -67,8 +67,8 @@ impl KafkaLane {
     }
 
     /// The log began again at this offset: the control thread makes a new lane.
-    fn rewound(&self, offset: i64) {
-        self.handle.rewound.store(offset, SeqCst);
+    fn truncated(&self, offset: i64) {
+        self.handle.truncated.store(offset, SeqCst);
         self.client.context().wake_control();
     }
 
@@ -79,7 +79,7 @@ impl KafkaLane {
 }
 
 /// Hands the next offset of a lane to the committer.
-fn hand_over(handle: &LaneHandle, client: &Client, next: i64) -> Result<(), Stale> {
+fn hand_over(handle: &LaneHandle, client: &ConsumerClient, next: i64) -> Result<(), Stale> {
     let fenced = lock(&handle.fenced);
     if *fenced {
         return Err(Stale);
@@ -98,7 +98,7 @@ fn hand_over(handle: &LaneHandle, client: &Client, next: i64) -> Result<(), Stal
             let text = format_args!(
                 "{topic}/{partition}: offset {next} was not stored ({error:?}); the next one will be"
             );
-            client.context().errors.tell("store", text);
+            client.context().errors.log("store", text);
             Ok(())
         }
     }
@@ -123,43 +123,43 @@ impl Lane for KafkaLane {
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<usize> {
         self.batch = Held::Nothing;
-        let slot = lock(&self.handle.slot);
-        let Some(queue) = &*slot else { return Poll::Pending };
-        if let Some(offset) = self.rewind.take() {
-            self.rewound(offset);
+        let held = lock(&self.handle.queue);
+        let Some(queue) = &*held else { return Poll::Pending };
+        if let Some(offset) = self.truncation.take() {
+            self.truncated(offset);
         }
-        if self.handle.rewound().is_some() {
+        if self.handle.truncated().is_some() {
             return Poll::Pending;
         }
         queue.register(cx.waker());
-        if self.handle.damage().is_some() || !self.may_begin() {
+        if self.handle.corruption().is_some() || !self.may_begin() {
             return Poll::Pending;
         }
         loop {
             let size = self.handle.record_size();
             let most = (self.client.batch_bytes() / size.max(1)).clamp(1, max);
             let mut batch = queue.consume(most);
-            let damage = batch.cut_at_damage();
+            let corruption = batch.cut_at_corruption();
             for error in batch.errors() {
                 let TopicPartition { topic, partition } = &self.handle.tp;
                 let text = format_args!("{topic}/{partition}: {error:?} in place of a message");
-                self.client.context().errors.tell(&format!("{topic}/{partition} {error:?}"), text);
+                self.client.context().errors.log(&format!("{topic}/{partition} {error:?}"), text);
                 self.handle.refuse(*error);
             }
-            let is_skewed = damage.is_some() || !batch.errors().is_empty();
-            if batch.len() > 0 || is_skewed {
-                self.handle.skewed.store(is_skewed, SeqCst);
+            let is_drifted = corruption.is_some() || !batch.errors().is_empty();
+            if batch.len() > 0 || is_drifted {
+                self.handle.drifted.store(is_drifted, SeqCst);
             }
-            let is_damaged = damage.is_some();
-            *lock(&self.handle.damage) = damage;
-            let rewind = self.handle.find_rewind(batch.offsets());
-            if let Some((before, offset)) = rewind {
+            let is_corrupt = corruption.is_some();
+            *lock(&self.handle.corruption) = corruption;
+            let truncation = self.handle.find_truncation(batch.offsets());
+            if let Some((before, offset)) = truncation {
                 if before == 0 {
-                    self.rewound(offset);
+                    self.truncated(offset);
                     return Poll::Pending;
                 }
                 batch.truncate(before);
-                self.rewind = Some(offset);
+                self.truncation = Some(offset);
             }
             if let Some(next) = batch.next_offset() {
                 self.handed = self.handed.max(next);
@@ -167,18 +167,18 @@ impl Lane for KafkaLane {
                 let taken = batch.len();
                 self.handle.size.store(batch.last_size(), Relaxed);
                 self.handle.is_hungry.store(false, Relaxed);
-                drop(slot);
+                drop(held);
                 self.batch = Held::Native(batch);
                 return Poll::Ready(taken);
             }
-            if is_damaged {
+            if is_corrupt {
                 self.client.context().wake_control();
                 return Poll::Pending;
             }
             // Only errors: there may be messages behind them.
             if batch.errors().is_empty() {
                 self.handle.is_hungry.store(true, Relaxed);
-                self.heed_markers();
+                self.handle_markers();
                 return Poll::Pending;
             }
         }

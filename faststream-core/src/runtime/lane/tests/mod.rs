@@ -1,7 +1,7 @@
 //! The table of ack policies, retries, copies and orders, on a scripted lane and producer in virtual time.
 
-mod by_hand;
 mod guard;
+mod manual_ack;
 mod retry_topics;
 mod world;
 
@@ -19,7 +19,7 @@ async fn success_finishes_under_every_policy() {
     for ack in [AckPolicy::AckFirst, AckPolicy::Ack, AckPolicy::RejectOnError, AckPolicy::NackOnError] {
         let world = World::start(|subscriber| subscriber.ack = ack, []);
         world.feed([record(4, "a"), record(7, "b")]);
-        world.quiet().await;
+        world.idle().await;
         assert_eq!(world.stored(), Some(8), "{ack:?}");
         assert_eq!(world.calls(), [(4, 1), (7, 1)]);
     }
@@ -35,7 +35,7 @@ async fn a_failure_is_finished_by_ack_first_ack_and_reject_on_error() {
             };
             let world = World::start(change, [act]);
             world.feed([record(0, "a"), record(1, "b")]);
-            world.quiet().await;
+            world.idle().await;
             assert_eq!(world.stored(), Some(2), "{ack:?} {act:?}");
             assert_eq!(world.calls(), [(0, 1), (1, 1)], "{ack:?} {act:?}");
         }
@@ -49,7 +49,7 @@ async fn a_failure_is_tried_again_with_growing_pauses_and_nothing_overtakes_it()
         [Act::Fail, Act::Panic, Act::Nack],
     );
     world.feed([record(0, "a"), record(1, "b")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls(), [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1)]);
     assert_eq!(world.stored(), Some(2));
     let pauses = world.pauses();
@@ -62,7 +62,7 @@ async fn a_failure_is_tried_again_with_growing_pauses_and_nothing_overtakes_it()
 async fn retries_that_run_out_hold_the_record_which_is_tried_again_every_30_s() {
     let world = World::start(|subscriber| subscriber.retry = Retry::attempts(2), [Act::Fail; 3]);
     world.feed([record(0, "a"), record(1, "b")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls(), [(0, 1), (0, 2)]);
     assert_eq!(world.stored(), None, "nothing is lost");
     assert_eq!(world.held(), [0]);
@@ -70,7 +70,7 @@ async fn retries_that_run_out_hold_the_record_which_is_tried_again_every_30_s() 
     assert_eq!(world.calls().last(), Some(&(0, 3)));
     assert_eq!(world.held(), [0]);
     tokio::time::sleep(Duration::from_secs(31)).await;
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls()[3..], [(0, 4), (1, 1)], "it goes on by itself");
     assert_eq!((world.stored(), world.held()), (Some(2), vec![]));
 }
@@ -88,7 +88,7 @@ async fn reject_skip_and_stop_are_never_retried() {
     let world =
         World::start(|subscriber| subscriber.on_error = OnError::Skip, [Act::Reject, Act::Skip, Act::Stop]);
     world.feed([record(0, "a"), record(1, "b"), record(2, "c"), record(3, "d")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls(), [(0, 1), (1, 1), (2, 1)]);
     assert_eq!(world.stored(), Some(2), "what stopped the app is not finished");
     assert!(world.stop_requested().await.contains("orders/3, offset 2"));
@@ -104,7 +104,7 @@ async fn a_dead_letter_is_confirmed_before_its_original_is_finished() {
     world.feed([record(0, "a"), record(1, "b")]);
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!((world.stored(), world.published().len()), (None, 0));
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls(), [(0, 1), (1, 1)], "the handler does not run again for a refused copy");
     assert_eq!(world.stored(), Some(2));
     let letters = world.published();
@@ -127,14 +127,14 @@ async fn a_dead_letter_that_can_never_be_published_holds_its_original() {
         World::start(|subscriber| subscriber.on_decode_error = OnError::DeadLetter, [Act::Undecodable]);
     world.refuse(PublishErrorKind::Permanent, 1);
     world.feed([record(0, "a"), record(1, "b")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.held(), world.stored()), (vec![0], None));
 }
 
 #[tokio::test(start_paused = true)]
 async fn results_are_confirmed_before_the_record_is_finished_and_the_next_call_does_not_wait() {
     let world = World::start(|_| {}, [Act::Publish, Act::Publish]);
-    world.confirm_by_hand();
+    world.confirm_manually();
     world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(world.calls(), [(0, 1), (1, 1), (2, 1)]);
@@ -143,7 +143,7 @@ async fn results_are_confirmed_before_the_record_is_finished_and_the_next_call_d
     world.turn().await;
     assert_eq!(world.stored(), Some(1));
     world.confirm_next(Ok(()));
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.stored(), Some(3));
 }
 
@@ -152,14 +152,14 @@ async fn a_refused_result_is_published_again_without_a_second_call() {
     let world = World::start(|_| {}, [Act::Publish]);
     world.refuse(PublishErrorKind::Retriable, 4);
     world.feed([record(0, "a")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls(), world.stored(), world.published().len()), (vec![(0, 1)], Some(1), 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_result_is_not_published_again_while_an_earlier_one_has_no_answer() {
     let world = World::start(|_| {}, [Act::Publish, Act::Publish, Act::Publish]);
-    world.confirm_by_hand();
+    world.confirm_manually();
     world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
     world.turn().await;
     // A producer gives up what it has not sent before what it waits an answer for.
@@ -181,7 +181,7 @@ async fn a_refused_result_is_not_published_again_while_an_earlier_one_has_no_ans
 #[tokio::test(start_paused = true)]
 async fn a_refused_result_keeps_its_pause_and_its_turn_when_a_call_behind_it_ends() {
     let world = World::start(|_| {}, [Act::Publish, Act::Sleep(50), Act::Publish]);
-    world.confirm_by_hand();
+    world.confirm_manually();
     world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
     world.turn().await;
     world.refuse_last();
@@ -193,7 +193,7 @@ async fn a_refused_result_keeps_its_pause_and_its_turn_when_a_call_behind_it_end
     world.turn().await;
     assert_eq!(world.calls(), [(0, 1), (1, 1), (2, 1)]);
     world.confirm_next(Ok(()));
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.stored(), Some(3));
 }
 
@@ -202,7 +202,7 @@ async fn a_result_that_can_never_be_published_is_a_failed_attempt() {
     let world = World::start(|_| {}, [Act::Publish]);
     world.refuse(PublishErrorKind::Permanent, 1);
     world.feed([record(0, "a")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (0, 2)], Some(1)));
 }
 
@@ -216,7 +216,7 @@ async fn by_key_only_the_failing_key_waits_and_offsets_stay_exact() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(world.calls(), [(0, 1), (1, 1), (3, 1)], "others overtake, its own key does not");
     assert_eq!(world.stored(), None);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls()[3..], [(0, 2), (2, 1)]);
     assert_eq!(world.stored(), Some(4));
 }
@@ -228,7 +228,7 @@ async fn concurrency_is_bounded_and_never_two_of_one_key_at_a_time() {
     // Two of each key in a row.
     let key = |offset: i64| KEYS[usize::try_from(offset / 2).expect("small") % KEYS.len()];
     world.feed((0..60).map(|offset| record(offset, key(offset))));
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.stored(), world.most_at_once()), (Some(60), 4));
     assert!(world.keys_kept_order(), "{:?}", world.calls());
 }
@@ -242,7 +242,7 @@ async fn without_order_everything_overtakes() {
     world.feed([record(0, "a"), record(1, "a"), record(2, "a")]);
     tokio::time::sleep(Duration::from_millis(10)).await;
     assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (1, 1), (2, 1)], None));
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.stored(), Some(3));
 }
 
@@ -275,7 +275,7 @@ async fn a_call_beyond_its_timeout_is_cancelled_and_failed() {
         [Act::Sleep(10_000), Act::Sleep(10_000)],
     );
     world.feed([record(0, "a")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (0, 2), (0, 3)], Some(1)));
 }
 
@@ -289,7 +289,7 @@ async fn manual_waits_for_the_ack_and_a_dropped_one_is_a_nack() {
     tokio::time::sleep(Duration::from_millis(10)).await;
     assert_eq!(world.stored(), None);
     world.take_ack().ack().expect("not stale");
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls(), [(0, 1), (1, 1), (1, 2), (2, 1)], "a nack in the call keeps order");
     assert_eq!(world.stored(), Some(3));
 }
@@ -301,7 +301,7 @@ async fn an_ack_that_was_nacked_no_longer_counts_as_out() {
     world.turn().await;
     world.take_ack().nack().expect("in time");
     let began = tokio::time::Instant::now();
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (0, 2)], Some(1)));
     assert!(began.elapsed() < MINUTE, "settled only after {:?}", began.elapsed());
 }
@@ -383,7 +383,7 @@ async fn a_call_that_panics_when_it_is_cancelled_is_a_failure_as_any_other() {
     };
     let world = World::start(change, [Act::Bomb, Act::Bomb]);
     world.feed([record(0, "a"), record(1, "b")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (0, 2), (1, 1)], Some(2)));
     world.stop();
     world.ended().await;
@@ -419,7 +419,7 @@ async fn ack_first_with_each_waits_for_the_commit_behind_its_key_as_well() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!((world.calls(), world.stored()), (vec![(0, 1)], Some(2)), "its turn, not its commit");
     world.committed(2);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls(), [(0, 1), (1, 1)]);
 }
 
@@ -432,7 +432,7 @@ async fn a_result_that_can_never_be_published_is_tried_again_when_its_key_is_fre
         },
         [Act::Publish, Act::Sleep(1000)],
     );
-    world.confirm_by_hand();
+    world.confirm_manually();
     world.feed([record(0, "a"), record(1, "a"), record(2, "a")]);
     world.turn().await;
     world.confirm_next(Err(PublishError {
@@ -442,7 +442,7 @@ async fn a_result_that_can_never_be_published_is_tried_again_when_its_key_is_fre
     }));
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(world.calls(), [(0, 1), (1, 1)], "never beside the next one of its key");
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls()[2..], [(0, 2), (2, 1)], "before those that wait");
     assert_eq!(world.stored(), Some(3));
 }
@@ -474,7 +474,7 @@ async fn while_commits_fail_no_more_than_the_limit_is_delivered() {
     tokio::time::sleep(MINUTE).await;
     assert_eq!(world.calls().len(), 10_000);
     world.committed(10_000);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(
         (world.calls().len(), world.stored()),
         (30_000, Some(30_000)),
@@ -510,7 +510,7 @@ async fn a_held_key_stops_the_partition_once_its_span_is_full() {
     );
     world.feed((0..30_000).map(|offset| record(offset, if offset == 0 { "bad" } else { "good" })));
     world.only_fail("bad");
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls().len(), world.held(), world.stored()), (10_000, vec![0], None));
     tokio::time::sleep(Duration::from_secs(31)).await;
     assert_eq!(world.calls().last(), Some(&(0, 2)), "its batch is long gone, the record is still itself");
@@ -520,10 +520,10 @@ async fn a_held_key_stops_the_partition_once_its_span_is_full() {
 async fn a_record_let_go_of_is_finished_without_a_call() {
     let world = World::start(|_| {}, [Act::Fail; 9]);
     world.feed([record(5, "a")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls().len(), 5);
     let world = World::start_skipping(&[("orders", 3, 5)]);
     world.feed([record(5, "a"), record(6, "b")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls(), world.stored()), (vec![(6, 1)], Some(7)));
 }

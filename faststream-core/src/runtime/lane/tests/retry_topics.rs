@@ -59,7 +59,7 @@ async fn a_failed_record_goes_on_in_the_first_retry_topic_with_its_past_in_its_h
         ..retried(6, &[("tenant", "acme"), ("retry-due", "of another group")])
     };
     world.feed([fed, record(7, "b")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls(), world.stored()), (vec![(6, 1), (7, 1)], Some(8)));
     let copies = world.published();
     let copy = &copies[0];
@@ -90,7 +90,7 @@ async fn attempts_in_place_come_first_and_the_first_of_their_failures_is_told() 
     };
     let world = World::start(change, [Act::Nack, Act::Fail, Act::Panic]);
     world.feed([record(0, "a")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls(), [(0, 1), (0, 2), (0, 3)]);
     let copy = world.published().remove(0);
     assert_eq!(header(&copy, "retry-attempts").as_deref(), Some("3"));
@@ -109,7 +109,7 @@ async fn a_record_is_handed_out_when_it_is_due_and_is_nowhere_before() {
     assert!(!world.is_unread(), "a test waits for it");
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!((world.calls().len(), world.stored()), (1, Some(1)));
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls().len(), world.stored(), world.detached()), (2, Some(2), 1));
     assert!(world.pauses()[0] >= Duration::from_millis(1_990), "{:?}", world.pauses());
 }
@@ -118,7 +118,7 @@ async fn a_record_is_handed_out_when_it_is_due_and_is_nowhere_before() {
 async fn its_handler_sees_where_the_record_was_first_and_all_attempts() {
     let world = World::start_on(FIRST, with_topics, []);
     world.feed([retried(0, &PAST)]);
-    world.quiet().await;
+    world.idle().await;
     let first = Seen {
         topic: "orders".into(),
         partition: 7,
@@ -135,7 +135,7 @@ async fn its_handler_sees_where_the_record_was_first_and_all_attempts() {
 async fn the_next_stage_replaces_the_headers_and_keeps_the_place_and_the_first_failure() {
     let world = World::start_on(FIRST, with_topics, [Act::Fail]);
     world.feed([retried(0, &PAST)]);
-    world.quiet().await;
+    world.idle().await;
     let copies = world.published();
     let copy = &copies[0];
     assert_eq!((copies.len(), &*copy.topic, copy.partition), (1, SECOND, Partition::IfExists(7)));
@@ -160,7 +160,7 @@ async fn the_next_stage_replaces_the_headers_and_keeps_the_place_and_the_first_f
 async fn after_the_last_stage_the_dead_letter_has_the_original_place_and_no_retry_headers() {
     let world = World::start_on(SECOND, with_topics, [Act::Fail]);
     world.feed([retried(0, &PAST)]);
-    world.quiet().await;
+    world.idle().await;
     let letters = world.published();
     let letter = &letters[0];
     assert_eq!((letters.len(), &*letter.topic, letter.partition), (1, "orders-dlt", Partition::IfExists(7)));
@@ -184,7 +184,7 @@ async fn a_dead_letter_of_the_source_has_no_header_that_looks_like_those_of_retr
     let change = |subscriber: &mut Subscriber| subscriber.on_error = OnError::DeadLetter;
     let world = World::start(change, [Act::Reject]);
     world.feed([retried(0, &[("retry-attempts", "a header of its producer")])]);
-    world.quiet().await;
+    world.idle().await;
     let letter = world.published().remove(0);
     assert_eq!(header(&letter, "retry-attempts"), None, "it would be taken for a retry copy's");
     assert_eq!(header(&letter, "dlt-attempts").as_deref(), Some("1"));
@@ -207,7 +207,7 @@ async fn attempts_that_no_retry_topic_wrote_break_nothing() {
     for told in ["4294967295", "-1", "many"] {
         let world = World::start_on(SECOND, with_topics, [Act::Fail]);
         world.feed([retried(0, &[("retry-attempts", told)]), record(1, "b")]);
-        world.quiet().await;
+        world.idle().await;
         assert_eq!((world.calls().len(), world.published().len(), world.stored()), (2, 1, Some(2)), "{told}");
     }
 }
@@ -225,12 +225,12 @@ async fn no_clock_that_goes_wrong_makes_a_record_wait_longer_than_its_topic_does
 async fn a_wait_beyond_an_hour_counts_as_settled_and_ends_all_the_same() {
     let world = World::start_on(SECOND, with_topics, []);
     world.feed([retried(0, &[("retry-due", "10800000")])]);
-    world.quiet().await;
+    world.idle().await;
     assert!(world.calls().is_empty() && world.is_unread() && world.held().is_empty());
     world.feed([record(1, "b")]);
-    world.quiet().await;
+    world.idle().await;
     tokio::time::sleep(SECOND_LONG + Duration::from_millis(10)).await;
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls().len(), world.stored(), world.is_unread()), (2, Some(2), false));
 }
 
@@ -241,7 +241,7 @@ async fn a_copy_is_confirmed_before_its_original_is_finished_and_published_until
     world.feed([record(0, "a"), record(1, "b")]);
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!((world.stored(), world.published().len()), (None, 0));
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.calls(), [(0, 1), (1, 1)], "the handler does not run again for a refused copy");
     assert_eq!((world.stored(), world.published().len()), (Some(2), 1));
 }
@@ -251,10 +251,10 @@ async fn a_copy_that_can_never_be_published_holds_its_original_which_is_tried_ag
     let world = World::start(with_topics, [Act::Fail, Act::Fail]);
     world.refuse(PublishErrorKind::Permanent, 1);
     world.feed([record(0, "a"), record(1, "b")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.held(), world.stored(), world.published().len()), (vec![0], None, 0));
     tokio::time::sleep(Duration::from_secs(31)).await;
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.held(), world.stored(), world.published().len()), (vec![], Some(2), 1));
     assert_eq!(header(&world.published()[0], "retry-attempts").as_deref(), Some("2"));
 }
@@ -263,7 +263,7 @@ async fn a_copy_that_can_never_be_published_holds_its_original_which_is_tried_ag
 async fn what_is_given_up_or_cannot_be_read_goes_to_no_retry_topic() {
     let world = World::start(with_topics, [Act::Undecodable, Act::Reject, Act::Skip]);
     world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
-    world.quiet().await;
+    world.idle().await;
     // Undecodable: held, by `on_decode_error`.
     assert_eq!((world.held(), world.published().len()), (vec![0], 0));
     let change = |subscriber: &mut Subscriber| {
@@ -272,24 +272,24 @@ async fn what_is_given_up_or_cannot_be_read_goes_to_no_retry_topic() {
     };
     let world = World::start(change, [Act::Undecodable, Act::Reject, Act::Skip]);
     world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
-    world.quiet().await;
+    world.idle().await;
     let topics: Vec<_> = world.published().iter().map(|copy| copy.topic.to_string()).collect();
     assert_eq!((topics, world.stored()), (vec!["orders-dlt".to_owned(); 2], Some(3)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn settled_by_hand_in_a_retry_topic_counts_for_the_record_there() {
-    let by_hand = |subscriber: &mut Subscriber| {
+    let manual_ack = |subscriber: &mut Subscriber| {
         with_topics(subscriber);
         subscriber.ack = AckPolicy::Manual;
     };
-    let world = World::start_on(FIRST, by_hand, [Act::AckNow, Act::DropAck, Act::KeepAck]);
+    let world = World::start_on(FIRST, manual_ack, [Act::AckNow, Act::DropAck, Act::KeepAck]);
     world.feed([retried(0, &PAST), retried(1, &PAST), retried(2, &PAST)]);
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(world.stored(), Some(2));
     assert_eq!(&*world.published()[0].topic, SECOND, "a dropped ack is a nack");
     world.take_ack().ack().expect("not stale");
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.stored(), Some(3));
 }
 
@@ -303,7 +303,7 @@ async fn without_order_a_record_that_is_not_due_keeps_nothing_running_from_its_e
     world.feed([retried(0, &[]), retried(1, &[]), retried(2, &PAST)]);
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!((world.calls().len(), world.stored()), (2, Some(2)));
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls().len(), world.stored()), (3, Some(3)));
 }
 

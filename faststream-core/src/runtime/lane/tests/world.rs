@@ -17,8 +17,8 @@ use crate::delivery::{Call, Delivery, FromDelivery, HandlerError, Outcome, Owned
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
 use crate::publish::Outgoing;
 use crate::runtime::lane::LaneTask;
-use crate::runtime::status::{News, Shared};
-use crate::runtime::{Ack, LaneControl, Quiet, Vote};
+use crate::runtime::status::{Notice, Shared};
+use crate::runtime::{Ack, BusyGuard, IdleTracker, LaneControl};
 use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
 use crate::verdict::Verdict;
 
@@ -63,7 +63,7 @@ pub(super) enum Act {
 
 /// Everything that the lane, the handler and the producer share with the test.
 #[derive(Default)]
-struct Stage {
+struct RetryStage {
     topic: &'static str,
     /// How often the rest of a batch was copied out of the broker's buffers.
     detached: usize,
@@ -83,11 +83,11 @@ struct Stage {
     most_at_once: usize,
     acks: Vec<Ack>,
     refusals: VecDeque<PublishErrorKind>,
-    by_hand: Option<VecDeque<Answer>>,
+    manual_ack: Option<VecDeque<Answer>>,
     published: Vec<Outgoing>,
 }
 
-impl Stage {
+impl RetryStage {
     fn enters(&mut self, key: &[u8]) {
         self.running += 1;
         self.most_at_once = self.most_at_once.max(self.running);
@@ -103,10 +103,10 @@ impl Stage {
 }
 
 #[derive(Clone, Default)]
-struct Script(Arc<Mutex<Stage>>);
+struct Script(Arc<Mutex<RetryStage>>);
 
 impl Script {
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn retry_topic(&self) -> MutexGuard<'_, RetryStage> {
         self.0.lock().expect("no test panics under the lock")
     }
 }
@@ -163,8 +163,8 @@ impl World {
         skips: BTreeSet<crate::app::Skip>,
     ) -> Self {
         let script = Script::default();
-        script.stage().topic = topic;
-        script.stage().acts.extend(acts);
+        script.retry_topic().topic = topic;
+        script.retry_topic().acts.extend(acts);
         let mut states = States::default();
         states.insert(script.clone());
         let mut subscriber = subscriber();
@@ -174,7 +174,7 @@ impl World {
             states: Arc::new(states),
             producer: Arc::new(ScriptedProducer(script.clone())),
             observer: None,
-            quiet: Arc::new(Quiet::default()),
+            idle: Arc::new(IdleTracker::default()),
             plain: crate::runtime::PlainCalls::default(),
             skips,
             tally: Arc::default(),
@@ -191,28 +191,28 @@ impl World {
             Arc::new(GroupSettings::default()),
             Arc::clone(&control),
             Arc::clone(&shared),
-            Vote::new(Arc::clone(&context.quiet)),
+            BusyGuard::new(Arc::clone(&context.idle)),
         );
         let task = tokio::spawn(async move { std::future::poll_fn(|cx| task.poll(cx)).await });
         Self { script, control, shared, context, task: Mutex::new(Some(task)) }
     }
 
     pub(super) fn feed(&self, records: impl IntoIterator<Item = OwnedRecord>) {
-        let mut stage = self.script.stage();
+        let mut retry_topic = self.script.retry_topic();
         for record in records {
-            stage.keys.insert(record.offset, record.key.clone().unwrap_or_default().to_vec());
-            stage.unread.push_back(record);
+            retry_topic.keys.insert(record.offset, record.key.clone().unwrap_or_default().to_vec());
+            retry_topic.unread.push_back(record);
         }
-        stage.waker.take().into_iter().for_each(Waker::wake);
+        retry_topic.waker.take().into_iter().for_each(Waker::wake);
     }
 
     /// Until nothing is under way.
-    pub(super) async fn quiet(&self) {
+    pub(super) async fn idle(&self) {
         let unseen = || {
-            let stage = self.script.stage();
-            !stage.unread.is_empty() && !stage.held
+            let retry_topic = self.script.retry_topic();
+            !retry_topic.unread.is_empty() && !retry_topic.held
         };
-        timeout(Duration::from_secs(7200), self.context.quiet.wait(unseen)).await.expect("it settles");
+        timeout(Duration::from_secs(7200), self.context.idle.wait(unseen)).await.expect("it settles");
     }
 
     /// Lets the task do what it can without the clock moving on.
@@ -223,29 +223,29 @@ impl World {
     }
 
     pub(super) fn stored(&self) -> Option<i64> {
-        self.script.stage().stored
+        self.script.retry_topic().stored
     }
 
     pub(super) fn calls(&self) -> Vec<(i64, u32)> {
-        self.script.stage().calls.iter().map(|(offset, attempt, _)| (*offset, *attempt)).collect()
+        self.script.retry_topic().calls.iter().map(|(offset, attempt, _)| (*offset, *attempt)).collect()
     }
 
     pub(super) fn seen(&self) -> Vec<Seen> {
-        self.script.stage().seen.clone()
+        self.script.retry_topic().seen.clone()
     }
 
     pub(super) fn detached(&self) -> usize {
-        self.script.stage().detached
+        self.script.retry_topic().detached
     }
 
     /// Whether the broker was told that nobody reads for long.
     pub(super) fn is_unread(&self) -> bool {
-        self.script.stage().held
+        self.script.retry_topic().held
     }
 
     /// The handler fails from now on for so many calls.
     pub(super) fn act(&self, acts: impl IntoIterator<Item = Act>) {
-        self.script.stage().acts.extend(acts);
+        self.script.retry_topic().acts.extend(acts);
     }
 
     pub(super) fn held_because(&self) -> Vec<String> {
@@ -254,8 +254,8 @@ impl World {
 
     /// Between one call and the next.
     pub(super) fn pauses(&self) -> Vec<Duration> {
-        let stage = self.script.stage();
-        stage.calls.windows(2).map(|pair| pair[1].2 - pair[0].2).collect()
+        let retry_topic = self.script.retry_topic();
+        retry_topic.calls.windows(2).map(|pair| pair[1].2 - pair[0].2).collect()
     }
 
     pub(super) fn held(&self) -> Vec<i64> {
@@ -263,43 +263,45 @@ impl World {
     }
 
     pub(super) fn most_at_once(&self) -> usize {
-        self.script.stage().most_at_once
+        self.script.retry_topic().most_at_once
     }
 
     /// And no two of a key ran at a time.
     pub(super) fn keys_kept_order(&self) -> bool {
-        let stage = self.script.stage();
-        if stage.overlapped {
+        let retry_topic = self.script.retry_topic();
+        if retry_topic.overlapped {
             return false;
         }
         let mut last = BTreeMap::new();
-        stage.calls.iter().all(|(offset, ..)| {
-            last.insert(stage.keys[offset].clone(), *offset).is_none_or(|last| last < *offset)
+        retry_topic.calls.iter().all(|(offset, ..)| {
+            last.insert(retry_topic.keys[offset].clone(), *offset).is_none_or(|last| last < *offset)
         })
     }
 
     pub(super) fn published(&self) -> Vec<Outgoing> {
-        self.script.stage().published.clone()
+        self.script.retry_topic().published.clone()
     }
 
     pub(super) fn refuse(&self, kind: PublishErrorKind, times: usize) {
-        self.script.stage().refusals.extend(std::iter::repeat_n(kind, times));
+        self.script.retry_topic().refusals.extend(std::iter::repeat_n(kind, times));
     }
 
-    pub(super) fn confirm_by_hand(&self) {
-        self.script.stage().by_hand = Some(VecDeque::new());
+    pub(super) fn confirm_manually(&self) {
+        self.script.retry_topic().manual_ack = Some(VecDeque::new());
     }
 
     pub(super) fn confirm_next(&self, result: Result<(), PublishError>) {
-        let mut stage = self.script.stage();
-        let answer = stage.by_hand.as_mut().and_then(VecDeque::pop_front).expect("something was published");
+        let mut retry_topic = self.script.retry_topic();
+        let answer =
+            retry_topic.manual_ack.as_mut().and_then(VecDeque::pop_front).expect("something was published");
         answer.give(result.map(|()| Published { partition: 0, offset: 0 }));
     }
 
     /// The broker refuses the copy that was published last and has no answer.
     pub(super) fn refuse_last(&self) {
-        let mut stage = self.script.stage();
-        let answer = stage.by_hand.as_mut().and_then(VecDeque::pop_back).expect("something was published");
+        let mut retry_topic = self.script.retry_topic();
+        let answer =
+            retry_topic.manual_ack.as_mut().and_then(VecDeque::pop_back).expect("something was published");
         answer.give(Err(PublishError {
             kind: PublishErrorKind::Retriable,
             topic: "results".into(),
@@ -308,11 +310,11 @@ impl World {
     }
 
     pub(super) fn only_fail(&self, key: &'static str) {
-        self.script.stage().only_fail = Some(key);
+        self.script.retry_topic().only_fail = Some(key);
     }
 
     pub(super) fn take_ack(&self) -> Ack {
-        self.script.stage().acks.pop().expect("an ack was kept")
+        self.script.retry_topic().acks.pop().expect("an ack was kept")
     }
 
     pub(super) fn stop(&self) {
@@ -333,7 +335,7 @@ impl World {
 
     /// How often a commit was asked for.
     pub(super) fn commits_asked(&self) -> usize {
-        self.shared.take_news().iter().filter(|news| matches!(news, News::WantsCommit)).count()
+        self.shared.take_notices().iter().filter(|notices| matches!(notices, Notice::WantsCommit)).count()
     }
 
     pub(super) async fn ended(&self) {
@@ -371,11 +373,11 @@ impl Lane for ScriptedLane {
     }
 
     fn poll_fill(&mut self, cx: &mut TaskContext<'_>, max: usize) -> Poll<usize> {
-        let mut stage = self.script.stage();
-        let taken = stage.unread.len().min(max);
-        self.batch = stage.unread.drain(..taken).collect();
+        let mut retry_topic = self.script.retry_topic();
+        let taken = retry_topic.unread.len().min(max);
+        self.batch = retry_topic.unread.drain(..taken).collect();
         if taken == 0 {
-            stage.waker = Some(cx.waker().clone());
+            retry_topic.waker = Some(cx.waker().clone());
             return Poll::Pending;
         }
         Poll::Ready(taken)
@@ -386,20 +388,20 @@ impl Lane for ScriptedLane {
     }
 
     fn detach(&mut self, from: usize) {
-        self.script.stage().detached += 1;
+        self.script.retry_topic().detached += 1;
         // Records before are not read again.
         self.batch[..from].fill(OwnedRecord::default());
     }
 
     fn store(&mut self, next: i64) -> Result<(), Stale> {
-        let mut stage = self.script.stage();
-        assert!(stage.stored.is_none_or(|stored| stored < next), "stored backwards");
-        stage.stored = Some(next);
+        let mut retry_topic = self.script.retry_topic();
+        assert!(retry_topic.stored.is_none_or(|stored| stored < next), "stored backwards");
+        retry_topic.stored = Some(next);
         Ok(())
     }
 
     fn set_held(&mut self, held: bool) {
-        self.script.stage().held = held;
+        self.script.retry_topic().held = held;
     }
 }
 
@@ -407,15 +409,15 @@ struct ScriptedProducer(Script);
 
 impl Producer for ScriptedProducer {
     fn enqueue(&self, record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>> {
-        let mut stage = self.0.stage();
-        if let Some(kind) = stage.refusals.pop_front() {
+        let mut retry_topic = self.0.retry_topic();
+        if let Some(kind) = retry_topic.refusals.pop_front() {
             let error =
                 PublishError { kind, topic: record.topic.to_string(), message: "refused by script".into() };
             answer.spare();
             return Some(Err(error));
         }
-        stage.published.push(record.clone());
-        if let Some(answers) = &mut stage.by_hand {
+        retry_topic.published.push(record.clone());
+        if let Some(answers) = &mut retry_topic.manual_ack {
             answers.push_back(answer);
             return None;
         }
@@ -441,9 +443,9 @@ fn call(delivery: &Delivery<'_>) -> Call {
     let script = delivery.state::<Script>().expect("the test's script").clone();
     let record = delivery.record();
     let act = {
-        let mut stage = script.stage();
-        stage.calls.push((record.offset, delivery.attempt(), Instant::now()));
-        stage.seen.push(Seen {
+        let mut retry_topic = script.retry_topic();
+        retry_topic.calls.push((record.offset, delivery.attempt(), Instant::now()));
+        retry_topic.seen.push(Seen {
             topic: record.topic.to_owned(),
             partition: record.partition,
             offset: record.offset,
@@ -451,8 +453,8 @@ fn call(delivery: &Delivery<'_>) -> Call {
             attempt: delivery.attempt(),
             at_work: delivery.control.at_work(),
         });
-        let spared = stage.only_fail.is_some_and(|key| record.key != Some(key.as_bytes()));
-        if spared { Act::Done } else { stage.acts.pop_front().unwrap_or(Act::Done) }
+        let spared = retry_topic.only_fail.is_some_and(|key| record.key != Some(key.as_bytes()));
+        if spared { Act::Done } else { retry_topic.acts.pop_front().unwrap_or(Act::Done) }
     };
     let verdict = |verdict| Call::known(Outcome::Verdict(verdict));
     let keep_ack = || Ack::from_delivery(delivery).expect("there is always an ack");
@@ -478,9 +480,9 @@ fn call(delivery: &Delivery<'_>) -> Call {
         Act::Sleep(millis) => {
             let key = record.key.unwrap_or_default().to_vec();
             Call::new(async move {
-                script.stage().enters(&key);
+                script.retry_topic().enters(&key);
                 sleep(Duration::from_millis(millis)).await;
-                script.stage().leaves(&key);
+                script.retry_topic().leaves(&key);
                 Outcome::Verdict(Verdict::Ack)
             })
         }
@@ -493,11 +495,11 @@ fn call(delivery: &Delivery<'_>) -> Call {
             })
         }
         Act::KeepAck => {
-            script.stage().acks.push(keep_ack());
+            script.retry_topic().acks.push(keep_ack());
             verdict(Verdict::Ack)
         }
         Act::KeepAckAndFail => {
-            script.stage().acks.push(keep_ack());
+            script.retry_topic().acks.push(keep_ack());
             Call::known(Outcome::Failed(HandlerError::new("test", "it failed")))
         }
         Act::DropAck => {
@@ -522,7 +524,7 @@ fn call(delivery: &Delivery<'_>) -> Call {
             verdict(Verdict::reject("by script"))
         }
         Act::PublishKeepAck => {
-            script.stage().acks.push(keep_ack());
+            script.retry_topic().acks.push(keep_ack());
             result()
         }
         Act::PublishDropAck => {
@@ -538,7 +540,7 @@ fn call(delivery: &Delivery<'_>) -> Call {
             Call::known(Outcome::NotEncodable(HandlerError::new("json", "a key is not a string")))
         }
         Act::AckEarlierThenNack => {
-            let earlier = script.stage().acks.pop().expect("an ack was kept");
+            let earlier = script.retry_topic().acks.pop().expect("an ack was kept");
             earlier.ack().expect("not stale");
             keep_ack().nack().expect("not stale");
             verdict(Verdict::Ack)

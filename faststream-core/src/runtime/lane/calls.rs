@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::slots::Failure;
+use super::in_flight::CallFailure;
 use crate::app::CallBegin;
 use crate::broker::{PublishError, PublishErrorKind};
 use crate::delivery::{Call, Delivery, HandlerError, Outcome};
@@ -16,7 +16,7 @@ use crate::runtime::panics::{Panicked, catch, drop_safely};
 use crate::runtime::planted::{self, Planted};
 use crate::verdict::Verdict;
 
-pub(super) struct Step {
+pub(super) struct RunningCall {
     pub(super) offset: i64,
     pub(super) call: Call,
     pub(super) timeout: Option<Timeout>,
@@ -26,7 +26,7 @@ pub(super) struct Step {
 pub(super) struct Timeout(Pin<Box<Sleep>>);
 
 /// Everything in it is boxed or plain: no pin projection, hence no unsafe.
-impl Future for Step {
+impl Future for RunningCall {
     type Output = (i64, Outcome);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -106,7 +106,7 @@ pub(super) fn timed_out() -> Outcome {
     ))
 }
 
-impl Failure {
+impl CallFailure {
     pub(super) fn of(error: &HandlerError) -> Self {
         Self { kind: error.kind, message: error.message.clone() }
     }

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::account::LaneAccount;
-use super::checker::Account;
-use super::evidence::{Content, Evidence};
+use super::checker::Model;
+use super::log_index::{Content, LogIndex};
+use super::model::LaneModel;
 use super::promise::Promise;
 use crate::memory::STARTED;
 use crate::publish::Outgoing;
 
 /// What its headers say.
 #[derive(Debug, Clone)]
-pub(super) struct Past {
+pub(super) struct History {
     pub(super) original: TopicPartition,
     pub(super) at: i64,
     pub(super) attempts: u32,
@@ -25,14 +25,14 @@ pub(super) struct Past {
 
 /// One step of a record: where it goes on, where it came from first, after how many attempts.
 #[derive(Debug, Hash)]
-pub(super) struct Step {
+pub(super) struct CopyStep {
     pub(super) topic: Arc<str>,
     pub(super) original: TopicPartition,
     pub(super) at: i64,
     pub(super) attempts: u32,
 }
 
-impl Past {
+impl History {
     /// `None` without a past that is told in full.
     pub(super) fn of(record: &Outgoing) -> Option<Self> {
         let text = |name: &str| {
@@ -50,8 +50,8 @@ impl Past {
         })
     }
 
-    pub(super) fn step(&self, topic: Arc<str>) -> Step {
-        Step { topic, original: self.original.clone(), at: self.at, attempts: self.attempts }
+    pub(super) fn step(&self, topic: Arc<str>) -> CopyStep {
+        CopyStep { topic, original: self.original.clone(), at: self.at, attempts: self.attempts }
     }
 
     /// How long it is still to wait.
@@ -61,57 +61,57 @@ impl Past {
     }
 }
 
-impl LaneAccount {
+impl LaneModel {
     /// Attempts that a record had before it came here.
-    pub(super) fn attempts_before(&self, offset: i64, evidence: &Evidence) -> u32 {
-        let is_stage = self.subscriber.retry_topic(&self.tp.topic).is_some();
-        evidence.past(&self.tp, offset).filter(|_| is_stage).map_or(0, |past| past.attempts)
+    pub(super) fn attempts_before(&self, offset: i64, log_index: &LogIndex) -> u32 {
+        let is_retry_topic = self.subscriber.retry_topic(&self.tp.topic).is_some();
+        log_index.history(&self.tp, offset).filter(|_| is_retry_topic).map_or(0, |history| history.attempts)
     }
 
     /// How long a record of a retry topic is still to wait.
-    pub(super) fn waits(&self, offset: i64, evidence: &Evidence, began: Instant) -> Duration {
-        let is_stage = self.subscriber.retry_topic(&self.tp.topic).is_some();
-        let past = evidence.past(&self.tp, offset).filter(|_| is_stage);
-        past.map_or(Duration::ZERO, |past| past.left(began))
+    pub(super) fn waits(&self, offset: i64, log_index: &LogIndex, began: Instant) -> Duration {
+        let is_retry_topic = self.subscriber.retry_topic(&self.tp.topic).is_some();
+        let history = log_index.history(&self.tp, offset).filter(|_| is_retry_topic);
+        history.map_or(Duration::ZERO, |history| history.left(began))
     }
 
     /// The copy that this record leaves in the next retry topic, if it fails there is one.
-    pub(super) fn next_step(&self, offset: i64, attempts: u32, evidence: &Evidence) -> Option<Content> {
+    pub(super) fn next_step(&self, offset: i64, attempts: u32, log_index: &LogIndex) -> Option<Content> {
         let next = self.subscriber.next_retry_topic(&self.tp.topic)?;
-        evidence.next_step(&self.tp, offset, Arc::clone(&next.name), attempts)
+        log_index.next_step(&self.tp, offset, Arc::clone(&next.name), attempts)
     }
 }
 
-impl Account {
+impl Model {
     /// A call ended that may send its record on to the next stage: its delay counts from now at the earliest.
     pub(super) fn may_go_on(&mut self, step: Content) {
         self.steps.entry(step).or_insert_with(Instant::now);
     }
 
     /// A copy came to a retry topic: somebody failed for it, with as many attempts, and its delay is the topic's.
-    pub(super) fn came_to_stage(&mut self, record: &Outgoing) {
+    pub(super) fn reached_retry_topic(&mut self, record: &Outgoing) {
         let retry = self.subscribers.iter().find_map(|subscriber| subscriber.retry_topic(&record.topic));
         let Some((name, delay)) = retry.map(|retry| (Arc::clone(&retry.name), retry.delay)) else { return };
         // Without a past, somebody else put it there.
-        let (Some(past), Some(step)) = (Past::of(record), Evidence::step_of(record)) else { return };
+        let (Some(history), Some(step)) = (History::of(record), LogIndex::step_of(record)) else { return };
         let Some(failed) = self.steps.get(&step).copied() else {
-            let sentence = format!(
+            let message = format!(
                 "{name}: a copy of {} offset {} says that it failed {} times, and differs from what failed so often",
-                past.original, past.at, past.attempts
+                history.original, history.at, history.attempts
             );
-            return self.violated(Promise::DelaysKept, sentence);
+            return self.violated(Promise::DelaysKept, message);
         };
         // Headers have whole milliseconds.
         let least = i64::try_from((failed - self.began + delay).as_millis()).unwrap_or(i64::MAX);
         let most = i64::try_from((self.began.elapsed() + delay).as_millis()).unwrap_or(i64::MAX);
-        let due = past.due - STARTED;
+        let due = history.due - STARTED;
         if due < least || due > most.saturating_add(1) {
-            let sentence = format!(
+            let message = format!(
                 "{name}: a copy of {} offset {} is due at {due} ms; it failed {delay:?} before {least} ms at the \
                  earliest, and came {delay:?} before {most} ms",
-                past.original, past.at
+                history.original, history.at
             );
-            self.violated(Promise::DelaysKept, sentence);
+            self.violated(Promise::DelaysKept, message);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::past::{Past, Step};
+use super::history::{CopyStep, History};
 use crate::publish::Outgoing;
 
 /// A copy by its content: what topic, key, payload and headers it has; a dead letter by its origin.
@@ -30,14 +30,14 @@ pub(super) type Claimant = (usize, i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
     /// The runtime goes on as if it were: enough to allow that.
-    Said,
+    Assumed,
     /// Nobody else may have left it: needed to ask that the runtime goes on.
     Sure,
 }
 
 /// What is in the logs, and who counted on it.
 #[derive(Debug, Default)]
-pub(super) struct Evidence {
+pub(super) struct LogIndex {
     /// All records, by place and offset.
     logs: BTreeMap<TopicPartition, Vec<Logged>>,
     copies: BTreeMap<Content, Count>,
@@ -48,7 +48,7 @@ pub(super) struct Evidence {
 struct Logged {
     key: Option<Bytes>,
     /// What it says of earlier stages, if it is in a retry topic.
-    past: Option<Past>,
+    history: Option<History>,
     /// What stays the same from stage to stage.
     content: Content,
 }
@@ -79,7 +79,7 @@ impl Content {
     }
 
     /// What a record keeps when it goes on in a retry topic: all but what retry topics add.
-    fn kept_over_stages(record: &Outgoing) -> Self {
+    fn kept_over_retry_topics(record: &Outgoing) -> Self {
         let mut hasher = DefaultHasher::new();
         (&record.key, &record.payload).hash(&mut hasher);
         let own = record.headers.iter().filter(|(name, _)| !name.starts_with(b"retry-"));
@@ -87,26 +87,26 @@ impl Content {
         Self(hasher.finish())
     }
 
-    pub(super) fn of_letter(origin: &Origin) -> Self {
+    pub(super) fn of_dead_letter(origin: &Origin) -> Self {
         let mut hasher = DefaultHasher::new();
         origin.hash(&mut hasher);
         Self(hasher.finish())
     }
 
     /// The copy of a record in a retry topic, whatever it says of times and errors.
-    fn of_step(step: &Step, content: Self) -> Self {
+    fn of_step(step: &CopyStep, content: Self) -> Self {
         let mut hasher = DefaultHasher::new();
         (step, content).hash(&mut hasher);
         Self(hasher.finish())
     }
 }
 
-impl Evidence {
+impl LogIndex {
     pub(super) fn appended(&mut self, partition: i32, offset: i64, record: &Outgoing) {
         let log = self.logs.entry(TopicPartition::new(Arc::clone(&record.topic), partition)).or_default();
         debug_assert_eq!(i64::try_from(log.len()), Ok(offset), "the log was watched from its first record");
-        let (past, content) = (Past::of(record), Content::kept_over_stages(record));
-        log.push(Logged { key: record.key.clone(), past, content });
+        let (history, content) = (History::of(record), Content::kept_over_retry_topics(record));
+        log.push(Logged { key: record.key.clone(), history, content });
         self.count(record).there += 1;
     }
 
@@ -119,8 +119,8 @@ impl Evidence {
     }
 
     fn content(record: &Outgoing) -> Content {
-        let letter = origin(record).map(|origin| Content::of_letter(&origin));
-        letter.or_else(|| Self::step_of(record)).unwrap_or_else(|| Content::of(record))
+        let dead_letter = origin(record).map(|origin| Content::of_dead_letter(&origin));
+        dead_letter.or_else(|| Self::step_of(record)).unwrap_or_else(|| Content::of(record))
     }
 
     /// The only record that may have left this copy, if there is just one.
@@ -131,8 +131,11 @@ impl Evidence {
 
     /// Which step through retry topics this record is; `None` if it is none.
     pub(super) fn step_of(record: &Outgoing) -> Option<Content> {
-        let past = Past::of(record)?;
-        Some(Content::of_step(&past.step(Arc::clone(&record.topic)), Content::kept_over_stages(record)))
+        let history = History::of(record)?;
+        Some(Content::of_step(
+            &history.step(Arc::clone(&record.topic)),
+            Content::kept_over_retry_topics(record),
+        ))
     }
 
     /// The copy that a record in a log leaves in the next retry topic, after so many attempts in all.
@@ -145,17 +148,18 @@ impl Evidence {
     ) -> Option<Content> {
         let logged = self.logged(tp, offset)?;
         let (original, at) = self.original(tp, offset);
-        Some(Content::of_step(&Step { topic: next, original, at, attempts }, logged.content))
+        Some(Content::of_step(&CopyStep { topic: next, original, at, attempts }, logged.content))
     }
 
     /// Where a record was read first.
     pub(super) fn original(&self, tp: &TopicPartition, offset: i64) -> (TopicPartition, i64) {
-        self.past(tp, offset).map_or_else(|| (tp.clone(), offset), |past| (past.original.clone(), past.at))
+        self.history(tp, offset)
+            .map_or_else(|| (tp.clone(), offset), |history| (history.original.clone(), history.at))
     }
 
     /// What a record in a retry topic says of earlier stages.
-    pub(super) fn past(&self, tp: &TopicPartition, offset: i64) -> Option<&Past> {
-        self.logged(tp, offset)?.past.as_ref()
+    pub(super) fn history(&self, tp: &TopicPartition, offset: i64) -> Option<&History> {
+        self.logged(tp, offset)?.history.as_ref()
     }
 
     pub(super) fn end(&self, tp: &TopicPartition) -> i64 {
@@ -260,41 +264,41 @@ mod tests {
     use super::*;
 
     /// A result in the log, and what was known of it before.
-    fn append(evidence: &mut Evidence, offset: i64) -> ([Content; 1], Before) {
+    fn append(log_index: &mut LogIndex, offset: i64) -> ([Content; 1], Before) {
         let result = Outgoing::new("out", "1");
         let copies = [Content::of(&result)];
-        let before = evidence.copies_now(&copies);
-        evidence.appended(0, offset, &result);
+        let before = log_index.copies_now(&copies);
+        log_index.appended(0, offset, &result);
         (copies, before)
     }
 
     #[test]
     fn a_record_that_is_handled_again_counts_on_what_it_left_before_as_well() {
-        let mut evidence = Evidence::default();
+        let mut log_index = LogIndex::default();
         let (first, again, other) = ((1, 0), (2, 0), (3, 0));
-        let (copies, before) = append(&mut evidence, 0);
-        assert!(evidence.claim(&copies, &before, first, Proof::Said));
-        let (_, before) = append(&mut evidence, 1);
-        assert!(evidence.claim(&copies, &before, again, Proof::Said));
-        assert!(evidence.claim(&copies, &before, again, Proof::Said), "looked at again, it still does");
-        assert!(!evidence.claim(&copies, &before, other, Proof::Said), "both are the first record's");
-        append(&mut evidence, 2);
-        assert!(evidence.claim(&copies, &before, other, Proof::Said));
+        let (copies, before) = append(&mut log_index, 0);
+        assert!(log_index.claim(&copies, &before, first, Proof::Assumed));
+        let (_, before) = append(&mut log_index, 1);
+        assert!(log_index.claim(&copies, &before, again, Proof::Assumed));
+        assert!(log_index.claim(&copies, &before, again, Proof::Assumed), "looked at again, it still does");
+        assert!(!log_index.claim(&copies, &before, other, Proof::Assumed), "both are the first record's");
+        append(&mut log_index, 2);
+        assert!(log_index.claim(&copies, &before, other, Proof::Assumed));
     }
 
     #[test]
     fn a_copy_that_another_record_may_have_left_is_surely_nobodys_until_that_one_is_finished() {
-        let mut evidence = Evidence::default();
+        let mut log_index = LogIndex::default();
         let (one, other) = ((1, 0), (2, 0));
-        let (copies, before) = append(&mut evidence, 0);
-        evidence.expect(&copies, one);
-        evidence.expect(&copies, other);
-        assert!(!evidence.claim(&copies, &before, one, Proof::Sure));
-        assert!(!evidence.claim(&copies, &before, other, Proof::Sure));
-        assert!(evidence.claim(&copies, &before, one, Proof::Said), "the runtime knows");
-        evidence.expect_no_more(&copies, one);
-        assert!(!evidence.claim(&copies, &before, other, Proof::Sure), "it is the first one's");
-        append(&mut evidence, 1);
-        assert!(evidence.claim(&copies, &before, other, Proof::Sure));
+        let (copies, before) = append(&mut log_index, 0);
+        log_index.expect(&copies, one);
+        log_index.expect(&copies, other);
+        assert!(!log_index.claim(&copies, &before, one, Proof::Sure));
+        assert!(!log_index.claim(&copies, &before, other, Proof::Sure));
+        assert!(log_index.claim(&copies, &before, one, Proof::Assumed), "the runtime knows");
+        log_index.expect_no_more(&copies, one);
+        assert!(!log_index.claim(&copies, &before, other, Proof::Sure), "it is the first one's");
+        append(&mut log_index, 1);
+        assert!(log_index.claim(&copies, &before, other, Proof::Sure));
     }
 }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::LaneTask;
+use super::in_flight::CallFailure;
 use super::output::Purpose;
-use super::slots::Failure;
-use super::timers::Kind;
+use super::timers::TimerKind;
 use crate::delivery::Record;
 use crate::log::Time;
 use crate::publish::{Outgoing, Partition};
@@ -55,7 +55,7 @@ impl Due {
 impl LaneTask {
     /// Whether the record at the cursor may be handed out. If not, the lane is woken when it is.
     pub(super) fn is_due(&mut self) -> bool {
-        let Some(stage) = &self.stage else { return true };
+        let Some(retry_topic) = &self.retry_topic else { return true };
         match self.due {
             Due::Now => return true,
             Due::Later => return false,
@@ -68,13 +68,13 @@ impl LaneTask {
         }
         let record = self.lane.record(self.cursor);
         let now = self.context.now_ms();
-        let pause = self.waits.pause(&record, stage.delay, now);
+        let pause = self.waits.pause(&record, retry_topic.delay, now);
         if pause.is_zero() {
             return true;
         }
         let (due, offset) = (Instant::now() + pause, record.offset);
         self.due = Due::Later;
-        self.timers.add(due, offset, Kind::Due);
+        self.timers.add(due, offset, TimerKind::Due);
         // The wait may be long: no fetch buffer is pinned by it.
         self.detach();
         false
@@ -82,16 +82,16 @@ impl LaneTask {
 
     /// How often the record was tried before it came here. Headers may say anything: there is room to count on.
     pub(super) fn attempts_before(&self, record: &Record<'_>) -> u32 {
-        let told = self.stage.as_ref().and_then(|_| number::<u32>(record, ATTEMPTS));
+        let told = self.retry_topic.as_ref().and_then(|_| number::<u32>(record, ATTEMPTS));
         told.map_or(0, |attempts| attempts.min(u32::MAX / 2))
     }
 
     /// The record where it was read first: what handlers and dead letters are told.
     pub(super) fn original<'a>(&'a self, record: Record<'a>) -> Record<'a> {
-        let Some(stage) = &self.stage else { return record };
+        let Some(retry_topic) = &self.retry_topic else { return record };
         let offset = number(&record, OFFSET);
         Record {
-            topic: &stage.source,
+            topic: &retry_topic.source,
             partition: number(&record, PARTITION).unwrap_or(record.partition),
             // Without its place, all that is known is where it is now.
             offset: offset.unwrap_or(record.offset),
@@ -105,35 +105,36 @@ impl LaneTask {
         &mut self,
         next: &RetryTopic,
         offset: i64,
-        failure: Failure,
+        failure: CallFailure,
         cx: &mut TaskContext<'_>,
     ) {
-        let Some(slot) = self.slots.get(offset) else { return };
+        let Some(entry) = self.in_flight.get(offset) else { return };
         let what = format!("failed, goes on in {} in {}", next.name, Time(next.delay));
-        self.warn_failed(offset, slot.attempt, &failure, &what);
+        self.warn_failed(offset, entry.attempt, &failure, &what);
         self.metrics.retried("topic");
         let copy = self.retry_copy(next, offset, &failure);
-        if let Some(slot) = self.slots.get_mut(offset) {
-            slot.failure = Some(failure);
+        if let Some(entry) = self.in_flight.get_mut(offset) {
+            entry.failure = Some(failure);
         }
         self.publish(offset, vec![copy], Purpose::Retry, cx);
     }
 
     /// Same key and value, same partition number where it exists; the past in the headers, the first failure kept.
-    fn retry_copy(&self, next: &RetryTopic, offset: i64, failure: &Failure) -> Outgoing {
-        let slot = self.slots.get(offset).expect("only kept records are tried again");
-        let record = self.kept(slot);
+    fn retry_copy(&self, next: &RetryTopic, offset: i64, failure: &CallFailure) -> Outgoing {
+        let entry = self.in_flight.get(offset).expect("only kept records are tried again");
+        let record = self.kept(entry);
         let original = self.original(record);
         let now = self.context.now_ms();
-        let kept = |name| self.stage.as_ref().and_then(|_| record.header(name)).map(Bytes::copy_from_slice);
-        let (first, at) = slot.first.as_ref().map_or((failure, now), |(first, at)| (first, *at));
+        let kept =
+            |name| self.retry_topic.as_ref().and_then(|_| record.header(name)).map(Bytes::copy_from_slice);
+        let (first, at) = entry.first.as_ref().map_or((failure, now), |(first, at)| (first, *at));
 
-        let mut headers = without_past(&record);
+        let mut headers = without_retry_headers(&record);
         let mut add = |name: &'static str, value: Bytes| {
             headers.push((Bytes::from_static(name.as_bytes()), Some(value)));
         };
         add(DUE, self.context.ms_after(next.delay).to_string().into());
-        add(ATTEMPTS, slot.attempt.to_string().into());
+        add(ATTEMPTS, entry.attempt.to_string().into());
         add(TOPIC, original.topic.to_owned().into());
         add(PARTITION, original.partition.to_string().into());
         add(OFFSET, original.offset.to_string().into());
@@ -155,7 +156,7 @@ impl LaneTask {
 }
 
 /// The record's headers without what retry topics add: also where another group's were passed on by a handler.
-pub(super) fn without_past(record: &Record<'_>) -> Vec<(Bytes, Option<Bytes>)> {
+pub(super) fn without_retry_headers(record: &Record<'_>) -> Vec<(Bytes, Option<Bytes>)> {
     let own = record.headers().filter(|(name, _)| !ALL.iter().any(|known| known.as_bytes() == *name));
     own.map(|(name, value)| (Bytes::copy_from_slice(name), value.map(Bytes::copy_from_slice))).collect()
 }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::account::LaneAccount;
-use super::evidence::Evidence;
+use super::log_index::LogIndex;
+use super::model::LaneModel;
 use super::record::{Copied, Left};
 use crate::delivery::Outcome;
 use crate::policy::{AckPolicy, DeadLetterGuard, Order};
@@ -98,7 +98,7 @@ impl DeadLetters {
     }
 }
 
-impl LaneAccount {
+impl LaneModel {
     /// The next record of the prefix is finished, by such a copy or otherwise. One that goes on in a retry topic counts
     /// neither way.
     pub(super) fn count_dead(&mut self, offset: i64) {
@@ -106,7 +106,7 @@ impl LaneAccount {
         let record = self.records.get(&offset);
         let ended = match record.and_then(|record| record.ended_in) {
             Some(Copied::Stage) => return,
-            Some(Copied::Letter) => {
+            Some(Copied::DeadLetterCount) => {
                 Ended::Dead(record.map(|record| record.given_up.clone()).unwrap_or_default())
             }
             None if record.is_some_and(|record| record.attempts > record.before + 1) => Ended::AfterAll,
@@ -116,8 +116,8 @@ impl LaneAccount {
     }
 
     /// A call ended: whether its record is to become a dead letter, if the guard lets it.
-    pub(super) fn count_given_up(&mut self, offset: i64, outcome: &Outcome, evidence: &Evidence) {
-        if !matches!(self.left(offset, evidence), Left::Letter(_)) {
+    pub(super) fn count_given_up(&mut self, offset: i64, outcome: &Outcome, log_index: &LogIndex) {
+        if !matches!(self.left(offset, log_index), Left::DeadLetterCount(_)) {
             return;
         }
         if let Some(record) = self.records.get_mut(&offset) {
@@ -144,6 +144,6 @@ fn reason(outcome: &Outcome) -> String {
         Outcome::Failed(error) | Outcome::NotEncodable(error) => (error.kind, &*error.message),
         Outcome::Rejected(rejection) => ("rejection", rejection.message()),
     };
-    let text: String = text.chars().take(200).filter(|letter| !letter.is_ascii_digit()).collect();
+    let text: String = text.chars().take(200).filter(|dead_letter| !dead_letter.is_ascii_digit()).collect();
     format!("{kind}: {text}")
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Where the thread panics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum FaultPoint {
     /// While one record's answer is told.
     Delivery,
     /// Between two polls of the client.
@@ -15,19 +15,19 @@ pub(super) enum Place {
 
 /// The panics that are still to come.
 #[derive(Debug, Default)]
-pub(super) struct Bugs(Mutex<Vec<Place>>);
+pub(super) struct Bugs(Mutex<Vec<FaultPoint>>);
 
 impl Bugs {
-    pub(super) fn plant(&self, place: Place) {
+    pub(super) fn inject(&self, place: FaultPoint) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
     }
 
     /// Panics, if that was planted here; once.
-    pub(super) fn strike(&self, place: Place) {
-        let mut planted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = planted.iter().position(|planted| *planted == place) {
-            planted.remove(index);
-            drop(planted);
+    pub(super) fn hit(&self, place: FaultPoint) {
+        let mut injected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = injected.iter().position(|injected| *injected == place) {
+            injected.remove(index);
+            drop(injected);
             panic!("planted: {place:?}");
         }
     }

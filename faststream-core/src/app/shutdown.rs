@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::builder::Hooks;
-use super::hook::{BoxHook, Hook};
+use super::builder::AppHooks;
+use super::hook::{BoxHook, HookContext};
 use super::{Context, Exit};
 use crate::runtime::Threads;
 use crate::runtime::apart::apart;
@@ -24,22 +24,22 @@ const CUT_OFF: Duration = Duration::from_millis(1_750);
 /// What a confirmation is waited for all the same: of what a hook has just published.
 const CUT_OFF_FLUSH: Duration = Duration::from_millis(100);
 /// What one hook may take: a stop never hangs.
-pub(super) const HOOK: Duration = Duration::from_secs(10);
+pub(super) const HOOK_TIME: Duration = Duration::from_secs(10);
 
 /// The contexts by broker; the default one is first.
 pub(super) type Contexts = BTreeMap<Option<Arc<str>>, Arc<Context>>;
 
 /// What is done after the handlers have ended.
-pub(super) struct Ending {
-    pub(super) hook: Hook,
+pub(super) struct Shutdown {
+    pub(super) hook: HookContext,
     /// None if the app did not get as far.
     pub(super) contexts: Contexts,
-    pub(super) hooks: Hooks,
+    pub(super) hooks: AppHooks,
     /// Where hooks run.
     pub(super) threads: Threads,
 }
 
-impl Ending {
+impl Shutdown {
     /// Runs the hooks, in between waits for confirmations, and notes what goes wrong. The confirmations have until a while
     /// after `drained`, which is short if calls were `cut_off` then; the hooks have a time of their own.
     pub(super) async fn run(&self, drained: Instant, cut_off: bool, exit: &mut Exit) {
@@ -52,7 +52,7 @@ impl Ending {
         for (name, flushed) in join_all(flushes).await {
             if flushed.is_err() {
                 let broker = name.as_deref().map_or(String::new(), |name| format!(" of broker `{name}`"));
-                exit.say(
+                exit.report(
                     2,
                     [format!(
                         "not everything that was published was confirmed: the producer{broker} was left"
@@ -69,20 +69,20 @@ impl Ending {
             // All of it inside: the call itself may panic, and the drop of a hook that is left.
             let (hook, argument) = (Arc::clone(hook), self.hook.clone());
             let hook = apart(&self.threads, async move { hook(argument).await });
-            let sentence = match catch_in(timeout(HOOK, hook)).await {
+            let message = match catch_in(timeout(HOOK_TIME, hook)).await {
                 Ok(Ok(Ok(Ok(())))) => continue,
                 Ok(Ok(Ok(Err(error)))) => bounded(format!("hook {number} of `{moment}` failed: {error}")),
                 Ok(Err(_)) => {
                     format!(
                         "hook {number} of `{moment}` was still running after {}, and was left",
-                        Time(HOOK)
+                        Time(HOOK_TIME)
                     )
                 }
                 Ok(Ok(Err(_))) | Err(_) => format!("hook {number} of `{moment}` panicked"),
             };
-            error!("{sentence}");
+            error!("{message}");
             // The records are safe: a failed hook is said, and changes no exit code but that of a left one.
-            exit.sentences.push(sentence);
+            exit.messages.push(message);
         }
     }
 }

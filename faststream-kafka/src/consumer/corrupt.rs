@@ -13,19 +13,19 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::Offset;
 
-use super::client::Client;
+use super::client::ConsumerClient;
 use super::control::Control;
 use super::lane::LaneHandle;
-use crate::native::Damage;
+use crate::native::Corruption;
 
 /// The first pause before they are fetched again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
 /// Partitions in which something cannot be read.
 #[derive(Default)]
-pub(super) struct Damaged(BTreeMap<TopicPartition, Wait>);
+pub(super) struct CorruptPartitions(BTreeMap<TopicPartition, Wait>);
 
-impl Damaged {
+impl CorruptPartitions {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -43,12 +43,12 @@ struct Wait {
 impl Control {
     /// Stops fetching what cannot be read, and fetches it again when it is time. Not while a rebalance waits for its
     /// answer: nothing is fetched then.
-    pub(super) fn heed_damaged(&mut self) {
-        if !self.owed.is_empty() {
+    pub(super) fn handle_corrupt(&mut self) {
+        if !self.rebalances.is_empty() {
             return;
         }
         let (client, lanes) = (&self.client, &self.lanes);
-        self.damaged.0.retain(|tp, wait| {
+        self.corrupt.0.retain(|tp, wait| {
             let is_there = lanes.get(tp).is_some_and(|lane| lane.epoch == wait.lane);
             if !is_there && wait.until.is_some() {
                 // It is paused for whoever reads it next.
@@ -57,21 +57,21 @@ impl Control {
             is_there
         });
         for (tp, lane) in lanes {
-            match (lane.damage(), self.damaged.0.get_mut(tp)) {
+            match (lane.corruption(), self.corrupt.0.get_mut(tp)) {
                 (None, None) => {}
                 (None, Some(wait)) => {
                     if lane.position() > wait.next {
                         let (TopicPartition { topic, partition }, group) = (tp, &self.request.group);
                         faststream_core::log::info!(%group, %topic, partition, "what was damaged can be read now");
-                        self.damaged.0.remove(tp);
+                        self.corrupt.0.remove(tp);
                     }
                 }
-                (Some(damage), None) => {
+                (Some(corruption), None) => {
                     let wait = Wait { lane: lane.epoch, next: 0, pause: PAUSES.0 / 2, until: None };
-                    stop(client, tp, lane, &damage, self.damaged.0.entry(tp.clone()).or_insert(wait));
+                    stop(client, tp, lane, &corruption, self.corrupt.0.entry(tp.clone()).or_insert(wait));
                 }
-                (Some(damage), Some(wait)) => match wait.until {
-                    None => stop(client, tp, lane, &damage, wait),
+                (Some(corruption), Some(wait)) => match wait.until {
+                    None => stop(client, tp, lane, &corruption, wait),
                     Some(until) if until <= Instant::now() => {
                         wait.until = None;
                         again(client, tp, lane);
@@ -83,21 +83,27 @@ impl Control {
     }
 }
 
-fn stop(client: &Client, tp: &TopicPartition, lane: &LaneHandle, damage: &Damage, wait: &mut Wait) {
+fn stop(
+    client: &ConsumerClient,
+    tp: &TopicPartition,
+    lane: &LaneHandle,
+    corruption: &Corruption,
+    wait: &mut Wait,
+) {
     told(client, client.consumer().pause(&list(tp)));
     wait.next = lane.position();
     wait.pause = (wait.pause * 2).min(PAUSES.1);
     wait.until = Some(Instant::now() + wait.pause);
-    let (TopicPartition { topic, partition }, Damage { offset, reason }) = (tp, damage);
+    let (TopicPartition { topic, partition }, Corruption { offset, reason }) = (tp, corruption);
     let text = format_args!(
         "{topic}/{partition}: what is at offset {offset} cannot be read: {reason}; nothing from there on is handled, and it is \
          fetched again, at last every {:?}: mend the log, or commit an offset behind it to give it up",
         PAUSES.1
     );
-    client.context().errors.tell(&format!("{topic}/{partition} is damaged"), text);
+    client.context().errors.log(&format!("{topic}/{partition} is damaged"), text);
 }
 
-fn again(client: &Client, tp: &TopicPartition, lane: &LaneHandle) {
+fn again(client: &ConsumerClient, tp: &TopicPartition, lane: &LaneHandle) {
     let (consumer, next) = (client.consumer(), Offset::Offset(lane.position()));
     // Wherever librdkafka has gone meanwhile.
     told(client, consumer.seek(&tp.topic, tp.partition, next, Duration::ZERO));
@@ -111,8 +117,8 @@ fn list(TopicPartition { topic, partition }: &TopicPartition) -> TopicPartitionL
     list
 }
 
-fn told(client: &Client, result: KafkaResult<()>) {
+fn told(client: &ConsumerClient, result: KafkaResult<()>) {
     if let Err(error) = result {
-        client.context().errors.tell("damaged", format_args!("fetching damaged records again: {error}"));
+        client.context().errors.log("damaged", format_args!("fetching damaged records again: {error}"));
     }
 }

@@ -22,7 +22,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// Between two replacements because of what somebody has to mend: a right that comes back is used that soon.
 const DENIED: Duration = Duration::from_secs(1);
 
-struct Keeper {
+struct ProducerThread {
     shared: Arc<Shared>,
     live: Live,
     born: Instant,
@@ -32,17 +32,17 @@ struct Keeper {
 
 /// Starts the thread. It ends after the handle of the producer is gone.
 pub(super) fn start(shared: Arc<Shared>, live: Live) -> io::Result<()> {
-    let keeper = Keeper { shared, live, born: Instant::now(), pause: Duration::ZERO };
+    let keeper = ProducerThread { shared, live, born: Instant::now(), pause: Duration::ZERO };
     thread::Builder::new().name("faststream-producer".into()).spawn(move || keeper.run())?;
     Ok(())
 }
 
-impl Keeper {
+impl ProducerThread {
     fn run(mut self) {
         while !self.shared.state.is_stopped() {
             if contained::panics(|| self.turn()) {
                 let errors = &self.shared.state.errors;
-                contained::panics(|| errors.tell("panic", "a panic on its thread, which goes on"));
+                contained::panics(|| errors.log("panic", "a panic on its thread, which goes on"));
                 thread::sleep(PAUSES.0);
             }
         }
@@ -64,11 +64,11 @@ impl Keeper {
             timeout = Duration::ZERO;
         }
         #[cfg(test)]
-        self.shared.state.bugs.strike(super::bugs::Place::Turn);
+        self.shared.state.bugs.hit(super::faults::FaultPoint::Turn);
         // What is left of them after a panic is dropped, and told as what may be sent again.
         for (record, ticket) in self.shared.state.take_again() {
             #[cfg(test)]
-            self.shared.state.bugs.strike(super::bugs::Place::Again);
+            self.shared.state.bugs.hit(super::faults::FaultPoint::Again);
             if let Err((error, ticket)) = self.shared.send(&record, ticket) {
                 ticket.give(Err(error));
             }
@@ -91,13 +91,13 @@ impl Keeper {
             Err(error) => {
                 state
                     .errors
-                    .tell("replace", format_args!("beyond repair, and no new client can be made: {error}"));
+                    .log("replace", format_args!("beyond repair, and no new client can be made: {error}"));
                 self.born = Instant::now();
                 self.pause = PAUSES.1;
                 return;
             }
         };
-        state.errors.tell(
+        state.errors.log(
             "fatal",
             format_args!(
                 "beyond repair, a new client takes over; what is queued is refused and can be sent again: {code:?}: {reason}{}",

@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::evidence::{Claimant, Content, Evidence, Origin, Proof};
-use super::guarded::DeadLetters;
-use super::record::{Copied, End, Left, RecordAccount};
+use super::guard_model::DeadLetters;
+use super::log_index::{Claimant, Content, LogIndex, Origin, Proof};
+use super::record::{Copied, Left, RecordEnd, RecordModel};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order};
 use crate::subscriber::Subscriber;
 use crate::verdict::Verdict;
 
 /// One assignment of a partition.
 #[derive(Debug)]
-pub(super) struct LaneAccount {
+pub(super) struct LaneModel {
     /// Its number in this run, for the timeline.
     pub(super) number: usize,
     pub(super) group: Arc<str>,
@@ -25,7 +25,7 @@ pub(super) struct LaneAccount {
     pub(super) tp: TopicPartition,
     pub(super) subscriber: Arc<Subscriber>,
     pub(super) settings: Arc<GroupSettings>,
-    pub(super) records: BTreeMap<i64, RecordAccount>,
+    pub(super) records: BTreeMap<i64, RecordModel>,
     /// Every record before it is finished.
     pub(super) prefix: i64,
     pub(super) stored: i64,
@@ -58,31 +58,31 @@ pub(super) struct LaneAccount {
     pub(super) dead_letters: DeadLetters,
 }
 
-impl LaneAccount {
+impl LaneModel {
     pub(super) fn origin(&self, offset: i64) -> Origin {
         let (group, handler) = (Arc::clone(&self.group), Arc::clone(&self.subscriber.handler));
         Origin { group, handler, tp: self.tp.clone(), offset }
     }
 
     /// A record's dead letter, which says where it was read first.
-    pub(super) fn letter(&self, offset: i64, evidence: &Evidence) -> Content {
-        let (tp, offset) = evidence.original(&self.tp, offset);
-        Content::of_letter(&Origin { tp, offset, ..self.origin(offset) })
+    pub(super) fn dead_letter(&self, offset: i64, log_index: &LogIndex) -> Content {
+        let (tp, offset) = log_index.original(&self.tp, offset);
+        Content::of_dead_letter(&Origin { tp, offset, ..self.origin(offset) })
     }
 
     /// A call ended: which copies may come of it from now on, if anything is left to do but another call.
-    pub(super) fn expect_copies(&mut self, offset: i64, evidence: &mut Evidence) {
-        if matches!(self.left(offset, evidence), Left::Nothing | Left::Attempt(_) | Left::Help) {
+    pub(super) fn expect_copies(&mut self, offset: i64, log_index: &mut LogIndex) {
+        if matches!(self.left(offset, log_index), Left::Nothing | Left::Attempt(_) | Left::Help) {
             return;
         }
-        let (claimant, letter) = (self.claimant(offset), self.letter(offset, evidence));
+        let (claimant, dead_letter) = (self.claimant(offset), self.dead_letter(offset, log_index));
         let Some(record) = self.records.get_mut(&offset) else { return };
-        if let Some(End::Published(copies, _)) = &record.last {
+        if let Some(RecordEnd::Published(copies, _)) = &record.last {
             record.may_leave.extend(copies);
         }
         record.may_leave.extend(record.step.map(|(step, _)| step));
-        record.may_leave.push(letter);
-        evidence.expect(&record.may_leave, claimant);
+        record.may_leave.push(dead_letter);
+        log_index.expect(&record.may_leave, claimant);
     }
 
     fn claimant(&self, offset: i64) -> Claimant {
@@ -90,28 +90,28 @@ impl LaneAccount {
     }
 
     /// Whether nothing is left to do for a record. What is in the logs for it is counted for it from then on.
-    pub(super) fn is_finished(&mut self, offset: i64, evidence: &mut Evidence, proof: Proof) -> bool {
+    pub(super) fn is_finished(&mut self, offset: i64, log_index: &mut LogIndex, proof: Proof) -> bool {
         if self.records.get(&offset).is_some_and(|record| record.finished) {
             return true;
         }
         let claimant = self.claimant(offset);
         // An accepted `Ack` counts from then on, whatever becomes of the call; results come first.
         let (record, by_hand) = (self.records.get(&offset), self.subscriber.ack == AckPolicy::Manual);
-        let is_acked = by_hand && record.is_some_and(|record| record.is_acked(self.publishes(), evidence));
+        let is_acked = by_hand && record.is_some_and(|record| record.is_acked(self.publishes(), log_index));
         let (mut finished, mut ended_in) = if is_acked {
             (true, None)
         } else {
-            match (self.left(offset, evidence), record) {
+            match (self.left(offset, log_index), record) {
                 (Left::Nothing, _) => (true, None),
-                (Left::Letter(_), Some(record)) => {
-                    let letter = self.letter(offset, evidence);
-                    let claimed = evidence.claim(&[letter], &record.letters, claimant, proof);
-                    (claimed, Some(Copied::Letter))
+                (Left::DeadLetterCount(_), Some(record)) => {
+                    let dead_letter = self.dead_letter(offset, log_index);
+                    let claimed = log_index.claim(&[dead_letter], &record.letters, claimant, proof);
+                    (claimed, Some(Copied::DeadLetterCount))
                 }
                 (Left::Stage(_), Some(record)) => {
                     let claimed = record
                         .step
-                        .is_some_and(|(step, before)| evidence.claim(&[step], &before, claimant, proof));
+                        .is_some_and(|(step, before)| log_index.claim(&[step], &before, claimant, proof));
                     (claimed, Some(Copied::Stage))
                 }
                 _ => (false, None),
@@ -120,21 +120,21 @@ impl LaneAccount {
         // Results that are there count, even if some of an earlier assignment were refused meanwhile: unless it went on.
         let record = self.records.get(&offset).filter(|record| (is_acked || !finished) && !record.open);
         let record = record.filter(|record| !by_hand || record.acked);
-        if let Some(End::Published(copies, before)) = record.and_then(|record| record.last.as_ref())
+        if let Some(RecordEnd::Published(copies, before)) = record.and_then(|record| record.last.as_ref())
             && !copies.is_empty()
-            && evidence.claim(copies, before, claimant, proof)
+            && log_index.claim(copies, before, claimant, proof)
         {
             (finished, ended_in) = (true, None);
         }
         if finished && let Some(record) = self.records.get_mut(&offset) {
             (record.finished, record.ended_in) = (true, ended_in);
-            evidence.expect_no_more(&std::mem::take(&mut record.may_leave), claimant);
+            log_index.expect_no_more(&std::mem::take(&mut record.may_leave), claimant);
         }
         finished
     }
 
     /// What is left to do for a record, before one looks into the logs for copies.
-    pub(super) fn left(&self, offset: i64, evidence: &Evidence) -> Left {
+    pub(super) fn left(&self, offset: i64, log_index: &LogIndex) -> Left {
         let subscriber = &self.subscriber;
         if subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each {
             // Finished when taken from the log, which shows only in its commit: `begin` checks the rest.
@@ -145,36 +145,38 @@ impl LaneAccount {
             return Left::Nothing;
         }
         let by_hand = subscriber.ack == AckPolicy::Manual;
-        if by_hand && record.is_acked(self.publishes(), evidence) && !record.open {
+        if by_hand && record.is_acked(self.publishes(), log_index) && !record.open {
             return Left::Nothing;
         }
         let Some(last) = record.last.as_ref().filter(|_| !record.open) else {
             return Left::Call(record.attempts);
         };
         match last {
-            End::Decided(Verdict::Ack) if by_hand && record.hand.is_none() => Left::Ack,
-            End::Decided(returned) => match record.hand.as_ref().filter(|_| by_hand).unwrap_or(returned) {
-                Verdict::Ack | Verdict::Skip => Left::Nothing,
-                Verdict::Nack { .. } => self.after_failure(record),
-                Verdict::Reject { .. } => self.after_reject(),
-                Verdict::Stop => Left::Help,
-            },
-            End::Published(copies, before) if evidence.was_refused(copies, before) => {
+            RecordEnd::Decided(Verdict::Ack) if by_hand && record.hand.is_none() => Left::Ack,
+            RecordEnd::Decided(returned) => {
+                match record.hand.as_ref().filter(|_| by_hand).unwrap_or(returned) {
+                    Verdict::Ack | Verdict::Skip => Left::Nothing,
+                    Verdict::Nack { .. } => self.after_failure(record),
+                    Verdict::Reject { .. } => self.after_reject(),
+                    Verdict::Stop => Left::Help,
+                }
+            }
+            RecordEnd::Published(copies, before) if log_index.was_refused(copies, before) => {
                 self.after_failure(record)
             }
-            End::Published(copies, before) if by_hand && !record.acked => match &record.hand {
-                _ if !copies.is_empty() && !evidence.came(copies, before) => Left::Copies,
+            RecordEnd::Published(copies, before) if by_hand && !record.acked => match &record.hand {
+                _ if !copies.is_empty() && !log_index.came(copies, before) => Left::Copies,
                 None => Left::Ack,
                 Some(Verdict::Ack | Verdict::Skip) => Left::Nothing,
                 Some(Verdict::Nack { .. }) => self.after_failure(record),
                 Some(Verdict::Reject { .. }) => self.after_reject(),
                 Some(Verdict::Stop) => Left::Help,
             },
-            End::Published(copies, _) if copies.is_empty() => Left::Nothing,
-            End::Published(..) => Left::Copies,
-            End::Failed => self.after_failure(record),
-            End::NotEncodable => self.after_reject(),
-            End::Undecodable => self.given_up(subscriber.on_decode_error),
+            RecordEnd::Published(copies, _) if copies.is_empty() => Left::Nothing,
+            RecordEnd::Published(..) => Left::Copies,
+            RecordEnd::Failed => self.after_failure(record),
+            RecordEnd::NotEncodable => self.after_reject(),
+            RecordEnd::Undecodable => self.given_up(subscriber.on_decode_error),
         }
     }
 
@@ -182,7 +184,7 @@ impl LaneAccount {
         !self.subscriber.publishes.is_empty()
     }
 
-    fn after_failure(&self, record: &RecordAccount) -> Left {
+    fn after_failure(&self, record: &RecordModel) -> Left {
         match self.subscriber.ack {
             AckPolicy::AckFirst | AckPolicy::Ack => Left::Nothing,
             AckPolicy::RejectOnError => self.after_reject(),
@@ -209,62 +211,67 @@ impl LaneAccount {
         }
         match on_error {
             OnError::Skip => Left::Nothing,
-            OnError::DeadLetter => Left::Letter(self.subscriber.dead_letter_topic(&self.tp.topic)),
+            OnError::DeadLetter => Left::DeadLetterCount(self.subscriber.dead_letter_topic(&self.tp.topic)),
             OnError::Hold | OnError::Stop => Left::Help,
         }
     }
 
     /// Moves the prefix over what is finished, to `end` at most.
-    pub(super) fn advance(&mut self, end: i64, evidence: &mut Evidence, proof: Proof) {
-        while self.prefix < end && self.is_finished(self.prefix, evidence, proof) {
+    pub(super) fn advance(&mut self, end: i64, log_index: &mut LogIndex, proof: Proof) {
+        while self.prefix < end && self.is_finished(self.prefix, log_index, proof) {
             self.count_dead(self.prefix);
             self.prefix += 1;
         }
     }
 
     /// Finds out about every record that was begun, as far as one can be sure.
-    pub(super) fn look_for_finished(&mut self, evidence: &mut Evidence) {
-        self.advance(self.highest + 1, evidence, Proof::Sure);
+    pub(super) fn look_for_finished(&mut self, log_index: &mut LogIndex) {
+        self.advance(self.highest + 1, log_index, Proof::Sure);
         let begun: Vec<i64> = self.records.range(self.prefix..).map(|(offset, _)| *offset).collect();
         for offset in begun {
-            self.is_finished(offset, evidence, Proof::Sure);
+            self.is_finished(offset, log_index, Proof::Sure);
         }
     }
 
     /// Whether an earlier record forbids that another one begins that must not overtake it. Copies on their way forbid
     /// nothing: the producer keeps their order. Nor does an `Ack` that is out.
-    pub(super) fn forbids(&self, offset: i64, evidence: &Evidence) -> bool {
-        if self.are_copies_there(offset, evidence) {
+    pub(super) fn forbids(&self, offset: i64, log_index: &LogIndex) -> bool {
+        if self.are_copies_there(offset, log_index) {
             return false;
         }
         if self.records.get(&offset).is_some_and(|record| record.open) {
             return true;
         }
-        match self.left(offset, evidence) {
+        match self.left(offset, log_index) {
             Left::Call(_) | Left::Attempt(_) | Left::Help => true,
-            Left::Nothing | Left::Begin | Left::Ack | Left::Copies | Left::Stage(_) | Left::Letter(_) => {
-                false
-            }
+            Left::Nothing
+            | Left::Begin
+            | Left::Ack
+            | Left::Copies
+            | Left::Stage(_)
+            | Left::DeadLetterCount(_) => false,
         }
     }
 
-    fn are_copies_there(&self, offset: i64, evidence: &Evidence) -> bool {
+    fn are_copies_there(&self, offset: i64, log_index: &LogIndex) -> bool {
         let record = self.records.get(&offset).filter(|record| !record.open);
         match record.and_then(|record| record.last.as_ref()) {
-            Some(End::Published(copies, before)) => evidence.came(copies, before),
+            Some(RecordEnd::Published(copies, before)) => log_index.came(copies, before),
             _ => false,
         }
     }
 
     /// Whether a copy of one of its records was refused for good: it may be held for that, whatever else is in the logs.
-    pub(super) fn may_hold(&self, evidence: &Evidence) -> bool {
+    pub(super) fn may_hold(&self, log_index: &LogIndex) -> bool {
         self.records.iter().any(|(offset, record)| {
             let of_copies = match &record.last {
-                Some(End::Published(copies, before)) => evidence.was_refused(copies, before),
+                Some(RecordEnd::Published(copies, before)) => log_index.was_refused(copies, before),
                 _ => false,
             };
-            let of_step = record.step.is_some_and(|(step, before)| evidence.was_refused(&[step], &before));
-            of_copies || of_step || evidence.was_refused(&[self.letter(*offset, evidence)], &record.letters)
+            let of_step = record.step.is_some_and(|(step, before)| log_index.was_refused(&[step], &before));
+            of_copies
+                || of_step
+                || log_index.was_refused(&[self.dead_letter(*offset, log_index)], &record.letters)
         })
     }
 
@@ -272,13 +279,13 @@ impl LaneAccount {
     pub(super) fn neighbours<'a>(
         &'a self,
         offset: i64,
-        evidence: &'a Evidence,
-    ) -> impl Iterator<Item = (i64, &'a RecordAccount)> {
+        log_index: &'a LogIndex,
+    ) -> impl Iterator<Item = (i64, &'a RecordModel)> {
         let order = self.subscriber.order;
-        let key = evidence.key(&self.tp, offset);
+        let key = log_index.key(&self.tp, offset);
         let is_neighbour = move |other: i64| match order {
             Order::Partition => true,
-            Order::Key => key.is_some() && evidence.key(&self.tp, other) == key,
+            Order::Key => key.is_some() && log_index.key(&self.tp, other) == key,
             Order::None => false,
         };
         let begun =
@@ -289,7 +296,7 @@ impl LaneAccount {
     /// Whether it is the oldest record without a success, and calls that were settled by hand keep their places: they may
     /// wait for its commit, so it needs none.
     pub(super) fn others_wait_for(&self, offset: i64) -> bool {
-        let succeeded = |record: &RecordAccount| record.acked || record.is_known_finished();
+        let succeeded = |record: &RecordModel| record.acked || record.is_known_finished();
         let is_oldest = (self.prefix..offset).all(|before| self.records.get(&before).is_some_and(succeeded));
         let open = self.records.values().filter(|record| record.open);
         let working = open.filter(|record| !record.acked).count();
@@ -310,14 +317,14 @@ impl LaneAccount {
     }
 
     /// The begun records that are not over, as far as one knows.
-    pub(super) fn kept(&self) -> impl Iterator<Item = &RecordAccount> {
+    pub(super) fn kept(&self) -> impl Iterator<Item = &RecordModel> {
         let begun = self.records.range(self.first_kept()..).map(|(_, record)| record);
         begun.filter(|record| record.open || !record.finished)
     }
 
     /// The finished records whose results are still to be published.
-    pub(super) fn owing<'a>(&'a self, evidence: &'a Evidence) -> impl Iterator<Item = i64> + 'a {
-        self.records.iter().filter(|(_, record)| record.owes_results(evidence)).map(|(offset, _)| *offset)
+    pub(super) fn owing<'a>(&'a self, log_index: &'a LogIndex) -> impl Iterator<Item = i64> + 'a {
+        self.records.iter().filter(|(_, record)| record.owes_results(log_index)).map(|(offset, _)| *offset)
     }
 
     /// Silence brakes, too: noticed by a timer, some intervals later.
@@ -335,16 +342,18 @@ impl LaneAccount {
     }
 
     /// What is left to do for a record, in words.
-    pub(super) fn describe(&self, offset: i64, evidence: &Evidence) -> String {
+    pub(super) fn describe(&self, offset: i64, log_index: &LogIndex) -> String {
         let handler = &self.subscriber.handler;
-        match self.left(offset, evidence) {
+        match self.left(offset, log_index) {
             Left::Nothing => format!("nothing is left to do for {handler}"),
             Left::Begin => format!("it was never handed to {handler}"),
             Left::Call(attempt) => format!("attempt {attempt} of {handler} still runs, or was cut off"),
             Left::Ack => format!("{handler} returned, its `Ack` is not settled"),
             Left::Copies => format!("a result of {handler} is not in its topic"),
             Left::Stage(topic) => format!("{handler} failed, and its copy is not in {topic}"),
-            Left::Letter(topic) => format!("{handler} gave it up, and its dead letter is not in {topic}"),
+            Left::DeadLetterCount(topic) => {
+                format!("{handler} gave it up, and its dead letter is not in {topic}")
+            }
             Left::Attempt(after) => format!("attempt {after} of {handler} failed, another is to come"),
             Left::Help => format!("{handler} holds it"),
         }

@@ -60,7 +60,7 @@ impl ErrorLog {
     }
 
     /// Tells an error of a kind, unless that kind was told within the last minute.
-    pub(crate) fn tell(&self, kind: &str, message: impl fmt::Display) {
+    pub(crate) fn log(&self, kind: &str, message: impl fmt::Display) {
         let Some(repeats) = self.admit(kind, Instant::now()) else { return };
         let message = log::bounded(self.clean(&message.to_string()));
         let repeats =
@@ -94,14 +94,14 @@ impl ErrorLog {
             _ => {}
         }
         let kind = code.map_or_else(|| error.to_string(), |code| format!("{code:?}"));
-        self.tell(&kind, format_args!("{reason}{}", cure(error)));
+        self.log(&kind, format_args!("{reason}{}", cure(error)));
     }
 
     /// Tells that a topic is not there: whoever notices first.
     pub(crate) fn missing_topic(&self, topic: &str) {
-        let sentence =
+        let message =
             format_args!("the topic `{topic}` does not exist, or may not be described: waiting for it");
-        self.tell(&format!("missing {topic}"), sentence);
+        self.log(&format!("missing {topic}"), message);
     }
 
     fn cannot_reach(&self, broker: &str, why: Option<String>) {
@@ -143,8 +143,8 @@ impl ErrorLog {
                 "REQTMOUT" => self.debug(facility, message),
                 // A broker that has just started.
                 "GETPID" if message.ends_with("retrying") => self.debug(facility, message),
-                "SESSTMOUT" => self.tell(facility, session_is_over(message)),
-                _ => self.tell(facility, format_args!("librdkafka says: {message}")),
+                "SESSTMOUT" => self.log(facility, session_is_over(message)),
+                _ => self.log(facility, format_args!("librdkafka says: {message}")),
             },
             _ => self.debug(facility, message),
         }

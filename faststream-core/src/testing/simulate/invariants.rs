@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::account::LaneAccount;
-use super::checker::Account;
-use super::evidence::Evidence;
+use super::checker::Model;
+use super::log_index::LogIndex;
+use super::model::LaneModel;
 use super::promise::Promise;
 use crate::policy::{AckPolicy, Commit, Order};
 
@@ -31,20 +31,20 @@ pub(super) struct Situation {
     /// Commits fail, are late or get lost.
     pub(super) commits_disturbed: bool,
     /// Partitions that members of other processes have.
-    pub(super) foreign: Vec<TopicPartition>,
+    pub(super) external: Vec<TopicPartition>,
 }
 
 /// What each group committed: at the end of everything.
 pub(super) type Committed = BTreeMap<(Arc<str>, TopicPartition), i64>;
 
-impl Account {
+impl Model {
     /// Nobody needs to read a partition for so long, from now on.
     pub(super) fn unsettle(&mut self, duration: Duration) {
         self.unsettled_until = self.unsettled_until.max(Instant::now() + duration);
     }
 
     /// To be called between any two steps.
-    pub(super) fn check_moment(&mut self, situation: &Situation) {
+    pub(super) fn check_invariants(&mut self, situation: &Situation) {
         self.check_answers();
         self.commits_disturbed = situation.commits_disturbed;
         if situation.commits_disturbed {
@@ -69,12 +69,12 @@ impl Account {
         let mut wrong = None;
         let began = self.began;
         for lane in self.lanes.values_mut().filter(|lane| !lane.over && !lane.revoked) {
-            lane.look_for_finished(&mut self.evidence);
+            lane.look_for_finished(&mut self.log_index);
             lane.notice_silence();
             // The next commit tells whether it is over.
             let until = self.disturbed_until + lane.settings.commit_interval;
             let disturbed = self.commits_disturbed || now <= until;
-            let next = next_to_begin(lane, &self.evidence, disturbed, began);
+            let next = next_to_begin(lane, &self.log_index, disturbed, began);
             let Some(offset) = next.filter(|_| now > self.stopping_until) else {
                 lane.stuck = None;
                 continue;
@@ -89,18 +89,18 @@ impl Account {
                         } else {
                             Promise::AssignedIsRead
                         };
-                        let sentence = format!(
+                        let message = format!(
                             "{name}, offset {offset}, handler {handler}: nothing forbids that it begins, and for {took:?} \
                              it does not (lane {number})"
                         );
-                        wrong.get_or_insert((promise, sentence));
+                        wrong.get_or_insert((promise, message));
                     }
                 }
                 _ => lane.stuck = Some((offset, now)),
             }
         }
-        if let Some((promise, sentence)) = wrong {
-            self.violated(promise, sentence);
+        if let Some((promise, message)) = wrong {
+            self.violated(promise, message);
         }
     }
 
@@ -109,20 +109,20 @@ impl Account {
         if self.commits_disturbed {
             return;
         }
-        let is_due = |lane: &&LaneAccount| {
+        let is_due = |lane: &&LaneModel| {
             let most = lane.settings.commit_interval * 2 + Duration::from_millis(100);
             let since = lane.dirty.map(|since| since.max(self.disturbed_until));
             !lane.over && !lane.revoked && since.is_some_and(|since| since.elapsed() > most)
         };
         let Some(lane) = self.lanes.values().find(is_due) else { return };
-        let sentence = format!(
+        let message = format!(
             "{}: {} is stored, {} is committed, and no commit follows (lane {})",
             lane.name(),
             lane.stored,
             lane.accepted,
             lane.number
         );
-        self.violated(Promise::CommitErrorsStopNothing, sentence);
+        self.violated(Promise::CommitErrorsStopNothing, message);
     }
 
     /// Every partition has a reader.
@@ -133,22 +133,22 @@ impl Account {
         let mut wrong = None;
         for subscriber in &self.subscribers {
             let is_read =
-                |tp: &&TopicPartition| subscriber.reads(&tp.topic) && !situation.foreign.contains(*tp);
-            for tp in self.evidence.partitions().filter(is_read) {
-                let reads = |lane: &LaneAccount| {
+                |tp: &&TopicPartition| subscriber.reads(&tp.topic) && !situation.external.contains(*tp);
+            for tp in self.log_index.partitions().filter(is_read) {
+                let reads = |lane: &LaneModel| {
                     !lane.over && !lane.revoked && lane.tp == *tp && *lane.group == *subscriber.group
                 };
                 if !self.lanes.values().any(reads) {
-                    let sentence = format!(
+                    let message = format!(
                         "{}/{}, handler {}: nobody reads it, and nothing that takes longer happened",
                         tp.topic, tp.partition, subscriber.handler
                     );
-                    wrong.get_or_insert(sentence);
+                    wrong.get_or_insert(message);
                 }
             }
         }
-        if let Some(sentence) = wrong {
-            self.violated(Promise::LostIsReadAgain, sentence);
+        if let Some(message) = wrong {
+            self.violated(Promise::LostIsReadAgain, message);
         }
     }
 
@@ -157,23 +157,23 @@ impl Account {
         let mut wrong = None;
         for subscriber in self.subscribers.clone() {
             let partitions: Vec<TopicPartition> =
-                self.evidence.partitions().filter(|tp| subscriber.reads(&tp.topic)).cloned().collect();
+                self.log_index.partitions().filter(|tp| subscriber.reads(&tp.topic)).cloned().collect();
             for tp in partitions {
                 let key = (Arc::clone(&subscriber.group), tp.clone());
                 let next = committed.get(&key).copied().unwrap_or(0);
-                let end = self.evidence.end(&tp);
+                let end = self.log_index.end(&tp);
                 let held = held.get(&key).copied();
                 let (name, handler) = (format!("{}/{}", tp.topic, tp.partition), &subscriber.handler);
                 if held.is_none() && next != end {
-                    let sentence = format!(
+                    let message = format!(
                         "{name}, handler {handler}: {next} is committed of {end}, though faults are off and nothing is held"
                     );
-                    wrong.get_or_insert((Promise::CommitErrorsStopNothing, sentence));
+                    wrong.get_or_insert((Promise::CommitErrorsStopNothing, message));
                 }
                 if held.is_some_and(|held| next > held) {
-                    let sentence =
+                    let message =
                         format!("{name}, handler {handler}: {next} is committed, beyond a held record");
-                    wrong.get_or_insert((Promise::CommitsOnlyFinished, sentence));
+                    wrong.get_or_insert((Promise::CommitsOnlyFinished, message));
                 }
                 if subscriber.ack == AckPolicy::AckFirst {
                     continue;
@@ -181,27 +181,27 @@ impl Account {
                 let due = held.unwrap_or(end).min(end);
                 let lost = (0..due).find(|offset| !self.is_settled(&subscriber.group, handler, &tp, *offset));
                 if let Some(offset) = lost {
-                    let sentence =
+                    let message =
                         format!("{name}, offset {offset}, handler {handler}: it was never finished");
-                    wrong.get_or_insert((Promise::NothingLost, sentence));
+                    wrong.get_or_insert((Promise::NothingLost, message));
                 }
             }
         }
-        if let Some((promise, sentence)) = wrong {
-            self.violated(promise, sentence);
+        if let Some((promise, message)) = wrong {
+            self.violated(promise, message);
         }
     }
 
     fn is_settled(&self, group: &Arc<str>, handler: &Arc<str>, tp: &TopicPartition, offset: i64) -> bool {
         let (group, handler) = (Arc::clone(group), Arc::clone(handler));
-        self.settled.contains(&super::evidence::Origin { group, handler, tp: tp.clone(), offset })
+        self.settled.contains(&super::log_index::Origin { group, handler, tp: tp.clone(), offset })
     }
 }
 
 /// The record that could begin now; `None` if there is none, or if something forbids it.
 fn next_to_begin(
-    lane: &LaneAccount,
-    evidence: &Evidence,
+    lane: &LaneModel,
+    log_index: &LogIndex,
     commits_disturbed: bool,
     began: Instant,
 ) -> Option<i64> {
@@ -209,16 +209,16 @@ fn next_to_begin(
     let waits_for_commit = subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each;
     if lane.open >= subscriber.concurrency.max(1)
         || (waits_for_commit && commits_disturbed)
-        || lane.may_hold(evidence)
+        || lane.may_hold(log_index)
         || Instant::now() < lane.hooks_until
     {
         return None;
     }
-    let end = evidence.end(&lane.tp);
+    let end = log_index.end(&lane.tp);
     let most = i64::try_from(lane.settings.max_in_flight).unwrap_or(i64::MAX);
     let brake = i64::try_from(lane.settings.max_uncommitted).unwrap_or(i64::MAX);
     // Finished or not, a copy that is refused for now stops its line, and is kept.
-    let owing: Vec<i64> = lane.owing(evidence).collect();
+    let owing: Vec<i64> = lane.owing(log_index).collect();
     let mut kept = lane.kept().count() + owing.len();
     let mut waiting = Vec::new();
     for offset in lane.prefix..end {
@@ -234,18 +234,18 @@ fn next_to_begin(
             continue;
         }
         // In a retry topic, all that come later wait for it.
-        if !lane.waits(offset, evidence, began).is_zero() {
+        if !lane.waits(offset, log_index, began).is_zero() {
             return None;
         }
         let behind = match subscriber.order {
             Order::Partition => lane.kept().next().is_some() || !owing.is_empty(),
             Order::Key => {
-                let key = evidence.key(&lane.tp, offset);
-                let busy = |(other, record): (i64, &super::record::RecordAccount)| {
+                let key = log_index.key(&lane.tp, offset);
+                let busy = |(other, record): (i64, &super::record::RecordModel)| {
                     (record.open || !record.is_known_finished()) && other != offset
                 };
-                let owes = |other: &i64| key.is_some() && evidence.key(&lane.tp, *other) == key;
-                lane.neighbours(offset, evidence).any(busy)
+                let owes = |other: &i64| key.is_some() && log_index.key(&lane.tp, *other) == key;
+                lane.neighbours(offset, log_index).any(busy)
                     || owing.iter().any(owes)
                     || (key.is_some() && waiting.contains(&key))
             }
@@ -258,7 +258,7 @@ fn next_to_begin(
         if subscriber.order == Order::Partition || waits_for_commit {
             return None;
         }
-        waiting.push(evidence.key(&lane.tp, offset));
+        waiting.push(log_index.key(&lane.tp, offset));
         kept += 1;
     }
     None

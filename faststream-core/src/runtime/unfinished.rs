@@ -2,15 +2,15 @@
 
 /// What a lane leaves unfinished when it is cut off: a record, and how many others there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Left {
+pub(super) struct Unfinished {
     pub(super) offset: i64,
-    pub(super) why: WhyLeft,
+    pub(super) why: WhyUnfinished,
     pub(super) others: usize,
 }
 
 /// What a record still waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WhyLeft {
+pub(super) enum WhyUnfinished {
     Call,
     Ack,
     /// The broker's confirmation of these.
@@ -19,17 +19,19 @@ pub(super) enum WhyLeft {
     DeadLetter,
 }
 
-impl Left {
+impl Unfinished {
     /// What `handler` had left to do.
-    pub(super) fn sentence(self, handler: &str) -> String {
+    pub(super) fn message(self, handler: &str) -> String {
         let what = match self.why {
-            WhyLeft::Call => format!("{handler} was still running"),
-            WhyLeft::Ack => format!("the `Ack` of {handler} was not settled"),
-            WhyLeft::Results => format!("the results of {handler} were not confirmed by the broker"),
-            WhyLeft::Retry => {
+            WhyUnfinished::Call => format!("{handler} was still running"),
+            WhyUnfinished::Ack => format!("the `Ack` of {handler} was not settled"),
+            WhyUnfinished::Results => format!("the results of {handler} were not confirmed by the broker"),
+            WhyUnfinished::Retry => {
                 format!("the copy of {handler} for its retry topic was not confirmed by the broker")
             }
-            WhyLeft::DeadLetter => format!("the dead letter of {handler} was not confirmed by the broker"),
+            WhyUnfinished::DeadLetter => {
+                format!("the dead letter of {handler} was not confirmed by the broker")
+            }
         };
         if self.others > 0 { format!("{what} (and {} more records)", self.others) } else { what }
     }

@@ -6,15 +6,15 @@ use crate::publish::Outgoing;
 /// Is told of everything that happens on a broker, at the moment when it does.
 ///
 /// It is told in the middle of it: it must not call the broker.
-pub trait Watch: Send + Sync {
+pub trait BrokerObserver: Send + Sync {
     /// Something happened.
-    fn seen(&self, happening: &Happening<'_>);
+    fn seen(&self, event: &BrokerEvent<'_>);
 }
 
 /// Something that happened on the broker.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub enum Happening<'a> {
+pub enum BrokerEvent<'a> {
     /// A member reads a partition from now on.
     Assigned {
         /// The group.

@@ -30,7 +30,7 @@ async fn a_verdict_that_is_returned_counts_though_the_ack_went_unsettled() {
         [Act::DropAckAndReject, Act::DropAckAndStop],
     );
     world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (1, 1)], Some(1)));
     assert!(world.stop_requested().await.contains("orders/3, offset 1"));
 }
@@ -42,7 +42,7 @@ async fn a_published_result_does_not_finish_a_record_whose_ack_is_out() {
     tokio::time::sleep(TICK).await;
     assert_eq!((world.published().len(), world.stored()), (1, None));
     world.take_ack().ack().expect("in time");
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (1, 1)], Some(2)));
 }
 
@@ -52,7 +52,7 @@ async fn a_nack_while_the_result_is_on_its_way_is_another_attempt() {
         let world = World::start(publishes, [Act::PublishKeepAck, Act::PublishAckNow]);
         world.refuse(PublishErrorKind::Retriable, refused);
         if refused == 0 {
-            world.confirm_by_hand();
+            world.confirm_manually();
         }
         world.feed([record(0, "a")]);
         world.turn().await;
@@ -64,7 +64,7 @@ async fn a_nack_while_the_result_is_on_its_way_is_another_attempt() {
             tokio::time::sleep(Duration::from_secs(1)).await;
             world.confirm_next(Ok(()));
         }
-        world.quiet().await;
+        world.idle().await;
         assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (0, 2)], Some(1)), "{refused} refused");
     }
 }
@@ -73,7 +73,7 @@ async fn a_nack_while_the_result_is_on_its_way_is_another_attempt() {
 async fn an_attempt_whose_ack_was_dropped_publishes_no_result() {
     let world = World::start(publishes, [Act::PublishDropAck, Act::PublishAckNow]);
     world.feed([record(0, "a")]);
-    world.quiet().await;
+    world.idle().await;
     assert_eq!((world.calls(), world.stored()), (vec![(0, 1), (0, 2)], Some(1)));
     assert_eq!(world.published().len(), 1);
 }
@@ -81,12 +81,12 @@ async fn an_attempt_whose_ack_was_dropped_publishes_no_result() {
 #[tokio::test(start_paused = true)]
 async fn a_record_acked_in_its_call_is_finished_with_its_result() {
     let world = World::start(publishes, [Act::PublishAckNow]);
-    world.confirm_by_hand();
+    world.confirm_manually();
     world.feed([record(0, "a")]);
     tokio::time::sleep(TICK).await;
     assert_eq!((world.published().len(), world.stored()), (1, None));
     world.confirm_next(Ok(()));
-    world.quiet().await;
+    world.idle().await;
     assert_eq!(world.stored(), Some(1));
 }
 

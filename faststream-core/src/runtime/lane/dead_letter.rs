@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::LaneTask;
-use super::slots::Failure;
-use super::stage::{cut, without_past};
+use super::in_flight::CallFailure;
+use super::retry_topic::{cut, without_retry_headers};
 use crate::publish::{Outgoing, Partition};
 
 const TOPIC: &str = "dlt-original-topic";
@@ -23,10 +23,10 @@ const ALL: [&str; 10] =
 impl LaneTask {
     /// Same key and value, same partition number where it exists, the reason in the headers: once, of this failure, however
     /// often the record was a dead letter or a retry copy before.
-    pub(super) fn dead_letter(&self, offset: i64, attempt: u32, failure: &Failure) -> Outgoing {
-        let slot = self.slots.get(offset).expect("only kept records are given up");
-        let record = self.original(self.kept(slot));
-        let mut headers = without_past(&record);
+    pub(super) fn dead_letter(&self, offset: i64, attempt: u32, failure: &CallFailure) -> Outgoing {
+        let entry = self.in_flight.get(offset).expect("only kept records are given up");
+        let record = self.original(self.kept(entry));
+        let mut headers = without_retry_headers(&record);
         headers.retain(|(name, _)| !ALL.iter().any(|known| known.as_bytes() == name.as_ref()));
         let mut add = |name: &'static str, value: String| {
             headers.push((Bytes::from_static(name.as_bytes()), Some(value.into())));

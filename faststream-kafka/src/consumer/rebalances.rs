@@ -8,7 +8,7 @@ use faststream_core::broker::{Epoch, Event, Lane, RevocationId};
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::Offset;
 
-use super::assignment::{self, Start};
+use super::assignment::{self, StartAt};
 use super::control::Control;
 use super::lane::{KafkaLane, LaneHandle};
 use super::offsets::{Begin, OffsetFetch, Starts};
@@ -20,7 +20,7 @@ use crate::native::{PartitionQueue, store_offset};
 const ANSWERED: Duration = Duration::from_millis(100);
 
 /// A rebalance that was recorded and not answered.
-pub(super) enum Owed {
+pub(super) enum Rebalance {
     Assign {
         partitions: Vec<TopicPartition>,
         fetch: Option<(OffsetFetch, Starts)>,
@@ -28,7 +28,7 @@ pub(super) enum Owed {
     Revoke {
         partitions: Vec<TopicPartition>,
         kind: Revoke,
-        told: Option<RevocationId>,
+        id: Option<RevocationId>,
         answered: Option<Instant>,
     },
 }
@@ -41,7 +41,7 @@ pub(super) enum Revoke {
     /// Somebody else may have them already.
     Lost,
     /// Nobody else: the partition's log began again, at this offset.
-    Rewound(i64),
+    Truncated(i64),
     /// Nobody else: the topic is another one.
     Remade,
 }
@@ -49,9 +49,9 @@ pub(super) enum Revoke {
 impl Control {
     /// librdkafka pauses all partitions until a rebalance is answered, and lets them go on at its own position: where an
     /// error came last, that is behind a record that was never read. To be called before the answer.
-    fn straighten(&self) {
+    fn realign(&self) {
         let consumer = self.client.consumer();
-        for (tp, lane) in self.lanes.iter().filter(|(_, lane)| lane.is_skewed()) {
+        for (tp, lane) in self.lanes.iter().filter(|(_, lane)| lane.is_drifted()) {
             let next = Offset::Offset(lane.settled_position());
             // Without waiting: it is done before the answer, on the same thread.
             self.answered("seek", consumer.seek(&tp.topic, tp.partition, next, Duration::ZERO));
@@ -59,42 +59,42 @@ impl Control {
     }
 
     /// Answers what can be answered, strictly in order.
-    pub(super) fn serve_owed(&mut self) {
+    pub(super) fn handle_rebalances(&mut self) {
         if self.closing.is_some() {
             return;
         }
-        while let Some(owed) = self.owed.pop_front() {
-            let waits = match owed {
-                Owed::Assign { partitions, fetch } => self.serve_assign(partitions, fetch),
-                Owed::Revoke { partitions, kind, told, answered } => {
-                    self.serve_revoke(partitions, kind, told, answered)
+        while let Some(rebalance) = self.rebalances.pop_front() {
+            let waits = match rebalance {
+                Rebalance::Assign { partitions, fetch } => self.handle_assign(partitions, fetch),
+                Rebalance::Revoke { partitions, kind, id, answered } => {
+                    self.handle_revoke(partitions, kind, id, answered)
                 }
             };
-            if let Some(owed) = waits {
-                self.owed.push_front(owed);
+            if let Some(rebalance) = waits {
+                self.rebalances.push_front(rebalance);
                 return;
             }
         }
     }
 
-    fn serve_assign(
+    fn handle_assign(
         &mut self,
         partitions: Vec<TopicPartition>,
         fetch: Option<(OffsetFetch, Starts)>,
-    ) -> Option<Owed> {
+    ) -> Option<Rebalance> {
         if partitions.is_empty() {
-            self.straighten();
+            self.realign();
             self.answered("assign", assignment::assign(self.client.consumer(), &[]));
-            self.tell(Event::Assigned(Vec::new()));
+            self.notify(Event::Assigned(Vec::new()));
             wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
             return None;
         }
         let (mut fetch, mut known) = fetch.unwrap_or_else(|| {
             (OffsetFetch::begin(&self.client, &self.request, partitions.clone()), Starts::new())
         });
-        known.extend(fetch.news());
+        known.extend(fetch.known_now());
         if !fetch.is_done() && !fetch.is_held_up() {
-            return Some(Owed::Assign { partitions, fetch: Some((fetch, known)) });
+            return Some(Rebalance::Assign { partitions, fetch: Some((fetch, known)) });
         }
         let had_none = self.lanes.is_empty();
         let kept = self.lanes.keys().cloned().collect();
@@ -103,21 +103,21 @@ impl Control {
         // same, or what librdkafka fetches by itself would land on the consumer's.
         for tp in partitions.iter().filter(|tp| !known.contains_key(tp)) {
             if let Some(queue) = PartitionQueue::take(&self.client, &tp.topic, tp.partition) {
-                self.unopened.insert(tp.clone(), queue);
+                self.opening.insert(tp.clone(), queue);
             }
         }
         let start = |tp: TopicPartition| {
             let next = known.get(&tp).map(|begin| begin.next);
             (tp, next)
         };
-        let starts: Vec<Start> = partitions.into_iter().map(start).collect();
-        self.straighten();
+        let starts: Vec<StartAt> = partitions.into_iter().map(start).collect();
+        self.realign();
         self.answered("assign", assignment::assign(self.client.consumer(), &starts));
         self.committer.assigned(had_none);
-        self.tell(Event::Assigned(lanes));
+        self.notify(Event::Assigned(lanes));
         wakeup::leaders(&self.client, kept);
         if !fetch.is_done() {
-            self.late.push(fetch);
+            self.pending_fetches.push(fetch);
         }
         None
     }
@@ -125,35 +125,35 @@ impl Control {
     /// Partitions to begin again, and those whose offsets came after the answer. Not while a rebalance waits for its
     /// answer: librdkafka would take this for it, and give away what is still at work. Nor while a commit is in flight:
     /// librdkafka begins nothing before its result.
-    pub(super) fn serve_postponed(&mut self) {
-        let is_asked = !self.owed.is_empty() || self.client.context().awaits_answer();
+    pub(super) fn apply_restarts(&mut self) {
+        let is_asked = !self.rebalances.is_empty() || self.client.context().awaits_answer();
         if is_asked || self.closing.is_some() || self.committer.is_busy() {
             return;
         }
-        let missed = std::mem::take(&mut self.missed).into_iter();
-        let missed: Vec<Start> = missed
+        let misrouted = std::mem::take(&mut self.misrouted).into_iter();
+        let misrouted: Vec<StartAt> = misrouted
             .filter_map(|(tp, offset)| {
                 let start = offset.min(self.lanes.get(&tp)?.position());
                 Some((tp, Some(start)))
             })
             .collect();
-        if !missed.is_empty() {
-            self.restart(missed);
+        if !misrouted.is_empty() {
+            self.restart(misrouted);
         }
-        let postponed = std::mem::take(&mut self.postponed);
-        if !postponed.is_empty() {
-            self.begin_again(postponed);
+        let restarts = std::mem::take(&mut self.restarts);
+        if !restarts.is_empty() {
+            self.begin_again(restarts);
         }
-        self.serve_late();
+        self.take_pending_fetches();
     }
 
     /// Partitions whose offsets came after the answer.
-    fn serve_late(&mut self) {
+    fn take_pending_fetches(&mut self) {
         let mut starts = Starts::new();
-        for fetch in &mut self.late {
-            starts.extend(fetch.news());
+        for fetch in &mut self.pending_fetches {
+            starts.extend(fetch.known_now());
         }
-        self.late.retain(|fetch| !fetch.is_done());
+        self.pending_fetches.retain(|fetch| !fetch.is_done());
         if !starts.is_empty() {
             faststream_core::log::info!(group = %self.request.group, partitions = starts.len(), "committed offsets are known now");
             self.begin_again(starts);
@@ -164,26 +164,26 @@ impl Control {
     fn begin_again(&mut self, starts: Starts) {
         for tp in starts.keys() {
             // Gone before the new one is there: its callback would end the new one's.
-            drop(self.unopened.remove(tp));
+            drop(self.opening.remove(tp));
         }
         let lanes = self.open(&starts);
         self.restart(starts.into_iter().map(|(tp, begin)| (tp, Some(begin.next))).collect());
-        self.tell(Event::Assigned(lanes));
+        self.notify(Event::Assigned(lanes));
     }
 
     /// Makes librdkafka begin these partitions of the assignment again; in a group of the eager kind, all of them.
-    pub(super) fn restart(&mut self, some: Vec<Start>) {
+    pub(super) fn restart(&mut self, some: Vec<StartAt>) {
         let consumer = self.client.consumer();
         let all = self.positions();
         for (tp, start) in all.iter().chain(&some) {
             if let (Some(lane), Some(start)) = (self.lanes.get(tp), start) {
-                lane.expect_again(*start);
+                lane.expect_replay(*start);
             }
         }
         self.answered("restart", assignment::restart(consumer, &some, &all));
         let is_hit = |tp: &TopicPartition| some.iter().any(|(hit, _)| hit == tp);
         for (tp, lane) in &self.lanes {
-            lane.has_begun_again();
+            lane.replay_has_begun();
             if is_hit(tp) || !assignment::is_cooperative(consumer) {
                 lane.store_again(&self.client);
             }
@@ -191,42 +191,42 @@ impl Control {
     }
 
     /// All of the assignment, with what is to be fetched next.
-    fn positions(&self) -> Vec<Start> {
-        let unopened = self.unopened.keys().map(|tp| (tp.clone(), None));
-        self.lanes.iter().map(|(tp, lane)| (tp.clone(), Some(lane.position()))).chain(unopened).collect()
+    fn positions(&self) -> Vec<StartAt> {
+        let opening = self.opening.keys().map(|tp| (tp.clone(), None));
+        self.lanes.iter().map(|(tp, lane)| (tp.clone(), Some(lane.position()))).chain(opening).collect()
     }
 
-    fn serve_revoke(
+    fn handle_revoke(
         &mut self,
         partitions: Vec<TopicPartition>,
         kind: Revoke,
-        told: Option<RevocationId>,
+        id: Option<RevocationId>,
         answered: Option<Instant>,
-    ) -> Option<Owed> {
-        let Some(id) = told else {
-            if !matches!(kind, Revoke::Rewound(_) | Revoke::Remade) {
-                self.late.iter_mut().for_each(|fetch| fetch.forget(&partitions));
+    ) -> Option<Rebalance> {
+        let Some(id) = id else {
+            if !matches!(kind, Revoke::Truncated(_) | Revoke::Remade) {
+                self.pending_fetches.iter_mut().for_each(|fetch| fetch.forget(&partitions));
             }
             self.revocations += 1;
             let id = RevocationId(self.revocations);
             let lanes: Vec<Epoch> =
                 partitions.iter().filter_map(|tp| self.lanes.get(tp)).map(|lane| lane.epoch).collect();
             // Before the member hears of it: its answer may come at once.
-            self.owed.push_front(Owed::Revoke { partitions, kind, told: Some(id), answered: None });
-            self.tell(Event::Revoked { id, lanes, lost: !matches!(kind, Revoke::Moved) });
-            let owed = self.owed.pop_front()?;
-            let Owed::Revoke { answered: Some(_), .. } = owed else { return Some(owed) };
-            let Owed::Revoke { partitions, kind, told, answered } = owed else { return None };
-            return self.serve_revoke(partitions, kind, told, answered);
+            self.rebalances.push_front(Rebalance::Revoke { partitions, kind, id: Some(id), answered: None });
+            self.notify(Event::Revoked { id, lanes, lost: !matches!(kind, Revoke::Moved) });
+            let rebalance = self.rebalances.pop_front()?;
+            let Rebalance::Revoke { answered: Some(_), .. } = rebalance else { return Some(rebalance) };
+            let Rebalance::Revoke { partitions, kind, id, answered } = rebalance else { return None };
+            return self.handle_revoke(partitions, kind, id, answered);
         };
         // librdkafka commits what is given back at once: behind a commit that may come again.
         let waits = matches!(kind, Revoke::Moved) && self.committer.is_busy();
         if answered.is_none_or(|since| waits && since.elapsed() < ANSWERED) {
-            return Some(Owed::Revoke { partitions, kind, told: Some(id), answered });
+            return Some(Rebalance::Revoke { partitions, kind, id: Some(id), answered });
         }
         self.give_back(&partitions);
         let set_back = match kind {
-            Revoke::Rewound(start) => Some(start),
+            Revoke::Truncated(start) => Some(start),
             Revoke::Remade => Some(0),
             Revoke::Moved | Revoke::Lost => None,
         };
@@ -235,11 +235,11 @@ impl Control {
                 // Which topic it is now is asked again after a log began again by itself.
                 let is_remade = matches!(kind, Revoke::Remade);
                 let topic_id = self.topic_ids.current(&tp.topic).filter(|_| is_remade);
-                self.set_back(tp, Begin { next: start, topic_id, is_untold: true });
+                self.set_back(tp, Begin { next: start, topic_id, is_uncommitted: true });
             }
             return None;
         }
-        self.straighten();
+        self.realign();
         self.answered("revoke", assignment::unassign(self.client.consumer(), &partitions));
         wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
         None
@@ -251,20 +251,20 @@ impl Control {
         // librdkafka commits what is stored, whenever the partition is given back or begins again.
         if let Err(error) = store_offset(&self.client, &tp.topic, tp.partition, start, note.as_deref()) {
             let text = format_args!("{tp}: offset {start} was not stored: {error:?}");
-            self.client.context().errors.tell("store", text);
+            self.client.context().errors.log("store", text);
         }
-        self.postponed.insert(tp, begin);
+        self.restarts.insert(tp, begin);
     }
 
     /// Fences the lanes of these partitions and drops their queues.
     fn give_back(&mut self, partitions: &[TopicPartition]) {
         for tp in partitions {
-            self.postponed.remove(tp);
-            self.missed.remove(tp);
+            self.restarts.remove(tp);
+            self.misrouted.remove(tp);
             if let Some(lane) = self.lanes.remove(tp) {
                 drop(lane.fence());
             }
-            drop(self.unopened.remove(tp));
+            drop(self.opening.remove(tp));
         }
     }
 
@@ -286,7 +286,7 @@ impl Control {
 
     pub(super) fn answered(&self, what: &str, result: rdkafka::error::KafkaResult<()>) {
         if let Err(error) = result {
-            self.client.context().errors.tell(what, format_args!("answering a rebalance ({what}): {error}"));
+            self.client.context().errors.log(what, format_args!("answering a rebalance ({what}): {error}"));
         }
     }
 }

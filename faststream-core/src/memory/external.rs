@@ -12,13 +12,13 @@ use crate::policy::Start;
 
 /// A member of another process. Leaves the group when dropped.
 #[derive(Debug)]
-pub struct ForeignMember {
+pub struct ExternalMember {
     broker: MemoryBroker,
     group: Arc<str>,
     id: MemberId,
 }
 
-impl ForeignMember {
+impl ExternalMember {
     pub(super) fn join(broker: MemoryBroker, group: &str, topics: &[&str]) -> Self {
         let group: Arc<str> = group.into();
         let request = GroupRequest {
@@ -46,7 +46,7 @@ impl ForeignMember {
     }
 }
 
-impl Drop for ForeignMember {
+impl Drop for ExternalMember {
     fn drop(&mut self) {
         self.broker.shared().change(|state, shared| state.leave(shared, &self.group, self.id));
     }

@@ -10,16 +10,16 @@ use tokio::sync::Notify;
 
 /// Counts what is under way.
 #[derive(Debug, Default)]
-pub struct Quiet {
+pub struct IdleTracker {
     busy: AtomicUsize,
     /// How often something became busy: two looks are one if it did not move between them.
     woken: AtomicUsize,
     changed: Notify,
 }
 
-impl Quiet {
+impl IdleTracker {
     /// Something changed that `unseen` looks at.
-    pub fn nudge(&self) {
+    pub fn notify(&self) {
         self.changed.notify_waiters();
     }
 
@@ -27,12 +27,12 @@ impl Quiet {
     #[cfg(feature = "testing")]
     pub(crate) async fn wait_for_all(all: &[Arc<Self>], unseen: impl Fn() -> bool) {
         loop {
-            for quiet in all {
-                quiet.wait(&unseen).await;
+            for idle in all {
+                idle.wait(&unseen).await;
             }
-            let woken = || all.iter().map(|quiet| quiet.woken.load(SeqCst)).sum::<usize>();
+            let woken = || all.iter().map(|idle| idle.woken.load(SeqCst)).sum::<usize>();
             let before = woken();
-            if all.iter().all(|quiet| quiet.busy.load(SeqCst) == 0) && !unseen() && woken() == before {
+            if all.iter().all(|idle| idle.busy.load(SeqCst) == 0) && !unseen() && woken() == before {
                 return;
             }
         }
@@ -56,16 +56,16 @@ impl Quiet {
 
 /// One lane's or task's vote. Dropped busy (crash, fence), it gives the vote back.
 #[derive(Debug)]
-pub struct Vote {
-    quiet: Arc<Quiet>,
+pub struct BusyGuard {
+    idle: Arc<IdleTracker>,
     busy: bool,
 }
 
-impl Vote {
+impl BusyGuard {
     /// A vote that is not busy.
     #[must_use]
-    pub fn new(quiet: Arc<Quiet>) -> Self {
-        Self { quiet, busy: false }
+    pub fn new(idle: Arc<IdleTracker>) -> Self {
+        Self { idle, busy: false }
     }
 
     /// Sets whether something is under way here.
@@ -75,15 +75,15 @@ impl Vote {
         }
         self.busy = busy;
         if busy {
-            self.quiet.woken.fetch_add(1, SeqCst);
-            self.quiet.busy.fetch_add(1, SeqCst);
-        } else if self.quiet.busy.fetch_sub(1, SeqCst) == 1 {
-            self.quiet.nudge();
+            self.idle.woken.fetch_add(1, SeqCst);
+            self.idle.busy.fetch_add(1, SeqCst);
+        } else if self.idle.busy.fetch_sub(1, SeqCst) == 1 {
+            self.idle.notify();
         }
     }
 }
 
-impl Drop for Vote {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         self.set(false);
     }

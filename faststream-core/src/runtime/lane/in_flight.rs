@@ -6,38 +6,38 @@ use std::collections::{BTreeMap, VecDeque};
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::by_hand::ByHand;
+use super::manual_ack::ManualSettlement;
 use super::output::{Copies, Purpose};
-use super::timers::Kind;
-use super::turns::{Line, Turns};
+use super::timers::TimerKind;
+use super::turns::{OrderLine, Turns};
 use crate::delivery::OwnedRecord;
-use crate::runtime::left::{Left, WhyLeft};
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
+use crate::runtime::unfinished::{Unfinished, WhyUnfinished};
 use crate::verdict::Verdict;
 
 /// A record that is kept: running, waiting, held.
-pub(super) struct Slot {
-    pub(super) source: Source,
+pub(super) struct Entry {
+    pub(super) source: RecordSource,
     /// Among which it keeps its order.
-    pub(super) line: Line,
+    pub(super) line: OrderLine,
     /// Attempts that were made in earlier stages of its retry topics.
     pub(super) before: u32,
     /// 1 for the first attempt, those before counted.
     pub(super) attempt: u32,
-    state: State,
+    state: CallState,
     /// When its current call began, if it did not end at once; for the warning about slow calls.
     pub(super) since: Option<Instant>,
     /// It was said that its call takes long.
     pub(super) is_slow: bool,
     /// What it waits for by the clock.
-    pub(super) due: Option<(Instant, Kind)>,
+    pub(super) due: Option<(Instant, TimerKind)>,
     /// Settled by hand before the handler ended, or its results were confirmed.
-    pub(super) by_hand: Option<ByHand>,
+    pub(super) manual_ack: Option<ManualSettlement>,
     /// Why it failed the last time.
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<CallFailure>,
     /// Why it failed the first time here, and when (Unix ms); noted if it may go on in a retry topic.
-    pub(super) first: Option<(Failure, i64)>,
+    pub(super) first: Option<(CallFailure, i64)>,
     /// The dead-letter guard counted it, or keeps it back.
     pub(super) guard: Guarded,
     /// What is being published, and what follows its confirmation.
@@ -54,7 +54,7 @@ pub(super) enum Guarded {
 }
 
 /// Where a kept record is.
-pub(super) enum Source {
+pub(super) enum RecordSource {
     /// In the lane's current batch.
     Batch(usize),
     /// Copied out of it.
@@ -62,7 +62,7 @@ pub(super) enum Source {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum CallState {
     /// For its turn, or about to start.
     Waiting,
     /// Its start waits until the broker confirmed the commit (`AckFirst` with `commit = Each`).
@@ -85,7 +85,7 @@ pub(super) enum State {
 
 /// Why a record failed.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
+pub(super) struct CallFailure {
     /// The error type's name, `panic`, `timeout`, `rejection`.
     pub(super) kind: &'static str,
     pub(super) message: String,
@@ -96,10 +96,10 @@ const SPARE: usize = 1024;
 
 /// The kept records, by offset.
 #[derive(Default)]
-pub(super) struct Slots {
+pub(super) struct InFlight {
     /// Where the record of an offset is.
     kept: BTreeMap<i64, usize>,
-    memory: Slab<Slot>,
+    memory: Slab<Entry>,
     /// The one that was looked for last, which most often is looked for again.
     last: Cell<Option<(i64, usize)>>,
     turns: Turns,
@@ -111,8 +111,8 @@ pub(super) struct Slots {
     pub(super) committing: usize,
 }
 
-impl Slot {
-    pub(super) fn new(source: Source, line: Line, before: u32, state: State) -> Self {
+impl Entry {
+    pub(super) fn new(source: RecordSource, line: OrderLine, before: u32, state: CallState) -> Self {
         Self {
             source,
             line,
@@ -122,7 +122,7 @@ impl Slot {
             since: None,
             is_slow: false,
             due: None,
-            by_hand: None,
+            manual_ack: None,
             failure: None,
             first: None,
             guard: Guarded::Unseen,
@@ -130,14 +130,14 @@ impl Slot {
         }
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> CallState {
         self.state
     }
 
     /// Its `Ack` was settled early. Success stays: it may be committed already.
-    pub(super) fn note_by_hand(&mut self, by_hand: ByHand) {
-        if !matches!(self.by_hand, Some(ByHand::Settled(Verdict::Ack | Verdict::Skip))) {
-            self.by_hand = Some(by_hand);
+    pub(super) fn note_manual_ack(&mut self, manual_ack: ManualSettlement) {
+        if !matches!(self.manual_ack, Some(ManualSettlement::Settled(Verdict::Ack | Verdict::Skip))) {
+            self.manual_ack = Some(manual_ack);
         }
     }
 
@@ -147,18 +147,18 @@ impl Slot {
     }
 }
 
-impl State {
+impl CallState {
     /// Whether others of its line wait for it.
     fn keeps_turn(self) -> bool {
         !matches!(self, Self::Confirming | Self::Acking)
     }
 }
 
-impl Slots {
-    pub(super) fn insert(&mut self, offset: i64, slot: Slot) {
-        let (line, state) = (slot.line, slot.state);
+impl InFlight {
+    pub(super) fn insert(&mut self, offset: i64, entry: Entry) {
+        let (line, state) = (entry.line, entry.state);
         self.count(state, 1);
-        let number = self.memory.insert(slot);
+        let number = self.memory.insert(entry);
         self.last.set(Some((offset, number)));
         if let Some(before) = self.kept.insert(offset, number) {
             self.memory.remove(before);
@@ -166,36 +166,36 @@ impl Slots {
         if state.keeps_turn() {
             self.turns.join(line, offset);
         }
-        if state == State::Running {
+        if state == CallState::Running {
             self.turns.begins(line);
         }
     }
 
-    pub(super) fn remove(&mut self, offset: i64) -> Option<Slot> {
+    pub(super) fn remove(&mut self, offset: i64) -> Option<Entry> {
         self.last.set(None);
-        let slot = self.memory.remove(self.kept.remove(&offset)?);
+        let entry = self.memory.remove(self.kept.remove(&offset)?);
         if self.kept.is_empty() && self.memory.capacity() > SPARE {
             self.memory = Slab::new();
         }
-        self.count(slot.state, -1);
-        let next = slot.state.keeps_turn() && self.turns.leave(slot.line, offset);
-        if slot.state == State::Running {
-            self.turns.ends(slot.line);
+        self.count(entry.state, -1);
+        let next = entry.state.keeps_turn() && self.turns.leave(entry.line, offset);
+        if entry.state == CallState::Running {
+            self.turns.ends(entry.line);
         }
         if next {
-            self.wake(slot.line);
-        } else if slot.state == State::Running {
-            self.wake_call(slot.line);
+            self.wake(entry.line);
+        } else if entry.state == CallState::Running {
+            self.wake_call(entry.line);
         }
-        Some(slot)
+        Some(entry)
     }
 
-    pub(super) fn set(&mut self, offset: i64, state: State) {
-        let Some(slot) = self.get_mut(offset) else { return };
-        let (before, line) = (std::mem::replace(&mut slot.state, state), slot.line);
+    pub(super) fn set(&mut self, offset: i64, state: CallState) {
+        let Some(entry) = self.get_mut(offset) else { return };
+        let (before, line) = (std::mem::replace(&mut entry.state, state), entry.line);
         self.count(before, -1);
         self.count(state, 1);
-        if line == Line::Alone || before == state {
+        if line == OrderLine::Alone || before == state {
             return;
         }
         let mut next = false;
@@ -204,33 +204,33 @@ impl Slots {
             (false, true) => self.turns.join(line, offset),
             _ => {}
         }
-        if state == State::Running {
+        if state == CallState::Running {
             self.turns.begins(line);
         }
-        if before == State::Running {
+        if before == CallState::Running {
             self.turns.ends(line);
         }
         if next {
             self.wake(line);
-        } else if before == State::Running && self.turns.first(line) != Some(offset) {
+        } else if before == CallState::Running && self.turns.first(line) != Some(offset) {
             // Its own turn is no news to it.
             self.wake_call(line);
         }
     }
 
     /// Whoever's turn it is may begin what it waits for.
-    fn wake(&mut self, line: Line) {
+    fn wake(&mut self, line: OrderLine) {
         let Some(first) = self.turns.first(line) else { return };
-        let state = self.get(first).map(|slot| slot.state);
-        if matches!(state, Some(State::Waiting | State::Unpublished)) {
+        let state = self.get(first).map(|entry| entry.state);
+        if matches!(state, Some(CallState::Waiting | CallState::Unpublished)) {
             self.woken.push_back(first);
         }
     }
 
     /// A call of the line ended: whoever's turn it is may call. Refused copies go on waiting for the end of their pause.
-    fn wake_call(&mut self, line: Line) {
+    fn wake_call(&mut self, line: OrderLine) {
         let Some(first) = self.turns.first(line) else { return };
-        if self.get(first).is_some_and(|slot| slot.state == State::Waiting) {
+        if self.get(first).is_some_and(|entry| entry.state == CallState::Waiting) {
             self.woken.push_back(first);
         }
     }
@@ -241,45 +241,48 @@ impl Slots {
     }
 
     /// Whether records that keep their order forbid that the next one of the line begins, or is published.
-    pub(super) fn is_busy(&self, line: Line, max_unconfirmed: usize) -> bool {
-        line != Line::Alone
+    pub(super) fn is_busy(&self, line: OrderLine, max_unconfirmed: usize) -> bool {
+        line != OrderLine::Alone
             && (self.turns.first(line).is_some() || self.turns.unconfirmed(line) >= max_unconfirmed)
     }
 
     /// Whether its copies may be published: every earlier one of its line is done, or on its way.
-    pub(super) fn may_publish(&self, offset: i64, line: Line) -> bool {
+    pub(super) fn may_publish(&self, offset: i64, line: OrderLine) -> bool {
         #[cfg(feature = "planted-bugs")]
         if planted::is_planted(Planted::RepublishAlone) {
             return true;
         }
         // A record that gave its turn away is before whoever has it.
-        line == Line::Alone || self.turns.first(line).is_none_or(|first| first >= offset)
+        line == OrderLine::Alone || self.turns.first(line).is_none_or(|first| first >= offset)
     }
 
     /// Whether a refused copy has to wait: one of an earlier record of its line has no answer, and was handed over before
     /// the refusal.
-    pub(super) fn is_open_before(&self, offset: i64, line: Line) -> bool {
+    pub(super) fn is_open_before(&self, offset: i64, line: OrderLine) -> bool {
         if self.turns.unconfirmed(line) == 0 {
             return false;
         }
-        let Some(refused) = self.get(offset).and_then(|slot| slot.copies.as_ref()?.refused_at()) else {
+        let Some(refused) = self.get(offset).and_then(|entry| entry.copies.as_ref()?.refused_at()) else {
             return false;
         };
-        let is_open = |slot: &Slot| slot.copies.as_ref().is_some_and(|copies| copies.is_open_since(refused));
+        let is_open =
+            |entry: &Entry| entry.copies.as_ref().is_some_and(|copies| copies.is_open_since(refused));
         self.kept.range(..offset).any(|(_, number)| {
-            let slot = &self.memory[*number];
-            slot.line == line && is_open(slot)
+            let entry = &self.memory[*number];
+            entry.line == line && is_open(entry)
         })
     }
 
     /// Whether its handler may be called: it is its turn, and no other call of its line runs.
-    pub(super) fn may_call(&self, offset: i64, line: Line, max_unconfirmed: usize) -> bool {
+    pub(super) fn may_call(&self, offset: i64, line: OrderLine, max_unconfirmed: usize) -> bool {
         #[cfg(feature = "planted-bugs")]
-        if planted::is_planted(Planted::KeepKey) && line != Line::Lane && self.is_kept_by_later(offset, line)
+        if planted::is_planted(Planted::KeepKey)
+            && line != OrderLine::Lane
+            && self.is_kept_by_later(offset, line)
         {
             return false;
         }
-        if line == Line::Alone {
+        if line == OrderLine::Alone {
             return true;
         }
         let is_turn = self.turns.first(line) == Some(offset);
@@ -287,23 +290,23 @@ impl Slots {
         let is_turn = is_turn || planted::is_planted(Planted::RepublishAlone);
         // Of a whole lane one call runs at a time, or several by intent.
         is_turn
-            && (line == Line::Lane || !self.turns.is_running(line))
+            && (line == OrderLine::Lane || !self.turns.is_running(line))
             && self.turns.unconfirmed(line) < max_unconfirmed
     }
 
     #[cfg(feature = "planted-bugs")]
-    fn is_kept_by_later(&self, offset: i64, line: Line) -> bool {
+    fn is_kept_by_later(&self, offset: i64, line: OrderLine) -> bool {
         let mut later = self.kept.range(offset + 1..).map(|(_, number)| &self.memory[*number]);
-        later.any(|slot| slot.line == line && matches!(slot.state, State::Held | State::Paused))
+        later.any(|entry| entry.line == line && matches!(entry.state, CallState::Held | CallState::Paused))
     }
 
     /// A copy of the line is on its way.
-    pub(super) fn sent(&mut self, line: Line) {
+    pub(super) fn sent(&mut self, line: OrderLine) {
         self.turns.sent(line);
     }
 
     /// It is not any more.
-    pub(super) fn answered(&mut self, line: Line, max_unconfirmed: usize) {
+    pub(super) fn answered(&mut self, line: OrderLine, max_unconfirmed: usize) {
         let was_full = self.turns.unconfirmed(line) >= max_unconfirmed;
         self.turns.answered(line);
         if was_full {
@@ -312,15 +315,15 @@ impl Slots {
     }
 
     /// How many copies of the line are on their way.
-    pub(super) fn unconfirmed(&self, line: Line) -> usize {
+    pub(super) fn unconfirmed(&self, line: OrderLine) -> usize {
         self.turns.unconfirmed(line)
     }
 
-    pub(super) fn get(&self, offset: i64) -> Option<&Slot> {
+    pub(super) fn get(&self, offset: i64) -> Option<&Entry> {
         self.memory.get(self.number(offset)?)
     }
 
-    pub(super) fn get_mut(&mut self, offset: i64) -> Option<&mut Slot> {
+    pub(super) fn get_mut(&mut self, offset: i64) -> Option<&mut Entry> {
         self.memory.get_mut(self.number(offset)?)
     }
 
@@ -349,39 +352,39 @@ impl Slots {
     }
 
     /// What a drain waits for: the first record that something runs for, and how many others there are.
-    pub(super) fn left(&self) -> Option<Left> {
-        let why = |slot: &Slot| match slot.state {
-            State::Running => Some(WhyLeft::Call),
-            State::Acking => Some(WhyLeft::Ack),
+    pub(super) fn left(&self) -> Option<Unfinished> {
+        let why = |entry: &Entry| match entry.state {
+            CallState::Running => Some(WhyUnfinished::Call),
+            CallState::Acking => Some(WhyUnfinished::Ack),
             _ => {
-                slot.copies.as_ref().filter(|copies| copies.is_open()).map(|copies| match copies.purpose() {
-                    Purpose::DeadLetter => WhyLeft::DeadLetter,
-                    Purpose::Retry => WhyLeft::Retry,
-                    Purpose::Results => WhyLeft::Results,
+                entry.copies.as_ref().filter(|copies| copies.is_open()).map(|copies| match copies.purpose() {
+                    Purpose::DeadLetter => WhyUnfinished::DeadLetter,
+                    Purpose::Retry => WhyUnfinished::Retry,
+                    Purpose::Results => WhyUnfinished::Results,
                 })
             }
         };
-        let mut left = self.iter().filter_map(|(offset, slot)| Some((offset, why(slot)?)));
+        let mut left = self.iter().filter_map(|(offset, entry)| Some((offset, why(entry)?)));
         let (offset, why) = left.next()?;
-        Some(Left { offset, why, others: left.count() })
+        Some(Unfinished { offset, why, others: left.count() })
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Slot)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Entry)> {
         self.kept.iter().map(|(offset, number)| (*offset, &self.memory[*number]))
     }
 
-    fn count(&mut self, state: State, by: isize) {
+    fn count(&mut self, state: CallState, by: isize) {
         let counter = match state {
-            State::Running => &mut self.running,
-            State::Acking => &mut self.acking,
-            State::Committing => &mut self.committing,
-            State::Waiting
-            | State::Paused
-            | State::Unpublished
-            | State::Republishing
-            | State::Confirming
-            | State::Held
-            | State::Stopped => return,
+            CallState::Running => &mut self.running,
+            CallState::Acking => &mut self.acking,
+            CallState::Committing => &mut self.committing,
+            CallState::Waiting
+            | CallState::Paused
+            | CallState::Unpublished
+            | CallState::Republishing
+            | CallState::Confirming
+            | CallState::Held
+            | CallState::Stopped => return,
         };
         *counter = counter.checked_add_signed(by).expect("every state is left as often as entered");
     }
