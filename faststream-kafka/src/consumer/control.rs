@@ -264,7 +264,7 @@ impl Control {
         while let Some(events) = self.client.context().take() {
             match events {
                 ClientEvent::Assign(partitions) => {
-                    self.rebalances.push_back(Rebalance::Assign { partitions, fetch: None })
+                    self.rebalances.push_back(Rebalance::Assign { partitions, fetch: None });
                 }
                 ClientEvent::Revoke { partitions, lost } => {
                     let kind = if lost { Revoke::Lost } else { Revoke::Moved };
