@@ -150,6 +150,19 @@ mod borrowed_keys {
         vec![Publish::new(number)]
     }
 
+    #[subscriber(topic = "inside")]
+    #[publisher(topic = "keyed", key = |order: &Publish<Order>| order.value().map(|order| order.item.as_str()))]
+    fn inside(order: Order) -> Vec<Publish<Order>> {
+        vec![Publish::new(order), Publish::maybe(None)]
+    }
+
+    #[faststream::test]
+    async fn a_key_is_made_of_the_value_in_a_publish() {
+        let app = TestApp::start(app(module_path!())).await;
+        app.publish("inside", &Order { item: "pen".into(), tags: Vec::new() }).await;
+        assert_eq!(app.published::<Order>("keyed").keys(), [Some("pen".into()), None]);
+    }
+
     #[faststream::test]
     async fn a_key_may_borrow_from_the_value() {
         let app = TestApp::start(app(module_path!())).await;

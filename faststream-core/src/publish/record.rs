@@ -39,6 +39,13 @@ impl<T> Publish<T> {
         Self::of(value)
     }
 
+    /// Returns the value; `None` is a tombstone. For the key of a `#[publisher]` whose handler returns a `Publish`:
+    /// `key = |order: &Publish<Order>| order.value().map(|order| order.id)`.
+    #[must_use]
+    pub fn value(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
     /// Sets the key: bytes, text, or a number (as its text). NaN and infinities are refused when it is published.
     pub fn key(mut self, key: impl IntoBytes) -> Self {
         self.key_fault = key.key_fault().map(Into::into);
