@@ -103,6 +103,45 @@ mod records {
     }
 }
 
+mod groups {
+    use faststream::subscriber;
+
+    use super::*;
+
+    #[subscriber(topic = "orders", group = "billing")]
+    async fn bill(_order: u64) {}
+
+    #[subscriber(topic = "orders")]
+    async fn ship(_order: u64) {}
+
+    #[test]
+    fn an_unknown_group_is_refused_at_the_tests_line_and_those_of_the_app_are_named() {
+        let (text, file) = panic_of(|| {
+            faststream::testing::run(false, || async {
+                let app = FastStream::new(MemoryBroker::new()).module(module_path!());
+                drop(TestApp::start(app).await.committed("ship", "orders"));
+            });
+        });
+        for part in ["no handler has the group `ship`", r#"{"billing", "test"}"#, "`FastStream::name`"] {
+            assert!(text.contains(part), "{part} is missing in: {text}");
+        }
+        assert_eq!(file.as_deref(), Some(file!()));
+    }
+
+    #[faststream::test]
+    async fn what_another_app_committed_on_a_shared_broker_is_seen() {
+        let broker = MemoryBroker::new();
+        let service = |name: &str| FastStream::new(broker.clone()).name(name).module(module_path!());
+        let shop = TestApp::start(service("shop")).await;
+        let mall = TestApp::start(service("mall")).await;
+        shop.publish("orders", &1).await;
+        shop.advance(Duration::from_secs(2)).await;
+        assert!(mall.shutdown().await.code == 0);
+        assert_eq!(shop.committed("mall", "orders"), [(0, 1)].into());
+        assert!(shop.lenient().committed("nobody", "orders").is_empty());
+    }
+}
+
 mod failed_start {
     use faststream::subscriber;
 

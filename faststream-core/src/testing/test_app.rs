@@ -106,7 +106,7 @@ impl TestApp {
         app
     }
 
-    /// Lets publish to topics that nobody reads or writes.
+    /// Lets publish to topics that nobody reads or writes, and look at groups that no handler has.
     #[must_use]
     pub fn lenient(mut self) -> Self {
         self.lenient = true;

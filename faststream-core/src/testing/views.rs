@@ -1,6 +1,6 @@
 //! What a test looks at: topics, offsets, calls, held records, states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -34,11 +34,16 @@ impl TestApp {
     /// The next offsets that a group committed in a topic, by partition.
     ///
     /// # Panics
-    /// If the topic is unknown to the app.
+    /// If the topic is unknown to the app, or if no handler has this group and it committed nothing there. The group of
+    /// handlers without `group` is the app's name, and that of an app without a name is `test`.
     #[must_use]
     #[track_caller]
     pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
-        self.broker_of(topic).committed(group, topic)
+        let committed = self.broker_of(topic).committed(group, topic);
+        if committed.is_empty() {
+            self.check_group(group);
+        }
+        committed
     }
 
     /// The calls of a handler, in order. A record that could not be read is no call of it:
@@ -62,6 +67,18 @@ impl TestApp {
     pub fn rejections(&self, handler: &str) -> Vec<TestCall> {
         self.check_handler(handler);
         self.calls.rejected(handler)
+    }
+
+    /// Other apps may share the broker, so that only a group that committed nothing is a misspelt one.
+    #[track_caller]
+    fn check_group(&self, group: &str) {
+        let known: BTreeSet<&str> =
+            self.plan.subscribers().iter().map(|subscriber| &*subscriber.group).collect();
+        assert!(
+            self.lenient || known.contains(group),
+            "no handler has the group `{group}`: there are {known:?}; the group of handlers without `group` is the app's name, \
+             `test` unless `FastStream::name` sets it"
+        );
     }
 
     #[track_caller]
