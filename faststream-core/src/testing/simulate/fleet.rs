@@ -122,7 +122,10 @@ impl<'f> Fleet<'f> {
         self.checker.model().note(("start", number), || format!("instance {number} starts"));
         match plan.start(options).await {
             Ok(running) => self.running.push(Instance { number, running }),
-            Err(error) => panic!("the app did not start: {error}"),
+            Err(error) => panic!(
+                "the app did not start: {error}; nobody starts it again in a simulation: let hooks try again what a fault refuses, \
+                 or leave that fault out"
+            ),
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) type Look = Arc<dyn Fn(&World) + Send + Sync>;
 ///     .records("orders", |random, n| Publish::new(n).key(random.below(4)))
 ///     .partitions("orders", 3)
 ///     .steps(40)
+///     .action("an order of the shop", |world| world.publish("orders", Publish::new(0).key("shop")))
 ///     .faults(Faults::all().without(Fault::BrokenClient))
 ///     .check(|world| assert!(world.dead_letters("orders").is_empty()));
 /// ```

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -14,7 +13,7 @@ use crate::memory::MemoryBroker;
 use crate::publish::Outgoing;
 use crate::runtime::HeldRecord;
 use crate::subscriber::Subscriber;
-use crate::testing::{DeadLetter, Published};
+use crate::testing::{DeadLetter, Publishable, Published};
 
 /// One broker a name; `None` is the default one.
 pub(super) type Named = Arc<Mutex<BTreeMap<Option<String>, MemoryBroker>>>;
@@ -63,14 +62,13 @@ impl World {
         random()
     }
 
-    /// Publishes a value as JSON, past faults.
+    /// Publishes a value as JSON, or a [`Publish`](crate::publish::Publish) with its key and headers, past faults.
     ///
     /// # Panics
-    /// If it cannot be encoded.
-    pub fn publish<T: Serialize + ?Sized>(&self, topic: &str, value: &T) {
-        let payload =
-            serde_json::to_vec(value).unwrap_or_else(|error| panic!("a value for {topic}: {error}"));
-        self.publish_record(Outgoing::new(topic, payload));
+    /// If it cannot be encoded, or names a partition that does not exist.
+    pub fn publish(&self, topic: &str, value: impl Publishable) {
+        let record = value.into_record(topic).unwrap_or_else(|error| panic!("a value for {topic}: {error}"));
+        self.publish_record(record);
     }
 
     /// Publishes a record as it is, past faults.
