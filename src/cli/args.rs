@@ -192,6 +192,11 @@ fn record(place: &str, json: &str) -> Result<Outgoing, String> {
         Some((topic, key)) => (topic, Some(key.to_owned().into())),
         None => (place.trim(), None),
     };
+    if topic.is_empty() {
+        return Err(
+            "no topic is named: write TOPIC=JSON or TOPIC@KEY=JSON, on standard input TOPIC JSON".to_owned()
+        );
+    }
     Ok(Outgoing { key, ..Outgoing::new(topic, json.to_owned()) })
 }
 
@@ -307,6 +312,8 @@ mod tests {
             assert_eq!(shown(&read_line(line).expect(line)), record, "{line}");
         }
         assert!(read_line("orders {").is_err());
+        let error = read_line("@acme {}").expect_err("no topic");
+        assert!(error.starts_with("no topic is named"), "{error}");
     }
 
     #[test]
@@ -316,6 +323,8 @@ mod tests {
             (&["dev", "--send", "orders=1", "--header", "tenant"], "write NAME=VALUE"),
             (&["dev", "--header", "a=b"], "--send"),
             (&["dev", "--send", "orders={"], "is not JSON"),
+            (&["dev", "--send", "=1"], "no topic is named"),
+            (&["dev", "--send", "@acme=1"], "no topic is named"),
             (&["--skip", "orders:1"], "write TOPIC:PARTITION:OFFSET"),
             (&["-X", "linger"], "write KEY=VALUE"),
             (&["lst"], "list"),

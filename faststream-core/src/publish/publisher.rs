@@ -43,6 +43,9 @@ impl Publisher {
 
     /// Publishes many values, and waits for all of them: the results are in their order, each error names its own. They are
     /// encoded one by one, as fast as the client takes them: while its queue is full, they wait.
+    ///
+    /// An iterator whose closure takes references (`orders.iter().map(|order| ..)`) is kept while they wait, and the compiler may
+    /// refuse the handler with "implementation of `FnOnce` is not general enough": collect it into a `Vec` first.
     pub async fn send_all<V: IntoOutgoing>(
         &self,
         topic: &str,
