@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use faststream_core::broker::{
-    BoxFuture, Broker, BrokerError, GroupRequest, Producer, TopicFault, TopicPurpose, TopicRequest,
+    BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicPurpose,
+    TopicRequest,
 };
-use faststream_core::runtime::Member;
 
 use crate::config::KafkaConfig;
 use crate::connect;
@@ -105,7 +105,7 @@ impl Broker for Kafka {
         Ok(self.own_producer()?)
     }
 
-    fn join(&self, request: GroupRequest, member: Member) -> Result<(), BrokerError> {
+    fn join(&self, request: GroupRequest, member: Box<dyn GroupMember>) -> Result<(), BrokerError> {
         let who = self.describe();
         let mut config = self.config.consumer_config(&request);
         let partitions = self.own_producer()?.partitions(|topic| request.reads(topic));

@@ -185,6 +185,6 @@ fn new_member(
         plan.settings.clone(),
     );
     let member = member.with_hooks(Arc::clone(&plan.hooks));
-    broker.join(plan.request.clone(), member)?;
+    broker.join(plan.request.clone(), Box::new(member))?;
     Ok(handle)
 }

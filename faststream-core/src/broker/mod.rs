@@ -2,14 +2,15 @@
 //!
 //! Two backends implement it: the in-memory broker of this crate, and Kafka. The runtime exists once.
 //!
-//! A backend joins a group with a [`Member`] that the runtime gives it, and drives it
-//! synchronously, on one control thread (or one task): every event goes in by `Member::on`, time and news of lanes
-//! by `Member::turn`, and both return commands, to be carried out in order. The member never blocks, never awaits and
+//! A backend joins a group with a [`GroupMember`] that the runtime gives it, and drives it
+//! synchronously, on one control thread (or one task): every event goes in by `GroupMember::on`, time and
+//! reports of lanes by `GroupMember::turn`, and both return commands, to be carried out in order. The member never blocks, never awaits and
 //! never panics on purpose.
 
 mod at_join;
 mod event;
 mod lane;
+mod member;
 mod producer;
 mod receipt;
 mod request;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 pub use at_join::AtJoin;
 pub use event::{Command, CommitClass, CommitError, CommitReport, Epoch, Event, Remedy, RevocationId, Stale};
 pub use lane::{Lane, LateStore};
+pub use member::GroupMember;
 pub use producer::{Producer, PublishError, PublishErrorKind, Published};
 pub use receipt::{Answer, Receipt};
 pub(crate) use receipt::{Mailbox, Numbered};
@@ -32,7 +34,6 @@ pub use request::{GroupRequest, PatternRequest};
 pub use topics::{TopicFault, TopicProblem, TopicPurpose, TopicRequest};
 
 use crate::log::bounded;
-use crate::runtime::Member;
 
 /// A boxed future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -78,7 +79,7 @@ pub trait Broker: Any + fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// If the client library refuses the settings; `member` is dropped then.
-    fn join(&self, request: GroupRequest, member: Member) -> Result<(), BrokerError>;
+    fn join(&self, request: GroupRequest, member: Box<dyn GroupMember>) -> Result<(), BrokerError>;
 
     /// The topics that exist, with their number of partitions.
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>>;

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep_until};
 use super::committer;
 use super::state::{MemberId, MemberInbox, ScheduledEvent};
 use super::{Connection, Shared};
-use crate::broker::Command;
-use crate::runtime::{BusyGuard, Member};
+use crate::broker::{Command, GroupMember};
+use crate::runtime::BusyGuard;
 
 /// A member's own task. Ended before the member is finished, it is a crash.
 pub(super) async fn drive(
@@ -16,7 +16,7 @@ pub(super) async fn drive(
     group: Arc<str>,
     id: MemberId,
     inbox: Arc<MemberInbox>,
-    mut member: Member,
+    mut member: Box<dyn GroupMember>,
 ) {
     let crashed = Crash { shared: Arc::clone(&shared), group: Arc::clone(&group), id };
     let (wake, crash) = (member.wake(), member.crash_token());

@@ -33,12 +33,12 @@ pub use observer::{BrokerEvent, BrokerObserver};
 use self::state::ClusterState;
 use crate::TopicPartition;
 use crate::broker::{
-    Answer, BoxFuture, Broker, BrokerError, GroupRequest, Producer, PublishError, Published, TopicFault,
-    TopicRequest,
+    Answer, BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, PublishError, Published,
+    TopicFault, TopicRequest,
 };
 use crate::delivery::OwnedRecord;
 use crate::publish::Outgoing;
-use crate::runtime::{IdleTracker, Member};
+use crate::runtime::IdleTracker;
 
 /// 2020-01-01, in milliseconds: when every test begins. A run repeats to the millisecond.
 pub(crate) const STARTED: i64 = 1_577_836_800_000;
@@ -369,7 +369,7 @@ impl Broker for MemoryBroker {
         Ok(Arc::new(self.clone()))
     }
 
-    fn join(&self, request: GroupRequest, member: Member) -> Result<(), BrokerError> {
+    fn join(&self, request: GroupRequest, member: Box<dyn GroupMember>) -> Result<(), BrokerError> {
         self.start_agenda();
         let group = Arc::clone(&request.group);
         let shared = Arc::clone(self.shared());

@@ -115,7 +115,7 @@ impl World {
             commit_interval: Duration::from_secs(1),
             drain: Duration::from_secs(5),
         };
-        self.broker.join(request, member).expect("it joins");
+        self.broker.join(request, Box::new(member)).expect("it joins");
         handle
     }
 

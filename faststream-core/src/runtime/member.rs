@@ -23,7 +23,7 @@ use super::progress::Progress;
 use super::running::RunningLane;
 use super::status::{Ended, MemberHandle, Notice, Shared};
 use crate::app::{Context, GroupHooks};
-use crate::broker::{Command, Epoch, Event, Lane, RevocationId};
+use crate::broker::{Command, Epoch, Event, GroupMember, Lane, RevocationId};
 use crate::log::{bounded, debug, error, info, warn};
 use crate::policy::GroupSettings;
 use crate::subscriber::Subscriber;
@@ -107,134 +107,6 @@ impl Member {
             self.group.hooked();
         }
         self
-    }
-
-    /// Something happened; what to do about it, in order.
-    pub fn on(&mut self, event: Event) -> Vec<Command> {
-        let mut commands = Vec::new();
-        match event {
-            Event::Assigned(lanes) => self.assigned(lanes, &mut commands),
-            Event::Revoked { id, lanes, lost } => {
-                metrics::rebalance(&self.name, if lost { "lost" } else { "revoked" });
-                let event = if lost { "lost" } else { "revoked" };
-                let partitions = lanes.iter().filter_map(|lane| self.running.get(lane)).map(|lane| &lane.tp);
-                let partitions = listed::list(partitions.map(|tp| (&*tp.topic, tp.partition)));
-                info!(group = %self.name, "{} {event}: {partitions}", listed::count(lanes.len()));
-                if lost && self.running.keys().all(|lane| lanes.contains(lane)) {
-                    self.shared.status().lost_since.get_or_insert_with(Instant::now);
-                }
-                let leaving: Vec<_> =
-                    lanes.iter().filter_map(|lane| self.running.get(lane)).map(RunningLane::share).collect();
-                self.forget_leaving(&leaving);
-                if lost {
-                    for lane in &lanes {
-                        self.running.entry(*lane).and_modify(|lane| lane.is_lost = true);
-                    }
-                    self.hooks.lost(leaving);
-                } else {
-                    self.leaving.insert(Some(id), leaving);
-                }
-                self.advance(Input::Revoked { id, lanes, lost }, &mut commands);
-            }
-            Event::Committed(reports) => self.committed(&reports),
-            Event::Expired { lane, from, to } => self.expired(lane, from, to),
-            Event::Fatal { message, remedy } => {
-                let message = bounded(message);
-                self.hooks.lost(self.running.values().map(RunningLane::share).collect());
-                self.ending = Ended::Fatal { message, remedy };
-                self.advance(Input::Fatal, &mut commands);
-            }
-            Event::Closed => self.advance(Input::Closed, &mut commands),
-        }
-        commands
-    }
-
-    /// News of lanes, requests of the app, the clock. To be called when [`wake`](Self::wake) is notified, at
-    /// [`deadline`](Self::deadline), or simply every 20 ms.
-    pub fn turn(&mut self) -> Vec<Command> {
-        let mut commands = Vec::new();
-        self.shared.turned();
-        for notices in self.shared.take_notices() {
-            match notices {
-                Notice::Shutdown => {
-                    self.leave_all();
-                    self.shutdown.get_or_insert_with(Instant::now);
-                    self.advance(Input::Shutdown, &mut commands);
-                }
-                Notice::HookEnded(revocation) => self.advance(Input::HookEnded(revocation), &mut commands),
-                Notice::WantsCommit => commands.push(Command::CommitNow),
-                Notice::LaneEnded { lane, died, at } => {
-                    if died && let Some(lane) = self.running.get(&lane) {
-                        let (TopicPartition { topic, partition }, handler) =
-                            (&lane.tp, &lane.subscriber.handler);
-                        let deaths = self.deaths.add(Instant::now(), &lane.tp, handler, at);
-                        error!(group = %self.name, %topic, partition, offset = at, %handler, deaths,
-                            "the partition's task died; it is opened again (a record at which it died has failed an attempt)");
-                        self.shared.status().known.dying = self.deaths.in_a_row();
-                    }
-                    self.running.remove(&lane);
-                    self.advance(Input::LaneEnded { lane, died }, &mut commands);
-                }
-            }
-        }
-        self.advance(Input::Tick, &mut commands);
-        let now = Instant::now();
-        if self.commits.is_due(now) {
-            self.look_for_stuck(now);
-            if self.deaths.forget(now) {
-                self.shared.status().known.dying = self.deaths.in_a_row();
-            }
-            self.running.values().for_each(RunningLane::store_late);
-            self.commits.check(now, self.running.values().map(|lane| &lane.control));
-            if self.commits.ask_again() {
-                commands.push(Command::CommitNow);
-            }
-            let dirty = self.commits.dirty_for(now);
-            metrics::dirty(&self.name, dirty);
-            let mut status = self.shared.status();
-            (status.known.dirty_for, status.known.commit_error) = (dirty, self.commits.error());
-        }
-        // News of a commit wish may have come many times: one is enough.
-        commands.dedup_by(|one, other| one == other && *one == Command::CommitNow);
-        commands
-    }
-
-    /// What the backend finds wrong now, one sentence each: health is degraded by it until the next call.
-    pub fn set_problems(&mut self, problems: Vec<String>) {
-        self.shared.status().known.problems = problems;
-    }
-
-    /// Notified (`notify_one`) when `turn` has something to do before the deadline.
-    #[must_use]
-    pub fn wake(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.wake)
-    }
-
-    /// Cancelled when the app crashes this member on purpose: the backend drops it at once.
-    #[must_use]
-    pub fn crash_token(&self) -> CancellationToken {
-        self.shared.crash.clone()
-    }
-
-    /// When `turn` has something to do by the clock alone.
-    #[must_use]
-    pub fn deadline(&self) -> Instant {
-        let check = self.commits.next_check();
-        self.group.next_deadline().map_or(check, |deadline| deadline.min(check))
-    }
-
-    /// What is left of the drain time at a shutdown: leaving the group may use it, too.
-    #[must_use]
-    pub fn spare_drain(&self) -> Duration {
-        let used = self.shutdown.map_or(Duration::ZERO, |since| since.elapsed());
-        self.settings.drain.saturating_sub(used)
-    }
-
-    /// Nothing more will be asked of the backend. After `Event::Closed`, or when closing took too long: the backend
-    /// ends its thread then, and leaks the client rather than wait for it.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.group.is_finished()
     }
 
     fn assigned(&mut self, lanes: Vec<Box<dyn Lane>>, commands: &mut Vec<Command>) {
@@ -338,6 +210,121 @@ impl Member {
                 self.shared.end(self.ending.clone());
             }
         }
+    }
+}
+
+impl GroupMember for Member {
+    fn on(&mut self, event: Event) -> Vec<Command> {
+        let mut commands = Vec::new();
+        match event {
+            Event::Assigned(lanes) => self.assigned(lanes, &mut commands),
+            Event::Revoked { id, lanes, lost } => {
+                metrics::rebalance(&self.name, if lost { "lost" } else { "revoked" });
+                let event = if lost { "lost" } else { "revoked" };
+                let partitions = lanes.iter().filter_map(|lane| self.running.get(lane)).map(|lane| &lane.tp);
+                let partitions = listed::list(partitions.map(|tp| (&*tp.topic, tp.partition)));
+                info!(group = %self.name, "{} {event}: {partitions}", listed::count(lanes.len()));
+                if lost && self.running.keys().all(|lane| lanes.contains(lane)) {
+                    self.shared.status().lost_since.get_or_insert_with(Instant::now);
+                }
+                let leaving: Vec<_> =
+                    lanes.iter().filter_map(|lane| self.running.get(lane)).map(RunningLane::share).collect();
+                self.forget_leaving(&leaving);
+                if lost {
+                    for lane in &lanes {
+                        self.running.entry(*lane).and_modify(|lane| lane.is_lost = true);
+                    }
+                    self.hooks.lost(leaving);
+                } else {
+                    self.leaving.insert(Some(id), leaving);
+                }
+                self.advance(Input::Revoked { id, lanes, lost }, &mut commands);
+            }
+            Event::Committed(reports) => self.committed(&reports),
+            Event::Expired { lane, from, to } => self.expired(lane, from, to),
+            Event::Fatal { message, remedy } => {
+                let message = bounded(message);
+                self.hooks.lost(self.running.values().map(RunningLane::share).collect());
+                self.ending = Ended::Fatal { message, remedy };
+                self.advance(Input::Fatal, &mut commands);
+            }
+            Event::Closed => self.advance(Input::Closed, &mut commands),
+        }
+        commands
+    }
+
+    fn turn(&mut self) -> Vec<Command> {
+        let mut commands = Vec::new();
+        self.shared.turned();
+        for notices in self.shared.take_notices() {
+            match notices {
+                Notice::Shutdown => {
+                    self.leave_all();
+                    self.shutdown.get_or_insert_with(Instant::now);
+                    self.advance(Input::Shutdown, &mut commands);
+                }
+                Notice::HookEnded(revocation) => self.advance(Input::HookEnded(revocation), &mut commands),
+                Notice::WantsCommit => commands.push(Command::CommitNow),
+                Notice::LaneEnded { lane, died, at } => {
+                    if died && let Some(lane) = self.running.get(&lane) {
+                        let (TopicPartition { topic, partition }, handler) =
+                            (&lane.tp, &lane.subscriber.handler);
+                        let deaths = self.deaths.add(Instant::now(), &lane.tp, handler, at);
+                        error!(group = %self.name, %topic, partition, offset = at, %handler, deaths,
+                            "the partition's task died; it is opened again (a record at which it died has failed an attempt)");
+                        self.shared.status().known.dying = self.deaths.in_a_row();
+                    }
+                    self.running.remove(&lane);
+                    self.advance(Input::LaneEnded { lane, died }, &mut commands);
+                }
+            }
+        }
+        self.advance(Input::Tick, &mut commands);
+        let now = Instant::now();
+        if self.commits.is_due(now) {
+            self.look_for_stuck(now);
+            if self.deaths.forget(now) {
+                self.shared.status().known.dying = self.deaths.in_a_row();
+            }
+            self.running.values().for_each(RunningLane::store_late);
+            self.commits.check(now, self.running.values().map(|lane| &lane.control));
+            if self.commits.ask_again() {
+                commands.push(Command::CommitNow);
+            }
+            let dirty = self.commits.dirty_for(now);
+            metrics::dirty(&self.name, dirty);
+            let mut status = self.shared.status();
+            (status.known.dirty_for, status.known.commit_error) = (dirty, self.commits.error());
+        }
+        // News of a commit wish may have come many times: one is enough.
+        commands.dedup_by(|one, other| one == other && *one == Command::CommitNow);
+        commands
+    }
+
+    fn set_problems(&mut self, problems: Vec<String>) {
+        self.shared.status().known.problems = problems;
+    }
+
+    fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.wake)
+    }
+
+    fn crash_token(&self) -> CancellationToken {
+        self.shared.crash.clone()
+    }
+
+    fn deadline(&self) -> Instant {
+        let check = self.commits.next_check();
+        self.group.next_deadline().map_or(check, |deadline| deadline.min(check))
+    }
+
+    fn spare_drain(&self) -> Duration {
+        let used = self.shutdown.map_or(Duration::ZERO, |since| since.elapsed());
+        self.settings.drain.saturating_sub(used)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.group.is_finished()
     }
 }
 

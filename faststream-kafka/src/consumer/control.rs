@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use faststream_core::broker::{Command, CommitReport, Epoch, Event, GroupRequest, RevocationId};
-use faststream_core::runtime::Member;
+use faststream_core::broker::{Command, CommitReport, Epoch, Event, GroupMember, GroupRequest, RevocationId};
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 use rdkafka::types::RDKafkaErrorCode as Code;
@@ -43,7 +42,7 @@ const EVENTS: usize = 64;
 pub(super) struct Control {
     pub(super) client: Arc<ConsumerClient>,
     pub(super) request: Arc<GroupRequest>,
-    pub(super) member: Member,
+    pub(super) member: Box<dyn GroupMember>,
     pub(super) rebalances: VecDeque<Rebalance>,
     pub(super) lanes: BTreeMap<TopicPartition, Arc<LaneHandle>>,
     /// Those of a group that is being left: their last commit is still reported.
@@ -81,7 +80,7 @@ impl Control {
     pub(super) fn new(
         client: Arc<ConsumerClient>,
         request: Arc<GroupRequest>,
-        member: Member,
+        member: Box<dyn GroupMember>,
         committer: Committer,
         session: Box<dyn Fn() -> Duration + Send>,
         problems: Problems,

@@ -31,8 +31,7 @@ mod wakeup;
 use std::sync::Arc;
 use std::time::Duration;
 
-use faststream_core::broker::{BrokerError, GroupRequest};
-use faststream_core::runtime::Member;
+use faststream_core::broker::{BrokerError, GroupMember, GroupRequest};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
@@ -56,7 +55,7 @@ pub(crate) fn join(
     asking: ClientConfig,
     who: &str,
     request: GroupRequest,
-    member: Member,
+    member: Box<dyn GroupMember>,
     kept: Kept,
     memory: Option<u64>,
 ) -> Result<(), BrokerError> {

@@ -1,0 +1,44 @@
+//! What the runtime gives a backend when it joins a group.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Command, Event};
+
+/// One membership of a group: it decides, and the backend carries out.
+///
+/// A backend calls it on one control thread, or from one task, and applies the commands that it returns, in order. It never
+/// blocks, and it never waits for a handler. Dropping it before it [is finished](Self::is_finished) is a crash of the member:
+/// its calls are aborted, and nothing is drained.
+pub trait GroupMember: fmt::Debug + Send {
+    /// Handles an event of the backend, and returns what the backend does about it.
+    fn on(&mut self, event: Event) -> Vec<Command>;
+
+    /// Handles reports of lanes, requests of the app, and whatever is due by the clock. Call it when [`wake`](Self::wake) is
+    /// notified and at [`deadline`](Self::deadline), or simply every 20 ms.
+    fn turn(&mut self) -> Vec<Command>;
+
+    /// Sets what the backend finds wrong now, one sentence each: health is degraded by it until the next call.
+    fn set_problems(&mut self, problems: Vec<String>);
+
+    /// Returns what is notified (`notify_one`) when [`turn`](Self::turn) has something to do before the deadline.
+    fn wake(&self) -> Arc<Notify>;
+
+    /// Returns when [`turn`](Self::turn) has something to do by the clock alone.
+    fn deadline(&self) -> Instant;
+
+    /// Returns the token that is cancelled when the app crashes this member on purpose: the backend drops it at once.
+    fn crash_token(&self) -> CancellationToken;
+
+    /// Returns what is left of the drain time at a shutdown: leaving the group may use it, too.
+    fn spare_drain(&self) -> Duration;
+
+    /// Whether nothing more will be asked of the backend: after [`Event::Closed`], or when closing took too long. The backend
+    /// ends its thread then, and leaks the client rather than wait for it.
+    fn is_finished(&self) -> bool;
+}
