@@ -151,3 +151,55 @@ mod lane {
         assert_eq!(running.ended().await.code, 0);
     }
 }
+
+mod state {
+    use super::*;
+
+    /// Its drop panics, as that of a client that cannot be closed may.
+    #[derive(Default)]
+    struct Client(Option<Arc<AtomicBool>>);
+
+    impl Drop for Client {
+        fn drop(&mut self) {
+            if let Some(dropped) = &self.0 {
+                dropped.store(true, SeqCst);
+                panic!("in the drop of a state");
+            }
+        }
+    }
+
+    #[subscriber(topic = "in")]
+    async fn handle(_id: u64, State(_client): State<Arc<Client>>) {}
+
+    fn app(dropped: &Arc<AtomicBool>) -> FastStream {
+        let client = Arc::new(Client(Some(Arc::clone(dropped))));
+        FastStream::new(MemoryBroker::new()).name("state").module(module_path!()).state(client)
+    }
+
+    #[faststream::test]
+    async fn a_state_whose_drop_panics_changes_neither_the_stop_nor_its_code() {
+        let dropped = Arc::new(AtomicBool::new(false));
+        let exit = app(&dropped).run_until(tokio::time::sleep(Duration::from_secs(1))).await;
+        assert_eq!((exit.code, exit.messages), (0, vec![]));
+        assert!(dropped.load(SeqCst));
+    }
+
+    #[faststream::test]
+    async fn a_state_whose_drop_panics_is_replaced_all_the_same() {
+        let dropped = Arc::new(AtomicBool::new(false));
+        let app = TestApp::start(app(&dropped).state(Arc::new(Client::default()))).await;
+        assert!(dropped.load(SeqCst));
+        app.publish("in", &1_u64).await;
+        assert_eq!(app.committed("state", "in").len(), 0, "committed a second later");
+        assert_eq!(app.shutdown().await.code, 0);
+    }
+
+    #[faststream::test]
+    async fn the_start_of_an_app_that_fails_says_why_although_the_drop_of_a_state_panics() {
+        let dropped = Arc::new(AtomicBool::new(false));
+        let app = app(&dropped).on_startup(async || Err::<(), _>("no licence"));
+        let exit = app.run_until(std::future::pending()).await;
+        assert_eq!(exit.code, 1);
+        assert!(exit.messages.iter().any(|message| message.contains("no licence")), "{exit:?}");
+    }
+}

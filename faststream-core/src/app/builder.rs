@@ -11,6 +11,7 @@ use super::group_hook::GroupHooks;
 use super::hook::{AnyError, AnyState, BoxHook, HookFn, HookResult, StateMaker, boxed, boxed_state};
 use crate::broker::{Broker, BrokerError};
 use crate::policy::{AckPolicy, GroupSettings, OnError, Retry};
+use crate::runtime::panics::drop_safely;
 
 /// An app: a broker, shared values, hooks, and defaults for its subscribers, which register themselves.
 ///
@@ -81,6 +82,16 @@ pub(super) struct StateEntry {
 pub(super) enum StateSource {
     Value(AnyState),
     Make(StateMaker),
+}
+
+impl Drop for StateSource {
+    /// The drop of a value may panic, and nothing follows from it: neither for other values nor for the app's exit code.
+    fn drop(&mut self) {
+        if let Self::Value(value) = self {
+            let nothing = Arc::new(());
+            drop_safely(std::mem::replace(value, nothing));
+        }
+    }
 }
 
 /// The hooks of the four moments, each in the order in which they were given.

@@ -4,6 +4,8 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::runtime::panics::drop_safely;
+
 /// Shared values of the app, one of a type. Cloning it shares the values.
 #[derive(Default, Clone)]
 pub struct States {
@@ -36,7 +38,14 @@ impl States {
 
     /// Adds a value whose type is known by its id only.
     pub(crate) fn insert_shared(&mut self, type_id: TypeId, value: Arc<dyn Any + Send + Sync>) {
-        self.values.insert(type_id, value);
+        drop_safely(self.values.insert(type_id, value));
+    }
+}
+
+impl Drop for States {
+    /// The drop of a value may panic: the others are dropped all the same, and whoever ends the app goes on.
+    fn drop(&mut self) {
+        std::mem::take(&mut self.values).into_values().for_each(drop_safely);
     }
 }
 
