@@ -125,6 +125,11 @@ mod groups {
             ("bill\ning", "`bill\\ning` holds a control character"),
             ("bill\0ing", "control character"),
             ("billing ", "begins or ends with a space"),
+            ("\u{feff}billing", "holds a character that nobody sees (\\u{feff})"),
+            ("bill\u{200b}ing", "nobody sees"),
+            ("\u{202e}gnillib", "nobody sees"),
+            ("bill\u{2028}ing", "nobody sees"),
+            (&"b".repeat(40_000), "it has 40000 bytes, and Kafka takes 32767"),
         ] {
             let exit = app().name(name).module(module_path!()).run_until(std::future::ready(())).await;
             let said = exit.messages.join("\n");
@@ -175,6 +180,7 @@ refused! {
     group_control: (topic = "t", group = "${NOBODY:a\nb}"), "`a\\nb` holds a control character";
     group_zero: (topic = "t", group = "${NOBODY:a\0b}"), "control character";
     group_spaces: (topic = "t", group = "${NOBODY: a}"), "begins or ends with a space";
+    group_unseen: (topic = "t", group = "${NOBODY:\u{feff}a}"), "nobody sees";
     nested: (topic = "${NOBODY:${NOR_THIS:x}}"), "a variable inside of another one";
     enabled_empty: (topic = "t", enabled = "${NOBODY:}"), "is neither `true` nor `false`";
     broker_empty: (topic = "t", broker = "${NOBODY:}"), "no broker named";

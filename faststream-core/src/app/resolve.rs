@@ -19,6 +19,8 @@ use crate::subscriber::{RetryTopic, Source, SourceDef, Subscriber, SubscriberDef
 const CONCURRENCY: u32 = 16;
 /// The longest name that Kafka allows.
 const LONGEST_NAME: usize = 249;
+/// No text of Kafka's protocol is longer, in bytes.
+const LONGEST_TEXT: usize = 32_767;
 
 /// What all subscribers of an app are resolved with.
 pub(super) struct Resolver<'a> {
@@ -288,9 +290,21 @@ pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
         Err(format!("`{shown}` holds a control character: write the name without it"))
     } else if name.trim() != name {
         Err(format!("`{shown}` begins or ends with a space: write the name without it"))
+    } else if let Some(letter) = name.chars().find(|letter| is_unseen(*letter)) {
+        Err(format!(
+            "`{shown}` holds a character that nobody sees ({}), so it is not the name that it looks like: write it without",
+            letter.escape_unicode()
+        ))
+    } else if name.len() > LONGEST_TEXT {
+        Err(format!("it has {} bytes, and Kafka takes {LONGEST_TEXT}: write a shorter one", name.len()))
     } else {
         Ok(())
     }
+}
+
+/// Spaces without a width, marks of direction and of byte order, breaks of lines.
+fn is_unseen(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn check_topic(name: &str) -> Result<(), String> {
