@@ -89,15 +89,14 @@ impl LaneTask {
     /// The record where it was read first: what handlers and dead letters are told.
     pub(super) fn original<'a>(&'a self, record: Record<'a>) -> Record<'a> {
         let Some(retry_topic) = &self.retry_topic else { return record };
-        let offset = number(&record, OFFSET);
-        Record {
-            topic: &retry_topic.source,
-            partition: number(&record, PARTITION).unwrap_or(record.partition),
-            // Without its place, all that is known is where it is now.
-            offset: offset.unwrap_or(record.offset),
-            timestamp: if offset.is_some() { number(&record, TIMESTAMP) } else { record.timestamp },
-            ..record
-        }
+        let partition = number(&record, PARTITION).filter(|partition: &i32| *partition >= 0);
+        let offset = number(&record, OFFSET).filter(|offset: &i64| *offset >= 0);
+        let (partition, offset, timestamp) = match (partition, offset) {
+            (Some(partition), Some(offset)) => (partition, offset, number(&record, TIMESTAMP)),
+            // Without its place, all that is known is where it is now: half of it would be that of another record.
+            _ => (record.partition, record.offset, record.timestamp),
+        };
+        Record { topic: &retry_topic.source, partition, offset, timestamp, ..record }
     }
 
     /// The record's copy goes on in the next retry topic.

@@ -180,6 +180,26 @@ async fn after_the_last_stage_the_dead_letter_has_the_original_place_and_no_retr
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_place_that_is_none_or_only_half_of_one_is_not_believed() {
+    for forged in [
+        &[("retry-original-partition", "-7"), ("retry-original-offset", "42")][..],
+        &[("retry-original-partition", "7"), ("retry-original-offset", "-1")],
+        &[("retry-original-partition", "7"), ("retry-original-timestamp", "99")],
+        &[("retry-original-offset", "42"), ("retry-original-timestamp", "99")],
+        &[("retry-original-partition", "7"), ("retry-original-offset", "99999999999999999999")],
+    ] {
+        let world = World::start_on(SECOND, with_topics, [Act::Fail]);
+        world.feed([retried(0, forged)]);
+        world.idle().await;
+        let letters = world.published();
+        let is = |name: &str, value: &str| assert_eq!(header(&letters[0], name).as_deref(), Some(value));
+        is("dlt-original-partition", "3");
+        is("dlt-original-offset", "0");
+        is("dlt-original-timestamp", "5");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_letter_of_the_source_has_no_header_that_looks_like_those_of_retry_topics() {
     let change = |subscriber: &mut Subscriber| subscriber.on_error = OnError::DeadLetter;
     let world = World::start(change, [Act::Reject]);
