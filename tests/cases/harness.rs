@@ -377,3 +377,34 @@ mod endless {
         );
     }
 }
+
+mod topics {
+    use faststream::{Publisher, State, subscriber};
+
+    use super::*;
+
+    const ILLEGAL: [&str; 6] = ["", "two words", "größe", "a/b", "..", "a\nb"];
+
+    #[subscriber(topic = "in")]
+    async fn pass_on(
+        which: usize,
+        publisher: Publisher,
+        State(refused): State<std::sync::Arc<Mutex<Vec<String>>>>,
+    ) {
+        let error = publisher.send(ILLEGAL[which], &1).await.expect_err("no such topic can exist");
+        refused.lock().expect("not poisoned").push(error.to_string());
+    }
+
+    #[faststream::test]
+    async fn a_topic_that_kafka_cannot_make_is_refused_in_tests_too() {
+        let refused = std::sync::Arc::<Mutex<Vec<String>>>::default();
+        let app = TestApp::start(app(module_path!()).state(std::sync::Arc::clone(&refused))).await;
+        for which in 0..ILLEGAL.len() {
+            app.publish("in", &which).await;
+        }
+        let refused = refused.lock().expect("not poisoned");
+        assert_eq!(refused.len(), ILLEGAL.len(), "{:?}", app.held());
+        assert!(refused.iter().all(|error| error.contains("1 to 249 letters")), "{refused:?}");
+        assert!(!ILLEGAL.iter().any(|topic| app.broker().has_topic(topic)));
+    }
+}

@@ -179,7 +179,8 @@ impl ClusterState {
 
     /// Makes the topic of a record if there is none.
     pub(super) fn ensure_topic(&mut self, shared: &Arc<Shared>, topic: &str) {
-        if !self.topics.contains_key(topic) && self.create_topic(topic, self.default_partitions) {
+        let is_known = self.topics.contains_key(topic) || !is_topic_name(topic);
+        if !is_known && self.create_topic(topic, self.default_partitions) {
             self.balance_all(shared);
             shared.wake.notify_one();
         }
@@ -188,7 +189,7 @@ impl ClusterState {
     /// Where a record goes.
     pub(super) fn log_for(&mut self, record: &Outgoing) -> Result<Arc<PartitionLog>, PublishError> {
         record.check_headers()?;
-        let logs = &self.topics[&record.topic];
+        let logs = self.topics.get(&record.topic).ok_or_else(|| record.no_such_topic())?;
         let exists = |partition: i32| usize::try_from(partition).ok().filter(|index| *index < logs.len());
         let by_key = |round_robin: &mut usize| {
             if let Some(key) = &record.key {
@@ -297,6 +298,12 @@ impl ClusterState {
 
 /// What Kafka refuses unless a topic says otherwise: `message.timestamp.after.max.ms`, an hour.
 const FUTURE: i64 = 3_600_000;
+
+/// Whether Kafka would make such a topic.
+fn is_topic_name(name: &str) -> bool {
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    (1..=249).contains(&name.len()) && name.chars().all(legal) && name != "." && name != ".."
+}
 
 /// Refuses what a broker would.
 pub(super) fn check_future(record: &Outgoing, now: i64) -> Result<(), PublishError> {

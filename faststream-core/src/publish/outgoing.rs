@@ -73,6 +73,15 @@ impl Outgoing {
         )))
     }
 
+    /// As Kafka refuses a topic that cannot exist.
+    pub(crate) fn no_such_topic(&self) -> PublishError {
+        PublishError {
+            kind: PublishErrorKind::Denied,
+            topic: self.topic.to_string(),
+            message: "a topic's name has 1 to 249 letters, digits, `.`, `_` and `-`".to_owned(),
+        }
+    }
+
     /// It can never be written.
     fn permanent(&self, message: String) -> PublishError {
         PublishError { kind: PublishErrorKind::Permanent, topic: self.topic.to_string(), message }
