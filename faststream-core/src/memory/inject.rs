@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::faults::CommitFault;
-use super::state::ScheduledEvent;
+use super::cluster::{CommitFault, InjectedFaults, ScheduledEvent};
 use super::{ExternalMember, MemoryBroker};
 use crate::broker::CommitClass;
 
@@ -77,7 +75,7 @@ impl MemoryBroker {
     pub fn break_reads(&self, times: u32) {
         self.shared().change(|state, shared| {
             state.faults.reads = times;
-            shared.broken_reads.store(times > 0, SeqCst);
+            shared.set_broken_reads(times > 0);
         });
     }
 
@@ -95,9 +93,9 @@ impl MemoryBroker {
     pub fn heal(&self) {
         self.shared().change(|state, shared| {
             let kept = (state.faults.offline_until, state.faults.publishes_after);
-            state.faults = super::faults::InjectedFaults::default();
+            state.faults = InjectedFaults::default();
             (state.faults.offline_until, state.faults.publishes_after) = kept;
-            shared.broken_reads.store(false, SeqCst);
+            shared.set_broken_reads(false);
         });
     }
 
@@ -134,7 +132,7 @@ impl MemoryBroker {
     /// Another member joins the group, of another process: it takes its share of the topics, and handles nothing.
     #[must_use = "it leaves when it is dropped"]
     pub fn join_external(&self, group: &str, topics: &[&str]) -> ExternalMember {
-        ExternalMember::join(self.clone(), group, topics)
+        ExternalMember::join(Arc::clone(self.shared()), group, topics)
     }
 
     /// Whether a commit is late, lost, or about to fail.

@@ -1,11 +1,11 @@
-//! What happens on the broker, told to whoever watches: the simulation checks its promises by it.
+//! What happens on the broker, for an observer: the simulation checks its promises by it.
 
 use crate::broker::{CommitError, Epoch, PublishError, RevocationId};
 use crate::publish::Outgoing;
 
-/// Is told of everything that happens on a broker, at the moment when it does.
+/// Observes everything that happens on a broker, at the moment when it does.
 ///
-/// It is told in the middle of it: it must not call the broker.
+/// It is called in the middle of it, so it must not call the broker.
 pub trait BrokerObserver: Send + Sync {
     /// Something happened.
     fn seen(&self, event: &BrokerEvent<'_>);

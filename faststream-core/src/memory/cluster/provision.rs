@@ -1,12 +1,15 @@
-//! Topics made for an app at its start, and what waits in them.
+//! Topics made for an app at its start, and how many records wait in them.
 
 use super::state::ClusterState;
 use crate::broker::{BrokerError, TopicFault, TopicPurpose, TopicRequest};
 use crate::policy::Provision;
 
 impl ClusterState {
-    /// Makes what does not exist, unless it is refused.
-    pub(super) fn provide(&mut self, wanted: &[TopicRequest]) -> Result<Vec<TopicFault>, BrokerError> {
+    /// Makes the topics that do not exist, unless a fault refuses them.
+    pub(in crate::memory) fn provide(
+        &mut self,
+        wanted: &[TopicRequest],
+    ) -> Result<Vec<TopicFault>, BrokerError> {
         if self.faults.offline_until.is_some() {
             return Err(BrokerError::new("the in-memory broker does not answer: disconnected"));
         }
@@ -34,8 +37,8 @@ impl ClusterState {
         Ok(missing)
     }
 
-    /// How many records of a topic the group has not committed.
-    pub(super) fn backlog(&self, group: &str, topic: &str) -> u64 {
+    /// Returns how many records of a topic the group has not committed.
+    pub(in crate::memory) fn backlog(&self, group: &str, topic: &str) -> u64 {
         let committed = self.groups.get(group).map(|group| &group.committed);
         let logs = self.topics.get(topic).into_iter().flatten();
         let waiting = logs.map(|log| {

@@ -8,29 +8,29 @@ use tokio::time::Instant;
 use crate::broker::{CommitClass, CommitError, PublishError, PublishErrorKind};
 
 #[derive(Debug, Default)]
-pub(super) struct InjectedFaults {
+pub(in crate::memory) struct InjectedFaults {
     /// In the order in which they were asked for.
-    pub(super) commits: VecDeque<(CommitFault, u32)>,
-    pub(super) offset_fetches: u32,
-    pub(super) publishes: u32,
-    pub(super) publishes_to: BTreeMap<String, u32>,
+    pub(in crate::memory) commits: VecDeque<(CommitFault, u32)>,
+    pub(in crate::memory) offset_fetches: u32,
+    pub(in crate::memory) publishes: u32,
+    pub(in crate::memory) publishes_to: BTreeMap<String, u32>,
     /// Topics that are not made for an app, and why.
-    pub(super) refused_topics: BTreeMap<String, String>,
+    pub(in crate::memory) refused_topics: BTreeMap<String, String>,
     /// Refused until somebody mends the cluster.
-    pub(super) denials_to: BTreeMap<String, u32>,
+    pub(in crate::memory) denials_to: BTreeMap<String, u32>,
     /// Refused for good.
-    pub(super) refusals_to: BTreeMap<String, u32>,
+    pub(in crate::memory) refusals_to: BTreeMap<String, u32>,
     /// Nothing that is published arrives before.
-    pub(super) publishes_after: Option<Instant>,
+    pub(in crate::memory) publishes_after: Option<Instant>,
     /// Reads that panic in the lane's task.
-    pub(super) reads: u32,
+    pub(in crate::memory) reads: u32,
     /// Nothing arrives or leaves before.
-    pub(super) offline_until: Option<Instant>,
+    pub(in crate::memory) offline_until: Option<Instant>,
 }
 
 /// What becomes of a commit instead of being accepted at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CommitFault {
+pub(in crate::memory) enum CommitFault {
     Refused(CommitClass),
     Delayed(Duration),
     /// It never arrives, and no answer comes.
@@ -38,7 +38,7 @@ pub(super) enum CommitFault {
 }
 
 impl InjectedFaults {
-    pub(super) fn commit(&mut self) -> Option<CommitFault> {
+    pub(in crate::memory) fn commit(&mut self) -> Option<CommitFault> {
         let (fault, times) = self.commits.front_mut()?;
         let fault = *fault;
         *times -= 1;
@@ -49,7 +49,7 @@ impl InjectedFaults {
     }
 
     /// The next `times` commits; none takes back what was asked for before.
-    pub(super) fn fail_commits(&mut self, fault: CommitFault, times: u32) {
+    pub(in crate::memory) fn fail_commits(&mut self, fault: CommitFault, times: u32) {
         if times == 0 {
             self.commits.clear();
         } else {
@@ -57,15 +57,15 @@ impl InjectedFaults {
         }
     }
 
-    pub(super) fn offset_fetch(&mut self) -> bool {
+    pub(in crate::memory) fn offset_fetch(&mut self) -> bool {
         use_up(&mut self.offset_fetches)
     }
 
-    pub(super) fn read(&mut self) -> bool {
+    pub(in crate::memory) fn read(&mut self) -> bool {
         use_up(&mut self.reads)
     }
 
-    pub(super) fn publish(&mut self, topic: &str) -> Option<PublishError> {
+    pub(in crate::memory) fn publish(&mut self, topic: &str) -> Option<PublishError> {
         let hit = |faults: &mut BTreeMap<String, u32>| faults.get_mut(topic).is_some_and(use_up);
         let kind = if hit(&mut self.refusals_to) {
             PublishErrorKind::Permanent
@@ -82,7 +82,7 @@ impl InjectedFaults {
 
 impl CommitFault {
     /// As the client reports it.
-    pub(super) fn error(class: CommitClass) -> CommitError {
+    pub(in crate::memory) fn error(class: CommitClass) -> CommitError {
         CommitError { class, message: "refused by script".into() }
     }
 }

@@ -1,4 +1,4 @@
-//! One partition's records, and who waits for more of them.
+//! One partition's records, and the readers that wait for more.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -8,9 +8,9 @@ use crate::delivery::Record;
 use crate::publish::Outgoing;
 
 #[derive(Debug)]
-pub(super) struct PartitionLog {
-    pub(super) topic: Arc<str>,
-    pub(super) partition: i32,
+pub(in crate::memory) struct PartitionLog {
+    pub(in crate::memory) topic: Arc<str>,
+    pub(in crate::memory) partition: i32,
     inner: Mutex<Inner>,
 }
 
@@ -18,20 +18,20 @@ pub(super) struct PartitionLog {
 struct Inner {
     /// The offset of the first record that is kept.
     start: i64,
-    records: Vec<Arc<Stored>>,
+    records: Vec<Arc<StoredRecord>>,
     waiting: Vec<Waker>,
 }
 
 /// A record as it is kept.
 #[derive(Debug)]
-pub(super) struct Stored {
-    pub(super) offset: i64,
-    pub(super) timestamp: i64,
-    pub(super) record: Outgoing,
+pub(in crate::memory) struct StoredRecord {
+    pub(in crate::memory) offset: i64,
+    pub(in crate::memory) timestamp: i64,
+    pub(in crate::memory) record: Outgoing,
 }
 
-impl Stored {
-    pub(super) fn borrow(&self, partition: i32) -> Record<'_> {
+impl StoredRecord {
+    pub(in crate::memory) fn borrow(&self, partition: i32) -> Record<'_> {
         Record {
             topic: &self.record.topic,
             partition,
@@ -45,19 +45,19 @@ impl Stored {
 }
 
 impl PartitionLog {
-    pub(super) fn topic_partition(&self) -> TopicPartition {
+    pub(in crate::memory) fn topic_partition(&self) -> TopicPartition {
         TopicPartition::new(Arc::clone(&self.topic), self.partition)
     }
 
-    pub(super) fn new(topic: Arc<str>, partition: i32) -> Self {
+    pub(in crate::memory) fn new(topic: Arc<str>, partition: i32) -> Self {
         Self { topic, partition, inner: Mutex::default() }
     }
 
-    pub(super) fn append(&self, record: Outgoing, now_ms: i64) -> i64 {
+    pub(in crate::memory) fn append(&self, record: Outgoing, now_ms: i64) -> i64 {
         let mut inner = self.lock();
         let offset = inner.end();
         let timestamp = record.timestamp.unwrap_or(now_ms);
-        inner.records.push(Arc::new(Stored { offset, timestamp, record }));
+        inner.records.push(Arc::new(StoredRecord { offset, timestamp, record }));
         let waiting = std::mem::take(&mut inner.waiting);
         // Wakers run foreign code: never under a lock.
         drop(inner);
@@ -65,16 +65,16 @@ impl PartitionLog {
         offset
     }
 
-    pub(super) fn start(&self) -> i64 {
+    pub(in crate::memory) fn start(&self) -> i64 {
         self.lock().start
     }
 
-    pub(super) fn end(&self) -> i64 {
+    pub(in crate::memory) fn end(&self) -> i64 {
         self.lock().end()
     }
 
     /// Retention: records before `offset` are gone.
-    pub(super) fn truncate_before(&self, offset: i64) {
+    pub(in crate::memory) fn truncate_before(&self, offset: i64) {
         let mut inner = self.lock();
         let gone = offset.clamp(inner.start, inner.end()) - inner.start;
         inner.start += gone;
@@ -82,11 +82,11 @@ impl PartitionLog {
     }
 
     /// Records from `from` on, or from the oldest that is kept.
-    pub(super) fn poll_read(
+    pub(in crate::memory) fn poll_read(
         &self,
         from: i64,
         max: usize,
-        into: &mut Vec<Arc<Stored>>,
+        into: &mut Vec<Arc<StoredRecord>>,
         cx: &mut Context<'_>,
     ) -> Poll<i64> {
         let mut inner = self.lock();
@@ -102,16 +102,16 @@ impl PartitionLog {
         Poll::Pending
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<Stored>> {
+    pub(in crate::memory) fn all(&self) -> Vec<Arc<StoredRecord>> {
         self.lock().records.clone()
     }
 
-    pub(super) fn wake(&self) {
+    pub(in crate::memory) fn wake(&self) {
         let waiting = std::mem::take(&mut self.lock().waiting);
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    pub(super) fn wait(&self, waker: &Waker) {
+    pub(in crate::memory) fn wait(&self, waker: &Waker) {
         self.lock().waiting.push(waker.clone());
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::MemoryBroker;
-use super::state::MemberId;
+use super::group::MemberId;
+use super::shared::SharedCluster;
 use crate::TopicPartition;
 use crate::broker::GroupRequest;
 use crate::policy::Start;
@@ -13,13 +13,13 @@ use crate::policy::Start;
 /// A member of another process. Leaves the group when dropped.
 #[derive(Debug)]
 pub struct ExternalMember {
-    broker: MemoryBroker,
+    shared: Arc<SharedCluster>,
     group: Arc<str>,
     id: MemberId,
 }
 
 impl ExternalMember {
-    pub(super) fn join(broker: MemoryBroker, group: &str, topics: &[&str]) -> Self {
+    pub(in crate::memory) fn join(shared: Arc<SharedCluster>, group: &str, topics: &[&str]) -> Self {
         let group: Arc<str> = group.into();
         let request = GroupRequest {
             group: Arc::clone(&group),
@@ -31,14 +31,14 @@ impl ExternalMember {
             commit_interval: Duration::from_secs(1),
             drain: Duration::from_secs(5),
         };
-        let (id, _) = broker.shared().change(|state, shared| state.join(shared, request, true));
-        Self { broker, group, id }
+        let (id, _) = shared.change(|state, shared| state.join(shared, request, true));
+        Self { shared, group, id }
     }
 
     /// The partitions that it owns now.
     #[must_use]
     pub fn partitions(&self) -> Vec<TopicPartition> {
-        self.broker.shared().look(|state| {
+        self.shared.look(|state| {
             let owners = state.groups.get(&self.group).into_iter().flat_map(|group| &group.owners);
             let mine = owners.filter(|(_, owner)| owner.member == self.id);
             mine.map(|(tp, _)| tp.clone()).collect()
@@ -48,6 +48,6 @@ impl ExternalMember {
 
 impl Drop for ExternalMember {
     fn drop(&mut self) {
-        self.broker.shared().change(|state, shared| state.leave(shared, &self.group, self.id));
+        self.shared.change(|state, shared| state.leave(shared, &self.group, self.id));
     }
 }

@@ -1,35 +1,28 @@
-//! Commits: what members stored, checked against ownership when it arrives. One request of a member is under way at a
-//! time, as in its client.
+//! Commits: the offsets that members stored, checked against ownership when they arrive. One request of a member is in
+//! flight at a time.
 
-use crate::TopicPartition;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Shared;
-use super::faults::CommitFault;
-use super::observer::BrokerEvent;
-use super::state::{ClusterState, MemberId, ScheduledEvent};
+use crate::TopicPartition;
 use crate::broker::{CommitClass, CommitError, CommitReport, Epoch, Event};
+use crate::memory::cluster::{
+    ClusterState, CommitFault, CommitRequest, MemberId, ScheduledEvent, SharedCluster,
+};
+use crate::memory::observer::BrokerEvent;
 
 /// Until a client gives up on an answer.
 const REQUEST: Duration = Duration::from_secs(10);
 
-/// Offsets on their way: lane, partition, next offset.
-#[derive(Debug, Clone)]
-pub(super) struct Request {
-    pub(super) number: u64,
-    offsets: Vec<(Epoch, TopicPartition, i64)>,
-    /// The broker will not see it.
-    lost: bool,
-    /// Another is to follow.
-    again: bool,
-}
-
-/// By the timer, or because somebody asked: commits what is stored, unless a request is under way, which another
-/// follows then.
-pub(super) fn request(state: &mut ClusterState, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId) {
+/// Commits what a member stored, by its timer or because it asked. While a request is in flight, another follows it.
+pub(in crate::memory) fn request(
+    state: &mut ClusterState,
+    shared: &Arc<SharedCluster>,
+    name: &Arc<str>,
+    id: MemberId,
+) {
     if state.faults.offline_until.is_some() {
         return;
     }
@@ -53,23 +46,24 @@ pub(super) fn request(state: &mut ClusterState, shared: &Arc<Shared>, name: &Arc
         Some(CommitFault::Lost) => REQUEST,
     };
     let number = state.number();
-    let request = Request { number, offsets, lost: fault == Some(CommitFault::Lost), again: false };
+    let request = CommitRequest { number, offsets, lost: fault == Some(CommitFault::Lost), again: false };
     if let Some(member) = state.member(name, id) {
         member.commit = Some(request);
     }
     state.at(Instant::now() + after, ScheduledEvent::Commit(Arc::clone(name), id, number));
 }
 
-/// A request arrives, or is given up.
-pub(super) fn arrived(
+/// A request arrives, or its client gives it up.
+pub(in crate::memory) fn arrived(
     state: &mut ClusterState,
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedCluster>,
     name: &Arc<str>,
     id: MemberId,
     number: u64,
 ) {
     let Some(member) = state.member(name, id) else { return };
-    let Some(Request { offsets, lost, again, .. }) = member.commit.take_if(|commit| commit.number == number)
+    let Some(CommitRequest { offsets, lost, again, .. }) =
+        member.commit.take_if(|commit| commit.number == number)
     else {
         return;
     };
@@ -83,15 +77,18 @@ pub(super) fn arrived(
     }
 }
 
-/// With the answer to a revocation or the end: what these lanes stored. No request about them is under way any more.
+/// Fences lanes that are about to be released, and commits what they stored. A request in flight no longer counts for them.
 pub(super) fn last(
     state: &mut ClusterState,
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedCluster>,
     name: &Arc<str>,
     id: MemberId,
     lanes: &[Epoch],
 ) {
     let Some(member) = state.member(name, id) else { return };
+    for lane in lanes.iter().filter_map(|lane| member.lanes.get(lane)) {
+        lane.cell.fence();
+    }
     if let Some(commit) = &mut member.commit {
         commit.offsets.retain(|(lane, ..)| !lanes.contains(lane));
     }
@@ -123,10 +120,10 @@ fn dirty(
     dirty.collect()
 }
 
-/// The broker's decision, and its answer.
+/// Decides as the broker does, and reports the result to the member.
 fn report(
     state: &mut ClusterState,
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedCluster>,
     name: &Arc<str>,
     id: MemberId,
     offsets: Vec<(Epoch, TopicPartition, i64)>,
@@ -152,7 +149,7 @@ fn report(
         {
             lane.acked = next;
         }
-        shared.tell(&BrokerEvent::Committed { lane, next, refused: result.as_ref().err() });
+        shared.observe(&BrokerEvent::Committed { lane, next, refused: result.as_ref().err() });
         reports.push(CommitReport { lane, next, result });
     }
     if let Some(member) = group.members.get(&id).filter(|_| !reports.is_empty()) {
@@ -160,8 +157,14 @@ fn report(
     }
 }
 
-/// What a refusal brings along: the membership is lost, or the client is beyond repair.
-fn follow(state: &mut ClusterState, shared: &Arc<Shared>, name: &Arc<str>, id: MemberId, class: CommitClass) {
+/// Applies what a refusal costs: the membership, or the client.
+fn follow(
+    state: &mut ClusterState,
+    shared: &Arc<SharedCluster>,
+    name: &Arc<str>,
+    id: MemberId,
+    class: CommitClass,
+) {
     match class {
         CommitClass::Stale => state.lose(shared, name, id),
         CommitClass::Fatal => state.break_client(shared, name, id),

@@ -1,0 +1,62 @@
+//! The broker's clock: the task that runs each scheduled event when it is due.
+
+use std::sync::{Arc, Weak};
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::client;
+use super::cluster::{ClusterState, Connection, ScheduledEvent, SharedCluster};
+
+/// Runs what is due, then sleeps until the next. Ends with the broker.
+pub(super) async fn run(shared: Weak<Connection>, wake: Arc<Notify>) {
+    loop {
+        let Some(connection) = shared.upgrade() else { return };
+        let next = connection.0.change_quietly(|state, shared| {
+            while let Some(entry) = state.agenda.first_entry()
+                && entry.key().0 <= Instant::now()
+            {
+                let due = entry.remove();
+                run_event(state, shared, due);
+            }
+            state.agenda.first_key_value().map(|((when, _), _)| *when)
+        });
+        drop(connection);
+        tokio::select! {
+            biased;
+            () = wake.notified() => {}
+            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+        }
+    }
+}
+
+fn run_event(state: &mut ClusterState, shared: &Arc<SharedCluster>, due: ScheduledEvent) {
+    match due {
+        ScheduledEvent::CommitTimer(group, id) => {
+            let Some(member) = state.member(&group, id).filter(|member| member.alive) else { return };
+            let interval = member.request.commit_interval;
+            client::request(state, shared, &group, id);
+            state.at(Instant::now() + interval, ScheduledEvent::CommitTimer(group, id));
+        }
+        ScheduledEvent::Commit(group, id, number) => client::arrived(state, shared, &group, id, number),
+        ScheduledEvent::SessionExpired(group, id) => state.expire(shared, &group, id),
+        ScheduledEvent::RevocationTimeout(group, id, revocation) => {
+            let open = state.member(&group, id).is_some_and(|member| member.open.contains_key(&revocation));
+            if open {
+                state.lose(shared, &group, id);
+            }
+        }
+        ScheduledEvent::Assign(group, id, lanes) => state.notify_assigned(shared, &group, id, lanes),
+        ScheduledEvent::Reconnect => {
+            // A later disconnect has its own end.
+            if state.faults.offline_until.is_some_and(|until| until > Instant::now()) {
+                return;
+            }
+            state.faults.offline_until = None;
+            shared.set_offline(false);
+            shared.append_delayed(state);
+            state.topics.values().flatten().for_each(|log| log.wake());
+        }
+        ScheduledEvent::Publishes => shared.append_delayed(state),
+    }
+}

@@ -1,0 +1,150 @@
+//! How an assigned partition becomes a lane: where it begins, and when it is opened again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::cell::OffsetCell;
+use super::group::{MemberId, MemberLane};
+use super::log::PartitionLog;
+use super::shared::SharedCluster;
+use super::state::{ClusterState, ScheduledEvent};
+use crate::TopicPartition;
+use crate::broker::{Epoch, Event};
+use crate::memory::observer::BrokerEvent;
+use crate::policy::Start;
+
+/// Until a failed offset fetch is tried again.
+const OFFSET_FETCH_RETRY: Duration = Duration::from_millis(100);
+
+/// A partition that a member reads from now on. Dropping it ends the lane.
+#[derive(Debug)]
+pub(in crate::memory) struct OpenedLane {
+    pub(in crate::memory) cell: Arc<OffsetCell>,
+    pub(in crate::memory) log: Arc<PartitionLog>,
+    pub(in crate::memory) start: i64,
+    pub(in crate::memory) shared: Arc<SharedCluster>,
+}
+
+impl ClusterState {
+    /// Opens lanes at the committed offsets; after a failed offset fetch, a little later.
+    pub(in crate::memory) fn notify_assigned(
+        &mut self,
+        shared: &Arc<SharedCluster>,
+        name: &Arc<str>,
+        id: MemberId,
+        epochs: Vec<Epoch>,
+    ) {
+        if self.member(name, id).is_none_or(|member| member.external) {
+            return;
+        }
+        if self.faults.offset_fetch() {
+            let again = ScheduledEvent::Assign(Arc::clone(name), id, epochs);
+            return self.at(Instant::now() + OFFSET_FETCH_RETRY, again);
+        }
+        let group = &self.groups[name];
+        let partitions: Vec<(TopicPartition, Epoch)> = epochs
+            .into_iter()
+            .filter_map(|epoch| {
+                let (tp, owner) = group.owners.iter().find(|(_, owner)| owner.epoch == epoch)?;
+                (!owner.revoking).then(|| (tp.clone(), epoch))
+            })
+            .collect();
+        let mut lanes = Vec::new();
+        let mut expired = Vec::new();
+        for (tp, epoch) in partitions {
+            let start = self.start_of(name, id, &tp);
+            expired.extend(self.expired(name, &tp, start).map(|from| (epoch, from, start)));
+            lanes.extend(self.open(shared, name, id, tp, epoch, start));
+        }
+        if let Some(member) = self.member(name, id).filter(|_| !lanes.is_empty()) {
+            member.inbox.push_assigned(lanes);
+            for (lane, from, to) in expired {
+                member.inbox.push(Event::Expired { lane, from, to });
+            }
+        }
+    }
+
+    /// Returns where the group had still to read a partition, if records were deleted before this lane begins.
+    fn expired(&mut self, name: &Arc<str>, tp: &TopicPartition, start: i64) -> Option<i64> {
+        let group = self.groups.get_mut(name)?;
+        let began = group.began.insert(tp.clone(), start);
+        let next = group.committed.get(tp).copied().or(began);
+        next.filter(|next| *next < start)
+    }
+
+    /// Returns the committed offset, or where the group begins without one.
+    fn start_of(&self, name: &Arc<str>, id: MemberId, tp: &TopicPartition) -> i64 {
+        let Some(log) = self.log(tp) else { return 0 };
+        let group = &self.groups[name];
+        if let Some(next) = group.committed.get(tp) {
+            return (*next).max(log.start());
+        }
+        let member = &group.members[&id];
+        let is_latest = member.request.start(&tp.topic) == Some(Start::Latest);
+        let begins = is_latest && member.at_join.begins_with(&tp.topic, tp.partition);
+        if begins { log.end() } else { log.start() }
+    }
+
+    fn open(
+        &mut self,
+        shared: &Arc<SharedCluster>,
+        name: &Arc<str>,
+        id: MemberId,
+        tp: TopicPartition,
+        epoch: Epoch,
+        start: i64,
+    ) -> Option<OpenedLane> {
+        let log = self.log(&tp)?;
+        let cell = Arc::new(OffsetCell::new(epoch, start));
+        let (group, topic, partition) = (name, &*log.topic, log.partition);
+        shared.observe(&BrokerEvent::Assigned { group, member: id.0, lane: epoch, topic, partition, start });
+        let lane = MemberLane { tp, cell: Arc::clone(&cell), acked: -1 };
+        self.member(name, id)?.lanes.insert(epoch, lane);
+        Some(OpenedLane { cell, log, start, shared: Arc::clone(shared) })
+    }
+
+    /// Ends a lane whose task died, and opens its partition again at what it stored or committed.
+    pub(in crate::memory) fn reopen(
+        &mut self,
+        shared: &Arc<SharedCluster>,
+        name: &Arc<str>,
+        id: MemberId,
+        old: Epoch,
+    ) {
+        let Some(lane) = self.member(name, id).and_then(|member| member.lanes.remove(&old)) else { return };
+        lane.cell.fence();
+        shared.observe(&BrokerEvent::Reopened { lane: old });
+        let committed = self.start_of(name, id, &lane.tp);
+        let start = lane.cell.stored().unwrap_or(0).max(committed);
+        let epoch = Epoch::next();
+        let Some(owner) = self.groups.get_mut(name).and_then(|group| group.owners.get_mut(&lane.tp)) else {
+            return;
+        };
+        if owner.epoch != old || owner.revoking {
+            return;
+        }
+        owner.epoch = epoch;
+        if let Some(lane) = self.open(shared, name, id, lane.tp, epoch, start)
+            && let Some(member) = self.member(name, id)
+        {
+            if start > committed
+                && let Some(opened) = member.lanes.get(&epoch)
+            {
+                // It has yet to be committed, even if no other record ever finishes.
+                opened.cell.take_over(start);
+            }
+            member.inbox.push_assigned(vec![lane]);
+        }
+    }
+}
+
+/// Nobody reads here any more, whatever the reason.
+impl Drop for OpenedLane {
+    fn drop(&mut self) {
+        self.cell.fence();
+        self.shared.observe(&BrokerEvent::LaneEnded { lane: self.cell.epoch });
+        self.shared.idle.notify();
+    }
+}

@@ -1,0 +1,128 @@
+//! Who owns which partition: sticky and cooperative, as Kafka's default for new clients.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::group::{MemberId, Owner};
+use super::shared::SharedCluster;
+use super::state::{ClusterState, ScheduledEvent};
+use crate::TopicPartition;
+use crate::broker::{Epoch, Event, RevocationId};
+use crate::memory::observer::BrokerEvent;
+
+/// Until an unanswered revocation costs the membership, as `max.poll.interval.ms` does.
+const REVOCATION: Duration = Duration::from_secs(60);
+
+impl ClusterState {
+    /// Rebalances every group.
+    pub(in crate::memory) fn balance_all(&mut self, shared: &Arc<SharedCluster>) {
+        for name in self.groups.keys().cloned().collect::<Vec<_>>() {
+            self.balance(shared, &name);
+        }
+    }
+
+    /// Lets each member keep its share of each topic, revokes the rest, and assigns what is free.
+    pub(super) fn balance(&mut self, shared: &Arc<SharedCluster>, name: &Arc<str>) {
+        let Some(group) = self.groups.get_mut(name) else { return };
+        let mut revoke: BTreeMap<MemberId, Vec<Epoch>> = BTreeMap::new();
+        let mut assign: BTreeMap<MemberId, Vec<Epoch>> = BTreeMap::new();
+        let mut totals: BTreeMap<MemberId, usize> = BTreeMap::new();
+        for (topic, logs) in &self.topics {
+            let readers =
+                group.members.iter().filter(|(_, member)| member.joined && member.request.reads(topic));
+            let mut planned: BTreeMap<MemberId, usize> = readers.map(|(id, _)| (*id, 0)).collect();
+            if planned.is_empty() {
+                continue;
+            }
+            let (share, mut extra) = (logs.len() / planned.len(), logs.len() % planned.len());
+            for log in logs {
+                let tp = TopicPartition::new(Arc::clone(topic), log.partition);
+                let Some(owner) = group.owners.get_mut(&tp).filter(|owner| !owner.revoking) else {
+                    continue;
+                };
+                let Some(count) = planned.get_mut(&owner.member) else { continue };
+                if *count < share || (*count == share && extra > 0) {
+                    extra -= usize::from(*count == share);
+                    *count += 1;
+                } else {
+                    owner.revoking = true;
+                    revoke.entry(owner.member).or_default().push(owner.epoch);
+                }
+            }
+            for log in logs {
+                let tp = TopicPartition::new(Arc::clone(topic), log.partition);
+                if group.owners.contains_key(&tp) {
+                    continue;
+                }
+                let least = |(id, count): &(&MemberId, &mut usize)| (**count, totals.get(*id).copied(), **id);
+                let (id, count) = planned.iter_mut().min_by_key(least).expect("somebody reads the topic");
+                *count += 1;
+                *totals.entry(*id).or_default() += 1;
+                let epoch = Epoch::next();
+                group.owners.insert(tp, Owner { member: *id, epoch, revoking: false });
+                assign.entry(*id).or_default().push(epoch);
+            }
+        }
+        for (id, lanes) in revoke {
+            self.notify_revoked(shared, name, id, lanes, false);
+        }
+        for (id, lanes) in assign {
+            self.notify_assigned(shared, name, id, lanes);
+        }
+    }
+
+    /// Asks a member to give lanes back, and notifies it if they are `lost` already.
+    pub(in crate::memory) fn notify_revoked(
+        &mut self,
+        shared: &Arc<SharedCluster>,
+        name: &Arc<str>,
+        id: MemberId,
+        lanes: Vec<Epoch>,
+        lost: bool,
+    ) {
+        let revocation = RevocationId(self.number());
+        let Some(member) = self.member(name, id) else { return };
+        member.open.insert(revocation, (lanes.clone(), lost));
+        if member.external {
+            return self.answer(shared, name, id, revocation);
+        }
+        let known: Vec<_> = lanes.into_iter().filter(|lane| member.lanes.contains_key(lane)).collect();
+        shared.observe(&BrokerEvent::Revoked { member: id.0, revocation, lanes: &known, lost });
+        member.inbox.push(Event::Revoked { id: revocation, lanes: known, lost });
+        self.at(
+            Instant::now() + REVOCATION,
+            ScheduledEvent::RevocationTimeout(Arc::clone(name), id, revocation),
+        );
+    }
+
+    /// A member answers a revocation, after its client committed what the lanes stored: frees their partitions.
+    pub(in crate::memory) fn answer(
+        &mut self,
+        shared: &Arc<SharedCluster>,
+        name: &Arc<str>,
+        id: MemberId,
+        revocation: RevocationId,
+    ) {
+        let Some(member) = self.member(name, id) else { return };
+        let Some((lanes, lost)) = member.open.remove(&revocation) else { return };
+        self.release(name, id, &lanes);
+        shared.observe(&BrokerEvent::Answered { member: id.0, revocation });
+        if let Some(member) = self.member(name, id).filter(|_| lost) {
+            member.joined = true;
+        }
+        self.balance(shared, name);
+    }
+
+    /// Frees the partitions of lanes that are over.
+    pub(super) fn release(&mut self, name: &Arc<str>, id: MemberId, lanes: &[Epoch]) {
+        if let Some(group) = self.groups.get_mut(name) {
+            group.owners.retain(|_, owner| owner.member != id || !lanes.contains(&owner.epoch));
+        }
+        if let Some(member) = self.member(name, id) {
+            member.lanes.retain(|lane, _| !lanes.contains(lane));
+        }
+    }
+}
