@@ -23,8 +23,8 @@ const ALL: [&str; 10] =
 impl LaneTask {
     /// Same key and value, same partition number where it exists, the reason in the headers: once, of this failure, however
     /// often the record was a dead letter or a retry copy before.
-    pub(super) fn dead_letter(&self, offset: i64, attempt: u32, failure: &CallFailure) -> Outgoing {
-        let entry = self.in_flight.get(offset).expect("only kept records are given up");
+    pub(super) fn dead_letter(&self, offset: i64, failure: &CallFailure) -> Outgoing {
+        let entry = self.in_flight.entry(offset);
         let record = self.original(self.kept(entry));
         let mut headers = without_retry_headers(&record);
         headers.retain(|(name, _)| !ALL.iter().any(|known| known.as_bytes() == name.as_ref()));
@@ -39,7 +39,7 @@ impl LaneTask {
         }
         add(GROUP, self.subscriber.group.to_string());
         add(HANDLER, self.subscriber.handler.to_string());
-        add(ATTEMPTS, attempt.to_string());
+        add(ATTEMPTS, entry.attempt.to_string());
         add(ERROR_TYPE, failure.kind.to_owned());
         add(ERROR_MESSAGE, cut(&failure.message).to_owned());
         add(FAILED_AT, self.context.now_ms().to_string());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::LaneTask;
+use super::ack_policy::WhileHeld;
 use super::guard::Reason;
 use super::in_flight::{CallFailure, CallState, Guarded};
 use super::report::Disposition;
@@ -15,7 +16,7 @@ impl LaneTask {
     /// Whether the dead-letter guard keeps the record back, and why; else it has counted it, once.
     pub(super) fn guard_refuses(&mut self, offset: i64, failure: &CallFailure) -> Option<String> {
         let is_oldest = self.offsets.oldest() == Some(offset);
-        let entry = self.in_flight.get_mut(offset)?;
+        let entry = self.in_flight.entry_mut(offset);
         if entry.guard == Guarded::Counted {
             return None;
         }
@@ -35,26 +36,17 @@ impl LaneTask {
         refused
     }
 
-    pub(super) fn hold(&mut self, offset: i64, attempt: u32, failure: &CallFailure, again: bool) {
-        self.keep_back(offset, attempt, failure, None, again);
-    }
-
-    pub(super) fn keep_back(
-        &mut self,
-        offset: i64,
-        attempt: u32,
-        failure: &CallFailure,
-        guard: Option<&str>,
-        again: bool,
-    ) {
-        let Some(entry) = self.in_flight.get_mut(offset) else { return };
+    /// Keeps the record back, by its policy or because the dead-letter `guard` says so.
+    pub(super) fn hold(&mut self, offset: i64, failure: &CallFailure, held: WhileHeld, guard: Option<&str>) {
+        let entry = self.in_flight.entry_mut(offset);
+        let attempt = entry.attempt;
         let first = entry.failure.is_none() || entry.attempts_here() <= self.subscriber.retry.max_attempts();
         entry.attempt += 1;
         entry.failure = Some(failure.clone());
         self.in_flight.set(offset, CallState::Held);
         self.report_held(offset, attempt, failure, guard, first);
         self.report_disposition(offset, Disposition::Held);
-        if again {
+        if held == WhileHeld::Retry {
             self.wait(offset, HELD, TimerKind::Held);
         }
     }

@@ -84,14 +84,16 @@ pub(super) enum CallState {
 }
 
 /// Why a record failed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallFailure {
     /// The error type's name, `panic`, `timeout`, `rejection`.
     pub(super) kind: &'static str,
     pub(super) message: String,
 }
 
-/// The memory of so many slots stays for the next ones.
+/// What holds while a call, a pause, a copy or an `Ack` of a record is open.
+const KEPT: &str = "a record is kept until it is finished";
+/// The memory of so many entries stays for the next ones.
 const SPARE: usize = 1024;
 
 /// The kept records, by offset.
@@ -325,6 +327,16 @@ impl InFlight {
 
     pub(super) fn get_mut(&mut self, offset: i64) -> Option<&mut Entry> {
         self.memory.get_mut(self.number(offset)?)
+    }
+
+    /// A record that is known to be kept.
+    pub(super) fn entry(&self, offset: i64) -> &Entry {
+        self.get(offset).expect(KEPT)
+    }
+
+    /// A record that is known to be kept.
+    pub(super) fn entry_mut(&mut self, offset: i64) -> &mut Entry {
+        self.get_mut(offset).expect(KEPT)
     }
 
     fn number(&self, offset: i64) -> Option<usize> {

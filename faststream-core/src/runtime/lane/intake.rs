@@ -4,6 +4,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::time::Instant;
 
+use super::ack_policy::Ended;
 use super::calls::{RunningCall, Timeout, begin, drop_call, timed_out};
 use super::in_flight::{CallFailure, CallState, Entry, RecordSource};
 use super::keys::KeyHash;
@@ -168,7 +169,7 @@ impl LaneTask {
             entry.attempt = entry.before.saturating_add(times);
         }
         let message = format!("the task of its partition died at it, {times} times");
-        self.failed(offset, CallFailure { kind: "panic", message }, None, cx);
+        self.conclude(offset, Ended::Failed(CallFailure { kind: "panic", message }), cx);
     }
 
     /// Among which the record keeps its order. Kafka gives records without a key none either.

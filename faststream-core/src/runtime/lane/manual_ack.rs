@@ -3,10 +3,9 @@
 use std::task::Context as TaskContext;
 
 use super::LaneTask;
-use super::in_flight::{CallFailure, CallState};
+use super::ack_policy::Ended;
+use super::in_flight::CallState;
 use super::output::{Copies, Purpose};
-use super::report::Disposition;
-use crate::publish::Outgoing;
 use crate::runtime::settled::Settled;
 use crate::runtime::status::Notice;
 use crate::verdict::Verdict;
@@ -20,40 +19,6 @@ pub(super) enum ManualSettlement {
 }
 
 impl LaneTask {
-    /// The `Ack` decides; if it was not settled, any verdict but `Ack` that the call returned.
-    pub(super) fn returned_manual(&mut self, offset: i64, verdict: Verdict, cx: &mut TaskContext<'_>) {
-        let manual_ack = self.in_flight.get_mut(offset).and_then(|entry| entry.manual_ack.take());
-        match (manual_ack, verdict) {
-            (Some(ManualSettlement::Settled(settled)), _) => self.decided(offset, settled, cx),
-            (Some(ManualSettlement::Dropped), Verdict::Ack) => self.dropped(offset, cx),
-            (None, Verdict::Ack) => self.await_ack(offset),
-            (_, returned) => self.decided(offset, returned, cx),
-        }
-    }
-
-    /// The call returned what is to be published; of an attempt that failed by its `Ack`, nothing is.
-    pub(super) fn returned_results(&mut self, offset: i64, copies: Vec<Outgoing>, cx: &mut TaskContext<'_>) {
-        let manual_ack = self.in_flight.get(offset).and_then(|entry| entry.manual_ack.as_ref());
-        if matches!(manual_ack, None | Some(ManualSettlement::Settled(Verdict::Ack | Verdict::Skip))) {
-            self.publish(offset, copies, Purpose::Results, cx);
-        } else {
-            self.returned_manual(offset, Verdict::Ack, cx);
-        }
-    }
-
-    /// Nobody settled it, and nobody can any more.
-    fn dropped(&mut self, offset: i64, cx: &mut TaskContext<'_>) {
-        let failure = CallFailure { kind: "nack", message: "its `Ack` was dropped unsettled".into() };
-        self.failed(offset, failure, None, cx);
-    }
-
-    /// Nothing more comes of the call, and its `Ack` is out.
-    fn await_ack(&mut self, offset: i64) {
-        // Order ends where the handler ends: the next one may start.
-        self.in_flight.set(offset, CallState::Acking);
-        self.wait_for_ack(offset);
-    }
-
     pub(super) fn take_settled(&mut self) -> bool {
         if self.control.has_settled() {
             self.busy.set(true);
@@ -81,8 +46,7 @@ impl LaneTask {
         if entry.attempt != attempt && !success {
             return;
         }
-        let manual_ack =
-            if dropped { ManualSettlement::Dropped } else { ManualSettlement::Settled(verdict.clone()) };
+        let manual_ack = if dropped { ManualSettlement::Dropped } else { ManualSettlement::Settled(verdict) };
         match (entry.state(), entry.copies.as_ref().map(Copies::purpose)) {
             (CallState::Running, _) => {
                 // Success counts from here on, whatever becomes of the call: it may wait until this is durable. Results
@@ -101,22 +65,9 @@ impl LaneTask {
                 self.wait_no_more(offset);
                 // No waker: what this begins is polled at the task's next turn, which follows at once.
                 let mut cx = TaskContext::from_waker(std::task::Waker::noop());
-                if dropped { self.dropped(offset, &mut cx) } else { self.decided(offset, verdict, &mut cx) }
+                self.in_flight.entry_mut(offset).manual_ack = Some(manual_ack);
+                self.conclude(offset, Ended::Decided(Verdict::Ack), &mut cx);
             }
         }
-    }
-
-    /// Whether the record was settled by hand with success although its call failed: then that counts.
-    pub(super) fn succeeded_manually(&mut self, offset: i64, failure: &CallFailure) -> bool {
-        let Some(entry) = self.in_flight.get_mut(offset) else { return false };
-        let attempt = entry.attempt;
-        let disposition = match entry.manual_ack.take() {
-            Some(ManualSettlement::Settled(Verdict::Ack)) => Disposition::Acked,
-            Some(ManualSettlement::Settled(Verdict::Skip)) => Disposition::Skipped,
-            _ => return false,
-        };
-        self.warn_failed(offset, attempt, failure, "failed after it was settled by hand, which counts");
-        self.finish(offset, disposition);
-        true
     }
 }

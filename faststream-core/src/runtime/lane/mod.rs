@@ -3,6 +3,8 @@
 //! A hand-written `poll` instead of `select!`: its order is the order of the lines below, a wake-up costs one pass, and
 //! a handler that never waits never touches a set, a map or a channel.
 
+mod ack_policy;
+mod apply;
 mod calls;
 mod dead_letter;
 mod guard;
@@ -14,7 +16,6 @@ mod manual_ack;
 mod output;
 mod report;
 mod retry_topic;
-mod settle;
 mod timers;
 mod turns;
 mod unconfirmed;

@@ -19,6 +19,7 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use super::LaneTask;
+use super::ack_policy::{Ended, WhileHeld};
 use super::in_flight::{CallFailure, CallState, Entry};
 use super::report::Disposition;
 use super::timers::TimerKind;
@@ -325,13 +326,13 @@ impl LaneTask {
     fn answered(&mut self, offset: i64, cx: &mut TaskContext<'_>) {
         let Some(entry) = self.in_flight.get_mut(offset) else { return };
         let Some(copies) = &mut entry.copies else { return };
-        let (purpose, attempt) = (copies.purpose, entry.attempt);
+        let purpose = copies.purpose;
         if !copies.was_refused() {
             entry.copies = None;
             let disposition = match purpose {
                 // Published by the call; whether the record is finished, the `Ack` says.
                 Purpose::Results if self.subscriber.ack == AckPolicy::Manual => {
-                    return self.returned_manual(offset, Verdict::Ack, cx);
+                    return self.conclude(offset, Ended::Decided(Verdict::Ack), cx);
                 }
                 Purpose::Results => Disposition::Acked,
                 Purpose::Retry => Disposition::Retried,
@@ -344,9 +345,11 @@ impl LaneTask {
         if kind == PublishErrorKind::Permanent {
             entry.copies = None;
             return match purpose {
-                Purpose::Results => self.failed(offset, failure, None, cx),
+                Purpose::Results => self.conclude(offset, Ended::Failed(failure), cx),
                 // Never lost: kept back, until somebody changes what makes it impossible.
-                Purpose::Retry | Purpose::DeadLetter => self.hold(offset, attempt, &failure, true),
+                Purpose::Retry | Purpose::DeadLetter => {
+                    self.hold(offset, &failure, WhileHeld::Retry, None);
+                }
             };
         }
         copies.again();

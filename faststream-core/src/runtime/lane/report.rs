@@ -1,8 +1,8 @@
 //! What is said about records: to the log and to observers.
 
 use super::LaneTask;
+use super::ack_policy::REJECTION;
 use super::in_flight::CallFailure;
-use super::settle::REJECTION;
 use crate::app::{CallReport, Skip};
 use crate::delivery::Outcome;
 use crate::log::{error, info, warn};
@@ -81,7 +81,8 @@ impl LaneTask {
     }
 
     /// A call failed; `next` says what happens.
-    pub(super) fn warn_failed(&self, offset: i64, attempt: u32, failure: &CallFailure, next: &str) {
+    pub(super) fn warn_failed(&self, offset: i64, failure: &CallFailure, next: &str) {
+        let attempt = self.in_flight.entry(offset).attempt;
         // A subscriber of the user's may panic: that must not end the lane at each attempt anew.
         let _ = catch(|| {
             warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,

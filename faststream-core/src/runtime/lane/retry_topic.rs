@@ -3,7 +3,6 @@
 //! Waiting is not pulling: a record that is not due is in no slot and unknown to the tracker. All that is known of its
 //! past travels in its headers, so a crash at any step changes nothing.
 
-use std::task::Context as TaskContext;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +10,8 @@ use tokio::time::Instant;
 
 use super::LaneTask;
 use super::in_flight::CallFailure;
-use super::output::Purpose;
 use super::timers::TimerKind;
 use crate::delivery::Record;
-use crate::log::Time;
 use crate::publish::{Outgoing, Partition};
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
@@ -99,28 +96,9 @@ impl LaneTask {
         Record { topic: &retry_topic.source, partition, offset, timestamp, ..record }
     }
 
-    /// The record's copy goes on in the next retry topic.
-    pub(super) fn go_on_in(
-        &mut self,
-        next: &RetryTopic,
-        offset: i64,
-        failure: CallFailure,
-        cx: &mut TaskContext<'_>,
-    ) {
-        let Some(entry) = self.in_flight.get(offset) else { return };
-        let what = format!("failed, goes on in {} in {}", next.name, Time(next.delay));
-        self.warn_failed(offset, entry.attempt, &failure, &what);
-        self.metrics.retried("topic");
-        let copy = self.retry_copy(next, offset, &failure);
-        if let Some(entry) = self.in_flight.get_mut(offset) {
-            entry.failure = Some(failure);
-        }
-        self.publish(offset, vec![copy], Purpose::Retry, cx);
-    }
-
     /// Same key and value, same partition number where it exists; the past in the headers, the first failure kept.
-    fn retry_copy(&self, next: &RetryTopic, offset: i64, failure: &CallFailure) -> Outgoing {
-        let entry = self.in_flight.get(offset).expect("only kept records are tried again");
+    pub(super) fn retry_copy(&self, next: &RetryTopic, offset: i64, failure: &CallFailure) -> Outgoing {
+        let entry = self.in_flight.entry(offset);
         let record = self.kept(entry);
         let original = self.original(record);
         let now = self.context.now_ms();

@@ -58,13 +58,12 @@ impl LaneTask {
     ) {
         let now = self.turn_began();
         if self.unconfirmed.is_due(now) {
-            let attempt = self.in_flight.get(offset).map_or(1, |entry| entry.attempt);
             let next = format!(
                 "not published, tried again in {}; the record is not finished before, nor does what has to keep its \
                  order behind it begin",
                 Time::about(pause)
             );
-            self.warn_failed(offset, attempt, failure, &next);
+            self.warn_failed(offset, failure, &next);
         }
         if kind == PublishErrorKind::Denied && !self.unconfirmed.reported {
             self.report_unconfirmed(offset, now);
@@ -109,7 +108,7 @@ impl LaneTask {
     }
 
     fn report_unconfirmed(&mut self, offset: i64, now: Instant) {
-        let Some(copies) = self.in_flight.get(offset).and_then(|entry| entry.copies.as_ref()) else { return };
+        let Some(copies) = &self.in_flight.entry(offset).copies else { return };
         let copy = UnconfirmedCopy {
             handler: self.subscriber.handler.clone(),
             topic: self.topic.clone(),

@@ -63,7 +63,7 @@ pub(super) enum Act {
 
 /// Everything that the lane, the handler and the producer share with the test.
 #[derive(Default)]
-struct RetryStage {
+struct Scene {
     topic: &'static str,
     /// How often the rest of a batch was copied out of the broker's buffers.
     detached: usize,
@@ -83,11 +83,11 @@ struct RetryStage {
     most_at_once: usize,
     acks: Vec<Ack>,
     refusals: VecDeque<PublishErrorKind>,
-    manual_ack: Option<VecDeque<Answer>>,
+    unanswered: Option<VecDeque<Answer>>,
     published: Vec<Outgoing>,
 }
 
-impl RetryStage {
+impl Scene {
     fn enters(&mut self, key: &[u8]) {
         self.running += 1;
         self.most_at_once = self.most_at_once.max(self.running);
@@ -103,10 +103,10 @@ impl RetryStage {
 }
 
 #[derive(Clone, Default)]
-struct Script(Arc<Mutex<RetryStage>>);
+struct Script(Arc<Mutex<Scene>>);
 
 impl Script {
-    fn retry_topic(&self) -> MutexGuard<'_, RetryStage> {
+    fn scene(&self) -> MutexGuard<'_, Scene> {
         self.0.lock().expect("no test panics under the lock")
     }
 }
@@ -163,8 +163,8 @@ impl World {
         skips: BTreeSet<crate::app::Skip>,
     ) -> Self {
         let script = Script::default();
-        script.retry_topic().topic = topic;
-        script.retry_topic().acts.extend(acts);
+        script.scene().topic = topic;
+        script.scene().acts.extend(acts);
         let mut states = States::default();
         states.insert(script.clone());
         let mut subscriber = subscriber();
@@ -198,19 +198,19 @@ impl World {
     }
 
     pub(super) fn feed(&self, records: impl IntoIterator<Item = OwnedRecord>) {
-        let mut retry_topic = self.script.retry_topic();
+        let mut scene = self.script.scene();
         for record in records {
-            retry_topic.keys.insert(record.offset, record.key.clone().unwrap_or_default().to_vec());
-            retry_topic.unread.push_back(record);
+            scene.keys.insert(record.offset, record.key.clone().unwrap_or_default().to_vec());
+            scene.unread.push_back(record);
         }
-        retry_topic.waker.take().into_iter().for_each(Waker::wake);
+        scene.waker.take().into_iter().for_each(Waker::wake);
     }
 
     /// Until nothing is under way.
     pub(super) async fn idle(&self) {
         let unseen = || {
-            let retry_topic = self.script.retry_topic();
-            !retry_topic.unread.is_empty() && !retry_topic.held
+            let scene = self.script.scene();
+            !scene.unread.is_empty() && !scene.held
         };
         timeout(Duration::from_secs(7200), self.context.idle.wait(unseen)).await.expect("it settles");
     }
@@ -223,29 +223,29 @@ impl World {
     }
 
     pub(super) fn stored(&self) -> Option<i64> {
-        self.script.retry_topic().stored
+        self.script.scene().stored
     }
 
     pub(super) fn calls(&self) -> Vec<(i64, u32)> {
-        self.script.retry_topic().calls.iter().map(|(offset, attempt, _)| (*offset, *attempt)).collect()
+        self.script.scene().calls.iter().map(|(offset, attempt, _)| (*offset, *attempt)).collect()
     }
 
     pub(super) fn seen(&self) -> Vec<Seen> {
-        self.script.retry_topic().seen.clone()
+        self.script.scene().seen.clone()
     }
 
     pub(super) fn detached(&self) -> usize {
-        self.script.retry_topic().detached
+        self.script.scene().detached
     }
 
     /// Whether the broker was told that nobody reads for long.
     pub(super) fn is_unread(&self) -> bool {
-        self.script.retry_topic().held
+        self.script.scene().held
     }
 
     /// The handler fails from now on for so many calls.
     pub(super) fn act(&self, acts: impl IntoIterator<Item = Act>) {
-        self.script.retry_topic().acts.extend(acts);
+        self.script.scene().acts.extend(acts);
     }
 
     pub(super) fn held_because(&self) -> Vec<String> {
@@ -254,8 +254,8 @@ impl World {
 
     /// Between one call and the next.
     pub(super) fn pauses(&self) -> Vec<Duration> {
-        let retry_topic = self.script.retry_topic();
-        retry_topic.calls.windows(2).map(|pair| pair[1].2 - pair[0].2).collect()
+        let scene = self.script.scene();
+        scene.calls.windows(2).map(|pair| pair[1].2 - pair[0].2).collect()
     }
 
     pub(super) fn held(&self) -> Vec<i64> {
@@ -263,45 +263,44 @@ impl World {
     }
 
     pub(super) fn most_at_once(&self) -> usize {
-        self.script.retry_topic().most_at_once
+        self.script.scene().most_at_once
     }
 
     /// And no two of a key ran at a time.
     pub(super) fn keys_kept_order(&self) -> bool {
-        let retry_topic = self.script.retry_topic();
-        if retry_topic.overlapped {
+        let scene = self.script.scene();
+        if scene.overlapped {
             return false;
         }
         let mut last = BTreeMap::new();
-        retry_topic.calls.iter().all(|(offset, ..)| {
-            last.insert(retry_topic.keys[offset].clone(), *offset).is_none_or(|last| last < *offset)
+        scene.calls.iter().all(|(offset, ..)| {
+            last.insert(scene.keys[offset].clone(), *offset).is_none_or(|last| last < *offset)
         })
     }
 
     pub(super) fn published(&self) -> Vec<Outgoing> {
-        self.script.retry_topic().published.clone()
+        self.script.scene().published.clone()
     }
 
     pub(super) fn refuse(&self, kind: PublishErrorKind, times: usize) {
-        self.script.retry_topic().refusals.extend(std::iter::repeat_n(kind, times));
+        self.script.scene().refusals.extend(std::iter::repeat_n(kind, times));
     }
 
     pub(super) fn confirm_manually(&self) {
-        self.script.retry_topic().manual_ack = Some(VecDeque::new());
+        self.script.scene().unanswered = Some(VecDeque::new());
     }
 
     pub(super) fn confirm_next(&self, result: Result<(), PublishError>) {
-        let mut retry_topic = self.script.retry_topic();
+        let mut scene = self.script.scene();
         let answer =
-            retry_topic.manual_ack.as_mut().and_then(VecDeque::pop_front).expect("something was published");
+            scene.unanswered.as_mut().and_then(VecDeque::pop_front).expect("something was published");
         answer.give(result.map(|()| Published { partition: 0, offset: 0 }));
     }
 
     /// The broker refuses the copy that was published last and has no answer.
     pub(super) fn refuse_last(&self) {
-        let mut retry_topic = self.script.retry_topic();
-        let answer =
-            retry_topic.manual_ack.as_mut().and_then(VecDeque::pop_back).expect("something was published");
+        let mut scene = self.script.scene();
+        let answer = scene.unanswered.as_mut().and_then(VecDeque::pop_back).expect("something was published");
         answer.give(Err(PublishError {
             kind: PublishErrorKind::Retriable,
             topic: "results".into(),
@@ -310,11 +309,11 @@ impl World {
     }
 
     pub(super) fn only_fail(&self, key: &'static str) {
-        self.script.retry_topic().only_fail = Some(key);
+        self.script.scene().only_fail = Some(key);
     }
 
     pub(super) fn take_ack(&self) -> Ack {
-        self.script.retry_topic().acks.pop().expect("an ack was kept")
+        self.script.scene().acks.pop().expect("an ack was kept")
     }
 
     pub(super) fn stop(&self) {
@@ -373,11 +372,11 @@ impl Lane for ScriptedLane {
     }
 
     fn poll_fill(&mut self, cx: &mut TaskContext<'_>, max: usize) -> Poll<usize> {
-        let mut retry_topic = self.script.retry_topic();
-        let taken = retry_topic.unread.len().min(max);
-        self.batch = retry_topic.unread.drain(..taken).collect();
+        let mut scene = self.script.scene();
+        let taken = scene.unread.len().min(max);
+        self.batch = scene.unread.drain(..taken).collect();
         if taken == 0 {
-            retry_topic.waker = Some(cx.waker().clone());
+            scene.waker = Some(cx.waker().clone());
             return Poll::Pending;
         }
         Poll::Ready(taken)
@@ -388,20 +387,20 @@ impl Lane for ScriptedLane {
     }
 
     fn detach(&mut self, from: usize) {
-        self.script.retry_topic().detached += 1;
+        self.script.scene().detached += 1;
         // Records before are not read again.
         self.batch[..from].fill(OwnedRecord::default());
     }
 
     fn store(&mut self, next: i64) -> Result<(), Stale> {
-        let mut retry_topic = self.script.retry_topic();
-        assert!(retry_topic.stored.is_none_or(|stored| stored < next), "stored backwards");
-        retry_topic.stored = Some(next);
+        let mut scene = self.script.scene();
+        assert!(scene.stored.is_none_or(|stored| stored < next), "stored backwards");
+        scene.stored = Some(next);
         Ok(())
     }
 
     fn set_held(&mut self, held: bool) {
-        self.script.retry_topic().held = held;
+        self.script.scene().held = held;
     }
 }
 
@@ -409,15 +408,15 @@ struct ScriptedProducer(Script);
 
 impl Producer for ScriptedProducer {
     fn enqueue(&self, record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>> {
-        let mut retry_topic = self.0.retry_topic();
-        if let Some(kind) = retry_topic.refusals.pop_front() {
+        let mut scene = self.0.scene();
+        if let Some(kind) = scene.refusals.pop_front() {
             let error =
                 PublishError { kind, topic: record.topic.to_string(), message: "refused by script".into() };
             answer.spare();
             return Some(Err(error));
         }
-        retry_topic.published.push(record.clone());
-        if let Some(answers) = &mut retry_topic.manual_ack {
+        scene.published.push(record.clone());
+        if let Some(answers) = &mut scene.unanswered {
             answers.push_back(answer);
             return None;
         }
@@ -443,9 +442,9 @@ fn call(delivery: &Delivery<'_>) -> Call {
     let script = delivery.state::<Script>().expect("the test's script").clone();
     let record = delivery.record();
     let act = {
-        let mut retry_topic = script.retry_topic();
-        retry_topic.calls.push((record.offset, delivery.attempt(), Instant::now()));
-        retry_topic.seen.push(Seen {
+        let mut scene = script.scene();
+        scene.calls.push((record.offset, delivery.attempt(), Instant::now()));
+        scene.seen.push(Seen {
             topic: record.topic.to_owned(),
             partition: record.partition,
             offset: record.offset,
@@ -453,8 +452,8 @@ fn call(delivery: &Delivery<'_>) -> Call {
             attempt: delivery.attempt(),
             at_work: delivery.control.at_work(),
         });
-        let spared = retry_topic.only_fail.is_some_and(|key| record.key != Some(key.as_bytes()));
-        if spared { Act::Done } else { retry_topic.acts.pop_front().unwrap_or(Act::Done) }
+        let spared = scene.only_fail.is_some_and(|key| record.key != Some(key.as_bytes()));
+        if spared { Act::Done } else { scene.acts.pop_front().unwrap_or(Act::Done) }
     };
     let verdict = |verdict| Call::known(Outcome::Verdict(verdict));
     let keep_ack = || Ack::from_delivery(delivery).expect("there is always an ack");
@@ -480,9 +479,9 @@ fn call(delivery: &Delivery<'_>) -> Call {
         Act::Sleep(millis) => {
             let key = record.key.unwrap_or_default().to_vec();
             Call::new(async move {
-                script.retry_topic().enters(&key);
+                script.scene().enters(&key);
                 sleep(Duration::from_millis(millis)).await;
-                script.retry_topic().leaves(&key);
+                script.scene().leaves(&key);
                 Outcome::Verdict(Verdict::Ack)
             })
         }
@@ -495,11 +494,11 @@ fn call(delivery: &Delivery<'_>) -> Call {
             })
         }
         Act::KeepAck => {
-            script.retry_topic().acks.push(keep_ack());
+            script.scene().acks.push(keep_ack());
             verdict(Verdict::Ack)
         }
         Act::KeepAckAndFail => {
-            script.retry_topic().acks.push(keep_ack());
+            script.scene().acks.push(keep_ack());
             Call::known(Outcome::Failed(HandlerError::new("test", "it failed")))
         }
         Act::DropAck => {
@@ -524,7 +523,7 @@ fn call(delivery: &Delivery<'_>) -> Call {
             verdict(Verdict::reject("by script"))
         }
         Act::PublishKeepAck => {
-            script.retry_topic().acks.push(keep_ack());
+            script.scene().acks.push(keep_ack());
             result()
         }
         Act::PublishDropAck => {
@@ -540,7 +539,7 @@ fn call(delivery: &Delivery<'_>) -> Call {
             Call::known(Outcome::NotEncodable(HandlerError::new("json", "a key is not a string")))
         }
         Act::AckEarlierThenNack => {
-            let earlier = script.retry_topic().acks.pop().expect("an ack was kept");
+            let earlier = script.scene().acks.pop().expect("an ack was kept");
             earlier.ack().expect("not stale");
             keep_ack().nack().expect("not stale");
             verdict(Verdict::Ack)
@@ -552,32 +551,7 @@ fn call(delivery: &Delivery<'_>) -> Call {
     }
 }
 
-static DEF: SubscriberDef = SubscriberDef {
-    name: "handle",
-    module: "test",
-    package: "test",
-    file: "src/test.rs",
-    line: 1,
-    doc: "",
-    source: SourceDef::Topics(&["orders"]),
-    group: None,
-    broker: None,
-    ack: None,
-    retry: None,
-    on_error: None,
-    dead_letter: None,
-    on_decode_error: None,
-    order: None,
-    concurrency: None,
-    commit: None,
-    start: None,
-    timeout: None,
-    drain: None,
-    enabled: None,
-    publishers: &[],
-    call,
-    requires: |_| {},
-};
+static DEF: SubscriberDef = SubscriberDef { name: "handle", call, ..SubscriberDef::fixture() };
 
 fn subscriber() -> Subscriber {
     Subscriber {
