@@ -11,10 +11,10 @@ use crate::subscriber::{Requirements, SubscriberDef};
 const ON_ERROR: [OnError; 4] = [OnError::Hold, OnError::DeadLetter, OnError::Skip, OnError::Stop];
 
 /// A handler with the settings of `def`, as an app decides them.
-fn handler(def: SubscriberDef) -> Arc<Subscriber> {
+fn handler(def: &SubscriberDef) -> Arc<Subscriber> {
     let app = FastStream::new(MemoryBroker::new()).name("app").retry(Retry::attempts(2));
     let plan =
-        app.plan_of(vec![Box::leak(Box::new(def))], LaunchOptions::default()).expect("nothing is wrong");
+        app.plan_of(vec![Box::leak(Box::new(*def))], LaunchOptions::default()).expect("nothing is wrong");
     Arc::clone(&plan.subscribers()[0])
 }
 
@@ -79,7 +79,7 @@ fn rows() -> Vec<[String; 3]> {
 /// Checks one cell of the table.
 fn check(policy: AckPolicy, says: &str, ended: impl Fn() -> Ended, undecodable: bool) {
     let handler_of = |on_error: OnError, dead_letter| {
-        handler(SubscriberDef {
+        handler(&SubscriberDef {
             on_error: Some(on_error).filter(|_| !undecodable),
             on_decode_error: Some(on_error).filter(|_| undecodable),
             dead_letter,
@@ -87,12 +87,12 @@ fn check(policy: AckPolicy, says: &str, ended: impl Fn() -> Ended, undecodable: 
         })
     };
     match says {
-        "logged" | "finished" => assert_eq!(after(&handler(with(policy)), 1, ended()), "finished"),
-        "skipped" => assert!(["finished", "skipped"].contains(&after(&handler(with(policy)), 1, ended()))),
+        "logged" | "finished" => assert_eq!(after(&handler(&with(policy)), 1, ended()), "finished"),
+        "skipped" => assert!(["finished", "skipped"].contains(&after(&handler(&with(policy)), 1, ended()))),
         "dead letter if one is named, else skipped" => {
-            assert_eq!(after(&handler(with(policy)), 1, ended()), "skipped");
+            assert_eq!(after(&handler(&with(policy)), 1, ended()), "skipped");
             let named = SubscriberDef { dead_letter: Some("dead"), ..with(policy) };
-            assert!(after(&handler(named), 1, ended()).starts_with("dead letter"));
+            assert!(after(&handler(&named), 1, ended()).starts_with("dead letter"));
         }
         "retried, then `on_error`" => {
             for on_error in ON_ERROR {
@@ -108,7 +108,7 @@ fn check(policy: AckPolicy, says: &str, ended: impl Fn() -> Ended, undecodable: 
             }
         }
         "unsettled is a nack" => {
-            let handler = handler(with(policy));
+            let handler = handler(&with(policy));
             assert_eq!(after(&handler, 1, Ended::Decided(Verdict::Ack)), "its ack is awaited");
             for ended in [Ended::AckDropped, ended(), Ended::Decided(Verdict::nack())] {
                 assert_eq!(after(&handler, 1, ended), "retried");
@@ -142,7 +142,7 @@ fn the_table_in_the_guide_is_what_the_policy_does() {
 #[test]
 fn success_is_the_same_under_each_policy_but_manual() {
     for policy in [AckPolicy::AckFirst, AckPolicy::Ack, AckPolicy::RejectOnError, AckPolicy::NackOnError] {
-        let handler = handler(with(policy));
+        let handler = handler(&with(policy));
         assert_eq!(after(&handler, 1, Ended::Decided(Verdict::Ack)), "acked");
         assert_eq!(after(&handler, 1, Ended::Decided(Verdict::Skip)), "skipped on purpose");
         assert_eq!(after(&handler, 1, Ended::Decided(Verdict::Stop)), "the app stops");
@@ -154,24 +154,24 @@ fn success_is_the_same_under_each_policy_but_manual() {
 fn what_is_rejected_or_cannot_be_encoded_is_given_up_at_once() {
     let rejected = || [Ended::Decided(Verdict::reject("bad")), Ended::NotEncodable(failure())];
     for ended in rejected() {
-        assert_eq!(after(&handler(with(AckPolicy::NackOnError)), 1, ended), "held");
+        assert_eq!(after(&handler(&with(AckPolicy::NackOnError)), 1, ended), "held");
     }
     for policy in [AckPolicy::NackOnError, AckPolicy::RejectOnError, AckPolicy::Manual] {
-        let named = handler(SubscriberDef { dead_letter: Some("dead"), ..with(policy) });
+        let named = handler(&SubscriberDef { dead_letter: Some("dead"), ..with(policy) });
         for ended in rejected() {
             assert_eq!(after(&named, 1, ended), "dead letter", "{policy:?}");
         }
     }
     for policy in [AckPolicy::AckFirst, AckPolicy::Ack] {
         for ended in rejected() {
-            assert_eq!(after(&handler(with(policy)), 1, ended), "finished", "{policy:?}");
+            assert_eq!(after(&handler(&with(policy)), 1, ended), "finished", "{policy:?}");
         }
     }
 }
 
 #[test]
 fn a_nack_may_choose_its_pause_and_counts_as_an_attempt() {
-    let handler = handler(with(AckPolicy::NackOnError));
+    let handler = handler(&with(AckPolicy::NackOnError));
     let attempt = |number| Attempt { number, has_retry_topic: false };
     let nack = |after| Ended::Decided(Verdict::Nack { after });
     let own = Duration::from_secs(7);
@@ -184,7 +184,7 @@ fn a_nack_may_choose_its_pause_and_counts_as_an_attempt() {
 
 #[test]
 fn retry_topics_come_after_the_attempts_in_place_and_before_on_error() {
-    let handler = handler(with(AckPolicy::NackOnError));
+    let handler = handler(&with(AckPolicy::NackOnError));
     let next = |number, has_retry_topic| {
         word(&decide(&handler, Attempt { number, has_retry_topic }, Ended::Failed(failure()), || 0.0))
     };
@@ -197,17 +197,19 @@ fn retry_topics_come_after_the_attempts_in_place_and_before_on_error() {
     assert_eq!(word(&decide(&handler, attempt, rejected, || 0.0)), "held", "no retry will make it right");
 }
 
+/// How an `Ack` was settled, and what becomes of the record by how its call ended.
+type Row = (Option<ManualSettlement>, [&'static str; 5]);
+
 /// What a settled `Ack` makes of each end, under `ack = Manual` with attempts left.
 #[test]
 fn an_ack_that_was_settled_has_the_last_word_and_success_stays() {
     use ManualSettlement::{Dropped, Settled};
-    let handler = handler(with(AckPolicy::Manual));
+    let handler = handler(&with(AckPolicy::Manual));
     let next = |settled: Option<ManualSettlement>, ended| {
         let attempt = Attempt { number: 1, has_retry_topic: false };
         let ended = by_ack(settled.as_ref(), ended);
         word(&ended.map_or_else(|next| next, |ended| decide(&handler, attempt, ended, || 0.0)))
     };
-    type Row = (Option<ManualSettlement>, [&'static str; 5]);
     // The call: returns, returns a reject, returns results, fails, cannot be decoded.
     let rows: [Row; 5] = [
         (None, ["its ack is awaited", "held", "published", "retried", "kept"]),

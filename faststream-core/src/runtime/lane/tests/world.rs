@@ -19,7 +19,7 @@ use crate::publish::Outgoing;
 use crate::runtime::lane::LaneTask;
 use crate::runtime::status::{Notice, Shared};
 use crate::runtime::{Ack, BusyGuard, IdleTracker, LaneControl};
-use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
+use crate::subscriber::{Source, Subscriber, SubscriberDef};
 use crate::verdict::Verdict;
 
 const PARTITION: i32 = 3;
