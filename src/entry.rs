@@ -10,6 +10,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::cli::{self, Command};
 use crate::signals::{self, Limits};
 
+/// How many threads handlers run on.
+const THREADS: &str = "TOKIO_WORKER_THREADS";
+/// No machine has more cores.
+const MOST_THREADS: usize = 4096;
+
 /// Runs an app as the generated `main` does: command line, logs, signals, exit code. For programs whose `main` does
 /// something else first; the app has to be named.
 ///
@@ -48,9 +53,9 @@ pub fn run_main(app: impl AsyncFnOnce() -> Result<FastStream, String>, main: Mai
                 .to_owned(),
         ));
     }
-    let runtime = match threads().enable_all().build() {
+    let runtime = match start_threads() {
         Ok(runtime) => runtime,
-        Err(error) => return end(&Exit::not_started(format!("no threads to run on: {error}"))),
+        Err(error) => return end(&Exit::not_started(error)),
     };
     let setting = LaunchOptions {
         package: (!main.package.is_empty()).then_some(main.package),
@@ -98,12 +103,20 @@ async fn apply(
 
 /// A thread a core, and never only one: a handler that blocks its thread must not stop all other partitions.
 /// `TOKIO_WORKER_THREADS` says otherwise, as with tokio's own `main`.
-fn threads() -> Builder {
-    let mut builder = Builder::new_multi_thread();
-    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
-        builder.worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)));
-    }
-    builder
+fn start_threads() -> Result<Runtime, String> {
+    let number = match std::env::var_os(THREADS) {
+        None => std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)),
+        Some(text) => {
+            let number = text.to_str().and_then(|text| text.trim().parse().ok());
+            number.filter(|number| (1..=MOST_THREADS).contains(number)).ok_or_else(|| {
+                format!(
+                    "the variable {THREADS} is not a number from 1 to {MOST_THREADS}: set one, or unset it"
+                )
+            })?
+        }
+    };
+    let runtime = Builder::new_multi_thread().worker_threads(number).enable_all().build();
+    runtime.map_err(|error| format!("no threads to run on: {error}"))
 }
 
 /// A panic's text may be of any length: what is too long for a log is cut.
