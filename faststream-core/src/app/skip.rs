@@ -27,6 +27,9 @@ impl Skip {
             None => (record, None),
         };
         let (partition, offset) = (partition.parse().ok()?, offset.parse().ok()?);
+        if partition < 0 || offset < 0 {
+            return None;
+        }
         Some(Self { topic: topic.to_owned(), partition, offset, timestamp })
     }
 }
@@ -65,6 +68,8 @@ mod tests {
             "orders:0:1@",
             "orders:0:1@x",
             "orders:0:1@2@3",
+            "orders:-1:5",
+            "orders:0:-1",
         ] {
             assert_eq!(Skip::parse(text), None, "{text}");
         }
