@@ -136,7 +136,7 @@ impl KafkaConfig {
                 Some(format!("no such property; {meant}"))
             }
             Err(KafkaError::ClientConfig(_, text, ..)) => {
-                let text = setting.hidden(name).hide(&text).into_owned();
+                let text = setting.hidden(name).hide(text.trim_end()).into_owned();
                 let taken =
                     values::taken(name).map_or_else(String::new, |taken| format!("; it takes {taken}"));
                 Some(format!("the value {shown:?} is refused: {text}{}{taken}", missing_feature(&text)))

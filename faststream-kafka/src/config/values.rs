@@ -72,6 +72,10 @@ pub(super) fn fault(name: &str, value: &str) -> Option<String> {
     }
     let text = value.trim();
     let begins = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if FRACTIONS.contains(&canonical(name)) && !begins.starts_with(|letter: char| letter.is_ascii_digit()) {
+        // The library reads `nan` and `inf` as numbers, and so does its check of the range.
+        return Some("the value is no plain number: write digits without a unit, as in 5".to_owned());
+    }
     if !is_number(name) || !begins.starts_with(|letter: char| letter.is_ascii_digit()) {
         return None;
     }
@@ -126,6 +130,10 @@ mod tests {
             ("fetch.max.bytes", "99999999999999999999", "too large"),
             ("linger.ms", "5s", "no plain number"),
             ("linger.ms", "99999999999", "too large"),
+            ("linger.ms", "NaN", "no plain number"),
+            ("linger.ms", "-inf", "no plain number"),
+            ("queue.buffering.max.ms", "infinity", "no plain number"),
+            ("linger.ms", "", "no plain number"),
         ] {
             let found = fault(name, value);
             assert!(found.as_deref().is_some_and(|text| text.contains(part)), "{name}={value}: {found:?}");
