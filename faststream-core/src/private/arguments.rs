@@ -90,6 +90,14 @@ macro_rules! payload_behind {
                 $then
             }
         }
+
+        impl Count<$slot> for Decodes<true> {
+            type Then = $then;
+
+            fn __faststream_count(self, _slot: $slot) -> $then {
+                $then
+            }
+        }
     )+};
 }
 
@@ -116,6 +124,31 @@ impl<T, S> Count<S> for ByExtractor<T> {
         slot
     }
 }
+
+impl<S> Count<S> for Decodes<false> {
+    type Then = S;
+
+    fn __faststream_count(self, slot: S) -> S {
+        slot
+    }
+}
+
+/// Whether an extractor decodes the payload, as `Result<T, Rejection>` and `Option<Text>` do.
+#[derive(Debug)]
+pub struct Decodes<const IS_TRUE: bool>;
+
+impl<T: FromDelivery> Probe<T> {
+    /// As the extractor says; found before [`NoExtractor::DECODES_PAYLOAD`].
+    pub const DECODES_PAYLOAD: bool = T::DECODES_PAYLOAD;
+}
+
+/// What is no extractor is counted by its tag.
+pub trait NoExtractor {
+    /// Never true.
+    const DECODES_PAYLOAD: bool = false;
+}
+
+impl<T> NoExtractor for Probe<T> {}
 
 /// No payload was read behind another one.
 #[diagnostic::on_unimplemented(

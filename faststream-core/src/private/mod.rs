@@ -10,7 +10,7 @@ pub use std::vec::Vec;
 
 pub use inventory::submit;
 
-pub use self::arguments::{Count, Free, OnePayload, Probe, Requires};
+pub use self::arguments::{Count, Decodes, Free, OnePayload, Probe, Requires};
 pub use self::built::Returns;
 pub use self::publish::{encode, first, key_of, published, publisher_topics};
 pub use crate::delivery::{Call, Delivery, Rejection};
@@ -25,7 +25,8 @@ pub use crate::testing::run as test;
 /// The traits that answer what a type is, without their names.
 pub mod tags {
     pub use super::arguments::{
-        ExtractorTag as _, KeyTag as _, NeitherTag as _, OptionTag as _, PayloadTag as _, StateTag as _,
+        ExtractorTag as _, KeyTag as _, NeitherTag as _, NoExtractor as _, OptionTag as _, PayloadTag as _,
+        StateTag as _,
     };
     pub use super::built::{AppTag as _, DebugTag as _, DisplayTag as _, ErrorTag as _};
     pub use super::publish::{EachOfOption as _, EachOfVec as _, Itself as _, PlainTag as _, ResultTag as _};

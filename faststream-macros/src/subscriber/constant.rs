@@ -149,10 +149,15 @@ fn call(
             let seen = hidden("slot", at);
             let (read, rejection) = (hidden("read", at), hidden("rejection", at));
             let (conditions, attributes) = (&argument.conditions, &argument.attributes);
-            let tag = tag(&private, argument);
+            let (tag, ty) = (tag(&private, argument), argument.ty);
             let extract = quote_spanned! {at=>
                 #(#attributes)*
                 let #slot = #private::Count::__faststream_count(#tag, #seen);
+                #(#attributes)*
+                let #slot = #private::Count::__faststream_count(
+                    #private::Decodes::<{ #private::Probe::<#ty>::DECODES_PAYLOAD }>,
+                    #seen,
+                );
                 #(#attributes)*
                 let #slot = #private::OnePayload::__faststream_one(#seen);
                 #(#attributes)*

@@ -29,7 +29,7 @@ use crate::subscriber::Requirements;
     note = "implement `faststream::FromDelivery`, or take one of `State<T>`, `Key`, `Headers`, ..."
 )]
 pub trait FromDelivery: Sized + Send + 'static {
-    /// Whether this decodes the payload: a handler takes at most one such argument.
+    /// Whether this decodes the payload: a handler takes at most one such argument, which the compiler checks.
     const DECODES_PAYLOAD: bool = false;
 
     /// Reads it off the delivery.
