@@ -69,23 +69,23 @@ mod fallible {
     }
 }
 
-/// What an example prints that is run with these arguments, and its exit code.
+/// What a service prints that is run with these arguments, and its exit code.
 fn run(name: &'static str, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(crate::example::example(name));
+    let mut command = Command::new(crate::program::service(name));
     let output = command.args(arguments).env_remove("RUST_LOG").output().expect("it runs");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 #[test]
 fn an_app_that_cannot_be_built_says_why_with_its_causes_and_exits_with_1() {
-    let (code, said) = run("entry_service", &["dev"]);
+    let (code, said) = run("not_built", &["dev"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("the app was not built: no prices: invalid digit found in string"), "{said}");
 }
 
 #[test]
 fn faststream_run_inside_of_a_runtime_is_told_apart_from_a_panic() {
-    let (code, said) = run("nested_service", &["dev"]);
+    let (code, said) = run("nested_runtime", &["dev"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("call it from a plain `fn main`, or await `app.run_until(shutdown)`"), "{said}");
     assert!(!said.contains("panicked"), "{said}");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn orders() -> Command {
-    let mut command = Command::new(crate::example::example("orders"));
+    let mut command = Command::new(crate::program::example("orders"));
     command.env_remove("RUST_LOG").env_remove("KAFKA_BROKERS").env_remove("KAFKA_GROUP");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command

@@ -9,14 +9,14 @@ mod blocking;
 mod captured;
 mod copies;
 mod deaths;
-#[path = "../kafka/example.rs"]
-mod example;
 mod expired;
 mod harness;
 mod hooks;
 mod log_lines;
 mod logs;
 mod plain;
+#[path = "../support/program.rs"]
+mod program;
 mod refusals;
 mod settings;
 mod stops;

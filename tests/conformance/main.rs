@@ -6,9 +6,9 @@
 
 mod acks;
 mod backend;
-#[path = "../kafka/broker.rs"]
+#[path = "../support/broker.rs"]
 mod broker;
-#[path = "../kafka/client.rs"]
+#[path = "../support/client.rs"]
 mod client;
 mod consuming;
 mod groups;

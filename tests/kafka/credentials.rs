@@ -46,7 +46,7 @@ fn credentials_that_are_refused_are_told_with_the_cure_and_used_once_they_are_ri
     };
 
     // Built before the clock runs.
-    crate::example::example("orders");
+    crate::program::example("orders");
     let service = Service::start(&address, "guarded", &LOGIN);
     let refused = |who| REFUSED.into_iter().chain([who]).collect::<Vec<_>>();
     service.logs(Duration::from_secs(4), &refused(&address));

@@ -122,7 +122,7 @@ fn held_and_stuck_records_cost_nothing_and_everything_else_goes_on() {
         write(topic, 1, "1");
     }
     let mut service =
-        Service::start_example("trouble_service", &brokers, "trouble", &["session.timeout.ms=6000"], &[]);
+        Service::start_service("trouble", &brokers, "trouble", &["session.timeout.ms=6000"], &[]);
     let at = |topic: &str| committed(&brokers, "trouble", topic, 2);
     let is_at = |topic: &str, beside: i64| at(topic) == [(0, 1), (1, beside)].into();
     for topic in TROUBLE {
@@ -186,7 +186,7 @@ fn fetched_ahead(brokers: &str, log: &str, partitions: i32, write: impl FnOnce(&
         create_topic(brokers, topic, if topic == "hangs" { partitions } else { 1 });
     }
     write("hangs");
-    let mut service = Service::start_example("trouble_service", brokers, log, &[], &[]);
+    let mut service = Service::start_service("trouble", brokers, log, &[], &[]);
     service.logs(LIMIT, &[" started, with handlers "]);
     let before = service.memory();
     service.logs(LIMIT, &[" assigned: ", &format!("{}", partitions - 1)]);

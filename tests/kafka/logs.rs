@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::broker::Kafka;
 use crate::client::{committed, create_topic, ends, produce};
-use crate::example::example;
+use crate::program::example;
 use crate::service::Service;
 use crate::wait::{PATIENCE, wait_until};
 

@@ -6,15 +6,16 @@
 mod acls;
 mod batches;
 mod behind_proxy;
+#[path = "../support/broker.rs"]
 mod broker;
 mod brokers;
 mod chaos;
+#[path = "../support/client.rs"]
 mod client;
 mod commits;
 mod credentials;
 mod damaged;
 mod endurance;
-mod example;
 mod handlers;
 mod input;
 mod latest;
@@ -28,6 +29,8 @@ mod outage;
 mod partitions;
 mod plain;
 mod process;
+#[path = "../support/program.rs"]
+mod program;
 mod protocols;
 mod provided;
 mod proxy;

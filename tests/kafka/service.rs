@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::broker::target;
-use crate::example::example;
 use crate::process::{cpu_of, memory_of, peak_of};
+use crate::program::{example, service};
 
 /// Killed, by its own handle, when dropped.
 pub(crate) struct Service {
@@ -30,7 +30,28 @@ impl Service {
         properties: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
-        let mut command = Command::new(example(name));
+        Self::start_program(example(name), brokers, log, properties, variables)
+    }
+
+    /// Starts a service of `tests/services/` with these variables.
+    pub(crate) fn start_service(
+        name: &'static str,
+        brokers: &str,
+        log: &str,
+        properties: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        Self::start_program(service(name), brokers, log, properties, variables)
+    }
+
+    fn start_program(
+        program: PathBuf,
+        brokers: &str,
+        log: &str,
+        properties: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut command = Command::new(program);
         for property in properties {
             command.args(["-X", property]);
         }

@@ -212,7 +212,7 @@ fn a_service_waits_for_its_broker_then_for_its_topic_and_then_works() {
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
     // Built before the clock runs.
-    crate::example::example("orders");
+    crate::program::example("orders");
     let began = Instant::now();
     let service = Service::start(&address, "waits", &["session.timeout.ms=6000"]);
     service.logs(LIMIT, &["WARN", &address, "waiting for it"]);

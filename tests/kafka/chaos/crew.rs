@@ -73,7 +73,7 @@ impl Crew {
         if self.is_raw {
             return raw::start(&self.group.brokers, &log, &properties, &variables);
         }
-        Service::start_example("chaos_service", &self.group.brokers, &log, &properties, &variables)
+        Service::start_service("chaos", &self.group.brokers, &log, &properties, &variables)
     }
 
     /// SIGTERM: it has to end well, and in time.

@@ -1,0 +1,5 @@
+//! Do the files keep the project's own rules, and does the guide claim only what a test shows?
+#![allow(missing_docs, clippy::missing_panics_doc)]
+
+mod guide;
+mod sources;
