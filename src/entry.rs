@@ -20,6 +20,20 @@ const MOST_THREADS: usize = 4096;
 ///
 /// It starts a runtime of its own, so it is called where none runs: from a plain `fn main`. Inside `#[tokio::main]` it
 /// does nothing but say so, and the code is 1; [`FastStream::run_until`] is for there.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use faststream::{FastStream, kafka::Kafka, subscriber};
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64) {}
+///
+/// fn main() -> ExitCode {
+///     println!("reads the settings");
+///     faststream::run(FastStream::new(Kafka::from_env()).name("billing"))
+/// }
+/// ```
 #[must_use]
 pub fn run(app: FastStream) -> ExitCode {
     run_main(async || Ok(app), Main::default())

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "cli")]
 mod cli;
@@ -34,7 +35,7 @@ pub use faststream_core::runtime::{Ack, HeldRecord};
 pub use faststream_core::subscriber::Requirements;
 /// Runs an app in tests.
 ///
-/// ```standalone_crate
+/// ```
 /// use faststream::{FastStream, TestApp, memory::MemoryBroker, publisher, subscriber};
 ///
 /// #[subscriber(topic = "numbers")]
@@ -45,6 +46,7 @@ pub use faststream_core::subscriber::Requirements;
 ///
 /// async fn app() -> FastStream {
 ///     FastStream::new(MemoryBroker::new()).name("numbers")
+///     # .module(module_path!())
 /// }
 ///
 /// // In a test: `#[faststream::test] async fn numbers_are_doubled()`.

@@ -2,6 +2,7 @@
 //!
 //! Users depend on the `faststream` crate, which re-exports what they need of this one.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 #[path = "private/mod.rs"]

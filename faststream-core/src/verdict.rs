@@ -4,6 +4,30 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 /// What a handler decided about its record. Returned instead of `()`, or carried by a `Decision` error through `?`.
+///
+/// ```
+/// use faststream::{FastStream, TestApp, Verdict, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders", dead_letter = "orders-dlt")]
+/// async fn bill(quantity: u64) -> Verdict {
+///     match quantity {
+///         0 => Verdict::Skip,
+///         1..100 => Verdict::Ack,
+///         _ => Verdict::reject("too many for one order"),
+///     }
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// for quantity in [0, 1, 1_000] {
+///     app.publish("orders", &quantity).await;
+/// }
+/// assert_eq!(app.calls("bill")[0].outcome, Verdict::Skip);
+/// assert_eq!(app.dead_letters("orders").len(), 1);
+/// # });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {

@@ -19,7 +19,7 @@ use crate::topics;
 /// A Kafka cluster.
 ///
 /// ```
-/// use faststream_kafka::{Kafka, KafkaConfig, Protocol};
+/// use faststream::kafka::{Kafka, KafkaConfig, Protocol};
 ///
 /// let from_the_environment = Kafka::from_env();
 /// let one_address = Kafka::new("localhost:9092").property("fetch.min.bytes", "1000");

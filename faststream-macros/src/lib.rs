@@ -42,6 +42,19 @@ pub fn publisher(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | key | meaning | default |
 /// | --- | --- | --- |
 /// | `crate = "path"` | where the `faststream` crate is, if it was renamed | `"faststream"` |
+///
+/// ```no_run
+/// use faststream::{FastStream, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64) {}
+///
+/// #[faststream::main]
+/// async fn app() -> anyhow::Result<FastStream> {
+///     let prices = std::fs::read_to_string("prices.csv")?;
+///     Ok(FastStream::new(MemoryBroker::new()).state(prices))
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     keeping(item, |item| entry::expand(args.into(), item))
@@ -55,6 +68,17 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | --- | --- | --- |
 /// | `real_time` | time passes as it does outside: for handlers that await a real socket | virtual time |
 /// | `crate = "path"` | where the `faststream` crate is, if it was renamed | `"faststream"` |
+///
+/// ```
+/// use std::time::Duration;
+///
+/// #[faststream::test]
+/// async fn an_hour_takes_no_time() {
+///     let began = tokio::time::Instant::now();
+///     tokio::time::sleep(Duration::from_secs(3600)).await;
+///     assert!(began.elapsed() >= Duration::from_secs(3600));
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     keeping(item, |item| test::expand(args.into(), item))

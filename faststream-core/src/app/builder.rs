@@ -19,10 +19,10 @@ use crate::runtime::panics::drop_safely;
 /// parameters: a function returns it, `main` runs it, a test runs the same one.
 ///
 /// ```
-/// # use faststream_core::app::FastStream;
-/// # use faststream_core::memory::MemoryBroker;
-/// # use faststream_core::policy::{GroupSettings, OnError, Retry};
-/// # use std::time::Duration;
+/// use std::time::Duration;
+///
+/// use faststream::{FastStream, GroupSettings, OnError, Retry, memory::MemoryBroker};
+///
 /// struct Prices(Vec<(String, f64)>);
 ///
 /// async fn app() -> FastStream {
@@ -141,6 +141,30 @@ impl FastStream {
 
     /// Shares a value that is made at start, and only then: in `run`, `dev` and tests. If that fails or panics, the app does not
     /// start.
+    ///
+    /// ```
+    /// use faststream::{FastStream, HookContext, State, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// struct Url(&'static str);
+    /// struct Database(String);
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn store(_order: u64, State(database): State<Database>) {
+    ///     assert_eq!(database.0, "connected to db:5432");
+    /// }
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("store").state(Url("db:5432"));
+    /// # let app = app.module(module_path!());
+    /// let app = app.state_with(async |hook: HookContext| {
+    ///     let url = hook.state::<Url>().ok_or_else(|| anyhow::anyhow!("no address"))?;
+    ///     anyhow::Ok(Database(format!("connected to {}", url.0)))
+    /// });
+    /// let app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// assert!(app.held().is_empty());
+    /// # });
+    /// ```
     pub fn state_with<M, T, E>(self, make: impl HookFn<M, Output = Result<T, E>>) -> Self
     where
         T: Send + Sync + 'static,
@@ -150,6 +174,21 @@ impl FastStream {
     }
 
     /// Adds a broker that subscribers name by `broker = "..."`. A later one of the same name replaces it.
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "clicks", broker = "analytics")]
+    /// async fn count(_click: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("clicks").broker("analytics", MemoryBroker::new());
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish("clicks", &1).await;
+    /// assert_eq!(app.broker_named("analytics").expect("named above").records("clicks").len(), 1);
+    /// # });
+    /// ```
     pub fn broker(mut self, name: impl Into<String>, broker: impl Broker) -> Self {
         self.named_brokers.insert(name.into(), Arc::new(broker));
         self
@@ -178,6 +217,30 @@ impl FastStream {
     }
 
     /// Runs when the groups are joined; an error or a panic stops the app, which drains and exits with 1.
+    ///
+    /// ```
+    /// use faststream::{FastStream, HookContext, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = app
+    ///     .on_startup(async || println!("before anything else"))
+    ///     .after_startup(async |hook: HookContext| {
+    ///         let publisher = hook.publisher().expect("connected by now");
+    ///         publisher.send("orders", 1_u64).await.map(drop)
+    ///     })
+    ///     .on_shutdown(async || println!("all handlers have ended"))
+    ///     .after_shutdown(async || println!("the brokers are closed"));
+    /// let app = TestApp::start(app).await;
+    /// app.settle().await;
+    /// assert_eq!(app.calls("bill").len(), 1);
+    /// assert_eq!(app.shutdown().await.code, 0);
+    /// # });
+    /// ```
     pub fn after_startup<M, H>(mut self, hook: H) -> Self
     where
         H: HookFn<M>,
@@ -227,6 +290,24 @@ impl FastStream {
 
     /// Sets the dead-letter topic of subscribers that name none, instead of `{topic}-dlt`. Those that say neither
     /// `on_error` nor `dead_letter` give up on records by it: it means `on_error(OnError::DeadLetter)`.
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders", ack = RejectOnError)]
+    /// async fn bill(_order: u64) -> Result<(), String> {
+    ///     Err("no price".into())
+    /// }
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// // One topic for the dead letters of all handlers, instead of one for each topic that is read.
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing").dead_letter("all-dead");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// assert_eq!(app.published::<u64>("all-dead").single(), 1);
+    /// # });
+    /// ```
     pub fn dead_letter(mut self, topic: impl Into<Arc<str>>) -> Self {
         self.defaults.dead_letter = Some(topic.into());
         self
@@ -241,6 +322,28 @@ impl FastStream {
     /// Selects the subscribers of this module and those below, by its full path: `shop::orders`, or
     /// `module_path!()`. Given more than once, it adds, and to what [`package`](Self::package) selects. Without any, the app
     /// runs all that are linked in.
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker};
+    ///
+    /// mod billing {
+    ///     #[faststream::subscriber(topic = "orders")]
+    ///     async fn bill(_order: u64) {}
+    /// }
+    ///
+    /// mod mailing {
+    ///     #[faststream::subscriber(topic = "invoices")]
+    ///     async fn mail(_invoice: u64) {}
+    /// }
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let billing = concat!(module_path!(), "::billing");
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing").module(billing);
+    /// let app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// assert_eq!(app.calls("bill").len(), 1);
+    /// # });
+    /// ```
     pub fn module(mut self, path: impl Into<String>) -> Self {
         self.selection.modules.push(path.into());
         self

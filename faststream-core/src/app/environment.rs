@@ -7,6 +7,16 @@ use std::collections::BTreeMap;
 /// Where `${VARIABLE:default}` takes its values from.
 ///
 /// As in a shell, an empty variable counts as unset where a default is given.
+///
+/// ```
+/// use faststream::Environment;
+///
+/// let environment = Environment::only([("STAGE", "test")]);
+/// assert_eq!(environment.expand("orders-${STAGE}")?, "orders-test");
+/// assert_eq!(environment.expand("${GROUP:billing}")?, "billing");
+/// assert!(environment.expand("${GROUP}").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     /// `None` is the process's own.

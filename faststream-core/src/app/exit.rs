@@ -1,6 +1,25 @@
 //! How an app ended.
 
 /// How an app ended: the exit code, and what there is to say about it.
+///
+/// ```
+/// use faststream::{FastStream, TestApp, Verdict, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64) -> Verdict {
+///     Verdict::Stop
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let mut app = TestApp::start(app).await;
+/// app.append("orders", &1);
+/// let exit = app.ended().await;
+/// assert_eq!(exit.code, 3);
+/// println!("{}", exit.messages.join("\n"));
+/// # });
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exit {

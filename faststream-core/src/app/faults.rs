@@ -16,6 +16,22 @@ pub struct StartupFault {
 }
 
 /// Everything that is wrong with the app. Prints as a list, one fault a line with its cure.
+///
+/// ```
+/// use faststream::{FastStream, LaunchOptions, State, memory::MemoryBroker, subscriber};
+///
+/// struct Prices;
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64, State(_prices): State<Prices>) {}
+///
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let faults = app.plan(LaunchOptions::default()).expect_err("a state is missing");
+/// let fault = &faults.faults()[0];
+/// assert!(fault.handler().is_some_and(|handler| handler.ends_with("bill")));
+/// assert!(fault.message().contains("Prices"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct StartupFaults {
     faults: Vec<StartupFault>,

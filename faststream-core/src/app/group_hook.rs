@@ -55,6 +55,29 @@ impl FastStream {
     /// Runs when partitions are assigned, before their first record is handled: an async function or closure of a
     /// [`HookContext`] and a [`Rebalance`]. It is waited for up to the group's drain time (5 s), then the partitions begin all the
     /// same. Also when a partition begins again because its task died. A hook that fails is said, and changes nothing.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let warm = Arc::new(AtomicUsize::new(0));
+    /// let cache = Arc::clone(&warm);
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing").on_assigned(move |_hook, rebalance| {
+    ///     cache.fetch_add(rebalance.partitions.len(), Ordering::Relaxed);
+    ///     async {}
+    /// });
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// assert!(warm.load(Ordering::Relaxed) > 0);
+    /// # });
+    /// ```
     pub fn on_assigned<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(HookContext, Rebalance) -> R + Send + Sync + 'static,
@@ -67,6 +90,25 @@ impl FastStream {
     /// Runs when partitions are about to be given back, in a rebalance or at a stop: once their calls have ended, and
     /// before anybody else gets them. It is waited for with what is left of the group's drain time (5 s), counted from
     /// the revocation; then they are given back all the same.
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing").on_revoked(async |_hook, rebalance| {
+    ///     for partition in &rebalance.partitions {
+    ///         println!("flushes what is cached for {}/{}", partition.topic, partition.partition);
+    ///     }
+    /// });
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// assert_eq!(app.shutdown().await.code, 0);
+    /// # });
+    /// ```
     pub fn on_revoked<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(HookContext, Rebalance) -> R + Send + Sync + 'static,
@@ -78,6 +120,24 @@ impl FastStream {
 
     /// Runs when partitions are gone already: the membership was lost, or its client broke. Somebody else may own them;
     /// nobody waits for the hook.
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing").on_lost(async |_hook, rebalance| {
+    ///     println!("{} partitions of {} belong to others now", rebalance.partitions.len(), rebalance.group);
+    /// });
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.broker().lose("billing");
+    /// app.publish("orders", &1).await;
+    /// assert_eq!(app.calls("bill").len(), 1); // it has joined again
+    /// # });
+    /// ```
     pub fn on_lost<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(HookContext, Rebalance) -> R + Send + Sync + 'static,
@@ -89,6 +149,33 @@ impl FastStream {
 
     /// Runs when commits fail, with the partitions for which they did. Delivery goes on meanwhile. One call at a time for
     /// each group: what fails during a call is told by the next.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use std::time::Duration;
+    ///
+    /// use faststream::{CommitClass, FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let alarm = Arc::new(AtomicBool::new(false));
+    /// let raised = Arc::clone(&alarm);
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing").on_commit_error(move |_hook, failures| {
+    ///     raised.store(failures.iter().any(|failure| &*failure.topic == "orders"), Ordering::Relaxed);
+    ///     async {}
+    /// });
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.broker().fail_commits(CommitClass::Transient, 1);
+    /// app.publish("orders", &1).await;
+    /// app.advance(Duration::from_secs(5)).await;
+    /// assert!(alarm.load(Ordering::Relaxed));
+    /// assert_eq!(app.committed("billing", "orders")[&0], 1); // tried again
+    /// # });
+    /// ```
     pub fn on_commit_error<F, R>(mut self, hook: F) -> Self
     where
         F: Fn(HookContext, Vec<CommitFailure>) -> R + Send + Sync + 'static,

@@ -24,7 +24,8 @@ const SILENT: Duration = Duration::from_secs(30);
 /// is for people: something is held, or not well, and everything else goes on.
 ///
 /// ```
-/// # use faststream_core::app::Health;
+/// use faststream::Health;
+///
 /// /// What a probe of an orchestrator is answered.
 /// fn ready(health: &Health) -> (u16, String) {
 ///     (if health.ready { 200 } else { 503 }, health.reasons.join("\n"))

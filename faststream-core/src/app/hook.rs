@@ -14,6 +14,31 @@ use crate::publish::Publisher;
 use crate::runtime::Threads;
 
 /// What a hook may use of the app. Hooks that need nothing take no argument.
+///
+/// ```
+/// use faststream::{FastStream, HookContext, TestApp, memory::MemoryBroker, subscriber};
+///
+/// struct Region(&'static str);
+///
+/// #[subscriber(topic = "started")]
+/// async fn note(_region: String) {}
+///
+/// /// A hook may be a function. An error or a panic stops the start.
+/// async fn announce(hook: HookContext) -> anyhow::Result<()> {
+///     let region = hook.state::<Region>().ok_or_else(|| anyhow::anyhow!("no region"))?;
+///     let publisher = hook.publisher().ok_or_else(|| anyhow::anyhow!("not connected"))?;
+///     publisher.send("started", region.0).await?;
+///     Ok(())
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("region").state(Region("north")).after_startup(announce);
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.settle().await;
+/// assert_eq!(app.published::<String>("started").single(), "north");
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct HookContext {
     pub(super) states: Arc<States>,

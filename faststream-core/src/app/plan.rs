@@ -19,6 +19,26 @@ const PANICS_ABORT: &str = "this program is built with `panic = \"abort\"`: a ha
                             again after each restart; remove the setting from the profile in `Cargo.toml`";
 
 /// What an app is checked and started with that is not part of it.
+///
+/// ```
+/// use faststream::{Environment, FastStream, LaunchOptions, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "${ORDERS_TOPIC}")]
+/// async fn bill(_order: u64) {}
+///
+/// let app = || {
+///     FastStream::new(MemoryBroker::new()).name("billing")
+///     # .module(module_path!())
+/// };
+/// let mut options = LaunchOptions::default();
+/// options.environment = Environment::only([("ORDERS_TOPIC", "orders")]);
+/// assert!(app().plan(options).is_ok());
+/// // The variable is not set: reported before anything is connected.
+/// let mut options = LaunchOptions::default();
+/// options.environment = Environment::only::<String, String>([]);
+/// let faults = app().plan(options).expect_err("the topic has no name");
+/// assert!(faults.to_string().contains("ORDERS_TOPIC"));
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct LaunchOptions {
     /// The package's name, from `#[faststream::main]`: the app's name if it has none.
@@ -51,6 +71,25 @@ pub enum Brokers {
 pub type BrokerByName = Arc<dyn Fn(Option<&str>, &dyn Broker) -> Arc<dyn Broker> + Send + Sync>;
 
 /// An app that was checked, and can be started. Nothing was connected, no state was built.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use faststream::{FastStream, LaunchOptions, StartOptions, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders", drain = "20s")]
+/// async fn bill(_order: u64) {}
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing").version("1.2.3");
+/// # let app = app.module(module_path!());
+/// let plan = app.plan(LaunchOptions::default()).expect("the app is right");
+/// assert_eq!((plan.name(), plan.version()), ("billing", Some("1.2.3")));
+/// assert_eq!(plan.longest_drain(), Duration::from_secs(20));
+/// let exit = plan.run_until(StartOptions::default(), tokio::time::sleep(Duration::from_secs(1))).await;
+/// assert_eq!(exit.code, 0);
+/// # });
+/// ```
 pub struct Plan {
     pub(super) name: Arc<str>,
     version: Option<String>,

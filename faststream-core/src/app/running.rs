@@ -22,6 +22,24 @@ use crate::runtime::{HeldRecord, Uncommitted};
 const NAMED: usize = 5;
 
 /// A running app. Dropping it is a crash: nothing is drained, no hook runs.
+///
+/// ```
+/// use faststream::{FastStream, LaunchOptions, StartOptions, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64) {}
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let plan = app.plan(LaunchOptions::default()).expect("the app is right");
+/// let mut running = plan.start(StartOptions::default()).await?;
+/// assert!(running.health().live && running.held().is_empty());
+/// running.shutdown();
+/// assert_eq!(running.ended().await.code, 0);
+/// # Ok::<(), faststream::StartError>(())
+/// # }).unwrap();
+/// ```
 pub struct Running {
     memberships: Arc<[Membership]>,
     /// What the handlers get.

@@ -68,6 +68,24 @@ struct Launch<'a> {
 impl FastStream {
     /// Runs the app until `shutdown` resolves, then drains it. For programs with a `main` of their own; signals are
     /// theirs too.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use faststream::{FastStream, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// // In a program with a `main` of its own, `shutdown` is a signal that it waits for.
+    /// let shutdown = tokio::time::sleep(Duration::from_secs(60));
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let exit = app.run_until(shutdown).await;
+    /// assert_eq!((exit.code, exit.messages.len()), (0, 0));
+    /// # });
+    /// ```
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Exit {
         match self.plan(LaunchOptions::default()) {
             Ok(plan) => plan.run_until(StartOptions::default(), shutdown).await,

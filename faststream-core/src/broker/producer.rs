@@ -33,6 +33,27 @@ pub struct Published {
 }
 
 /// A record was not published.
+///
+/// ```
+/// use faststream::{FastStream, PublishErrorKind, Publisher, TestApp, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64, publisher: Publisher) {
+///     match publisher.send("invoices", f64::NAN).await {
+///         Err(error) if error.kind == PublishErrorKind::Permanent => println!("no attempt helps: {error}"),
+///         Err(error) => println!("worth another attempt: {error}"),
+///         Ok(written) => println!("invoices/{} at {}", written.partition, written.offset),
+///     }
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await.lenient();
+/// app.publish("orders", &1).await;
+/// assert!(app.published::<f64>("invoices").is_empty());
+/// # });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("publishing to topic {topic}: {message}")]
 pub struct PublishError {

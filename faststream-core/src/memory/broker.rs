@@ -17,6 +17,27 @@ pub(crate) const STARTED: i64 = 1_577_836_800_000;
 /// The in-memory broker. Cloning it gives another handle to the same one.
 ///
 /// A topic that does not exist is made by being read or written, with one partition.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use faststream::{CommitClass, FastStream, Outgoing, TestApp, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64) {}
+///
+/// # faststream::testing::run(false, || async {
+/// let broker = MemoryBroker::new();
+/// broker.create_topic("orders", 3);
+/// broker.append(Outgoing::new("orders", "1")).expect("the topic accepts it");
+/// broker.fail_commits(CommitClass::Transient, 2);
+/// let app = FastStream::new(broker.clone()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.advance(Duration::from_secs(10)).await;
+/// assert_eq!(broker.committed("billing", "orders").values().sum::<i64>(), 1);
+/// # });
+/// ```
 #[derive(Debug, Clone)]
 pub struct MemoryBroker {
     connection: Arc<Connection>,

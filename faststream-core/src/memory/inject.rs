@@ -130,6 +130,25 @@ impl MemoryBroker {
     }
 
     /// Another member joins the group, of another process: it takes its share of the topics, and handles nothing.
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let broker = MemoryBroker::new();
+    /// broker.create_topic("orders", 2);
+    /// let app = FastStream::new(broker.clone()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// // A member of another process takes its share of the partitions.
+    /// let other = broker.join_external("billing", &["orders"]);
+    /// app.advance(std::time::Duration::from_secs(10)).await;
+    /// assert_eq!(other.partitions().len(), 1);
+    /// # });
+    /// ```
     #[must_use = "it leaves when it is dropped"]
     pub fn join_external(&self, group: &str, topics: &[&str]) -> ExternalMember {
         ExternalMember::join(Arc::clone(self.shared()), group, topics)

@@ -8,7 +8,6 @@
 /// fifty records to be noticed, not a topic. Counted for each partition from its assignment on.
 ///
 /// ```
-/// # use faststream_core::policy as faststream;
 /// use faststream::{DeadLetterGuard, GroupSettings};
 ///
 /// let strict = GroupSettings::new().dead_letter_guard(DeadLetterGuard::new(10, 50, 100));

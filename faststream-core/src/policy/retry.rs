@@ -8,6 +8,18 @@ use super::{DurationError, parse_duration};
 ///
 /// The pause doubles from the first to the longest, and each is shortened by up to a quarter at random, so that
 /// processes that failed together do not come back together.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use faststream::Retry;
+///
+/// let retry = Retry::attempts(3).backoff(Duration::from_secs(1), Duration::from_secs(30));
+/// assert_eq!(retry.max_attempts(), 3);
+/// assert_eq!(retry, Retry::attempts(3).parse_backoff("1s..30s")?);
+/// assert!(Retry::default().parse_backoff("soon").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     attempts: u32,
@@ -87,6 +99,16 @@ impl Retry {
     }
 
     /// The pause after this failed attempt (1 = the first), or `None` to give up. `random` is in 0..1.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use faststream::Retry;
+    ///
+    /// let retry = Retry::attempts(3).backoff(Duration::from_secs(1), Duration::from_secs(30));
+    /// assert!(retry.pause_after(1, 0.5) <= Some(Duration::from_millis(1_250)));
+    /// assert_eq!(retry.pause_after(3, 0.5), None); // that was the last attempt
+    /// ```
     #[must_use]
     pub fn pause_after(&self, attempt: u32, random: f64) -> Option<Duration> {
         if attempt >= self.attempts {

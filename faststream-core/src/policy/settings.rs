@@ -7,8 +7,10 @@ use super::{DeadLetterGuard, Provision};
 /// Settings of a consumer group that have no better home.
 ///
 /// ```
-/// # use faststream_core::policy::{GroupSettings, Provision};
-/// # use std::time::Duration;
+/// use std::time::Duration;
+///
+/// use faststream::{GroupSettings, Provision};
+///
 /// let settings = GroupSettings::new()
 ///     .drain(Duration::from_secs(10))
 ///     .handler_ttl(Duration::from_secs(300))

@@ -8,6 +8,21 @@ use crate::delivery::Key;
 ///
 /// The counterpart of [`FromBytes`](crate::delivery::FromBytes). `None` of an `Option` is no key, or a null header. By
 /// value or by reference.
+///
+/// ```
+/// use faststream::{IntoBytes, Publish};
+///
+/// struct Account(u64);
+///
+/// impl IntoBytes for Account {
+///     fn into_bytes(self) -> Option<bytes::Bytes> {
+///         format!("account-{}", self.0).into_bytes().into_bytes()
+///     }
+/// }
+///
+/// let payment = Publish::new(100).key(Account(7)).header("currency", "EUR");
+/// # let _ = payment;
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a key or a header value",
     label = "neither bytes nor text",

@@ -15,6 +15,37 @@ use crate::delivery::{Json, Raw, Text};
 /// `Option` that is `None` is the JSON `null`, not a tombstone.
 ///
 /// Another codec is a wrapper of your own: `impl<T: ..> IntoPayload for MsgPack<T>`.
+///
+/// ```
+/// use faststream::{EncodeError, FastStream, IntoPayload, TestApp, memory::MemoryBroker, publisher, subscriber};
+///
+/// /// Fields that are separated by semicolons.
+/// struct Csv(Vec<String>);
+///
+/// impl IntoPayload for Csv {
+///     fn into_payload(self) -> Result<bytes::Bytes, EncodeError> {
+///         if self.0.iter().any(|field| field.contains(';')) {
+///             return Err(EncodeError::new::<Self>("a field contains a semicolon"));
+///         }
+///         Ok(self.0.join(";").into())
+///     }
+/// }
+///
+/// #[subscriber(topic = "orders")]
+/// #[publisher(topic = "rows")]
+/// async fn export(order: u64) -> Csv {
+///     Csv(vec![order.to_string(), "pen".to_owned()])
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("export");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("orders", &7).await;
+/// let (_, row) = app.published::<u64>("rows").single_record();
+/// assert_eq!(row.payload.as_deref(), Some(&b"7;pen"[..]));
+/// # });
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be published",
     label = "not serializable",
@@ -29,6 +60,13 @@ pub trait IntoPayload {
 }
 
 /// A value cannot be encoded: no attempt will change that.
+///
+/// ```
+/// use faststream::{EncodeError, IntoPayload};
+///
+/// let error: EncodeError = f64::NAN.into_payload().expect_err("JSON has no NaN");
+/// assert_eq!(error.type_name(), "f64");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{type_name}` cannot be encoded: {message}")]
 pub struct EncodeError {

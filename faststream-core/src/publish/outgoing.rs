@@ -7,6 +7,15 @@ use bytes::Bytes;
 use crate::broker::{PublishError, PublishErrorKind};
 
 /// A record on its way to the broker. Cloning it shares the bytes.
+///
+/// ```
+/// use faststream::{Outgoing, Partition};
+///
+/// let record = Outgoing::new("orders", "{broken");
+/// assert_eq!((&*record.topic, record.key.is_none()), ("orders", true));
+/// let third = Outgoing { partition: Partition::Exactly(3), key: Some("acme".into()), ..record };
+/// assert_eq!(third.payload.as_deref(), Some(&b"{broken"[..]));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The topic.

@@ -13,6 +13,26 @@ use crate::publish::{IntoBytes, IntoOutgoing, Outgoing, Publish};
 ///
 /// Records go to the broker that the handler reads from. In a handler, a result that is published by hand and a call
 /// that then fails are two things: the record is handled again, and its copies may be published twice.
+///
+/// ```
+/// use faststream::{FastStream, Publish, Publisher, TestApp, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(order: u64, publisher: Publisher) -> anyhow::Result<()> {
+///     let written = publisher.send("invoices", Publish::new(order * 3).key(order)).await?;
+///     println!("invoices/{} at {}", written.partition, written.offset);
+///     Ok(())
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// // `lenient`: no attribute names the topic `invoices`.
+/// let app = TestApp::start(app).await.lenient();
+/// app.publish("orders", &2).await;
+/// assert_eq!(app.published::<u64>("invoices").single(), 6);
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Publisher {
     producer: Arc<dyn Producer>,
@@ -37,6 +57,28 @@ impl Publisher {
     ///
     /// # Errors
     /// If it cannot be encoded.
+    ///
+    /// ```
+    /// use faststream::{FastStream, Publisher, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// /// Hands over two records, and then waits for both.
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(order: u64, publisher: Publisher) -> anyhow::Result<()> {
+    ///     let invoice = publisher.enqueue("invoices", order * 3)?;
+    ///     let mail = publisher.enqueue("mails", format!("pay {order}"))?;
+    ///     invoice.await?;
+    ///     mail.await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await.lenient();
+    /// app.publish("orders", &2).await;
+    /// assert_eq!(app.published::<String>("mails").single(), "pay 2");
+    /// # });
+    /// ```
     pub fn enqueue(&self, topic: &str, value: impl IntoOutgoing) -> Result<Receipt, PublishError> {
         Ok(self.producer.receipt(&encode(&shared(topic), value)?))
     }
@@ -46,6 +88,26 @@ impl Publisher {
     ///
     /// An iterator whose closure takes references (`orders.iter().map(|order| ..)`) is kept while they wait, and the compiler may
     /// refuse the handler with "implementation of `FnOnce` is not general enough": collect it into a `Vec` first.
+    ///
+    /// ```
+    /// use faststream::{FastStream, Publisher, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "ranges")]
+    /// async fn count(end: u64, publisher: Publisher) -> anyhow::Result<()> {
+    ///     for result in publisher.send_all("numbers", 0..end).await {
+    ///         result?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("numbers");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await.lenient();
+    /// app.publish("ranges", &100).await;
+    /// assert_eq!(app.published::<u64>("numbers").len(), 100);
+    /// # });
+    /// ```
     pub async fn send_all<V: IntoOutgoing>(
         &self,
         topic: &str,
@@ -73,6 +135,26 @@ impl Publisher {
     ///
     /// # Errors
     /// If the broker refused it.
+    ///
+    /// ```
+    /// use faststream::{FastStream, Key, Publish, Publisher, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "goodbyes")]
+    /// async fn forget(_reason: String, Key(user): Key<String>, publisher: Publisher) -> anyhow::Result<()> {
+    ///     publisher.tombstone("profiles", user).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("profiles");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await.lenient();
+    /// app.publish("goodbyes", Publish::new("moved").key("ann")).await;
+    /// let profiles = app.published::<String>("profiles");
+    /// assert_eq!(profiles.keys(), [Some("ann".to_owned())]);
+    /// assert!(profiles.records()[0].1.payload.is_none());
+    /// # });
+    /// ```
     pub async fn tombstone(&self, topic: &str, key: impl IntoBytes) -> Result<Published, PublishError> {
         self.send(topic, Publish::tombstone().key(key)).await
     }

@@ -8,7 +8,6 @@ use super::IntoBytes;
 /// [`Publisher`](super::Publisher) sends, when the value alone does not say enough.
 ///
 /// ```
-/// # use faststream_core::publish as faststream;
 /// use faststream::Publish;
 ///
 /// let order = Publish::new("pen").key(42).header("tenant", "acme").partition(0);

@@ -11,6 +11,14 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// An error that says what becomes of the record. Made by [`Decide`]; the runtime finds it anywhere in the chain of
 /// causes, however often it was wrapped.
+///
+/// ```
+/// use faststream::{Decide, Decision, Verdict};
+///
+/// let read: Result<u64, Decision> = "seven".parse::<u64>().or_skip();
+/// let decision = read.expect_err("no number");
+/// assert_eq!(*decision.verdict(), Verdict::Skip);
+/// ```
 #[derive(Debug)]
 pub struct Decision {
     // Some error types hide the outermost error behind a type of their own, but never its cause: so the verdict is one
@@ -25,6 +33,34 @@ struct Marker {
 }
 
 /// Turns an error into a decision about the record, to be returned by `?`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use faststream::{Decide, FastStream, TestApp, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders", dead_letter = "orders-dlt")]
+/// async fn bill(order: String) -> anyhow::Result<()> {
+///     // A wrong number does not become right: no retry, at once a dead letter.
+///     let quantity: u64 = order.parse().or_reject()?;
+///     // A price list that is being loaded is worth another attempt in a second.
+///     let price = prices(quantity).or_retry_after(Duration::from_secs(1))?;
+///     anyhow::ensure!(price > 0, "a price is never zero");
+///     Ok(())
+/// }
+///
+/// fn prices(quantity: u64) -> Result<u64, String> {
+///     Ok(quantity * 3)
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("orders", &"seven").await;
+/// assert_eq!(app.dead_letters("orders")[0].attempts, 1);
+/// # });
+/// ```
 pub trait Decide<T>: Sized {
     /// Given up now, never retried: the dead letter if one is named, else by `on_error`.
     fn or_reject(self) -> Result<T, Decision>;

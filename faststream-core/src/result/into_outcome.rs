@@ -8,6 +8,22 @@ use crate::delivery::{HandlerError, Outcome};
 use crate::verdict::Verdict;
 
 /// What a handler without `#[publisher]` can return.
+///
+/// ```
+/// use faststream::{Decide, IntoOutcome, Verdict, subscriber};
+///
+/// /// Each of these is a result of a subscriber.
+/// fn results() -> (impl IntoOutcome, impl IntoOutcome, impl IntoOutcome) {
+///     ((), Verdict::nack(), Ok::<Verdict, String>(Verdict::Ack))
+/// }
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(order: String) -> anyhow::Result<Verdict> {
+///     let order: u64 = order.parse().or_reject()?;
+///     Ok(if order == 0 { Verdict::Skip } else { Verdict::Ack })
+/// }
+/// # let _ = results();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a subscriber can't return `{Self}`",
     label = "not a result of a subscriber",
@@ -44,6 +60,29 @@ impl<T: IntoOutcome, E: Failure> IntoOutcome for Result<T, E> {
 }
 
 /// An error that a handler can return.
+///
+/// ```
+/// use std::fmt;
+///
+/// use faststream::subscriber;
+///
+/// /// An error of one's own needs `Debug`, `Display` and `Error`.
+/// #[derive(Debug)]
+/// struct NoPrice;
+///
+/// impl fmt::Display for NoPrice {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("the price list has no such item")
+///     }
+/// }
+///
+/// impl std::error::Error for NoPrice {}
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(order: u64) -> Result<(), NoPrice> {
+///     if order == 0 { Err(NoPrice) } else { Ok(()) }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a subscriber can't fail with `{Self}`",
     label = "not an error type",

@@ -17,6 +17,33 @@ use crate::verdict::Verdict;
 /// impossible; dropping it unsettled is a nack, unless the call returns a verdict other than `Ack` (as `or_reject()?`
 /// does). A result that the call publishes does not settle it. It belongs to one assignment of its partition: settled
 /// after a revocation it changes nothing and says [`Stale`].
+///
+/// ```
+/// use faststream::{Ack, FastStream, State, TestApp, memory::MemoryBroker, subscriber};
+/// use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+///
+/// /// Hands rows to a task that writes them, and that settles each once it is written.
+/// #[subscriber(topic = "rows", ack = Manual)]
+/// async fn store(row: u64, ack: Ack, State(writer): State<UnboundedSender<(u64, Ack)>>) {
+///     // If the task is gone, the `Ack` is dropped unsettled: the row comes again.
+///     let _ = writer.send((row, ack));
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let (writer, mut rows) = unbounded_channel::<(u64, Ack)>();
+/// tokio::spawn(async move {
+///     while let Some((row, ack)) = rows.recv().await {
+///         println!("row {row} is written");
+///         let _ = ack.ack();
+///     }
+/// });
+/// let app = FastStream::new(MemoryBroker::new()).name("writer").state(writer);
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("rows", &1).await;
+/// assert!(app.held().is_empty());
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "an `Ack` that is dropped is a nack"]
 pub struct Ack {
@@ -47,6 +74,26 @@ impl Ack {
     ///
     /// # Errors
     /// [`Stale`] if the partition was taken away before the broker confirmed: the record may be handled again elsewhere.
+    ///
+    /// ```
+    /// use faststream::{Ack, FastStream, Stale, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// /// Deletes the original only once the offset is committed.
+    /// #[subscriber(topic = "files", ack = Manual)]
+    /// async fn copy(file: String, ack: Ack) -> Result<(), Stale> {
+    ///     ack.ack_durable().await?;
+    ///     println!("{file} may be deleted");
+    ///     Ok(())
+    /// }
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("copies");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish("files", &"a.txt").await;
+    /// assert_eq!(app.committed("copies", "files")[&0], 1);
+    /// # });
+    /// ```
     pub async fn ack_durable(mut self) -> Result<(), Stale> {
         let (control, settled) = self.take(Verdict::Ack);
         let offset = settled.offset;

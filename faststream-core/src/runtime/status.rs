@@ -117,6 +117,24 @@ pub struct DyingPartition {
 }
 
 /// A record that is kept back: nothing behind it moves.
+///
+/// ```
+/// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64) -> Result<(), String> {
+///     Err("no price".into())
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("orders", &1).await;
+/// let held = app.held();
+/// assert_eq!((held[0].offset, &*held[0].topic, &*held[0].error), (0, "orders", "no price"));
+/// # });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeldRecord {

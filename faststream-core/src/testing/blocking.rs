@@ -36,6 +36,26 @@ thread_local! {
 ///
 /// # Panics
 /// On the thread of the test itself, in virtual time: `tokio::time::sleep` is for that.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber, testing::block_for};
+///
+/// /// A plain `fn` runs on a thread of its own, and may block.
+/// #[subscriber(topic = "reports", timeout = "10s")]
+/// fn write(seconds: u64) {
+///     block_for(Duration::from_secs(seconds));
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("reports");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("reports", &3).await;
+/// assert!(app.held().is_empty());
+/// # });
+/// ```
 pub fn block_for(duration: Duration) {
     assert!(!VIRTUAL.get(), "`block_for` is for plain functions: use `tokio::time::sleep` here");
     if simulate::block_for(duration) {

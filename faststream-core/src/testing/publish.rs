@@ -44,6 +44,22 @@ impl TestApp {
     ///
     /// # Panics
     /// If the topic is unknown to the app, the value cannot be encoded, or it never settles.
+    ///
+    /// ```
+    /// use faststream::{FastStream, Publish, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// app.publish("orders", Publish::new(2_u64).key("acme").header("tenant", "a")).await;
+    /// assert_eq!(app.calls("bill").len(), 2);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn publish(&self, topic: &str, value: impl Publishable) -> impl Future<Output = ()> {
         self.append(topic, value);
@@ -54,6 +70,21 @@ impl TestApp {
     ///
     /// # Panics
     /// As [`publish`](Self::publish).
+    ///
+    /// ```
+    /// use faststream::{FastStream, Outgoing, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders", on_decode_error = DeadLetter)]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish_record(Outgoing::new("orders", "{broken")).await;
+    /// assert_eq!((app.rejections("bill").len(), app.dead_letters("orders").len()), (1, 1));
+    /// # });
+    /// ```
     #[track_caller]
     pub fn publish_record(&self, record: Outgoing) -> impl Future<Output = ()> {
         self.append_record(record);
@@ -64,6 +95,24 @@ impl TestApp {
     ///
     /// # Panics
     /// As [`publish`](Self::publish).
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// for order in 0..3_u64 {
+    ///     app.append("orders", &order);
+    /// }
+    /// app.settle().await;
+    /// assert_eq!(app.calls("bill").len(), 3);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn append(&self, topic: &str, value: impl Publishable) {
         match value.into_record(topic) {

@@ -9,6 +9,26 @@ use serde::de::DeserializeOwned;
 use crate::delivery::OwnedRecord;
 
 /// The records of a topic, with JSON payloads of type `T`, by partition and offset.
+///
+/// ```
+/// use faststream::{FastStream, TestApp, memory::MemoryBroker, publisher, subscriber};
+///
+/// #[subscriber(topic = "orders")]
+/// #[publisher(topic = "invoices", key = |total: &u64| *total)]
+/// async fn bill(order: u64) -> u64 {
+///     order * 3
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("orders", &2).await;
+/// let invoices = app.published::<u64>("invoices");
+/// assert_eq!(invoices.single(), 6);
+/// assert_eq!((invoices.all(), invoices.keys()), (vec![6], vec![Some("6".to_owned())]));
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct Published<T> {
     topic: String,

@@ -66,6 +66,21 @@ impl TestApp {
     ///
     /// # Panics
     /// As [`start`](Self::start).
+    ///
+    /// ```
+    /// use faststream::{Environment, FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "${ORDERS_TOPIC:orders}")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start_in(app, Environment::only([("ORDERS_TOPIC", "orders-2")])).await;
+    /// app.publish("orders-2", &1).await;
+    /// assert_eq!(app.calls("bill").len(), 1);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn start_in(app: FastStream, environment: Environment) -> impl Future<Output = Self> {
         let caller = Location::caller();
@@ -152,6 +167,27 @@ impl TestApp {
     ///
     /// # Panics
     /// As [`settle`](Self::settle).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) -> Result<(), String> {
+    ///     Err("no price".into())
+    /// }
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// let calls = app.calls("bill").len();
+    /// app.advance(Duration::from_secs(60)).await;
+    /// assert!(app.calls("bill").len() > calls); // a held record is tried again
+    /// # });
+    /// ```
     #[track_caller]
     pub fn advance(&self, duration: Duration) -> impl Future<Output = ()> {
         let caller = Location::caller();
@@ -165,6 +201,22 @@ impl TestApp {
     ///
     /// # Panics
     /// Never: every app has one.
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.broker().rebalance("billing");
+    /// app.publish("orders", &1).await;
+    /// assert_eq!(app.calls("bill").len(), 1);
+    /// # });
+    /// ```
     #[must_use]
     pub fn broker(&self) -> MemoryBroker {
         self.named().get(&None).cloned().expect("every app has a default broker")
@@ -182,6 +234,23 @@ impl TestApp {
     ///
     /// # Panics
     /// If it does not start or settle, as [`start`](Self::start) and [`settle`](Self::settle).
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let mut app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// app.crash().await; // before the next commit
+    /// app.settle().await;
+    /// assert_eq!(app.calls("bill").len(), 2);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn crash(&mut self) -> impl Future<Output = ()> {
         let caller = Location::caller();

@@ -25,6 +25,25 @@ impl TestApp {
     ///
     /// # Panics
     /// If the topic is unknown to the app.
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders", retry(attempts = 2, backoff = "1s"), on_error = DeadLetter)]
+    /// async fn bill(_order: u64) -> Result<(), String> {
+    ///     Err("no price".into())
+    /// }
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// let dead = app.dead_letters("orders");
+    /// assert_eq!((dead[0].handler.as_str(), dead[0].attempts), ("bill", 2));
+    /// assert!(dead[0].error.contains("no price"));
+    /// # });
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn dead_letters(&self, topic: &str) -> Vec<DeadLetter> {
@@ -36,6 +55,22 @@ impl TestApp {
     /// # Panics
     /// If the topic is unknown to the app, or if no handler has this group and it committed nothing there. The group of
     /// handlers without `group` is the app's name, and that of an app without a name is `test`.
+    ///
+    /// ```
+    /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders", group = "billing")]
+    /// async fn bill(_order: u64) {}
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("shop");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// app.advance(std::time::Duration::from_secs(2)).await;
+    /// assert_eq!(app.committed("billing", "orders")[&0], 1);
+    /// # });
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
@@ -51,6 +86,25 @@ impl TestApp {
     ///
     /// # Panics
     /// If there is no such handler.
+    ///
+    /// ```
+    /// use faststream::{FastStream, Metadata, TestApp, Verdict, memory::MemoryBroker, subscriber};
+    ///
+    /// #[subscriber(topic = "orders", retry(attempts = 2, backoff = "1s"))]
+    /// async fn bill(_order: u64, at: Metadata) -> Result<(), String> {
+    ///     if at.attempt == 1 { Err("no price".into()) } else { Ok(()) }
+    /// }
+    ///
+    /// # faststream::testing::run(false, || async {
+    /// let app = FastStream::new(MemoryBroker::new()).name("billing");
+    /// # let app = app.module(module_path!());
+    /// let app = TestApp::start(app).await;
+    /// app.publish("orders", &1).await;
+    /// let calls = app.calls("bill");
+    /// assert!(calls[0].error.as_deref().is_some_and(|error| error.ends_with("no price")));
+    /// assert_eq!((calls[1].attempt, &calls[1].outcome), (2, &Verdict::Ack));
+    /// # });
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn calls(&self, handler: &str) -> Vec<TestCall> {

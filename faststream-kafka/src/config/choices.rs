@@ -3,6 +3,14 @@
 use std::time::Duration;
 
 /// How partitions are shared out in a group.
+///
+/// ```
+/// use faststream::kafka::{KafkaConfig, Protocol};
+///
+/// // The protocol of KIP-848: the broker assigns, and nobody waits for the whole group.
+/// let config = KafkaConfig::new("localhost:9092").protocol(Protocol::Consumer);
+/// # let _ = config;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Protocol {

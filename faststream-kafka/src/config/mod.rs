@@ -38,6 +38,24 @@ const DEFAULT_BROKERS: &str = "localhost:9092";
 ///
 /// A setting of the program is the weakest: the file that `KAFKA_CONFIG` names wins over it, then the environment, then
 /// `-X key=value`. What nobody set has the defaults of faststream, then those of librdkafka.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use faststream::kafka::{Acks, Compression, Kafka, KafkaConfig, Protocol};
+///
+/// let config = KafkaConfig::new("one:9092,two:9092")
+///     .client_id("billing-1")
+///     .protocol(Protocol::Consumer)
+///     .session_timeout(Duration::from_secs(30))
+///     .fetch_memory(64 << 20)
+///     .linger(Duration::from_millis(10))
+///     .compression(Compression::Zstd)
+///     .acks(Acks::All)
+///     .property("socket.keepalive.enable", "true");
+/// let kafka = Kafka::with(config);
+/// # let _ = kafka;
+/// ```
 #[derive(Clone, Default)]
 pub struct KafkaConfig {
     settings: Properties,
@@ -127,6 +145,15 @@ impl KafkaConfig {
 
     /// Sets the login: `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, with a name and a password. Needs
     /// [`Security::SaslSsl`] or [`Security::SaslPlaintext`].
+    ///
+    /// ```
+    /// use faststream::kafka::{KafkaConfig, Security};
+    ///
+    /// let password = std::env::var("KAFKA_PASSWORD").unwrap_or_default();
+    /// let config = KafkaConfig::new("localhost:9093").security(Security::SaslSsl).sasl("SCRAM-SHA-512", "billing", password);
+    /// // Secrets are masked.
+    /// assert!(!format!("{config:?}").contains("hunter2"));
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn sasl(

@@ -7,6 +7,30 @@ use crate::delivery::{Delivery, Rejection};
 
 /// Tells a handler that its partition is revoked or the app shuts down: what it does from now on has `drain` (5 s) to
 /// end, then it is cut off and its record is handled again.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use faststream::{Cancellation, FastStream, TestApp, memory::MemoryBroker, subscriber};
+///
+/// /// Ends its work early if the partition is revoked, or if the app shuts down.
+/// #[subscriber(topic = "reports")]
+/// async fn write(_report: u64, cancellation: Cancellation) -> Result<(), String> {
+///     tokio::select! {
+///         biased;
+///         () = cancellation.cancelled() => Err("to be written again by whoever is next".into()),
+///         () = tokio::time::sleep(Duration::from_secs(1)) => Ok(()),
+///     }
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("reports");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("reports", &1).await;
+/// assert!(app.held().is_empty());
+/// # });
+/// ```
 #[derive(Debug, Clone)]
 pub struct Cancellation(CancellationToken);
 

@@ -11,6 +11,32 @@ use crate::subscriber::{Requirements, Source};
 
 /// The named groups of a subscriber's `pattern`: by name, or as a type with a field for each (text only; a group that
 /// took no part is missing).
+///
+/// ```
+/// use faststream::{Captures, FastStream, TestApp, memory::MemoryBroker, publisher, subscriber};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Source {
+///     level: String,
+/// }
+///
+/// #[subscriber(pattern = "^logs\\.(?<level>[a-z]+)$")]
+/// #[publisher(topic = "levels")]
+/// async fn count(_line: String, Captures(source): Captures<Source>) -> String {
+///     source.level
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let broker = MemoryBroker::new();
+/// broker.create_topic("logs.error", 1);
+/// let app = FastStream::new(broker).name("levels");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("logs.error", &"disk full").await;
+/// assert_eq!(app.published::<String>("levels").single(), "error");
+/// # });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captures<T = BTreeMap<String, String>>(pub T);
 

@@ -10,6 +10,33 @@ use crate::delivery::Rejection;
 ///
 /// Numbers and `bool` are read from their text (`42`, `true`). Serializers that write big-endian integers, as Java's
 /// `LongSerializer`, are read as [`Bytes`]: `i64::from_be_bytes`.
+///
+/// ```
+/// use faststream::{FastStream, FromBytes, Key, Publish, Rejection, TestApp, memory::MemoryBroker, subscriber};
+///
+/// /// A key as Java's `LongSerializer` writes it.
+/// struct JavaLong(i64);
+///
+/// impl FromBytes for JavaLong {
+///     fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection> {
+///         let bytes = bytes.try_into().map_err(|_| Rejection::new("is not eight bytes"))?;
+///         Ok(Self(i64::from_be_bytes(bytes)))
+///     }
+/// }
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64, Key(customer): Key<JavaLong>) {
+///     assert_eq!(customer.0, 7);
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("orders", Publish::new(1_u64).key(7_i64.to_be_bytes().to_vec())).await;
+/// assert!(app.rejections("bill").is_empty());
+/// # });
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a key or a header can't be read as `{Self}`",
     label = "neither bytes, nor text, nor a number",

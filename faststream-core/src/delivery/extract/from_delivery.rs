@@ -9,7 +9,6 @@ use crate::subscriber::Requirements;
 /// A type that is also `Deserialize` is read as an extractor, not as a payload.
 ///
 /// ```
-/// # use faststream_core::delivery as faststream;
 /// use faststream::{Delivery, FromDelivery, Rejection};
 ///
 /// /// Who sent the record.

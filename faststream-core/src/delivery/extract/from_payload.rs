@@ -15,6 +15,34 @@ use crate::delivery::{Delivery, Rejection};
 /// hand-written `Deserialize` puts into its own error.
 ///
 /// Another codec is a wrapper of your own: `impl<T: ..> FromPayload for MsgPack<T>`.
+///
+/// ```
+/// use faststream::{Delivery, FastStream, FromPayload, Outgoing, Rejection, TestApp, memory::MemoryBroker, subscriber};
+///
+/// /// Fields that are separated by semicolons.
+/// struct Csv(Vec<String>);
+///
+/// impl FromPayload for Csv {
+///     fn from_payload(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
+///         let payload = delivery.record().payload.ok_or_else(|| Rejection::new("a tombstone"))?;
+///         let line = std::str::from_utf8(payload).map_err(|_| Rejection::new("not UTF-8"))?;
+///         Ok(Self(line.split(';').map(str::to_owned).collect()))
+///     }
+/// }
+///
+/// #[subscriber(topic = "rows")]
+/// async fn load(Csv(fields): Csv) {
+///     assert_eq!(fields, ["pen", "2"]);
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("rows");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish_record(Outgoing::new("rows", "pen;2")).await;
+/// assert!(app.held().is_empty());
+/// # });
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a subscriber argument",
     label = "neither a payload nor an extractor",

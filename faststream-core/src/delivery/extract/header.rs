@@ -6,7 +6,6 @@ use crate::delivery::{Delivery, Rejection};
 /// Names a header, and what it is read as.
 ///
 /// ```
-/// # use faststream_core::delivery as faststream;
 /// use faststream::{Header, TypedHeader};
 ///
 /// struct CorrelationId;
@@ -30,6 +29,30 @@ pub trait TypedHeader: 'static {
 /// One header, typed. If the name is there more than once, the last one counts, as Kafka's own clients take it.
 ///
 /// A record without the header, or with a null value, is rejected; `Option<Header<H>>` takes it as `None`.
+///
+/// ```
+/// use faststream::{FastStream, Header, Publish, TestApp, TypedHeader, memory::MemoryBroker, subscriber};
+///
+/// struct Version;
+///
+/// impl TypedHeader for Version {
+///     const NAME: &'static str = "version";
+///     type Value = u32;
+/// }
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64, Header(version): Header<Version>) -> Result<(), String> {
+///     if version == 2 { Ok(()) } else { Err(format!("version {version}")) }
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("orders", Publish::new(1_u64).header("version", 2)).await;
+/// assert!(app.held().is_empty());
+/// # });
+/// ```
 pub struct Header<H: TypedHeader>(pub H::Value);
 
 impl<H: TypedHeader> FromDelivery for Header<H> {

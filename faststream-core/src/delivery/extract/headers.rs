@@ -10,6 +10,26 @@ use crate::delivery::{Delivery, HeaderList, Record, Rejection};
 /// Order, duplicates and nulls are kept, and nothing need be UTF-8: neither names nor values. Where a name occurs more
 /// than once, [`get`](Self::get) and [`text`](Self::text) answer with the last one, as Kafka's own `lastHeader`. A name that
 /// somebody wrote with a NUL byte in it is read up to there: librdkafka gives names as C strings.
+///
+/// ```
+/// use faststream::{FastStream, Headers, Publish, TestApp, memory::MemoryBroker, publisher, subscriber};
+///
+/// /// Passes the headers on.
+/// #[subscriber(topic = "orders")]
+/// #[publisher(topic = "invoices")]
+/// async fn bill(order: u64, headers: Headers) -> Publish<u64> {
+///     assert_eq!(headers.text("tenant"), Some("acme"));
+///     Publish::new(order).headers(headers)
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("orders", Publish::new(1_u64).header("tenant", "acme")).await;
+/// assert_eq!(app.published::<u64>("invoices").headers("tenant"), [Some("acme".to_owned())]);
+/// # });
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     list: Vec<(Bytes, Option<Bytes>)>,
@@ -34,6 +54,18 @@ impl Headers {
     }
 
     /// Returns every value of this name in order, nulls as `None`.
+    ///
+    /// ```
+    /// use faststream::Headers;
+    ///
+    /// let mut headers = Headers::new();
+    /// headers.push("via", Some("a"));
+    /// headers.push("via", None::<&str>);
+    /// headers.push("via", Some("b"));
+    /// let values: Vec<_> = headers.get_all("via").collect();
+    /// assert_eq!(values, [Some(&b"a"[..]), None, Some(&b"b"[..])]);
+    /// assert_eq!((headers.len(), headers.text("via"), headers.contains("by")), (3, Some("b"), false));
+    /// ```
     pub fn get_all(&self, name: impl AsRef<[u8]>) -> impl DoubleEndedIterator<Item = Option<&[u8]>> {
         self.iter().filter(move |(candidate, _)| *candidate == name.as_ref()).map(|(_, value)| value)
     }

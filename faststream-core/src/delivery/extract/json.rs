@@ -13,6 +13,25 @@ use crate::delivery::{Delivery, Rejection};
 /// A JSON payload, said aloud: the same as `T` alone, as an argument and as a result.
 ///
 /// Of use for a `T` that is also an extractor, and where the codec shall be seen.
+///
+/// ```
+/// use faststream::{FastStream, Json, TestApp, memory::MemoryBroker, publisher, subscriber};
+///
+/// /// A list as one payload, and one payload as the answer.
+/// #[subscriber(topic = "numbers")]
+/// #[publisher(topic = "sums")]
+/// async fn sum(Json(numbers): Json<Vec<u64>>) -> Json<u64> {
+///     Json(numbers.iter().sum())
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("sums");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("numbers", &[1, 2, 3]).await;
+/// assert_eq!(app.published::<u64>("sums").single(), 6);
+/// # });
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Json<T>(pub T);
 

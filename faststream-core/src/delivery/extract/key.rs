@@ -11,6 +11,25 @@ use crate::delivery::{Delivery, Rejection};
 ///
 /// A record without a key is rejected; `Option<Key<T>>` takes it as `None`. An empty key is a key. A key that cannot be
 /// read as `T` is rejected either way.
+///
+/// ```
+/// use faststream::{FastStream, Key, Publish, TestApp, memory::MemoryBroker, publisher, subscriber};
+///
+/// /// The key as a number; without it, the record is rejected. `Option<Key<u64>>` takes such records, too.
+/// #[subscriber(topic = "orders")]
+/// #[publisher(topic = "customers")]
+/// async fn customer(_order: String, Key(customer): Key<u64>) -> u64 {
+///     customer
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("customers");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("orders", Publish::new("pen").key(7)).await;
+/// assert_eq!(app.published::<u64>("customers").single(), 7);
+/// # });
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key<T = Bytes>(pub T);
 

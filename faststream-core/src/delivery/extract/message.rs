@@ -8,6 +8,26 @@ use crate::delivery::{Delivery, Record, Rejection};
 /// The whole record, owned. Costs a copy: take a typed payload, `Key` or `Headers` if that is all you need.
 ///
 /// Its place and time are those that it was first read with, also in a retry topic.
+///
+/// ```
+/// use faststream::{FastStream, Message, Publish, TestApp, memory::MemoryBroker, subscriber};
+///
+/// /// The whole record, owned: to be written to a file, or handed to a thread.
+/// #[subscriber(topics = ["orders", "returns"])]
+/// async fn archive(message: Message) -> Result<(), String> {
+///     let bytes = message.payload.ok_or("a tombstone")?;
+///     println!("{}/{}: {} bytes", message.topic, message.partition, bytes.len());
+///     Ok(())
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("archive");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("returns", Publish::new("broken").key("acme")).await;
+/// assert!(app.held().is_empty());
+/// # });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {

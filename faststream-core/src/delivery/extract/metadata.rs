@@ -9,6 +9,25 @@ use crate::delivery::{Delivery, Rejection};
 ///
 /// A record that came through retry topics says where it was first: a key made of topic, partition and offset names it in
 /// every attempt.
+///
+/// ```
+/// use faststream::{FastStream, Metadata, TestApp, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders", retry(attempts = 3, backoff = "1s..2s"))]
+/// async fn bill(_order: u64, at: Metadata) -> Result<(), String> {
+///     if at.attempt < 3 { Err(format!("{}/{} at {}", at.topic, at.partition, at.offset)) } else { Ok(()) }
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("orders", &1).await;
+/// let calls = app.calls("bill");
+/// assert_eq!((calls.len(), calls[2].attempt), (3, 3));
+/// assert!(calls[0].error.as_deref().is_some_and(|error| error.ends_with("orders/0 at 0")));
+/// # });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metadata {

@@ -7,6 +7,34 @@ use crate::subscriber::Requirements;
 /// An extractor that can be taken as `Option<Self>`, `None` where the record does not have it.
 ///
 /// What a record has but cannot be read is rejected all the same.
+///
+/// ```
+/// use faststream::{Delivery, FastStream, FromDelivery, OptionalFromDelivery, Rejection, TestApp};
+/// use faststream::{memory::MemoryBroker, subscriber};
+///
+/// struct Tenant(String);
+///
+/// impl OptionalFromDelivery for Tenant {
+///     fn optional_from_delivery(delivery: &Delivery<'_>) -> Result<Option<Self>, Rejection> {
+///         let Some(name) = delivery.record().header("tenant") else { return Ok(None) };
+///         let name = std::str::from_utf8(name).map_err(|_| Rejection::new("header `tenant` is not UTF-8"))?;
+///         Ok(Some(Self(name.to_owned())))
+///     }
+/// }
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64, tenant: Option<Tenant>) {
+///     println!("for {}", tenant.map_or_else(|| "nobody".to_owned(), |tenant| tenant.0));
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("billing");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("orders", &1).await;
+/// assert!(app.held().is_empty());
+/// # });
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be taken as `Option<{Self}>`",
     label = "does not say when a record has none",

@@ -10,6 +10,23 @@ use crate::delivery::{Delivery, Rejection};
 /// The payload's bytes, copied, whatever they are. As a result: these bytes.
 ///
 /// Only a tombstone is rejected; `Option<Raw>` takes that too.
+///
+/// ```
+/// use faststream::{FastStream, Outgoing, Raw, TestApp, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "images")]
+/// async fn keep(Raw(bytes): Raw) -> Result<(), String> {
+///     if bytes.starts_with(b"\x89PNG") { Ok(()) } else { Err("not a PNG".into()) }
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("images");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish_record(Outgoing::new("images", &b"\x89PNG\r\n"[..])).await;
+/// assert!(app.held().is_empty());
+/// # });
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Raw(pub Bytes);
 

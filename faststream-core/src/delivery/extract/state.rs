@@ -15,7 +15,6 @@ use crate::subscriber::Requirements;
 /// would be another type. That the app has it is checked at start, before anything is read.
 ///
 /// ```
-/// # use faststream_core::delivery as faststream;
 /// use faststream::State;
 ///
 /// struct Prices(f64);

@@ -7,6 +7,25 @@ use super::{FromBytes, FromPayload, OptionalFromDelivery, tombstone};
 use crate::delivery::{Delivery, Rejection};
 
 /// A payload that is text as it stands, not a JSON string: UTF-8, checked. As a result: the text's bytes.
+///
+/// ```
+/// use faststream::{FastStream, Outgoing, TestApp, Text, memory::MemoryBroker, publisher, subscriber};
+///
+/// #[subscriber(topic = "lines")]
+/// #[publisher(topic = "loud")]
+/// async fn shout(Text(line): Text) -> Text {
+///     Text(line.to_uppercase())
+/// }
+///
+/// # faststream::testing::run(false, || async {
+/// let app = FastStream::new(MemoryBroker::new()).name("loud");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish_record(Outgoing::new("lines", "no JSON")).await;
+/// let (_, record) = app.published::<String>("loud").single_record();
+/// assert_eq!(record.payload.as_deref(), Some(&b"NO JSON"[..]));
+/// # });
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(pub String);
 

@@ -41,6 +41,14 @@ pub enum Fault {
 }
 
 /// Which faults a simulation injects.
+///
+/// ```
+/// use faststream::testing::{Fault, Faults};
+///
+/// let all_but_one = Faults::all().without(Fault::BrokenClient);
+/// let only_crashes = Faults::none().with(Fault::Crash);
+/// # let _ = (all_but_one, only_crashes);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(BTreeSet<Fault>);
 

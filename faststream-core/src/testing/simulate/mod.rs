@@ -55,22 +55,20 @@ const SEED: &str = "FASTSTREAM_SEED";
 /// everything that happened is printed.
 ///
 /// ```
-/// # mod faststream { pub use faststream_core::{app::*, memory, testing}; }
 /// use faststream::FastStream;
 /// use faststream::memory::MemoryBroker;
 /// use faststream::testing::{Scenario, simulate};
 ///
-/// # use faststream_core::__private as private;
-/// # inventory::submit!(private::SubscriberDef {
-/// #     name: "bill", module: "shop", package: "shop", file: "", line: 1, doc: "",
-/// #     source: private::SourceDef::Topics(&["orders"]), group: None, broker: None, ack: None, retry: None,
-/// #     on_error: None, dead_letter: None, on_decode_error: None, order: None, concurrency: None, commit: None,
-/// #     start: None, timeout: None, drain: None, enabled: None, publishers: &[],
-/// #     call: |_| private::Call::known(faststream_core::delivery::Outcome::Verdict(faststream_core::verdict::Verdict::Ack)),
-/// #     requires: |_| {},
-/// # });
+/// #[faststream::subscriber(topic = "orders")]
+/// async fn bill(_order: u64) {}
+///
+/// async fn app() -> FastStream {
+///     FastStream::new(MemoryBroker::new()).name("billing")
+///     # .module(module_path!())
+/// }
+///
 /// let scenario = Scenario::new().records("orders", |random, _| random.below(100));
-/// let report = simulate(0..20, async || FastStream::new(MemoryBroker::new()), scenario);
+/// let report = simulate(0..20, app, scenario);
 /// assert_eq!(report.seeds, 20);
 /// ```
 ///

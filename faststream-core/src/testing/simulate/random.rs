@@ -28,6 +28,26 @@ pub struct Random(fastrand::Rng);
 /// Random numbers for a handler under test: other ones in each call, the same ones in each run of a seed.
 ///
 /// Outside of a simulation, the same ones always, and [`fails`](Random::fails) is false.
+///
+/// ```
+/// use faststream::testing::{Faults, Scenario, random, simulate};
+/// use faststream::{FastStream, memory::MemoryBroker, subscriber};
+///
+/// /// Slow and unreliable, and the same in each run of a seed.
+/// #[subscriber(topic = "orders", retry(attempts = 3, backoff = "1s"), on_error = Skip)]
+/// async fn bill(_order: u64) -> Result<(), String> {
+///     let mut random = random();
+///     tokio::time::sleep(random.duration(std::time::Duration::from_secs(1))).await;
+///     if random.fails(0.2) { Err("no price".into()) } else { Ok(()) }
+/// }
+///
+/// async fn app() -> FastStream {
+///     FastStream::new(MemoryBroker::new()).name("billing")
+///     # .module(module_path!())
+/// }
+///
+/// simulate(0..3, app, Scenario::new().records("orders", |_random, number| number).faults(Faults::none()));
+/// ```
 #[must_use]
 pub fn random() -> Random {
     let forked = with(|current| Random(fastrand::Rng::with_seed(current.rng.u64(..))));

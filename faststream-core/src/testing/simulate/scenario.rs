@@ -16,7 +16,6 @@ pub(super) type Look = Arc<dyn Fn(&World) + Send + Sync>;
 /// What a simulation does: the records that come, the faults, and what must hold besides the promises.
 ///
 /// ```
-/// # mod faststream { pub use faststream_core::{publish::*, testing}; }
 /// use faststream::Publish;
 /// use faststream::testing::{Fault, Faults, Scenario};
 ///
