@@ -94,7 +94,7 @@ fn faststream_run_inside_of_a_runtime_is_told_apart_from_a_panic() {
 #[test]
 fn a_number_of_threads_that_is_none_is_a_start_fault() {
     for number in ["0", "-1", "many", "", "99999999999"] {
-        let mut command = Command::new(crate::example::example("orders"));
+        let mut command = Command::new(crate::program::example("orders"));
         let output = command.args(["list"]).env("TOKIO_WORKER_THREADS", number).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{number}: {said}");
