@@ -78,3 +78,18 @@ fn each_of_the_94_cases_has_a_test_or_says_why_not() {
         );
     }
 }
+
+/// A page that names files is right only until they are moved.
+#[test]
+fn every_file_that_the_page_for_contributors_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let words = include_str!("../../CONTRIBUTING.md").split('`').skip(1).step_by(2);
+    let is_path = |word: &&str| {
+        let is_folder = ["tests/", "src/", "faststream-"].iter().any(|start| word.starts_with(start));
+        is_folder && word.contains('/') && !word.contains(['*', ' ']) && *word != "src/native"
+    };
+    let named: Vec<&str> = words.filter(is_path).collect();
+    assert!(named.len() > 30, "only {} files are named", named.len());
+    let missing: Vec<_> = named.iter().filter(|path| !root.join(path).exists()).collect();
+    assert!(missing.is_empty(), "CONTRIBUTING.md names files that do not exist: {missing:?}");
+}
