@@ -92,8 +92,10 @@ pub enum Command {
     /// Give the lanes of this revocation back. First of all, their `store` is fenced; what they stored before is
     /// committed. The answer never waits for a lane's task.
     Answer(RevocationId),
-    /// Commit what is stored, without waiting for the timer. One commit is in flight at a time; asked again
-    /// meanwhile, another follows. Never while rebalancing (then after it).
+    /// Commit what is stored, without waiting for the timer. One commit of a member is in flight at a time; asked again
+    /// meanwhile, one more follows, however often. A revocation that waits for its answer delays nothing: calls may be
+    /// waiting for this commit. What the backend cannot commit now (the broker is away, the client is joining) it commits by
+    /// its timer at the latest.
     CommitNow,
     /// End this lane and open its partition again, as a new lane, at the committed or stored offset, whichever is
     /// later: the lane's task died.

@@ -58,6 +58,8 @@ pub trait Lane: Send {
         true
     }
 
-    /// Tells whether anybody will read in the near future. Only a hint: an unread queue stops its own fetching.
+    /// Sets whether the next record has to wait (it is held, or not due yet), so that nobody reads in the near future. Only a
+    /// hint: fetching goes on, or stops by its own limits, and nothing that was stored changes. A backend that knows when all
+    /// has settled leaves such a lane out; others ignore it.
     fn set_held(&mut self, _held: bool) {}
 }
