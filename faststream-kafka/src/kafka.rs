@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use faststream_core::broker::{
     BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicPurpose,
-    TopicRequest,
+    TopicRequest, sealed,
 };
 
 use crate::config::KafkaConfig;
@@ -77,6 +77,8 @@ impl Kafka {
         self.producer.get_or_init(make).clone()
     }
 }
+
+impl sealed::Sealed for Kafka {}
 
 #[diagnostic::do_not_recommend]
 impl Broker for Kafka {

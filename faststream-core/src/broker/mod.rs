@@ -14,6 +14,8 @@ mod member;
 mod producer;
 mod receipt;
 mod request;
+#[doc(hidden)]
+pub mod sealed;
 mod topics;
 
 use std::any::Any;
@@ -38,7 +40,8 @@ use crate::log::bounded;
 /// A boxed future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Where messages come from and go to. Sealed until 1.0: only the backends of this project implement it.
+/// Where messages come from and go to. Sealed until 1.0: only the backends of this project implement it, because the
+/// contract still grows.
 ///
 /// Making one never connects and never fails; what is wrong with its settings is told by [`check`](Broker::check).
 #[diagnostic::on_unimplemented(
@@ -46,7 +49,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
     label = "not a broker",
     note = "write `Kafka::new(\"localhost:9092\")`, or `Kafka::from_env()`, with `use faststream::kafka::Kafka;`"
 )]
-pub trait Broker: Any + fmt::Debug + Send + Sync {
+pub trait Broker: sealed::Sealed + Any + fmt::Debug + Send + Sync {
     /// What logs call it, with the address: `kafka at localhost:9092`, `the in-memory broker`.
     fn describe(&self) -> String;
 

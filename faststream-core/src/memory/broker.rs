@@ -7,7 +7,7 @@ use super::agenda;
 use super::client::{self, MemoryProducer};
 use super::cluster::{ClusterState, Connection, SharedCluster};
 use crate::broker::{
-    BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicRequest,
+    BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicRequest, sealed,
 };
 use crate::runtime::IdleTracker;
 
@@ -78,6 +78,8 @@ impl MemoryBroker {
         }
     }
 }
+
+impl sealed::Sealed for MemoryBroker {}
 
 #[diagnostic::do_not_recommend]
 impl Broker for MemoryBroker {

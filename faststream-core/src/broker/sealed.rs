@@ -1,0 +1,41 @@
+//! What keeps [`Broker`](super::Broker) for the backends of this project. No part of the public interface.
+//!
+//! ```compile_fail
+//! use faststream_core::broker::{
+//!     BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicRequest,
+//! };
+//! use std::sync::Arc;
+//!
+//! #[derive(Debug)]
+//! struct Mine;
+//!
+//! impl Broker for Mine {
+//!     fn describe(&self) -> String {
+//!         String::new()
+//!     }
+//!     fn check(&self, _: &[GroupRequest]) -> Vec<String> {
+//!         Vec::new()
+//!     }
+//!     fn connect(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+//!         todo!()
+//!     }
+//!     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
+//!         todo!()
+//!     }
+//!     fn join(&self, _: GroupRequest, _: Box<dyn GroupMember>) -> Result<(), BrokerError> {
+//!         todo!()
+//!     }
+//!     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>> {
+//!         todo!()
+//!     }
+//!     fn ensure_topics(&self, _: &[TopicRequest]) -> BoxFuture<'_, Result<Vec<TopicFault>, BrokerError>> {
+//!         todo!()
+//!     }
+//!     fn backlog(&self, _: &str, _: &[String]) -> BoxFuture<'_, Result<Vec<(String, u64)>, BrokerError>> {
+//!         todo!()
+//!     }
+//! }
+//! ```
+
+/// Implemented by the backends of this project alone.
+pub trait Sealed {}
