@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout};
 
 use super::agenda;
 use super::client::{self, MemoryProducer};
@@ -9,14 +13,22 @@ use super::cluster::{ClusterState, Connection, SharedCluster};
 use crate::broker::{
     BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicRequest, sealed,
 };
+use crate::log::{Time, info, warn};
 use crate::runtime::IdleTracker;
 
+/// What a client waits for the answer to a request.
+const REQUEST: Duration = Duration::from_secs(10);
+/// How long the broker may not answer before that is logged.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// How often it is logged again.
+const REMINDER: Duration = Duration::from_secs(60);
 /// 2020-01-01, in milliseconds: when every test begins. A run repeats to the millisecond.
 pub(crate) const STARTED: i64 = 1_577_836_800_000;
 
 /// The in-memory broker. Cloning it gives another handle to the same one.
 ///
-/// A topic that does not exist is made by being read or written, with one partition.
+/// A topic that does not exist is made by being read or written, with one partition. Time passes in it once it is used within
+/// a tokio runtime.
 ///
 /// ```
 /// use std::time::Duration;
@@ -71,11 +83,24 @@ impl MemoryBroker {
         &self.connection.0
     }
 
+    /// Starts the broker's clock, if this is a tokio runtime and it does not run yet.
     fn start_agenda(&self) {
+        let Ok(runtime) = Handle::try_current() else { return };
         if !self.shared().agenda_runs.swap(true, SeqCst) {
             let wake = Arc::clone(&self.shared().wake);
-            tokio::spawn(agenda::run(Arc::downgrade(&self.connection), wake));
+            runtime.spawn(agenda::run(Arc::downgrade(&self.connection), wake));
         }
+    }
+
+    /// Waits as long as a client waits for the answer to a request.
+    async fn answers(&self, what: &str) -> Result<(), BrokerError> {
+        if !self.shared().is_offline() {
+            return Ok(());
+        }
+        let who = self.describe();
+        let failed =
+            |_| BrokerError::new(format!("{who}: {what} failed: no answer within {REQUEST:?}, disconnected"));
+        timeout(REQUEST, self.shared().online()).await.map_err(failed)
     }
 }
 
@@ -92,10 +117,25 @@ impl Broker for MemoryBroker {
     }
 
     fn connect(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
-        Box::pin(std::future::ready(Ok(())))
+        self.start_agenda();
+        Box::pin(async {
+            if !self.shared().is_offline() {
+                return Ok(());
+            }
+            let (who, began, mut patience) = (self.describe(), Instant::now(), PATIENCE);
+            while timeout(patience, self.shared().online()).await.is_err() {
+                warn!("{who} does not answer, waiting for it: disconnected");
+                patience = REMINDER;
+            }
+            if patience == REMINDER {
+                info!("{who} answers after {}", Time::about(began.elapsed()));
+            }
+            Ok(())
+        })
     }
 
     fn producer(&self) -> Result<Arc<dyn Producer>, BrokerError> {
+        self.start_agenda();
         Ok(Arc::new(MemoryProducer::new(Arc::clone(&self.connection))))
     }
 
@@ -109,7 +149,11 @@ impl Broker for MemoryBroker {
     }
 
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>> {
-        Box::pin(std::future::ready(Ok(self.topic_list().into_iter().collect())))
+        self.start_agenda();
+        Box::pin(async {
+            self.answers("asking for the topics").await?;
+            Ok(self.topic_list().into_iter().collect())
+        })
     }
 
     fn ensure_topics(&self, wanted: &[TopicRequest]) -> BoxFuture<'_, Result<Vec<TopicFault>, BrokerError>> {
@@ -127,9 +171,15 @@ impl Broker for MemoryBroker {
         group: &str,
         topics: &[String],
     ) -> BoxFuture<'_, Result<Vec<(String, u64)>, BrokerError>> {
-        let backlog = |state: &ClusterState| {
-            topics.iter().map(|topic| (topic.clone(), state.backlog(group, topic))).collect::<Vec<_>>()
-        };
-        Box::pin(std::future::ready(Ok(self.shared().look(backlog))))
+        self.start_agenda();
+        let (group, topics) = (group.to_owned(), topics.to_vec());
+        Box::pin(async move {
+            self.answers("asking for the backlog").await?;
+            let backlog = |state: &ClusterState, topic: String| {
+                let records = state.backlog(&group, &topic);
+                (topic, records)
+            };
+            Ok(self.shared().look(|state| topics.into_iter().map(|topic| backlog(state, topic)).collect()))
+        })
     }
 }

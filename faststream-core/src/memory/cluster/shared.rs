@@ -24,6 +24,8 @@ pub(in crate::memory) struct SharedCluster {
     pub(in crate::memory) idle: Arc<IdleTracker>,
     /// A copy of the fault, for reads without the lock.
     offline: AtomicBool,
+    /// Notified when the cluster can be reached again.
+    online: Notify,
     /// Whether a read is to panic.
     broken_reads: AtomicBool,
     /// Whether the agenda's task was started.
@@ -48,6 +50,7 @@ impl SharedCluster {
             wake: Arc::default(),
             idle,
             offline: AtomicBool::new(false),
+            online: Notify::new(),
             broken_reads: AtomicBool::new(false),
             agenda_runs: AtomicBool::new(false),
             began: Instant::now(),
@@ -92,6 +95,20 @@ impl SharedCluster {
 
     pub(in crate::memory) fn set_offline(&self, offline: bool) {
         self.offline.store(offline, SeqCst);
+        if !offline {
+            self.online.notify_waiters();
+        }
+    }
+
+    /// Resolves once the cluster can be reached.
+    pub(in crate::memory) async fn online(&self) {
+        loop {
+            let reached = self.online.notified();
+            if !self.is_offline() {
+                return;
+            }
+            reached.await;
+        }
     }
 
     pub(in crate::memory) fn set_broken_reads(&self, broken: bool) {
