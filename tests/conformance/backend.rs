@@ -10,7 +10,9 @@ use std::time::Duration;
 use faststream::kafka::{Kafka, KafkaConfig, Protocol};
 use faststream::memory::MemoryBroker;
 use faststream::{FastStream, Outgoing, Partition};
+use faststream_core::broker::Broker;
 use faststream_core::delivery::OwnedRecord;
+use faststream_core::testing::conformance::UnderTest;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::mocking::MockCluster;
 use faststream_kafka::rdkafka::producer::DefaultProducerContext;
@@ -26,10 +28,9 @@ const LATE: Duration = Duration::from_millis(20);
 pub(crate) type Play = for<'a> fn(&'a dyn Backend) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// A broker, as a behaviour prepares and checks it.
-pub(crate) trait Backend {
+pub(crate) trait Backend: UnderTest {
     /// An app on it.
     fn app(&self) -> FastStream;
-    fn create_topic(&self, topic: &str, partitions: i32);
     /// Makes topics that an app makes by itself, where the broker knows no such request.
     fn create_for_app(&self, _topics: &[&str]) {}
     fn produce(&self, record: Outgoing);
@@ -49,7 +50,7 @@ fn run(backend: &dyn Backend, play: Play) {
 }
 
 pub(crate) fn in_memory(play: Play) {
-    run(&MemoryBroker::new(), play);
+    run(&InMemory(MemoryBroker::new()), play);
 }
 
 pub(crate) fn on_the_mock_cluster(play: Play) {
@@ -70,49 +71,87 @@ pub(crate) fn on_kafka(play: Play) {
     run(&OnKafka { brokers: kafka.address() }, play);
 }
 
-impl Backend for MemoryBroker {
-    fn app(&self) -> FastStream {
-        FastStream::new(self.clone())
+/// The in-memory broker.
+#[derive(Debug)]
+struct InMemory(MemoryBroker);
+
+impl UnderTest for InMemory {
+    fn broker(&self) -> Arc<dyn Broker> {
+        Arc::new(self.0.clone())
     }
 
     fn create_topic(&self, topic: &str, partitions: i32) {
-        MemoryBroker::create_topic(self, topic, partitions);
+        self.0.create_topic(topic, partitions);
+    }
+
+    fn delay_answers(&self, delay: Duration) {
+        self.0.delay_commits(delay, u32::MAX);
+        self.0.delay_publishes(delay);
+    }
+}
+
+impl Backend for InMemory {
+    fn app(&self) -> FastStream {
+        FastStream::new(self.0.clone())
     }
 
     fn produce(&self, record: Outgoing) {
-        self.append(record).expect("it is written");
+        self.0.append(record).expect("it is written");
     }
 
     fn refuse_late(&self, topic: &str, times: u32, for_good: bool) {
-        self.delay_publishes(LATE);
+        self.0.delay_publishes(LATE);
         if for_good {
-            self.refuse_publishes_to(topic, times);
+            self.0.refuse_publishes_to(topic, times);
         } else {
-            self.deny_publishes_to(topic, times);
+            self.0.deny_publishes_to(topic, times);
         }
     }
 
     fn committed(&self, group: &str, topic: &str, _partitions: i32) -> BTreeMap<i32, i64> {
-        MemoryBroker::committed(self, group, topic)
+        self.0.committed(group, topic)
     }
 
     fn records(&self, topic: &str, _partitions: i32) -> Vec<(i32, OwnedRecord)> {
-        MemoryBroker::records(self, topic)
+        self.0.records(topic)
     }
 }
 
+/// librdkafka's mock cluster.
 struct OnMock {
     cluster: MockCluster<'static, DefaultProducerContext>,
     brokers: String,
 }
 
-impl Backend for OnMock {
-    fn app(&self) -> FastStream {
-        FastStream::new(Kafka::with(KafkaConfig::new(&self.brokers).protocol(Protocol::Consumer)))
+impl std::fmt::Debug for OnMock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OnMock").field("brokers", &self.brokers).finish_non_exhaustive()
+    }
+}
+
+impl OnMock {
+    fn kafka(&self) -> Kafka {
+        Kafka::with(KafkaConfig::new(&self.brokers).protocol(Protocol::Consumer))
+    }
+}
+
+impl UnderTest for OnMock {
+    fn broker(&self) -> Arc<dyn Broker> {
+        Arc::new(self.kafka())
     }
 
     fn create_topic(&self, topic: &str, partitions: i32) {
         self.cluster.create_topic(topic, partitions, 1).expect("a new topic");
+    }
+
+    fn delay_answers(&self, delay: Duration) {
+        self.cluster.broker_round_trip_time(1, delay).expect("a broker");
+    }
+}
+
+impl Backend for OnMock {
+    fn app(&self) -> FastStream {
+        FastStream::new(self.kafka())
     }
 
     fn create_for_app(&self, topics: &[&str]) {
@@ -127,7 +166,7 @@ impl Backend for OnMock {
 
     fn refuse_late(&self, _topic: &str, times: u32, for_good: bool) {
         // Of the next requests, whatever they are about: nothing else is published meanwhile.
-        self.cluster.broker_round_trip_time(1, LATE).expect("a broker");
+        self.delay_answers(LATE);
         let refusal = if for_good {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD
         } else {
@@ -147,17 +186,34 @@ impl Backend for OnMock {
     }
 }
 
+/// A real Kafka.
+#[derive(Debug)]
 struct OnKafka {
     brokers: String,
 }
 
-impl Backend for OnKafka {
-    fn app(&self) -> FastStream {
-        FastStream::new(Kafka::with(KafkaConfig::new(&self.brokers).session_timeout(Duration::from_secs(6))))
+impl OnKafka {
+    fn kafka(&self) -> Kafka {
+        Kafka::with(KafkaConfig::new(&self.brokers).session_timeout(Duration::from_secs(6)))
+    }
+}
+
+impl UnderTest for OnKafka {
+    fn broker(&self) -> Arc<dyn Broker> {
+        Arc::new(self.kafka())
     }
 
     fn create_topic(&self, topic: &str, partitions: i32) {
         client::create_topic(&self.brokers, topic, partitions);
+    }
+
+    /// Nobody can ask for that.
+    fn delay_answers(&self, _delay: Duration) {}
+}
+
+impl Backend for OnKafka {
+    fn app(&self) -> FastStream {
+        FastStream::new(self.kafka())
     }
 
     fn produce(&self, record: Outgoing) {

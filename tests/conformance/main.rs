@@ -11,6 +11,7 @@ mod broker;
 #[path = "../support/client.rs"]
 mod client;
 mod consuming;
+mod contract;
 mod groups;
 mod input;
 mod publishing;
@@ -44,6 +45,15 @@ macro_rules! conform {
 }
 
 conform! {
+    contract::a_store_after_the_fence_is_stale,
+    contract::a_fill_after_the_fence_yields_nothing,
+    contract::a_revoked_lane_is_over_once_the_revocation_is_answered,
+    contract::a_lane_is_reopened_at_the_later_of_committed_and_stored,
+    contract::commits_asked_for_while_one_is_in_flight_become_one_more,
+    contract::backlog_is_what_the_group_has_not_committed,
+    contract::closing_fences_commits_and_ends_with_closed,
+    contract::publishes_are_answered_in_their_order,
+    contract::a_flush_waits_for_every_answer,
     consuming::each_record_is_handled_once_with_its_own_topic,
     consuming::two_groups_both_get_each_record,
     consuming::tombstones_and_strange_headers_are_readable,

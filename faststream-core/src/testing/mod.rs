@@ -2,6 +2,7 @@
 
 mod blocking;
 mod calls;
+pub mod conformance;
 mod dead_letters;
 mod panics;
 mod publish;

@@ -1,0 +1,58 @@
+//! Commits that are asked for: one in flight at a time, and the newest offset last.
+
+use std::time::Duration;
+
+use super::member::{ScriptedMembership, fill_all};
+use super::{UnderTest, publish};
+use crate::broker::Command;
+
+/// How late answers come.
+const DELAY: Duration = Duration::from_millis(300);
+
+/// Commits that are asked for while one is in flight become one more, which has the newest offset.
+pub async fn commits_asked_for_while_one_is_in_flight_become_one_more(on: &dyn UnderTest) {
+    let (broker, topic) = (on.broker(), "coalesced-commits");
+    on.create_topic(topic, 1);
+    publish(&*broker, topic, 0, 5).await;
+    let member = ScriptedMembership::join(&*broker, topic, topic);
+    let mut lane = member.lane().await;
+    assert_eq!(fill_all(&mut *lane, 5).await.len(), 5);
+    on.delay_answers(DELAY);
+    lane.store(1).expect("the lane is not over");
+    member.command([Command::CommitNow]);
+    // It is in flight then, or takes the next offsets with it.
+    tokio::time::sleep(DELAY / 6).await;
+    for next in 2..=4 {
+        lane.store(next).expect("the lane is not over");
+    }
+    member.command([Command::CommitNow; 4]);
+    member.commits_up_to(4).await;
+    tokio::time::sleep(DELAY * 3).await;
+    let commits = member.commits();
+    assert!(commits.iter().all(|report| report.result.is_ok()), "{commits:?}");
+    assert!(commits.iter().all(|report| report.lane == lane.epoch()), "{commits:?}");
+    let offsets: Vec<i64> = commits.iter().map(|report| report.next).collect();
+    assert!(offsets.len() <= 2 && offsets.last() == Some(&4), "{offsets:?}");
+    member.close().await;
+}
+
+/// The backlog of a topic is the records that the group has not committed.
+pub async fn backlog_is_what_the_group_has_not_committed(on: &dyn UnderTest) {
+    let (broker, topic) = (on.broker(), "backlog");
+    on.create_topic(topic, 2);
+    broker.connect().await.expect("it answers");
+    let topics = broker.topics().await.expect("it answers");
+    assert!(topics.contains(&(topic.to_owned(), 2)), "{topics:?}");
+    publish(&*broker, topic, 0, 5).await;
+    let names = [topic.to_owned()];
+    assert_eq!(broker.backlog(topic, &names).await, Ok(vec![(topic.to_owned(), 5)]));
+    let member = ScriptedMembership::join(&*broker, topic, topic);
+    let mut lanes = vec![member.lane().await, member.lane().await];
+    lanes.retain(|lane| lane.partition() == 0);
+    assert_eq!(fill_all(&mut *lanes[0], 5).await.len(), 5);
+    lanes[0].store(3).expect("the lane is not over");
+    member.command([Command::CommitNow]);
+    member.commits_up_to(3).await;
+    assert_eq!(broker.backlog(topic, &names).await, Ok(vec![(topic.to_owned(), 2)]));
+    member.close().await;
+}

@@ -1,0 +1,111 @@
+//! A lane that is over takes nothing and gives nothing; the next one begins where it ended.
+
+use std::time::Duration;
+
+use super::member::{ScriptedMembership, fill, fill_all, yields_nothing};
+use super::{UnderTest, publish};
+use crate::broker::{Command, Stale};
+
+/// How long a lane that is over is looked at.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// A store after the fence is [`Stale`], by the lane and from another thread, and changes nothing.
+pub async fn a_store_after_the_fence_is_stale(on: &dyn UnderTest) {
+    let (broker, topic) = (on.broker(), "stale-store");
+    on.create_topic(topic, 1);
+    publish(&*broker, topic, 0, 3).await;
+    let member = ScriptedMembership::join(&*broker, topic, topic);
+    let mut lane = member.lane().await;
+    assert_eq!(fill_all(&mut *lane, 3).await, [0, 1, 2]);
+    let elsewhere = lane.late_store();
+    lane.store(1).expect("the lane is not over");
+    member.command([Command::Reopen(lane.epoch())]);
+    let opened = member.lane().await;
+    assert_ne!(opened.epoch(), lane.epoch());
+    assert_eq!(lane.store(3), Err(Stale));
+    if let Some(store) = elsewhere {
+        assert_eq!(store(3), Err(Stale), "from another thread");
+    }
+    member.close().await;
+    let next = ScriptedMembership::join(&*broker, topic, topic);
+    assert_eq!(next.lane().await.start(), 1, "the stale offset was committed, or the one before was not");
+    next.close().await;
+}
+
+/// A lane yields nothing after the fence, whatever has arrived and arrives for its partition.
+pub async fn a_fill_after_the_fence_yields_nothing(on: &dyn UnderTest) {
+    let (broker, topic) = (on.broker(), "fill-after-fence");
+    on.create_topic(topic, 1);
+    publish(&*broker, topic, 0, 3).await;
+    let member = ScriptedMembership::join(&*broker, topic, topic);
+    let mut lane = member.lane().await;
+    member.command([Command::Reopen(lane.epoch())]);
+    let mut opened = member.lane().await;
+    publish(&*broker, topic, 0, 1).await;
+    assert!(yields_nothing(&mut *lane, LOOK).await);
+    assert_eq!(opened.start(), 0);
+    assert_eq!(fill_all(&mut *opened, 4).await, [0, 1, 2, 3], "its successor has all of it");
+    member.close().await;
+}
+
+/// A revoked lane may still store until its revocation is answered. What it stored is committed then, it is over, and the
+/// partition goes on there with its next owner.
+pub async fn a_revoked_lane_is_over_once_the_revocation_is_answered(on: &dyn UnderTest) {
+    let (broker, topic) = (on.broker(), "revoked-lane");
+    on.create_topic(topic, 2);
+    let first = ScriptedMembership::join(&*broker, topic, topic);
+    let mut lanes = vec![first.lane().await, first.lane().await];
+    for partition in [0, 1] {
+        publish(&*broker, topic, partition, 3).await;
+    }
+    for lane in &mut lanes {
+        assert_eq!(fill_all(&mut **lane, 3).await, [0, 1, 2]);
+    }
+    let second = ScriptedMembership::join(&*broker, topic, topic);
+    let (revocation, revoked) = first.revoked().await;
+    assert!(!revoked.is_empty());
+    let (mut over, kept): (Vec<_>, Vec<_>) =
+        lanes.into_iter().partition(|lane| revoked.contains(&lane.epoch()));
+    for lane in &mut over {
+        lane.store(2).expect("it is not answered yet");
+    }
+    first.answer_at_once();
+    first.command([Command::Answer(revocation)]);
+    let mut moved = second.lane().await;
+    let old = over.iter_mut().find(|lane| lane.partition() == moved.partition()).expect("it was revoked");
+    assert_eq!(old.store(3), Err(Stale));
+    assert!(yields_nothing(&mut **old, LOOK).await);
+    assert_eq!(moved.start(), 2, "what was stored before the answer is committed with it");
+    assert_eq!(fill(&mut *moved).await, [2]);
+    drop(kept);
+    second.answer_at_once();
+    second.close().await;
+    first.close().await;
+}
+
+/// A lane whose task died is opened again at what it stored or at what is committed, whichever is later.
+pub async fn a_lane_is_reopened_at_the_later_of_committed_and_stored(on: &dyn UnderTest) {
+    let (broker, topic) = (on.broker(), "reopened-lane");
+    on.create_topic(topic, 1);
+    publish(&*broker, topic, 0, 5).await;
+    let member = ScriptedMembership::join(&*broker, topic, topic);
+    let mut lane = member.lane().await;
+    assert_eq!(fill_all(&mut *lane, 5).await.len(), 5);
+    lane.store(2).expect("the lane is not over");
+    // Stored, and not committed.
+    member.command([Command::Reopen(lane.epoch())]);
+    let mut stored = member.lane().await;
+    assert_eq!(stored.start(), 2);
+    assert_eq!(fill_all(&mut *stored, 3).await, [2, 3, 4]);
+    stored.store(4).expect("the lane is not over");
+    member.command([Command::CommitNow]);
+    member.commits_up_to(4).await;
+    // Committed, and nothing stored since by the lane that ends.
+    member.command([Command::Reopen(stored.epoch())]);
+    let reopened = member.lane().await;
+    assert_eq!(reopened.start(), 4);
+    member.command([Command::Reopen(reopened.epoch())]);
+    let mut committed = member.lane().await;
+    assert_eq!((committed.start(), fill(&mut *committed).await), (4, vec![4]));
+    member.close().await;
+}

@@ -1,0 +1,62 @@
+//! The contract of a backend, checked through the contract alone: no app and no runtime, only a [`Broker`] and its
+//! [`Producer`](crate::broker::Producer), [`Lane`](crate::broker::Lane)s and events.
+//!
+//! Each function is one check. It plays on an [`UnderTest`], makes topics and groups of its own, and panics if the backend
+//! breaks a promise. Call it on a tokio runtime whose clock runs.
+#![allow(clippy::missing_panics_doc, reason = "a check panics if the promise that its name states is broken")]
+
+mod closing;
+mod commits;
+mod fence;
+mod member;
+mod publishes;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+pub use self::closing::closing_fences_commits_and_ends_with_closed;
+pub use self::commits::{
+    backlog_is_what_the_group_has_not_committed, commits_asked_for_while_one_is_in_flight_become_one_more,
+};
+pub use self::fence::{
+    a_fill_after_the_fence_yields_nothing, a_lane_is_reopened_at_the_later_of_committed_and_stored,
+    a_revoked_lane_is_over_once_the_revocation_is_answered, a_store_after_the_fence_is_stale,
+};
+pub use self::publishes::{a_flush_waits_for_every_answer, publishes_are_answered_in_their_order};
+use crate::broker::Broker;
+use crate::publish::{Outgoing, Partition};
+
+/// What comes within this, or not at all.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A backend, as a check prepares it.
+pub trait UnderTest: fmt::Debug {
+    /// Returns the broker; each call may make another handle to the same one.
+    fn broker(&self) -> Arc<dyn Broker>;
+
+    /// Makes a topic, which does not exist yet.
+    fn create_topic(&self, topic: &str, partitions: i32);
+
+    /// Lets the broker's answers to commits and publishes come this much later from now on. A backend whose broker cannot do
+    /// that does nothing: the check then proves less.
+    fn delay_answers(&self, delay: Duration);
+}
+
+/// A record for a partition.
+fn record(topic: &str, partition: i32, number: usize) -> Outgoing {
+    let mut record = Outgoing::new(topic, number.to_string());
+    record.partition = Partition::Exactly(partition);
+    record
+}
+
+/// Publishes so many records to a partition, and waits until they are there.
+async fn publish(broker: &dyn Broker, topic: &str, partition: i32, records: usize) {
+    let producer = broker.producer().expect("a producer");
+    for number in 0..records {
+        let answer = timeout(PATIENCE, producer.receipt(&record(topic, partition, number))).await;
+        answer.expect("an answer in time").expect("published");
+    }
+}
