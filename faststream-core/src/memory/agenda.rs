@@ -1,31 +1,49 @@
 //! The broker's clock: the task that runs each scheduled event when it is due.
 
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Weak};
 
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::client;
 use super::cluster::{ClusterState, Connection, ScheduledEvent, SharedCluster};
 
 /// Runs what is due, then sleeps until the next. Ends with the broker.
-pub(super) async fn run(shared: Weak<Connection>, wake: Arc<Notify>) {
-    loop {
-        let Some(connection) = shared.upgrade() else { return };
-        let next = connection.0.change_quietly(|state, shared| {
-            while let Some(entry) = state.agenda.first_entry()
-                && entry.key().0 <= Instant::now()
-            {
-                let due = entry.remove();
-                run_event(state, shared, due);
+pub(super) fn run(connection: &Arc<Connection>) -> impl Future<Output = ()> + Send + use<> {
+    let (wake, ended) = (Arc::clone(&connection.0.wake), EndGuard(Arc::downgrade(connection)));
+    async move {
+        while let Some(connection) = ended.0.upgrade() {
+            let next = run_due(&connection.0);
+            drop(connection);
+            tokio::select! {
+                biased;
+                () = wake.notified() => {}
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
             }
-            state.agenda.first_key_value().map(|((when, _), _)| *when)
-        });
-        drop(connection);
-        tokio::select! {
-            biased;
-            () = wake.notified() => {}
-            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+        }
+    }
+}
+
+/// Runs what is due, and returns when the next event is.
+fn run_due(shared: &Arc<SharedCluster>) -> Option<Instant> {
+    shared.change_quietly(|state, shared| {
+        while let Some(entry) = state.agenda.first_entry()
+            && entry.key().0 <= Instant::now()
+        {
+            let due = entry.remove();
+            run_event(state, shared, due);
+        }
+        state.agenda.first_key_value().map(|((when, _), _)| *when)
+    })
+}
+
+/// Lets another task run the agenda when this one ended with its runtime.
+struct EndGuard(Weak<Connection>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.upgrade() {
+            connection.0.agenda_runs.store(false, SeqCst);
         }
     }
 }

@@ -87,8 +87,7 @@ impl MemoryBroker {
     fn start_agenda(&self) {
         let Ok(runtime) = Handle::try_current() else { return };
         if !self.shared().agenda_runs.swap(true, SeqCst) {
-            let wake = Arc::clone(&self.shared().wake);
-            runtime.spawn(agenda::run(Arc::downgrade(&self.connection), wake));
+            runtime.spawn(agenda::run(&self.connection));
         }
     }
 

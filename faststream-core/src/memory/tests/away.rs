@@ -78,3 +78,19 @@ async fn topics_and_backlog_wait_for_an_answer_and_fail_without_one() {
     assert!(failed.to_string().contains("asking for the backlog failed"), "{failed}");
     assert_eq!(began.elapsed(), Duration::from_secs(28));
 }
+
+#[test]
+fn time_passes_on_a_runtime_that_follows_another() {
+    let broker = MemoryBroker::new();
+    let run = |payload: &'static str| {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build().expect("a runtime");
+        runtime.block_on(async {
+            let producer = broker.producer().expect("always there");
+            broker.delay_publishes(Duration::from_secs(2));
+            let receipts = vec![enqueue(&*producer, payload)];
+            flush(&*producer, receipts).await.1
+        })
+    };
+    assert_eq!((run("a"), run("b")), (vec![0], vec![1]));
+}
