@@ -57,7 +57,7 @@ impl MemoryBroker {
     }
 
     /// The next `times` publishes by the app to this topic are refused, as without the right to write to it: they pass
-    /// once somebody mends that. 0 takes back what is left.
+    /// once the right is given. 0 takes back what is left.
     pub fn deny_publishes_to(&self, topic: &str, times: u32) {
         self.shared().change(|state, _| state.faults.denials_to.insert(topic.to_owned(), times));
     }
@@ -117,7 +117,7 @@ impl MemoryBroker {
         });
     }
 
-    /// The group's members lose their membership: they hear of it afterwards, and join again.
+    /// The group's members lose their membership. They are notified afterwards, and join again.
     pub fn lose(&self, group: &str) {
         self.shared().change(|state, shared| {
             let Some((name, found)) = state.groups.get_key_value(group) else { return };

@@ -69,7 +69,7 @@ impl MemoryBroker {
         });
     }
 
-    /// Appends a record at once, past faults.
+    /// Appends a record at once. Faults do not apply.
     ///
     /// # Errors
     /// If it names a partition that does not exist, or a header with a NUL byte in its name.

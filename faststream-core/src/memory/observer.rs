@@ -30,7 +30,7 @@ pub enum BrokerEvent<'a> {
         /// The next offset at which it begins.
         start: i64,
     },
-    /// A member is to give lanes back.
+    /// A member is asked to release lanes.
     Revoked {
         /// The member's number.
         member: u64,
@@ -41,7 +41,7 @@ pub enum BrokerEvent<'a> {
         /// The membership is gone already.
         lost: bool,
     },
-    /// A member gave lanes back; what they stored is committed, unless a fault forbids it.
+    /// A member released lanes. What they stored is committed, unless a fault refuses that.
     Answered {
         /// The member's number.
         member: u64,
@@ -53,7 +53,7 @@ pub enum BrokerEvent<'a> {
         /// The lane.
         lane: Epoch,
     },
-    /// A lane had died; its partition is opened again.
+    /// The task of a lane died: its partition is opened again.
     Reopened {
         /// The lane that died.
         lane: Epoch,

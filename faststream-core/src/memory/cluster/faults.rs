@@ -16,7 +16,7 @@ pub(in crate::memory) struct InjectedFaults {
     pub(in crate::memory) publishes_to: BTreeMap<String, u32>,
     /// Topics that are not made for an app, and why.
     pub(in crate::memory) refused_topics: BTreeMap<String, String>,
-    /// Refused until somebody mends the cluster.
+    /// Refused until the cluster allows it again.
     pub(in crate::memory) denials_to: BTreeMap<String, u32>,
     /// Refused for good.
     pub(in crate::memory) refusals_to: BTreeMap<String, u32>,

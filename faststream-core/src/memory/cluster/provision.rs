@@ -18,7 +18,7 @@ impl ClusterState {
             if self.topics.contains_key(&*request.topic) {
                 continue;
             }
-            // Made at its first record, as brokers do unless told otherwise.
+            // Made at its first record, as brokers do by default.
             if request.purpose == TopicPurpose::Results && request.provision == Provision::Create {
                 continue;
             }

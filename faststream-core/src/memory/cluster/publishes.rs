@@ -16,7 +16,7 @@ use crate::publish::{Outgoing, Partition};
 const FUTURE: i64 = 3_600_000;
 
 impl SharedCluster {
-    /// Appends a record past all faults, and makes its topic if there is none.
+    /// Appends a record, and makes its topic if there is none. Faults do not apply.
     pub(in crate::memory) fn append_at_once(
         self: &Arc<Self>,
         record: Outgoing,

@@ -99,7 +99,7 @@ impl ClusterState {
     }
 
     /// A record counts as seen from being handed to a living lane. A lane that is revoked, dropped or not yet there has
-    /// seen nothing but what is committed: the rest will come again.
+    /// seen only what is committed: everything behind that is delivered again.
     pub(in crate::memory) fn unseen(&self) -> bool {
         self.groups.values().any(|group| {
             let mut alive =
