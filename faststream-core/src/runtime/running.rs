@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::AbortHandle;
 
 use super::idle::BusyGuard;
-use super::lane::LaneTask;
+use super::lane::{LaneTask, Scope};
 use super::panics::catch_in;
 use super::status::{Ended, Notice, Shared};
 use super::{LaneControl, Member, metrics};
@@ -108,15 +108,15 @@ impl Member {
             control.close_gate();
         }
         let late_store = lane.late_store();
-        let mut task = LaneTask::new(
-            lane,
+        let scope = Scope::new(
+            &*lane,
             Arc::clone(&subscriber),
             Arc::clone(&self.context),
             Arc::clone(&self.settings),
             Arc::clone(&control),
             Arc::clone(&self.shared),
-            BusyGuard::new(Arc::clone(&self.context.idle)),
         );
+        let mut task = LaneTask::new(lane, scope, BusyGuard::new(Arc::clone(&self.context.idle)));
         let (shared, own) = (Arc::clone(&self.shared), Arc::clone(&control));
         let exit_guard = ExitGuard { shared, control: own, died: true };
         let task = self.runtime.spawn(async move {

@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::in_flight::CallFailure;
@@ -11,11 +13,89 @@ use crate::app::CallBegin;
 use crate::broker::{PublishError, PublishErrorKind};
 use crate::delivery::{Call, Delivery, HandlerError, Outcome};
 use crate::log::bounded;
+use crate::runtime::PlainCall;
 use crate::runtime::panics::{Panicked, catch, drop_safely};
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
 use crate::verdict::Verdict;
 
+/// The calls of a lane that did not end at once.
+#[derive(Default)]
+pub(super) struct Calls {
+    running: FuturesUnordered<RunningCall>,
+    /// When the last call of this turn returned; read only for handlers with a `timeout`.
+    returned: Option<Instant>,
+    /// The lane stops, and what had not begun was given back.
+    gave_back: bool,
+}
+
+impl Calls {
+    pub(super) fn turn_begins(&mut self) {
+        self.returned = None;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    pub(super) fn push(&mut self, call: RunningCall) {
+        self.running.push(call);
+    }
+
+    /// The next call that ended.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(i64, Outcome)>> {
+        self.running.poll_next_unpin(cx)
+    }
+
+    /// The calls of plain functions, by offset.
+    pub(super) fn plain(&self) -> impl Iterator<Item = (i64, &PlainCall)> {
+        self.running.iter().filter_map(|running| Some((running.offset, running.call.as_plain()?)))
+    }
+
+    /// Gives the calls of plain functions back that wait for a thread, once. True if the others are to be polled again.
+    pub(super) fn give_back(&mut self, mut forget: impl FnMut(i64)) -> bool {
+        if std::mem::replace(&mut self.gave_back, true) || self.plain().next().is_none() {
+            return false;
+        }
+        for mut running in std::mem::take(&mut self.running) {
+            if running.call.as_plain().is_some_and(PlainCall::abandon) {
+                forget(running.offset);
+                drop_call(&mut running.call);
+            } else {
+                self.running.push(running);
+            }
+        }
+        true
+    }
+
+    /// The moment of a call's begin, for its `timeout`: the last call's end, if that was in this turn. Without a `timeout`,
+    /// no clock is read.
+    pub(super) fn begins_now(&self, timeout: Option<Duration>) -> Option<Instant> {
+        timeout.map(|_| self.returned.unwrap_or_else(Instant::now))
+    }
+
+    /// A call that blocked its thread beyond its `timeout` failed when it returned, if only to wait.
+    pub(super) fn returned_in_time(
+        &mut self,
+        timeout: Option<Duration>,
+        began: Option<Instant>,
+        ended: Result<Outcome, Call>,
+    ) -> Result<Outcome, Call> {
+        self.returned = began.map(|_| Instant::now());
+        let took = self.returned.zip(began).map(|(returned, began)| returned - began);
+        match ended {
+            Err(call) if call.as_plain().is_some() => Err(call),
+            ended if took <= timeout => ended,
+            Ok(_) => Ok(timed_out()),
+            Err(mut call) => {
+                drop_call(&mut call);
+                Ok(timed_out())
+            }
+        }
+    }
+}
+
+/// A call that is polled until it ends.
 pub(super) struct RunningCall {
     pub(super) offset: i64,
     pub(super) call: Call,

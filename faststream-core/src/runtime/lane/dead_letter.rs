@@ -37,14 +37,14 @@ impl LaneTask {
         if let Some(timestamp) = record.timestamp {
             add(TIMESTAMP, timestamp.to_string());
         }
-        add(GROUP, self.subscriber.group.to_string());
-        add(HANDLER, self.subscriber.handler.to_string());
+        add(GROUP, self.scope.subscriber.group.to_string());
+        add(HANDLER, self.scope.subscriber.handler.to_string());
         add(ATTEMPTS, entry.attempt.to_string());
         add(ERROR_TYPE, failure.kind.to_owned());
         add(ERROR_MESSAGE, cut(&failure.message).to_owned());
-        add(FAILED_AT, self.context.now_ms().to_string());
+        add(FAILED_AT, self.scope.context.now_ms().to_string());
         Outgoing {
-            topic: self.subscriber.dead_letter_topic(&self.topic),
+            topic: self.scope.subscriber.dead_letter_topic(&self.scope.topic),
             partition: Partition::IfExists(record.partition),
             key: record.key.map(Bytes::copy_from_slice),
             payload: record.payload.map(Bytes::copy_from_slice),

@@ -40,7 +40,8 @@ impl LaneTask {
     pub(super) fn hold(&mut self, offset: i64, failure: &CallFailure, held: WhileHeld, guard: Option<&str>) {
         let entry = self.in_flight.entry_mut(offset);
         let attempt = entry.attempt;
-        let first = entry.failure.is_none() || entry.attempts_here() <= self.subscriber.retry.max_attempts();
+        let first =
+            entry.failure.is_none() || entry.attempts_here() <= self.scope.subscriber.retry.max_attempts();
         entry.attempt += 1;
         entry.failure = Some(failure.clone());
         self.in_flight.set(offset, CallState::Held);

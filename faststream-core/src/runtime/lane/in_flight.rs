@@ -107,6 +107,8 @@ pub(super) struct InFlight {
     turns: Turns,
     /// Records whose turn came, of which some had nothing to wait for.
     woken: VecDeque<i64>,
+    /// Those that lie in the current batch, and are not copied yet.
+    fresh: Vec<i64>,
     /// Calls; pauses and confirmations do not count against concurrency.
     pub(super) running: usize,
     pub(super) acking: usize,
@@ -160,6 +162,7 @@ impl InFlight {
     pub(super) fn insert(&mut self, offset: i64, entry: Entry) {
         let (line, state) = (entry.line, entry.state);
         self.count(state, 1);
+        self.fresh.push(offset);
         let number = self.memory.insert(entry);
         self.last.set(Some((offset, number)));
         if let Some(before) = self.kept.insert(offset, number) {
@@ -171,6 +174,23 @@ impl InFlight {
         if state == CallState::Running {
             self.turns.begins(line);
         }
+    }
+
+    /// Copies what lies in the current batch, by its number there.
+    pub(super) fn copy_fresh(&mut self, copy: impl Fn(usize) -> OwnedRecord) {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        for offset in fresh.drain(..) {
+            #[cfg(feature = "planted-bugs")]
+            if planted::is_planted(Planted::ReuseIndex) {
+                continue;
+            }
+            if let Some(entry) = self.get_mut(offset)
+                && let RecordSource::Batch(index) = entry.source
+            {
+                entry.source = RecordSource::Copy(copy(index));
+            }
+        }
+        self.fresh = fresh;
     }
 
     pub(super) fn remove(&mut self, offset: i64) -> Option<Entry> {

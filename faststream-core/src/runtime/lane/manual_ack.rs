@@ -20,10 +20,10 @@ pub(super) enum ManualSettlement {
 
 impl LaneTask {
     pub(super) fn take_settled(&mut self) -> bool {
-        if self.control.has_settled() {
-            self.busy.set(true);
+        if self.scope.control.has_settled() {
+            self.activity.busy.set(true);
         }
-        let inbox = self.control.take_settled();
+        let inbox = self.scope.control.take_settled();
         let any = !inbox.is_empty();
         for settled in inbox {
             self.settled(settled);
@@ -34,11 +34,9 @@ impl LaneTask {
     /// An `Ack` was settled: while its handler still runs, or after.
     pub(super) fn settled(&mut self, settled: Settled) {
         let Settled { offset, attempt, verdict, dropped, durable } = settled;
-        if durable && self.stored.is_some_and(|stored| stored > offset) {
-            // Finished before, by another attempt: no store will come that asks for it.
-            self.shared.notify(Notice::WantsCommit);
-        } else if durable {
-            self.durable = self.durable.max(Some(offset));
+        // Finished before, by another attempt: no store will come that asks for it.
+        if durable && self.store.wait_for(offset) {
+            self.scope.shared.notify(Notice::WantsCommit);
         }
         let Some(entry) = self.in_flight.get_mut(offset) else { return };
         let success = matches!(verdict, Verdict::Ack | Verdict::Skip);
@@ -51,7 +49,7 @@ impl LaneTask {
             (CallState::Running, _) => {
                 // Success counts from here on, whatever becomes of the call: it may wait until this is durable. Results
                 // that may follow come first, unless it does.
-                if success && (durable || self.subscriber.publishes.is_empty()) {
+                if success && (durable || self.scope.subscriber.publishes.is_empty()) {
                     self.offsets.finish(offset);
                 }
                 entry.note_manual_ack(manual_ack);

@@ -24,6 +24,7 @@ use super::in_flight::{CallFailure, CallState, Entry};
 use super::report::Disposition;
 use super::timers::TimerKind;
 use super::turns::OrderLine;
+use super::unconfirmed::Unconfirmed;
 use crate::broker::{Answer, Mailbox, Numbered, PublishError, PublishErrorKind, Published};
 use crate::policy::{AckPolicy, Retry};
 use crate::publish::Outgoing;
@@ -47,6 +48,8 @@ pub(super) struct Output {
     /// Answers that came, until they are looked at; both are kept to be used again.
     numbered: Vec<Numbered>,
     answers: Vec<Answered>,
+    /// What is known of those that stay without confirmation.
+    pub(super) unconfirmed: Unconfirmed,
 }
 
 /// One copy on its way.
@@ -235,7 +238,7 @@ impl LaneTask {
         purpose: Purpose,
         cx: &mut TaskContext<'_>,
     ) {
-        let since = self.turn_began();
+        let since = self.timers.turn_began();
         let Some(entry) = self.in_flight.get_mut(offset) else { return };
         entry.copies = Some(Copies::new(copies, purpose, since));
         #[cfg(feature = "planted-bugs")]
@@ -251,7 +254,7 @@ impl LaneTask {
     /// Hands the record's copies to the producer, if it is its turn; `alone`: nothing behind it moves until they are
     /// confirmed.
     pub(super) fn send(&mut self, offset: i64, alone: bool, cx: &mut TaskContext<'_>) {
-        let most = self.settings.max_unconfirmed;
+        let most = self.scope.settings.max_unconfirmed;
         self.wait_no_more(offset);
         let Some(line) = self.in_flight.get(offset).map(|entry| entry.line) else { return };
         if !self.in_flight.may_publish(offset, line) || self.in_flight.unconfirmed(line) >= most {
@@ -271,7 +274,7 @@ impl LaneTask {
             let copy = Waiting { offset, index: copies.sent, line };
             let (number, answer) = self.output.expect(copy, cx);
             let record = copies.next(self.output.sends);
-            match self.context.producer.enqueue(record, answer) {
+            match self.scope.context.producer.enqueue(record, answer) {
                 None => self.in_flight.sent(line),
                 Some(result) => {
                     let Waiting { index, .. } = self.output.waiting.remove(number);
@@ -303,7 +306,7 @@ impl LaneTask {
         let mut answers = std::mem::take(&mut self.output.answers);
         let any = !answers.is_empty();
         for Answered { copy: Waiting { offset, index, line }, result } in answers.drain(..) {
-            self.in_flight.answered(line, self.settings.max_unconfirmed);
+            self.in_flight.answered(line, self.scope.settings.max_unconfirmed);
             // Gone: it was settled by hand meanwhile.
             let Some(entry) = self.in_flight.get_mut(offset) else { continue };
             let Some(copies) = &mut entry.copies else { continue };
@@ -331,7 +334,7 @@ impl LaneTask {
             entry.copies = None;
             let disposition = match purpose {
                 // Published by the call; whether the record is finished, the `Ack` says.
-                Purpose::Results if self.subscriber.ack == AckPolicy::Manual => {
+                Purpose::Results if self.scope.subscriber.ack == AckPolicy::Manual => {
                     return self.conclude(offset, Ended::Decided(Verdict::Ack), cx);
                 }
                 Purpose::Results => Disposition::Acked,
@@ -367,7 +370,7 @@ impl LaneTask {
         let longest = if kind == PublishErrorKind::Denied { DENIED } else { AGAIN.1 };
         let backoff = Retry::attempts(u32::MAX).backoff(AGAIN.0, longest);
         let is_first = self.in_flight.may_publish(offset, entry.line);
-        let pause = backoff.pause_after(failures, self.context.random()).unwrap_or(longest);
+        let pause = backoff.pause_after(failures, self.scope.context.random()).unwrap_or(longest);
         if is_first {
             self.wait(offset, pause, TimerKind::Publish);
         }
@@ -380,7 +383,7 @@ impl LaneTask {
         while let Some(offset) = self.in_flight.next_woken() {
             any = true;
             match self.in_flight.get(offset).map(Entry::state) {
-                Some(CallState::Waiting) => self.ready.push_back(offset),
+                Some(CallState::Waiting) => self.ready.push(offset),
                 Some(CallState::Unpublished) => {
                     let is_open = |entry: &Entry| entry.copies.as_ref().is_some_and(Copies::is_open);
                     // Until its last answer has come, it is not known what is left to publish.

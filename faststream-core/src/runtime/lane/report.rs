@@ -1,8 +1,8 @@
 //! What is said about records: to the log and to observers.
 
-use super::LaneTask;
 use super::ack_policy::REJECTION;
 use super::in_flight::CallFailure;
+use super::{LaneTask, Scope};
 use crate::app::{CallReport, Skip};
 use crate::delivery::Outcome;
 use crate::log::{error, info, warn};
@@ -47,13 +47,13 @@ impl Disposition {
 impl LaneTask {
     /// A call ended.
     pub(super) fn report(&self, offset: i64, attempt: u32, outcome: &Outcome) {
-        let Some(observer) = &self.context.observer else { return };
+        let Some(observer) = &self.scope.context.observer else { return };
         observer.called(&CallReport {
-            handler: &self.subscriber.handler,
-            group: &self.subscriber.group,
-            lane: self.control.epoch,
-            topic: &self.topic,
-            partition: self.lane.partition(),
+            handler: &self.scope.subscriber.handler,
+            group: &self.scope.subscriber.group,
+            lane: self.scope.control.epoch,
+            topic: &self.scope.topic,
+            partition: self.scope.partition,
             offset,
             attempt,
             outcome,
@@ -69,11 +69,11 @@ impl LaneTask {
             Disposition::Waiting | Disposition::Retried => self.metrics.settled("nacked"),
             Disposition::Failed | Disposition::Held | Disposition::Stopped => self.metrics.settled("error"),
         }
-        if let Some(observer) = &self.context.observer {
+        if let Some(observer) = &self.scope.context.observer {
             observer.settled(
-                &self.subscriber.handler,
-                &self.topic,
-                self.lane.partition(),
+                &self.scope.subscriber.handler,
+                &self.scope.topic,
+                self.scope.partition,
                 offset,
                 disposition.name(),
             );
@@ -85,14 +85,14 @@ impl LaneTask {
         let attempt = self.in_flight.entry(offset).attempt;
         // A subscriber of the user's may panic: that must not end the lane at each attempt anew.
         let _ = catch(|| {
-            warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
-                handler = %self.subscriber.handler, attempt, kind = failure.kind, "{next}: {}", failure.message);
+            warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.subscriber.group,
+                handler = %self.scope.subscriber.handler, attempt, kind = failure.kind, "{next}: {}", failure.message);
         });
     }
 
     pub(super) fn info(&self, offset: i64, what: &str) {
-        info!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
-            handler = %self.subscriber.handler, "{what}");
+        info!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.subscriber.group,
+            handler = %self.scope.subscriber.handler, "{what}");
     }
 
     /// The record is kept back, by its policy or by the `guard` for this reason: said with the cure, and listed.
@@ -104,18 +104,18 @@ impl LaneTask {
         guard: Option<&str>,
         first: bool,
     ) {
-        let (topic, partition) = (&self.topic, self.lane.partition());
+        let (topic, partition) = (&self.scope.topic, self.scope.partition);
         let error = guard.map_or_else(
             || failure.message.clone(),
             |why| format!("dead-letter guard, {why}: {}", failure.message),
         );
         if first || attempt.is_multiple_of(AGAIN) {
-            let def = self.subscriber.def;
+            let def = self.scope.subscriber.def;
             let cure = match guard {
                 None if failure.kind == REJECTION => {
                     format!("set `on_decode_error = {:?}`", OnError::DeadLetter)
                 }
-                None if self.subscriber.on_error == OnError::DeadLetter => {
+                None if self.scope.subscriber.on_error == OnError::DeadLetter => {
                     "see to it that the topic that refused its copy takes it".into()
                 }
                 None => format!("set `on_error = {:?}`", OnError::DeadLetter),
@@ -124,7 +124,7 @@ impl LaneTask {
                         .into()
                 }
             };
-            let behind = match self.subscriber.order {
+            let behind = match self.scope.subscriber.order {
                 Order::Partition => "nothing behind it moves",
                 Order::Key => "nothing of its key moves",
                 Order::None => "others go on",
@@ -133,65 +133,67 @@ impl LaneTask {
             let timestamp = self.in_flight.get(offset).and_then(|entry| self.kept(entry).timestamp);
             let skip = Skip { topic: topic.to_string(), partition, offset, timestamp };
             let _ = catch(|| {
-                error!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
+                error!(%topic, partition, offset, group = %self.scope.subscriber.group, handler = %self.scope.subscriber.handler,
                 attempt, kind = failure.kind, at = %def.location(),
                 "held, {behind} ({error}): mend the cause and it goes on by itself or at the next start, or \
                  let go of it with `run --skip {skip}`, or {cure}");
             });
         }
         let record = HeldRecord {
-            handler: self.subscriber.handler.clone(),
-            group: self.subscriber.group.clone(),
-            topic: self.topic.clone(),
+            handler: self.scope.subscriber.handler.clone(),
+            group: self.scope.subscriber.group.clone(),
+            topic: self.scope.topic.clone(),
             partition,
             offset,
             attempts: attempt,
             error,
         };
-        if self.shared.status().held.insert((self.control.epoch, offset), record).is_none() {
+        if self.scope.shared.status().held.insert((self.scope.control.epoch, offset), record).is_none() {
             self.metrics.held(true);
         }
     }
 
     pub(super) fn report_unheld(&mut self, offset: i64) {
-        if self.shared.status().held.remove(&(self.control.epoch, offset)).is_some() {
+        if self.scope.shared.status().held.remove(&(self.scope.control.epoch, offset)).is_some() {
             self.metrics.held(false);
         }
     }
 
     pub(super) fn is_to_be_skipped(&self, offset: i64, timestamp: Option<i64>) -> bool {
-        let (topic, partition) = (&self.topic, self.lane.partition());
-        let mut asked = self.skips().filter(|skip| skip.offset == offset).peekable();
+        let (topic, partition) = (&self.scope.topic, self.scope.partition);
+        let mut asked = self.scope.skips().filter(|skip| skip.offset == offset).peekable();
         if asked.peek().is_none() {
             return false;
         }
         let is_it = asked.any(|skip| skip.timestamp.is_none() || skip.timestamp == timestamp);
         if !is_it {
-            warn!(%topic, partition, offset, timestamp, group = %self.subscriber.group, handler = %self.subscriber.handler,
+            warn!(%topic, partition, offset, timestamp, group = %self.scope.subscriber.group, handler = %self.scope.subscriber.handler,
                 "`--skip` names another record, of another time, so this one is handled: the topic was made again");
         }
         is_it
     }
 
+    pub(super) fn log_skipped(&mut self, offset: i64) {
+        let (topic, partition) = (&self.scope.topic, self.scope.partition);
+        warn!(%topic, partition, offset, group = %self.scope.subscriber.group, handler = %self.scope.subscriber.handler,
+            "let go of, as `--skip` asked: finished without having been handled");
+        self.report_disposition(offset, Disposition::Skipped);
+    }
+}
+
+impl Scope {
     /// What is to be skipped in this partition.
     fn skips(&self) -> impl Iterator<Item = &Skip> {
-        let partition = self.lane.partition();
+        let partition = self.partition;
         self.context.skips.iter().filter(move |skip| skip.topic == *self.topic && skip.partition == partition)
     }
 
     /// Some of those that are to be skipped are not there.
     pub(super) fn warn_missed_skips(&self, from: i64, to: i64) {
-        let (topic, partition) = (&self.topic, self.lane.partition());
+        let (topic, partition) = (&self.topic, self.partition);
         for offset in self.skips().map(|skip| skip.offset).filter(|offset| (from..to).contains(offset)) {
             warn!(%topic, partition, offset, next = to, group = %self.subscriber.group, handler = %self.subscriber.handler,
                 "`--skip` has nothing to skip: the record is not there any more, or was handled or skipped before");
         }
-    }
-
-    pub(super) fn log_skipped(&mut self, offset: i64) {
-        let (topic, partition) = (&self.topic, self.lane.partition());
-        warn!(%topic, partition, offset, group = %self.subscriber.group, handler = %self.subscriber.handler,
-            "let go of, as `--skip` asked: finished without having been handled");
-        self.report_disposition(offset, Disposition::Skipped);
     }
 }

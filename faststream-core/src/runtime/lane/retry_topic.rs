@@ -52,25 +52,24 @@ impl Due {
 impl LaneTask {
     /// Whether the record at the cursor may be handed out. If not, the lane is woken when it is.
     pub(super) fn is_due(&mut self) -> bool {
-        let Some(retry_topic) = &self.retry_topic else { return true };
-        match self.due {
+        let Some(retry_topic) = &self.scope.retry_topic else { return true };
+        match self.inbox.due {
             Due::Now => return true,
             Due::Later => return false,
             Due::Unknown => {}
         }
         #[cfg(feature = "planted-bugs")]
-        if planted::is_planted(Planted::ForgetDue) && self.lane.start() > 0 && self.offsets.prefix().is_none()
+        if planted::is_planted(Planted::ForgetDue)
+            && self.inbox.start() > 0
+            && self.offsets.prefix().is_none()
         {
             return true;
         }
-        let record = self.lane.record(self.cursor);
-        let now = self.context.now_ms();
-        let pause = self.waits.pause(&record, retry_topic.delay, now);
+        let (offset, pause) = self.inbox.wait(retry_topic.delay, self.scope.context.now_ms());
         if pause.is_zero() {
             return true;
         }
-        let (due, offset) = (Instant::now() + pause, record.offset);
-        self.due = Due::Later;
+        let due = Instant::now() + pause;
         self.timers.add(due, offset, TimerKind::Due);
         // The wait may be long: no fetch buffer is pinned by it.
         self.detach();
@@ -79,13 +78,13 @@ impl LaneTask {
 
     /// How often the record was tried before it came here. Headers may say anything: there is room to count on.
     pub(super) fn attempts_before(&self, record: &Record<'_>) -> u32 {
-        let told = self.retry_topic.as_ref().and_then(|_| number::<u32>(record, ATTEMPTS));
+        let told = self.scope.retry_topic.as_ref().and_then(|_| number::<u32>(record, ATTEMPTS));
         told.map_or(0, |attempts| attempts.min(u32::MAX / 2))
     }
 
     /// The record where it was read first: what handlers and dead letters are told.
     pub(super) fn original<'a>(&'a self, record: Record<'a>) -> Record<'a> {
-        let Some(retry_topic) = &self.retry_topic else { return record };
+        let Some(retry_topic) = &self.scope.retry_topic else { return record };
         let partition = number(&record, PARTITION).filter(|partition: &i32| *partition >= 0);
         let offset = number(&record, OFFSET).filter(|offset: &i64| *offset >= 0);
         let (partition, offset, timestamp) = match (partition, offset) {
@@ -101,16 +100,17 @@ impl LaneTask {
         let entry = self.in_flight.entry(offset);
         let record = self.kept(entry);
         let original = self.original(record);
-        let now = self.context.now_ms();
-        let kept =
-            |name| self.retry_topic.as_ref().and_then(|_| record.header(name)).map(Bytes::copy_from_slice);
+        let now = self.scope.context.now_ms();
+        let kept = |name| {
+            self.scope.retry_topic.as_ref().and_then(|_| record.header(name)).map(Bytes::copy_from_slice)
+        };
         let (first, at) = entry.first.as_ref().map_or((failure, now), |(first, at)| (first, *at));
 
         let mut headers = without_retry_headers(&record);
         let mut add = |name: &'static str, value: Bytes| {
             headers.push((Bytes::from_static(name.as_bytes()), Some(value)));
         };
-        add(DUE, self.context.ms_after(next.delay).to_string().into());
+        add(DUE, self.scope.context.ms_after(next.delay).to_string().into());
         add(ATTEMPTS, entry.attempt.to_string().into());
         add(TOPIC, original.topic.to_owned().into());
         add(PARTITION, original.partition.to_string().into());
@@ -154,7 +154,7 @@ impl Waits {
     /// No header makes it wait longer than its topic's delay (`longest`) from when it was written. If its timestamp does
     /// not say when that was (none, or in the future), the delay counts from when the first such record came to the front:
     /// however many there are, they wait once.
-    fn pause(&mut self, record: &Record<'_>, longest: Duration, now: i64) -> Duration {
+    pub(super) fn pause(&mut self, record: &Record<'_>, longest: Duration, now: i64) -> Duration {
         let Some(due) = number::<i64>(record, DUE).filter(|due| *due > now) else { return Duration::ZERO };
         let longest = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
         let credible = 0..=now.saturating_add(SKEW);

@@ -27,6 +27,8 @@ pub(super) struct Timers {
     /// The slow call that was told of.
     slow: Option<i64>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When the current turn began, once somebody has asked.
+    turn: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +61,15 @@ enum Slow {
 }
 
 impl Timers {
+    pub(super) fn turn_begins(&mut self) {
+        self.turn = None;
+    }
+
+    /// When this turn began: no clock is read for each record.
+    pub(super) fn turn_began(&mut self) -> Instant {
+        *self.turn.get_or_insert_with(Instant::now)
+    }
+
     pub(super) fn add(&mut self, due: Instant, offset: i64, kind: TimerKind) {
         self.due.insert((due, offset, kind));
     }
@@ -137,10 +148,10 @@ impl LaneTask {
                 match kind {
                     TimerKind::Attempt | TimerKind::Held => {
                         self.in_flight.set(offset, CallState::Waiting);
-                        self.ready.push_back(offset);
+                        self.ready.push(offset);
                     }
                     TimerKind::Publish => self.send(offset, true, cx),
-                    TimerKind::Due => self.due = Due::Now,
+                    TimerKind::Due => self.inbox.due = Due::Now,
                     TimerKind::Acking => {}
                     TimerKind::Slow => self.warn_slow(now),
                     TimerKind::Copies => self.look_at_copies(now),
@@ -152,14 +163,14 @@ impl LaneTask {
 
     /// How long after a call's begin it is looked at.
     pub(super) fn look_after(&self) -> Duration {
-        self.settings.handler_ttl.map_or(SLOW, |ttl| SLOW.min(ttl))
+        self.scope.settings.handler_ttl.map_or(SLOW, |ttl| SLOW.min(ttl))
     }
 
     fn warn_slow(&mut self, now: Instant) {
         self.timers.watching = false;
         let (mut running, mut slowest) = (false, None);
         let after = self.look_after();
-        let has_timeout = self.subscriber.timeout.is_some();
+        let has_timeout = self.scope.subscriber.timeout.is_some();
         let plain = self.plain_calls();
         let mut told = Vec::new();
         let is_running =
@@ -195,8 +206,8 @@ impl LaneTask {
                      `fn` handlers and whatever else blocks share them)"
                 }
             };
-            warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
-                handler = %self.subscriber.handler, attempt, "{what}");
+            warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.subscriber.group,
+                handler = %self.scope.subscriber.handler, attempt, "{what}");
         }
         self.note_slow(slowest);
         if running {
@@ -206,13 +217,15 @@ impl LaneTask {
 
     /// The calls of plain functions, by offset.
     fn plain_calls(&self) -> BTreeMap<i64, Slow> {
-        let calls = self.running.iter().filter_map(|step| Some((step.offset, step.call.as_plain()?)));
-        calls.map(|(offset, plain)| (offset, plain.begun().map_or(Slow::Queued, Slow::Blocks))).collect()
+        self.calls
+            .plain()
+            .map(|(offset, plain)| (offset, plain.begun().map_or(Slow::Queued, Slow::Blocks)))
+            .collect()
     }
 
     fn note_slow(&mut self, slowest: Option<(i64, Instant)>) {
         self.timers.slow = slowest.map(|(offset, _)| offset);
-        self.control.note_slow(slowest);
+        self.scope.control.note_slow(slowest);
     }
 
     /// A call ended: it is not slow any more.

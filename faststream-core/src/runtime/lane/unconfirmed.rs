@@ -42,8 +42,8 @@ impl Unconfirmed {
 impl LaneTask {
     /// Copies are on their way: a look at them is due in a while, if none is yet.
     pub(super) fn watch_copies(&mut self) {
-        if !std::mem::replace(&mut self.unconfirmed.watching, true) {
-            let due = self.turn_began() + LOOK;
+        if !std::mem::replace(&mut self.output.unconfirmed.watching, true) {
+            let due = self.timers.turn_began() + LOOK;
             self.timers.add(due, i64::MAX, TimerKind::Copies);
         }
     }
@@ -56,8 +56,8 @@ impl LaneTask {
         failure: &CallFailure,
         pause: Duration,
     ) {
-        let now = self.turn_began();
-        if self.unconfirmed.is_due(now) {
+        let now = self.timers.turn_began();
+        if self.output.unconfirmed.is_due(now) {
             let next = format!(
                 "not published, tried again in {}; the record is not finished before, nor does what has to keep its \
                  order behind it begin",
@@ -65,14 +65,14 @@ impl LaneTask {
             );
             self.warn_failed(offset, failure, &next);
         }
-        if kind == PublishErrorKind::Denied && !self.unconfirmed.reported {
+        if kind == PublishErrorKind::Denied && !self.output.unconfirmed.reported {
             self.report_unconfirmed(offset, now);
         }
     }
 
     /// Tells health of copies that are late or denied, and the log of late ones.
     pub(super) fn look_at_copies(&mut self, now: Instant) {
-        self.unconfirmed.watching = false;
+        self.output.unconfirmed.watching = false;
         let copies =
             || self.in_flight.iter().filter_map(|(offset, entry)| Some((offset, entry.copies.as_ref()?)));
         let oldest = copies().min_by_key(|(offset, copies)| (copies.since(), *offset));
@@ -89,16 +89,16 @@ impl LaneTask {
                 },
                 |error| error.message.clone(),
             );
-            if self.unconfirmed.is_due(now) {
-                warn!(topic = %self.topic, partition = self.lane.partition(), offset, group = %self.subscriber.group,
-                    handler = %self.subscriber.handler, to = topic,
+            if self.output.unconfirmed.is_due(now) {
+                warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.subscriber.group,
+                    handler = %self.scope.subscriber.handler, to = topic,
                     "a copy is not confirmed for {} s, its record is not finished before: {why}", age.as_secs());
             }
         }
         match told {
             Some(offset) => self.report_unconfirmed(offset, now),
-            None if std::mem::take(&mut self.unconfirmed.reported) => {
-                self.shared.status().unconfirmed.remove(&self.control.epoch);
+            None if std::mem::take(&mut self.output.unconfirmed.reported) => {
+                self.scope.shared.status().unconfirmed.remove(&self.scope.control.epoch);
             }
             None => {}
         }
@@ -110,16 +110,16 @@ impl LaneTask {
     fn report_unconfirmed(&mut self, offset: i64, now: Instant) {
         let Some(copies) = &self.in_flight.entry(offset).copies else { return };
         let copy = UnconfirmedCopy {
-            handler: self.subscriber.handler.clone(),
-            topic: self.topic.clone(),
-            partition: self.lane.partition(),
+            handler: self.scope.subscriber.handler.clone(),
+            topic: self.scope.topic.clone(),
+            partition: self.scope.partition,
             offset,
             to: copies.topic().into(),
             age: now - copies.since(),
             error: copies.error().map(|error| error.message.clone()),
         };
-        self.unconfirmed.reported = true;
-        self.shared.status().unconfirmed.insert(self.control.epoch, (copies.since(), copy));
+        self.output.unconfirmed.reported = true;
+        self.scope.shared.status().unconfirmed.insert(self.scope.control.epoch, (copies.since(), copy));
     }
 }
 

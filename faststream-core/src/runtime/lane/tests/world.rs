@@ -16,7 +16,7 @@ use crate::broker::{
 use crate::delivery::{Call, Delivery, FromDelivery, HandlerError, Outcome, OwnedRecord, Record, Rejection};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
 use crate::publish::Outgoing;
-use crate::runtime::lane::LaneTask;
+use crate::runtime::lane::{LaneTask, Scope};
 use crate::runtime::status::{Notice, Shared};
 use crate::runtime::{Ack, BusyGuard, IdleTracker, LaneControl};
 use crate::subscriber::{Source, Subscriber, SubscriberDef};
@@ -184,15 +184,17 @@ impl World {
         });
         let control = Arc::new(LaneControl::new(Epoch::next(), 0));
         let shared = Arc::new(Shared::new());
-        let mut task = LaneTask::new(
-            Box::new(ScriptedLane { script: script.clone(), topic, epoch: control.epoch, batch: Vec::new() }),
+        let lane =
+            Box::new(ScriptedLane { script: script.clone(), topic, epoch: control.epoch, batch: Vec::new() });
+        let scope = Scope::new(
+            &*lane,
             Arc::new(subscriber),
             Arc::clone(&context),
             Arc::new(GroupSettings::default()),
             Arc::clone(&control),
             Arc::clone(&shared),
-            BusyGuard::new(Arc::clone(&context.idle)),
         );
+        let mut task = LaneTask::new(lane, scope, BusyGuard::new(Arc::clone(&context.idle)));
         let task = tokio::spawn(async move { std::future::poll_fn(|cx| task.poll(cx)).await });
         Self { script, control, shared, context, task: Mutex::new(Some(task)) }
     }

@@ -1,0 +1,43 @@
+//! The brake: while commits fail, no more than the limit is delivered beyond the last accepted one.
+
+use super::LaneTask;
+use super::in_flight::Entry;
+use crate::policy::GroupSettings;
+use crate::runtime::LaneControl;
+
+impl LaneTask {
+    /// Lets go of what the brake kept back and does not any more. It may be on again already: a commit that moved on was
+    /// accepted, and the next one refused.
+    pub(super) fn release_braked(&mut self) {
+        if self.ready.has_braked() {
+            let (control, settings) = (&self.scope.control, &self.scope.settings);
+            self.ready.release(|offset| !(control.is_braked() && is_far_ahead(control, settings, offset)));
+        }
+    }
+
+    /// Whether the record at this offset is beyond what is delivered while commits fail.
+    pub(super) fn is_far_ahead(&self, offset: i64) -> bool {
+        is_far_ahead(&self.scope.control, &self.scope.settings, offset)
+    }
+
+    /// The brake is on, and no commit will take it off: what is before is not finished.
+    pub(super) fn is_braked_for_good(&self) -> bool {
+        self.scope.control.is_braked()
+            && self.is_far_ahead(self.inbox.next())
+            && !self.scope.control.is_dirty()
+    }
+
+    /// Whether the brake keeps a record back that waited, behind its key for example. What began before it was pulled may
+    /// be tried again: it repeats no more records.
+    pub(super) fn is_braked(&self, offset: i64) -> bool {
+        let is_first = |entry: &Entry| entry.attempts_here() == 1 && entry.copies.is_none();
+        self.scope.control.is_braked()
+            && self.in_flight.get(offset).is_some_and(is_first)
+            && self.is_far_ahead(offset)
+    }
+}
+
+fn is_far_ahead(control: &LaneControl, settings: &GroupSettings, offset: i64) -> bool {
+    let ahead = offset.saturating_sub(control.committed_offset());
+    u64::try_from(ahead).is_ok_and(|ahead| ahead >= settings.max_uncommitted)
+}

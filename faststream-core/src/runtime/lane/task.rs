@@ -1,0 +1,224 @@
+//! One lane's task: the order in which its parts have their turn.
+//!
+//! A hand-written `poll` instead of `select!`: its order is the order of the lines below, a wake-up costs one pass, and
+//! a handler that never waits never touches a set, a map or a channel.
+
+use std::task::{Context as TaskContext, Poll};
+
+use super::Scope;
+use super::calls::Calls;
+use super::guard::Guard;
+use super::in_flight::{CallState, InFlight};
+use super::inbox::{BATCH, Inbox};
+use super::output::Output;
+use super::ready::Ready;
+use super::store::Store;
+use super::timers::Timers;
+use super::turns::OrderLine;
+use crate::broker::Lane;
+use crate::policy::{Commit, Order};
+use crate::runtime::idle::BusyGuard;
+use crate::runtime::metrics::LaneMetrics;
+use crate::runtime::offsets::Offsets;
+use crate::runtime::status::Notice;
+
+/// One lane's task.
+pub(in crate::runtime) struct LaneTask {
+    pub(super) scope: Scope,
+    pub(super) inbox: Inbox,
+    /// Which records are finished.
+    pub(super) offsets: Offsets,
+    pub(super) store: Store,
+    /// Only records that did not finish at once.
+    pub(super) in_flight: InFlight,
+    /// Those of them whose turn came.
+    pub(super) ready: Ready,
+    pub(super) calls: Calls,
+    pub(super) output: Output,
+    pub(super) timers: Timers,
+    pub(super) guard: Guard,
+    pub(super) metrics: LaneMetrics,
+    pub(super) activity: Activity,
+}
+
+/// Whether the lane goes on by itself.
+pub(super) struct Activity {
+    state: Moves,
+    /// For tests that wait until all has settled.
+    pub(super) busy: BusyGuard,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    Yes,
+    /// Its next record is not due: in a retry topic.
+    UntilDue,
+    /// What it keeps forbids the next one, and nothing will happen without help from outside.
+    Blocked,
+}
+
+impl LaneTask {
+    pub(in crate::runtime) fn new(lane: Box<dyn Lane>, scope: Scope, busy: BusyGuard) -> Self {
+        let inbox = Inbox::new(lane);
+        scope.warn_missed_skips(i64::MIN, inbox.next());
+        Self {
+            metrics: LaneMetrics::new(&scope.context, &scope.subscriber),
+            guard: Guard::new(scope.settings.dead_letter_guard),
+            scope,
+            inbox,
+            offsets: Offsets::default(),
+            store: Store::default(),
+            in_flight: InFlight::default(),
+            ready: Ready::default(),
+            calls: Calls::default(),
+            output: Output::default(),
+            timers: Timers::default(),
+            activity: Activity { state: Moves::Yes, busy },
+        }
+    }
+
+    /// Ready when drained. Everything that finished is stored before this returns, so a lane that is dropped (fence,
+    /// crash) has nothing left to save.
+    pub(in crate::runtime) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.scope.control.register(cx.waker());
+        self.scope.control.turn();
+        self.timers.turn_begins();
+        self.calls.turn_begins();
+        let mut budget = BATCH;
+        loop {
+            let mut moved = self.take_settled();
+            moved |= self.take_answers(cx);
+            self.scope.control.note_finished(self.offsets.prefix());
+            while let Poll::Ready(Some((offset, ended))) = self.calls.poll_next(cx) {
+                self.ended(offset, ended, cx);
+                moved = true;
+            }
+            if self.scope.control.is_stopping() {
+                moved |= self.give_back();
+                if self.in_flight.under_way() == 0 && self.output.is_empty() {
+                    self.end();
+                    self.scope.control.turn();
+                    return Poll::Ready(());
+                }
+                self.scope.control.note_unfinished(self.in_flight.left());
+            } else if !self.scope.control.is_gated() && self.inbox.may_begin() {
+                moved |= self.wake_next(cx);
+                moved |= self.fire_timers(cx);
+                moved |= self.start_committed();
+                moved |= self.start_ready(cx, &mut budget);
+                moved |= self.intake(cx, &mut budget);
+            }
+            if budget == 0 {
+                yield_now(cx);
+                break;
+            }
+            if !moved {
+                break;
+            }
+        }
+        if !self.in_flight.is_empty() {
+            self.detach();
+        }
+        self.store();
+        self.metrics.flush();
+        self.update_activity(budget == 0);
+        self.scope.control.turn();
+        Poll::Pending
+    }
+
+    /// Held records and those behind them are not under way: nothing will happen to them. The rest of a batch is,
+    /// unless the lane is blocked by what it holds, or waits for long (the broker takes it for unread then).
+    fn update_activity(&mut self, yields: bool) {
+        let moving = yields || !self.calls.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
+        let moving = moving || !self.output.is_empty() || self.in_flight.committing > 0;
+        let moving = moving || (self.ready.has_braked() && self.scope.control.is_dirty());
+        let state = if !moving && !self.in_flight.is_empty() && self.is_blocked() {
+            Moves::Blocked
+        } else if !moving && self.inbox.due.waits() {
+            Moves::UntilDue
+        } else {
+            Moves::Yes
+        };
+        let before = std::mem::replace(&mut self.activity.state, state);
+        if (before == Moves::Yes) != (state == Moves::Yes) {
+            self.inbox.set_held(state != Moves::Yes);
+        }
+        if (before == Moves::Blocked) != (state == Moves::Blocked) {
+            self.scope.shared.status().set_blocked(self.scope.control.epoch, state == Moves::Blocked);
+        }
+        self.activity.busy.set(moving || (self.inbox.has_more() && state == Moves::Yes));
+    }
+
+    fn is_blocked(&self) -> bool {
+        let full = self.is_full() || self.is_braked_for_good();
+        full || (self.scope.subscriber.order == Order::Partition && self.is_busy(OrderLine::Lane))
+    }
+
+    /// Calls of plain functions that wait for a thread have not begun: their records are handled again elsewhere. True
+    /// if running calls are to be polled once more.
+    fn give_back(&mut self) -> bool {
+        let in_flight = &mut self.in_flight;
+        // Without its entry, whatever its `Ack` says when it is dropped is of no matter.
+        self.calls.give_back(|offset| drop(in_flight.remove(offset)))
+    }
+
+    /// Closed and emptied in one step under the inbox's lock: an ack is either in or `Stale`.
+    fn end(&mut self) {
+        for settled in self.scope.control.fence() {
+            self.settled(settled);
+        }
+        self.store();
+    }
+
+    /// Once per turn, and only if the prefix moved.
+    pub(super) fn store(&mut self) {
+        let prefix = self.offsets.prefix();
+        #[cfg(feature = "planted-bugs")]
+        let prefix = crate::runtime::planted::prefix(prefix, self.inbox.next());
+        if let Some((next, is_waited_for)) = self.store.advance(prefix) {
+            let wanted = self.scope.subscriber.commit == Commit::Each || is_waited_for;
+            // Stale: the lane is over, which its end will tell.
+            let inbox = &mut self.inbox;
+            if self.scope.control.store(next, || inbox.store(next)).is_ok() && wanted {
+                self.scope.shared.notify(Notice::WantsCommit);
+            }
+        }
+        self.scope.control.note(self.store.stored(), self.offsets.oldest());
+    }
+
+    /// Calls that waited for the commit of their own record.
+    fn start_committed(&mut self) -> bool {
+        if self.in_flight.committing == 0 {
+            return false;
+        }
+        let committed = self.scope.control.committed_offset();
+        let durable = self
+            .in_flight
+            .iter()
+            .filter(|(offset, entry)| entry.state() == CallState::Committing && *offset < committed);
+        let durable: Vec<i64> = durable.map(|(offset, _)| offset).collect();
+        for offset in &durable {
+            self.in_flight.set(*offset, CallState::Waiting);
+            self.ready.push(*offset);
+        }
+        !durable.is_empty()
+    }
+}
+
+/// Comes again after all other tasks. Unlike a plain wake-up it calls no idle worker to help: with one busy lane there is
+/// nothing to take over, and the call costs more than the turn it ends.
+fn yield_now(cx: &mut TaskContext<'_>) {
+    let yielding = std::pin::pin!(tokio::task::yield_now());
+    let pending = yielding.poll(cx).is_pending();
+    debug_assert!(pending, "the first poll only notes the waker");
+}
+
+impl Drop for LaneTask {
+    fn drop(&mut self) {
+        self.scope.control.fence();
+        let mut status = self.scope.shared.status();
+        status.held.retain(|(epoch, _), _| *epoch != self.scope.control.epoch);
+        status.unconfirmed.remove(&self.scope.control.epoch);
+        status.set_blocked(self.scope.control.epoch, false);
+    }
+}
