@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::in_flight::CallFailure;
+use super::entry::CallFailure;
 use super::manual_ack::ManualSettlement;
 use super::report::Disposition;
 use crate::delivery::Outcome;

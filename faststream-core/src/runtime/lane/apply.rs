@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::LaneTask;
 use super::ack_policy::{Attempt, Ended, Next, REJECTION, WhileHeld, by_ack, decide};
-use super::in_flight::{CallFailure, CallState, Guarded};
-use super::output::Purpose;
+use super::copies::Purpose;
+use super::entry::{CallFailure, CallState, Guarded};
 use super::report::Disposition;
 use super::timers::TimerKind;
 use crate::delivery::Outcome;

@@ -1,7 +1,7 @@
 //! The brake: while commits fail, no more than the limit is delivered beyond the last accepted one.
 
 use super::LaneTask;
-use super::in_flight::Entry;
+use super::entry::Entry;
 use crate::policy::GroupSettings;
 use crate::runtime::LaneControl;
 

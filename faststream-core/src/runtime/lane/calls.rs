@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::in_flight::CallFailure;
+use super::entry::CallFailure;
 use crate::app::CallBegin;
 use crate::broker::{PublishError, PublishErrorKind};
 use crate::delivery::{Call, Delivery, HandlerError, Outcome};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::LaneTask;
-use super::in_flight::CallFailure;
+use super::entry::CallFailure;
 use super::retry_topic::{cut, without_retry_headers};
 use crate::publish::{Outgoing, Partition};
 

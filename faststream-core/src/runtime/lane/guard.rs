@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::in_flight::CallFailure;
+use super::entry::CallFailure;
 use crate::policy::DeadLetterGuard;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};

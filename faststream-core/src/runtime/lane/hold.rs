@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::LaneTask;
 use super::ack_policy::WhileHeld;
+use super::entry::{CallFailure, CallState, Guarded};
 use super::guard::Reason;
-use super::in_flight::{CallFailure, CallState, Guarded};
 use super::report::Disposition;
 use super::timers::TimerKind;
 

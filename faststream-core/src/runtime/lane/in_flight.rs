@@ -4,92 +4,14 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
 use slab::Slab;
-use tokio::time::Instant;
 
-use super::manual_ack::ManualSettlement;
-use super::output::{Copies, Purpose};
-use super::timers::TimerKind;
+use super::copies::Purpose;
+use super::entry::{CallState, Entry, RecordSource};
 use super::turns::{OrderLine, Turns};
 use crate::delivery::OwnedRecord;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
 use crate::runtime::unfinished::{Unfinished, WhyUnfinished};
-use crate::verdict::Verdict;
-
-/// A record that is kept: running, waiting, held.
-pub(super) struct Entry {
-    pub(super) source: RecordSource,
-    /// Among which it keeps its order.
-    pub(super) line: OrderLine,
-    /// Attempts that were made in earlier stages of its retry topics.
-    pub(super) before: u32,
-    /// 1 for the first attempt, those before counted.
-    pub(super) attempt: u32,
-    state: CallState,
-    /// When its current call began, if it did not end at once; for the warning about slow calls.
-    pub(super) since: Option<Instant>,
-    /// It was said that its call takes long.
-    pub(super) is_slow: bool,
-    /// What it waits for by the clock.
-    pub(super) due: Option<(Instant, TimerKind)>,
-    /// Settled by hand before the handler ended, or its results were confirmed.
-    pub(super) manual_ack: Option<ManualSettlement>,
-    /// Why it failed the last time.
-    pub(super) failure: Option<CallFailure>,
-    /// Why it failed the first time here, and when (Unix ms); noted if it may go on in a retry topic.
-    pub(super) first: Option<(CallFailure, i64)>,
-    /// The dead-letter guard counted it, or keeps it back.
-    pub(super) guard: Guarded,
-    /// What is being published, and what follows its confirmation.
-    pub(super) copies: Option<Copies>,
-}
-
-/// What the dead-letter guard made of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Guarded {
-    Unseen,
-    Counted,
-    /// Tried so often since as the one by which the guard finds out whether the cause is mended.
-    KeptBack(u32),
-}
-
-/// Where a kept record is.
-pub(super) enum RecordSource {
-    /// In the lane's current batch.
-    Batch(usize),
-    /// Copied out of it.
-    Copy(OwnedRecord),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CallState {
-    /// For its turn, or about to start.
-    Waiting,
-    /// Its start waits until the broker confirmed the commit (`AckFirst` with `commit = Each`).
-    Committing,
-    Running,
-    /// Until its next attempt.
-    Paused,
-    /// Its copies wait for their turn to be published, or were refused and wait for the next time.
-    Unpublished,
-    /// Its copies are on their way, and nothing behind it moves.
-    Republishing,
-    /// Its copies are on their way.
-    Confirming,
-    /// The handler ended, its `Ack` did not.
-    Acking,
-    Held,
-    /// `Stop`: nothing more happens to it here.
-    Stopped,
-}
-
-/// Why a record failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CallFailure {
-    /// The error type's name, `panic`, `timeout`, `rejection`.
-    pub(super) kind: &'static str,
-    pub(super) message: String,
-}
 
 /// What holds while a call, a pause, a copy or an `Ack` of a record is open.
 const KEPT: &str = "a record is kept until it is finished";
@@ -115,52 +37,9 @@ pub(super) struct InFlight {
     pub(super) committing: usize,
 }
 
-impl Entry {
-    pub(super) fn new(source: RecordSource, line: OrderLine, before: u32, state: CallState) -> Self {
-        Self {
-            source,
-            line,
-            before,
-            attempt: before + 1,
-            state,
-            since: None,
-            is_slow: false,
-            due: None,
-            manual_ack: None,
-            failure: None,
-            first: None,
-            guard: Guarded::Unseen,
-            copies: None,
-        }
-    }
-
-    pub(super) fn state(&self) -> CallState {
-        self.state
-    }
-
-    /// Its `Ack` was settled early. Success stays: it may be committed already.
-    pub(super) fn note_manual_ack(&mut self, manual_ack: ManualSettlement) {
-        if !matches!(self.manual_ack, Some(ManualSettlement::Settled(Verdict::Ack | Verdict::Skip))) {
-            self.manual_ack = Some(manual_ack);
-        }
-    }
-
-    /// Attempts that were made here.
-    pub(super) fn attempts_here(&self) -> u32 {
-        self.attempt - self.before
-    }
-}
-
-impl CallState {
-    /// Whether others of its line wait for it.
-    fn keeps_turn(self) -> bool {
-        !matches!(self, Self::Confirming | Self::Acking)
-    }
-}
-
 impl InFlight {
     pub(super) fn insert(&mut self, offset: i64, entry: Entry) {
-        let (line, state) = (entry.line, entry.state);
+        let (line, state) = (entry.line, entry.state());
         self.count(state, 1);
         self.fresh.push(offset);
         let number = self.memory.insert(entry);
@@ -199,14 +78,14 @@ impl InFlight {
         if self.kept.is_empty() && self.memory.capacity() > SPARE {
             self.memory = Slab::new();
         }
-        self.count(entry.state, -1);
-        let next = entry.state.keeps_turn() && self.turns.leave(entry.line, offset);
-        if entry.state == CallState::Running {
+        self.count(entry.state(), -1);
+        let next = entry.state().keeps_turn() && self.turns.leave(entry.line, offset);
+        if entry.state() == CallState::Running {
             self.turns.ends(entry.line);
         }
         if next {
             self.wake(entry.line);
-        } else if entry.state == CallState::Running {
+        } else if entry.state() == CallState::Running {
             self.wake_call(entry.line);
         }
         Some(entry)
@@ -214,7 +93,7 @@ impl InFlight {
 
     pub(super) fn set(&mut self, offset: i64, state: CallState) {
         let Some(entry) = self.get_mut(offset) else { return };
-        let (before, line) = (std::mem::replace(&mut entry.state, state), entry.line);
+        let (before, line) = (entry.replace_state(state), entry.line);
         self.count(before, -1);
         self.count(state, 1);
         if line == OrderLine::Alone || before == state {
@@ -243,7 +122,7 @@ impl InFlight {
     /// Whoever's turn it is may begin what it waits for.
     fn wake(&mut self, line: OrderLine) {
         let Some(first) = self.turns.first(line) else { return };
-        let state = self.get(first).map(|entry| entry.state);
+        let state = self.get(first).map(Entry::state);
         if matches!(state, Some(CallState::Waiting | CallState::Unpublished)) {
             self.woken.push_back(first);
         }
@@ -252,7 +131,7 @@ impl InFlight {
     /// A call of the line ended: whoever's turn it is may call. Refused copies go on waiting for the end of their pause.
     fn wake_call(&mut self, line: OrderLine) {
         let Some(first) = self.turns.first(line) else { return };
-        if self.get(first).is_some_and(|entry| entry.state == CallState::Waiting) {
+        if self.get(first).is_some_and(|entry| entry.state() == CallState::Waiting) {
             self.woken.push_back(first);
         }
     }
@@ -319,7 +198,7 @@ impl InFlight {
     #[cfg(feature = "planted-bugs")]
     fn is_kept_by_later(&self, offset: i64, line: OrderLine) -> bool {
         let mut later = self.kept.range(offset + 1..).map(|(_, number)| &self.memory[*number]);
-        later.any(|entry| entry.line == line && matches!(entry.state, CallState::Held | CallState::Paused))
+        later.any(|entry| entry.line == line && matches!(entry.state(), CallState::Held | CallState::Paused))
     }
 
     /// A copy of the line is on its way.
@@ -385,7 +264,7 @@ impl InFlight {
 
     /// What a drain waits for: the first record that something runs for, and how many others there are.
     pub(super) fn left(&self) -> Option<Unfinished> {
-        let why = |entry: &Entry| match entry.state {
+        let why = |entry: &Entry| match entry.state() {
             CallState::Running => Some(WhyUnfinished::Call),
             CallState::Acking => Some(WhyUnfinished::Ack),
             _ => {

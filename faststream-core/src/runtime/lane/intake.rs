@@ -4,7 +4,7 @@ use std::task::Context as TaskContext;
 
 use super::LaneTask;
 use super::ack_policy::Ended;
-use super::in_flight::{CallFailure, CallState, Entry, RecordSource};
+use super::entry::{CallFailure, CallState, Entry, RecordSource};
 use super::keys::KeyHash;
 use super::report::Disposition;
 use super::start::{Begun, Called};

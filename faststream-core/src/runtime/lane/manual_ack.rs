@@ -4,8 +4,8 @@ use std::task::Context as TaskContext;
 
 use super::LaneTask;
 use super::ack_policy::Ended;
-use super::in_flight::CallState;
-use super::output::{Copies, Purpose};
+use super::copies::{Copies, Purpose};
+use super::entry::CallState;
 use crate::runtime::settled::Settled;
 use crate::runtime::status::Notice;
 use crate::verdict::Verdict;

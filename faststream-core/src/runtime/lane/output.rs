@@ -16,11 +16,11 @@ use std::task::Context as TaskContext;
 use std::time::Duration;
 
 use slab::Slab;
-use tokio::time::Instant;
 
 use super::LaneTask;
 use super::ack_policy::{Ended, WhileHeld};
-use super::in_flight::{CallFailure, CallState, Entry};
+use super::copies::{Copies, Purpose};
+use super::entry::{CallFailure, CallState, Entry};
 use super::report::Disposition;
 use super::timers::TimerKind;
 use super::turns::OrderLine;
@@ -95,140 +95,6 @@ impl Output {
     }
 }
 
-/// Copies of one record: its results, its next stage, or its dead letter.
-#[derive(Debug)]
-pub(super) struct Copies {
-    /// Not confirmed yet, in their order; their bytes are shared with what is on its way.
-    left: Vec<Outgoing>,
-    purpose: Purpose,
-    /// When they were to be published first.
-    since: Instant,
-    /// How many of those that are left were handed to the producer this time, and how many of them have no answer.
-    sent: usize,
-    open: usize,
-    /// Which were refused this time.
-    refused: Vec<usize>,
-    /// The refusal that decides, of this time or the last one.
-    error: Option<Box<PublishError>>,
-    /// Times in a row at which some were refused, for the backoff.
-    failures: u32,
-    /// By the number of copies handed over until then: when the last of these was, and when one was refused.
-    times: (u64, Option<u64>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Results,
-    /// It goes on in a retry topic.
-    Retry,
-    DeadLetter,
-}
-
-impl Copies {
-    fn new(left: Vec<Outgoing>, purpose: Purpose, since: Instant) -> Self {
-        Self {
-            left,
-            purpose,
-            since,
-            sent: 0,
-            open: 0,
-            refused: Vec::new(),
-            error: None,
-            failures: 0,
-            times: (0, None),
-        }
-    }
-
-    pub(super) fn purpose(&self) -> Purpose {
-        self.purpose
-    }
-
-    pub(super) fn since(&self) -> Instant {
-        self.since
-    }
-
-    /// The topic of the first one that is not confirmed.
-    pub(super) fn topic(&self) -> &str {
-        self.left.first().map_or("", |copy| &copy.topic)
-    }
-
-    /// Why the broker refused them the last time.
-    pub(super) fn error(&self) -> Option<&PublishError> {
-        self.error.as_deref()
-    }
-
-    /// When one was refused the last time.
-    pub(super) fn refused_at(&self) -> Option<u64> {
-        self.times.1
-    }
-
-    /// Some are on their way, and were already then.
-    pub(super) fn is_open_since(&self, then: u64) -> bool {
-        self.open > 0 && self.times.0 <= then
-    }
-
-    /// Some are on their way.
-    pub(super) fn is_open(&self) -> bool {
-        self.open > 0
-    }
-
-    /// Whether another one is to be handed over; none once one was refused.
-    fn has_next(&self) -> bool {
-        self.refused.is_empty() && self.sent < self.left.len()
-    }
-
-    /// Takes note of the next one, as the `sends`th of its lane.
-    fn next(&mut self, sends: u64) -> &Outgoing {
-        self.sent += 1;
-        self.open += 1;
-        self.times.0 = sends;
-        &self.left[self.sent - 1]
-    }
-
-    fn answered(&mut self, index: usize, result: Result<Published, Box<PublishError>>) {
-        self.open -= 1;
-        let Err(mut error) = result else { return };
-        if error.topic.is_empty() {
-            error.topic = self.left[index].topic.to_string();
-        }
-        let rank = |kind| match kind {
-            PublishErrorKind::QueueFull => 0,
-            PublishErrorKind::Retriable => 1,
-            PublishErrorKind::Denied => 2,
-            PublishErrorKind::Permanent => 3,
-        };
-        let is_first = self.refused.is_empty();
-        self.refused.push(index);
-        if is_first || self.error.as_ref().is_none_or(|worst| rank(worst.kind) <= rank(error.kind)) {
-            self.error = Some(error);
-        }
-    }
-
-    fn was_refused(&self) -> bool {
-        !self.refused.is_empty()
-    }
-
-    /// What was handed over is answered, and nothing more will be this time.
-    fn is_answered(&self) -> bool {
-        self.open == 0 && (self.was_refused() || self.sent == self.left.len())
-    }
-
-    /// Those that were refused, and those that were not handed over, are for the next time.
-    fn again(&mut self) {
-        let (refused, sent) = (std::mem::take(&mut self.refused), self.sent);
-        if refused.len() < sent {
-            let is_left: std::collections::BTreeSet<usize> = refused.into_iter().collect();
-            let mut index = 0;
-            self.left.retain(|_| {
-                index += 1;
-                index > sent || is_left.contains(&(index - 1))
-            });
-        }
-        self.sent = 0;
-        self.failures += 1;
-    }
-}
-
 impl LaneTask {
     /// The copies first; the record is finished by their confirmation.
     pub(super) fn publish(
@@ -288,7 +154,7 @@ impl LaneTask {
         }
         let state = if copies.was_refused() {
             CallState::Unpublished
-        } else if alone || copies.sent < copies.left.len() {
+        } else if alone || copies.sent < copies.left() {
             CallState::Republishing
         } else {
             CallState::Confirming
@@ -317,7 +183,7 @@ impl LaneTask {
                 self.answered(offset, cx);
             } else if copies.was_refused() {
                 self.in_flight.set(offset, CallState::Unpublished);
-            } else if copies.sent < copies.left.len() {
+            } else if copies.sent < copies.left() {
                 self.send(offset, is_alone, cx);
             }
         }
@@ -329,7 +195,7 @@ impl LaneTask {
     fn answered(&mut self, offset: i64, cx: &mut TaskContext<'_>) {
         let Some(entry) = self.in_flight.get_mut(offset) else { return };
         let Some(copies) = &mut entry.copies else { return };
-        let purpose = copies.purpose;
+        let purpose = copies.purpose();
         if !copies.was_refused() {
             entry.copies = None;
             let disposition = match purpose {
@@ -343,7 +209,7 @@ impl LaneTask {
             };
             return self.finish(offset, disposition);
         }
-        let Some(error) = &copies.error else { return };
+        let error = copies.error().expect("some were refused");
         let (kind, failure) = (error.kind, CallFailure::publish(error));
         if kind == PublishErrorKind::Permanent {
             entry.copies = None;
@@ -355,8 +221,7 @@ impl LaneTask {
                 }
             };
         }
-        copies.again();
-        copies.times.1 = Some(self.output.sends);
+        copies.again(self.output.sends);
         self.try_later(offset, kind, &failure);
     }
 
@@ -366,7 +231,7 @@ impl LaneTask {
         self.in_flight.set(offset, CallState::Unpublished);
         self.watch_copies();
         let Some(entry) = self.in_flight.get(offset) else { return };
-        let failures = entry.copies.as_ref().map_or(1, |copies| copies.failures);
+        let failures = entry.copies.as_ref().map_or(1, Copies::failures);
         let longest = if kind == PublishErrorKind::Denied { DENIED } else { AGAIN.1 };
         let backoff = Retry::attempts(u32::MAX).backoff(AGAIN.0, longest);
         let is_first = self.in_flight.may_publish(offset, entry.line);

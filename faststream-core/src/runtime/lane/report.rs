@@ -1,7 +1,7 @@
 //! What is said about records: to the log and to observers.
 
 use super::ack_policy::REJECTION;
-use super::in_flight::CallFailure;
+use super::entry::CallFailure;
 use super::{LaneTask, Scope};
 use crate::app::{CallReport, Skip};
 use crate::delivery::Outcome;

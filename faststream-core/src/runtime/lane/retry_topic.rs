@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::LaneTask;
-use super::in_flight::CallFailure;
+use super::entry::CallFailure;
 use super::timers::TimerKind;
 use crate::delivery::Record;
 use crate::publish::{Outgoing, Partition};

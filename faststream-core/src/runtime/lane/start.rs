@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::LaneTask;
 use super::calls::{RunningCall, Timeout, begin};
-use super::in_flight::{CallState, Entry, RecordSource};
+use super::entry::{CallClock, CallState, Entry, RecordSource};
 use crate::delivery::{Delivery, Outcome, Record};
 use crate::policy::{AckPolicy, Commit};
 #[cfg(feature = "planted-bugs")]
@@ -71,7 +71,7 @@ impl LaneTask {
             }
             let entry = self.in_flight.entry_mut(offset);
             let attempt = entry.attempt;
-            (entry.since, entry.is_slow) = (Some(Instant::now()), false);
+            entry.call = Some(CallClock::new(Instant::now()));
             entry.manual_ack = None;
             if self.scope.subscriber.ack == AckPolicy::AckFirst
                 && self.offsets.finish(offset)
@@ -117,7 +117,7 @@ impl LaneTask {
     /// The call of a kept record goes on in the set, which polls it again.
     pub(super) fn suspend(&mut self, call: RunningCall) {
         let now = Instant::now();
-        self.in_flight.entry_mut(call.offset).since.get_or_insert(now);
+        self.in_flight.entry_mut(call.offset).call.get_or_insert(CallClock::new(now));
         self.timers.watch(now, self.look_after());
         self.calls.push(call);
     }

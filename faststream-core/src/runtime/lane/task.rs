@@ -7,8 +7,9 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::Scope;
 use super::calls::Calls;
+use super::entry::CallState;
 use super::guard::Guard;
-use super::in_flight::{CallState, InFlight};
+use super::in_flight::InFlight;
 use super::inbox::{BATCH, Inbox};
 use super::output::Output;
 use super::ready::Ready;

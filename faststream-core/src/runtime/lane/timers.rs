@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::LaneTask;
-use super::in_flight::{CallState, Entry};
+use super::entry::{CallState, Entry};
 use super::retry_topic::Due;
 use crate::log::warn;
 
@@ -180,7 +180,11 @@ impl LaneTask {
             let Some(entry) = self.in_flight.get_mut(offset) else { continue };
             running = true;
             let kind = plain.get(&offset).copied().unwrap_or(Slow::Waits);
-            let since = if let Slow::Blocks(since) = kind { since } else { entry.since.unwrap_or(now) };
+            let since = if let Slow::Blocks(since) = kind {
+                since
+            } else {
+                entry.call.map_or(now, |call| call.began)
+            };
             if now - since < after {
                 continue;
             }
@@ -189,7 +193,10 @@ impl LaneTask {
                 slowest = Some((offset, since));
             }
             let is_told = has_timeout && kind == Slow::Waits;
-            if now - since >= SLOW && !is_told && !std::mem::replace(&mut entry.is_slow, true) {
+            if now - since >= SLOW
+                && !is_told
+                && entry.call.as_mut().is_some_and(|call| !std::mem::replace(&mut call.is_logged, true))
+            {
                 told.push((offset, entry.attempt, kind));
             }
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::LaneTask;
-use super::in_flight::CallFailure;
-use super::output::Copies;
+use super::copies::Copies;
+use super::entry::CallFailure;
 use super::timers::TimerKind;
 use crate::broker::PublishErrorKind;
 use crate::log::{Time, warn};
