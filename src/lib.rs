@@ -2,13 +2,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod guide;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
-mod entry;
-pub mod guide;
-#[cfg(feature = "cli")]
 mod signals;
+#[cfg(feature = "cli")]
+mod entry;
 
 #[cfg(feature = "cli")]
 pub use entry::run;
@@ -20,16 +20,18 @@ pub use faststream_core::broker::{
     BrokerError, CommitClass, PublishError, PublishErrorKind, Published, Stale,
 };
 pub use faststream_core::delivery::{
-    Cancellation, Captures, Delivery, FromBytes, FromDelivery, FromPayload, Header, HeaderList, Headers,
-    Json, Key, Message, Metadata, OptionalFromDelivery, Raw, Record, Rejection, State, Text, TypedHeader,
+    Cancellation, Captures, Delivery, FromBytes, FromDelivery, FromPayload, Header, Headers, Json, Key,
+    Message, Metadata, OptionalFromDelivery, Raw, State, Text, TypedHeader,
 };
 pub use faststream_core::memory;
 pub use faststream_core::policy::{
     AckPolicy, Commit, DeadLetterGuard, GroupSettings, OnError, Order, Provision, Retry, Start,
 };
-pub use faststream_core::publish::{
-    EncodeError, IntoBytes, IntoOutgoing, IntoPayload, Outgoing, Partition, Publish, Publisher,
-};
+pub use faststream_core::publish::{EncodeError, IntoBytes, IntoOutgoing, IntoPayload, Publish, Publisher};
+pub use faststream_core::record::{HeaderList, Record};
+pub use faststream_core::record::{Outgoing, Partition};
+pub use faststream_core::result::Rejection;
+pub use faststream_core::result::Verdict;
 pub use faststream_core::result::{Decide, Decision, Failure, IntoOutcome};
 pub use faststream_core::runtime::{Ack, HeldRecord};
 pub use faststream_core::subscriber::Requirements;
@@ -63,7 +65,6 @@ pub use faststream_core::subscriber::Requirements;
 pub use faststream_core::testing::TestApp;
 #[cfg(feature = "testing")]
 pub use faststream_core::testing::{self, simulate};
-pub use faststream_core::verdict::Verdict;
 pub use faststream_macros::{main, publisher, subscriber, test};
 
 /// The Kafka backend.

@@ -1,26 +1,33 @@
 //! The core of faststream: deliveries, policies, the broker contract, the runtime, the in-memory broker, the test app.
 //!
 //! Users depend on the `faststream` crate, which re-exports what they need of this one.
+//!
+//! The modules stand in the order in which one would explain them, and each imports only those before it (a test of the
+//! workspace reads the imports).
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
-#[path = "private/mod.rs"]
-pub mod __private;
-pub mod app;
-pub mod broker;
-pub mod delivery;
-#[doc(hidden)]
 pub mod log;
-pub mod memory;
+mod topic_partition;
 pub mod policy;
-pub mod publish;
+pub mod topic_name;
+pub mod record;
+pub mod broker;
 pub mod result;
-pub mod runtime;
+pub mod publish;
+pub mod delivery;
 pub mod subscriber;
+pub mod runtime;
+pub mod app;
+pub mod memory;
+#[doc(hidden)]
+#[cfg(any(test, feature = "testing"))]
+pub mod fixture;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod topic_partition;
-pub mod verdict;
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
 
 pub use topic_partition::TopicPartition;

@@ -1,17 +1,19 @@
 //! The Kafka backend of faststream, on librdkafka.
 //!
 //! Users meet [`Kafka`] and [`KafkaConfig`]; everything else implements the broker contract of `faststream-core`.
+//!
+//! The modules stand in the order in which one would explain them, and each imports only those before it.
 
-mod advertised;
 mod config;
-mod connect;
-mod consumer;
+mod reach;
 mod error_log;
-mod kafka;
+mod advertised;
 mod native;
 mod producer;
-mod reach;
+mod connect;
 mod topics;
+mod consumer;
+mod kafka;
 
 pub use config::{Acks, Compression, KafkaConfig, Protocol, Security};
 pub use kafka::Kafka;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use faststream_core::broker::{Broker, Producer, PublishError, PublishErrorKind};
-use faststream_core::publish::{Outgoing, Partition};
+use faststream_core::record::{Outgoing, Partition};
 use faststream_kafka::Kafka;
 use futures_util::FutureExt;
 use rdkafka::message::{Headers, Message, Timestamp};

@@ -2,22 +2,25 @@
 //!
 //! A macro leaves the function exactly what it was, and writes one constant beside it. Every mistake is an error at the
 //! user's own token, with the fix in its sentence; all mistakes of syntax come in one compile.
+//!
+//! The modules stand in the order in which one would explain them, and each imports only those before it.
 #![forbid(unsafe_code)]
 
-mod attributes;
-mod entry;
 mod errors;
 mod item;
+mod expand;
+mod text;
+mod attributes;
 mod list;
 mod placement;
 mod publisher;
 mod subscriber;
+mod entry;
 mod test;
-mod text;
 
 use proc_macro::TokenStream;
-use proc_macro2::TokenStream as Tokens;
-use quote::quote;
+
+use self::expand::keeping;
 
 #[doc = include_str!("reference/subscriber.md")]
 #[proc_macro_attribute]
@@ -82,16 +85,4 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     keeping(item, |item| test::expand(args.into(), item))
-}
-
-/// Runs an expansion; on failure the item is kept beside the errors, so that one mistake is one error and the editor
-/// still sees the function.
-fn keeping(item: TokenStream, expand: impl FnOnce(Tokens) -> syn::Result<Tokens>) -> TokenStream {
-    let item = Tokens::from(item);
-    let expanded = expand(item.clone()).unwrap_or_else(|error| {
-        let item = item::without_helpers(item);
-        let error = error.into_compile_error();
-        quote!(#item #error)
-    });
-    expanded.into()
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 use faststream_core::app::Skip;
-use faststream_core::publish::Outgoing;
+use faststream_core::record::Outgoing;
 
 /// The exit code when the command line is wrong, as everywhere.
 const WRONG_USAGE: u8 = 2;

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use faststream_core::app::{
     Brokers, CallReport, Exit, FastStream, LaunchOptions, Observer, Plan, StartOptions,
 };
-use faststream_core::delivery::Outcome;
 use faststream_core::log::bounded;
 use faststream_core::memory::MemoryBroker;
-use faststream_core::publish::Outgoing;
-use faststream_core::verdict::Verdict;
+use faststream_core::record::Outgoing;
+use faststream_core::result::Outcome;
+use faststream_core::result::Verdict;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::args::read_line;

@@ -4,65 +4,11 @@ mod args;
 mod dev;
 mod hidden;
 mod list;
+mod logs;
 mod output;
 
 pub(crate) use args::{Command, parse};
 pub(crate) use dev::dev;
 pub(crate) use list::list;
+pub(crate) use logs::init_logs;
 pub(crate) use output::{last_words, print_end};
-
-use std::ffi::OsStr;
-use std::io::IsTerminal;
-
-use faststream_core::log::guarded;
-use tracing_subscriber::EnvFilter;
-
-/// Logs go to standard error, from `info` on, unless `RUST_LOG` says otherwise. What cannot be written is lost,
-/// and ends nothing.
-pub(crate) fn init_logs(command: &Command) {
-    // In `dev`, what the service itself logs stands between the lines about its records.
-    let default = match command {
-        Command::Run { .. } => "info",
-        Command::Dev { .. } => "info,faststream=warn,faststream_core=warn,faststream_kafka=warn",
-        Command::List => "warn",
-    };
-    let (is_terminal, no_color) = (std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR"));
-    let init = || {
-        // The client library's own last words at the end of a client are told by the backend.
-        let filter = EnvFilter::try_from_default_env()
-            .unwrap_or_else(|_| EnvFilter::new(format!("{default},rdkafka=off")));
-        let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-        let logs = logs
-            .log_internal_errors(false)
-            .with_ansi(is_coloured(is_terminal, no_color.as_deref()))
-            .with_target(false);
-        // The program may have set up its own.
-        let _ = logs.compact().try_init();
-    };
-    // The filter prints its own warnings.
-    guarded(init);
-}
-
-/// On a terminal, unless `NO_COLOR` is there and not empty: <https://no-color.org>.
-fn is_coloured(is_terminal: bool, no_color: Option<&OsStr>) -> bool {
-    is_terminal && no_color.is_none_or(OsStr::is_empty)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn logs_have_colours_on_a_terminal_unless_no_color_is_set() {
-        for (is_terminal, no_color, coloured) in [
-            (true, None, true),
-            (true, Some(""), true),
-            (true, Some("1"), false),
-            (true, Some("0"), false),
-            (false, None, false),
-            (false, Some("1"), false),
-        ] {
-            assert_eq!(is_coloured(is_terminal, no_color.map(OsStr::new)), coloured, "{no_color:?}");
-        }
-    }
-}

@@ -11,7 +11,7 @@ use faststream::kafka::{Kafka, KafkaConfig, Protocol};
 use faststream::memory::MemoryBroker;
 use faststream::{FastStream, Outgoing, Partition};
 use faststream_core::broker::Broker;
-use faststream_core::delivery::OwnedRecord;
+use faststream_core::record::OwnedRecord;
 use faststream_core::testing::conformance::UnderTest;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::mocking::MockCluster;

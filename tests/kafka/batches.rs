@@ -6,7 +6,7 @@ use std::time::Duration;
 use faststream::kafka::Kafka as Broker;
 use faststream::{FastStream, Publish, Publisher, publisher, subscriber};
 use faststream_core::app::{Environment, LaunchOptions, StartOptions};
-use faststream_core::delivery::OwnedRecord;
+use faststream_core::record::OwnedRecord;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use faststream_kafka::rdkafka::client::DefaultClientContext;

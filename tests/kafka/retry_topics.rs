@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use faststream::{FastStream, GroupSettings, Provision, kafka, subscriber};
 use faststream_core::app::{LaunchOptions, StartOptions};
-use faststream_core::delivery::OwnedRecord;
+use faststream_core::record::OwnedRecord;
 use faststream_kafka::rdkafka::ClientConfig;
 use faststream_kafka::rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use faststream_kafka::rdkafka::client::DefaultClientContext;

@@ -2,4 +2,5 @@
 #![allow(missing_docs, clippy::missing_panics_doc)]
 
 mod guide;
+mod layers;
 mod sources;

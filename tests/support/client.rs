@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use faststream_core::delivery::OwnedRecord;
+use faststream_core::record::OwnedRecord;
 use faststream_kafka::rdkafka::admin::{
     AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication,
 };

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::{Skip, States, StopRequest, Tally};
 use crate::broker::{Epoch, Producer};
-use crate::delivery::Outcome;
+use crate::result::Outcome;
+use crate::result::Verdict;
 use crate::runtime::{IdleTracker, PlainCalls};
-use crate::verdict::Verdict;
 
 /// What the app shares with its handlers, for one broker. Made when the app starts.
 pub struct Context {

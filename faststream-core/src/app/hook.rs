@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::{Context, States};
 use crate::__private::Returns;
 use crate::broker::BoxFuture;
-use crate::delivery::HandlerError;
 use crate::publish::Publisher;
+use crate::result::HandlerError;
 use crate::runtime::Threads;
 
 /// What a hook may use of the app. Hooks that need nothing take no argument.

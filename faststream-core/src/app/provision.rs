@@ -12,7 +12,8 @@ use super::groups::GroupPlan;
 use crate::broker::{Broker, BrokerError, TopicFault, TopicProblem, TopicPurpose, TopicRequest};
 use crate::log::{info, warn};
 use crate::policy::{GroupSettings, Provision};
-use crate::subscriber::{Source, Subscriber, retry_source};
+use crate::subscriber::{Source, Subscriber};
+use crate::topic_name::retry_source;
 
 /// What one try may take, beyond which the broker counts as away.
 const TRY: Duration = Duration::from_secs(30);
@@ -224,7 +225,7 @@ mod tests {
     use crate::broker::GroupRequest;
     use crate::memory::MemoryBroker;
     use crate::policy::Start;
-    use crate::publish::Outgoing;
+    use crate::record::Outgoing;
 
     fn group(name: &str, reads: &str) -> Arc<GroupPlan> {
         let request = GroupRequest {

@@ -14,11 +14,10 @@ use super::rules;
 use super::{Environment, StartupFault};
 use crate::policy::{AckPolicy, OnError, Order, Retry, limits, parse_duration};
 use crate::subscriber::{RetryTopic, Source, SourceDef, Subscriber, SubscriberDef};
+use crate::topic_name;
 
 /// Calls at a time in one partition, where their order allows more than one.
 const CONCURRENCY: u32 = 16;
-/// The longest name that Kafka allows.
-const LONGEST_NAME: usize = 249;
 /// No text of Kafka's protocol is longer, in bytes.
 const LONGEST_TEXT: usize = 32_767;
 
@@ -308,13 +307,13 @@ fn is_unseen(letter: char) -> bool {
 }
 
 fn check_topic(name: &str) -> Result<(), String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() {
         Err("a topic needs a name".into())
-    } else if name == "." || name == ".." || name.len() > LONGEST_NAME || !name.chars().all(legal) {
+    } else if !topic_name::is_legal(name) {
         Err(format!(
-            "`{}` is no topic name: Kafka takes letters, digits, `.`, `_` and `-`, {LONGEST_NAME} at most",
-            name.escape_debug()
+            "`{}` is no topic name: Kafka takes letters, digits, `.`, `_` and `-`, {} at most",
+            name.escape_debug(),
+            topic_name::LONGEST
         ))
     } else {
         Ok(())

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use super::{Epoch, Stale};
-use crate::delivery::Record;
+use crate::record::Record;
 
 /// Stores the next offset of a lane whose task has no thread for it.
 pub type LateStore = Box<dyn Fn(i64) -> Result<(), Stale> + Send + Sync>;

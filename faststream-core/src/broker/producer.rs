@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Answer, BoxFuture, Receipt};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
 
 /// Publishes records. Shared by all of the process.
 pub trait Producer: Send + Sync {
@@ -78,4 +78,33 @@ pub enum PublishErrorKind {
     Denied,
     /// The record itself can never be published: its size, encoding or headers. Only another call can help.
     Permanent,
+}
+
+impl Outgoing {
+    /// Whether any backend can write it as it is: a header's name that contains a NUL byte would be read up to there,
+    /// and a client takes the timestamp 0 as "now".
+    ///
+    /// # Errors
+    /// If none can, whatever the broker says.
+    pub fn check(&self) -> Result<(), PublishError> {
+        self.fault().map_or(Ok(()), |fault| Err(self.permanent(fault)))
+    }
+
+    pub(crate) fn check_headers(&self) -> Result<(), PublishError> {
+        self.header_fault().map_or(Ok(()), |fault| Err(self.permanent(fault)))
+    }
+
+    /// As Kafka refuses a topic that cannot exist.
+    pub(crate) fn no_such_topic(&self) -> PublishError {
+        PublishError {
+            kind: PublishErrorKind::Denied,
+            topic: self.topic.to_string(),
+            message: "a topic's name has 1 to 249 letters, digits, `.`, `_` and `-`".to_owned(),
+        }
+    }
+
+    /// It can never be written.
+    fn permanent(&self, message: String) -> PublishError {
+        PublishError { kind: PublishErrorKind::Permanent, topic: self.topic.to_string(), message }
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use crate::policy::Start;
-use crate::subscriber::is_retry_topic;
+use crate::topic_name::selects;
 
 /// The membership that is asked for: one per (broker, group) of the process, whatever number of subscribers share it.
 #[derive(Debug, Clone)]
@@ -57,12 +57,4 @@ impl PatternRequest {
     pub fn reads(&self, topic: &str) -> bool {
         selects(&self.regex, topic)
     }
-}
-
-/// Whether a subscriber's pattern selects `topic`.
-pub(crate) fn selects(pattern: &Regex, topic: &str) -> bool {
-    let internal = topic.starts_with("__");
-    let dead_letters = topic.ends_with("-dlt") && !pattern.as_str().contains("-dlt");
-    let retries = is_retry_topic(topic) && !pattern.as_str().contains("-retry-");
-    !internal && !dead_letters && !retries && pattern.is_match(topic)
 }

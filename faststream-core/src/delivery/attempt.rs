@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Record;
 use crate::app::Context;
+use crate::record::Record;
 use crate::runtime::LaneControl;
 use crate::subscriber::Subscriber;
 

@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::Outcome;
+use crate::result::Outcome;
 use crate::runtime::PlainCall;
 
 /// A call of a handler: a future that owns its arguments and may outlive the batch.

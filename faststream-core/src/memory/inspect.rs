@@ -11,8 +11,8 @@ use super::cluster::ClusterState;
 use super::{BrokerObserver, MemoryBroker};
 use crate::TopicPartition;
 use crate::broker::{PublishError, Published};
-use crate::delivery::OwnedRecord;
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
+use crate::record::OwnedRecord;
 use crate::runtime::IdleTracker;
 
 impl MemoryBroker {

@@ -1,7 +1,7 @@
 //! What happens on the broker, for an observer: the simulation checks its promises by it.
 
 use crate::broker::{CommitError, Epoch, PublishError, RevocationId};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
 
 /// Observes everything that happens on a broker, at the moment when it does.
 ///

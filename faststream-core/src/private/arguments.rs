@@ -6,7 +6,8 @@
 use std::future::{Pending, pending};
 use std::marker::PhantomData;
 
-use crate::delivery::{Delivery, FromDelivery, FromPayload, Key, Rejection, State};
+use crate::delivery::{Delivery, FromDelivery, FromPayload, Key, State};
+use crate::result::Rejection;
 use crate::subscriber::Requirements;
 
 /// Asks a type what it is: the most specific tag answers.

@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display};
 
 use super::Probe;
 use crate::app::FastStream;
-use crate::delivery::HandlerError;
+use crate::result::HandlerError;
 
 macro_rules! tags {
     ($($trait:ident -> $tag:ident: $what:literal for $({$($param:tt)+})? $returned:ty;)+) => {$(

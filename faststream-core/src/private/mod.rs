@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod built;
+mod calls;
 pub mod publish;
 
 pub use std::option::Option::{None, Some};
@@ -12,10 +13,12 @@ pub use inventory::submit;
 
 pub use self::arguments::{Count, Decodes, Free, OnePayload, Probe, Requires};
 pub use self::built::Returns;
+pub use self::calls::{blocking, plain, rejected};
 pub use self::publish::{encode, first, key_of, published, publisher_topics};
-pub use crate::delivery::{Call, Delivery, Rejection};
+pub use crate::delivery::{Call, Delivery};
 pub use crate::policy::{AckPolicy, Commit, OnError, Order, Start};
 pub use crate::publish::{IntoBytes, IntoOutgoing};
+pub use crate::result::Rejection;
 pub use crate::result::{Failure, IntoOutcome};
 pub use crate::subscriber::{PublisherDef, Requirements, RetryDef, SourceDef, SubscriberDef, registered};
 
@@ -30,29 +33,4 @@ pub mod tags {
     };
     pub use super::built::{AppTag as _, DebugTag as _, DisplayTag as _, ErrorTag as _};
     pub use super::publish::{EachOfOption as _, EachOfVec as _, Itself as _, PlainTag as _, ResultTag as _};
-}
-
-use crate::delivery::Outcome;
-use crate::runtime::PlainCall;
-
-/// A call that ended because an argument could not be read.
-#[must_use]
-pub fn rejected(rejection: Rejection) -> Call {
-    Call::known(Outcome::Rejected(rejection))
-}
-
-/// One call of a plain function, which has not begun.
-#[must_use]
-pub fn plain(delivery: &Delivery<'_>) -> PlainCall {
-    PlainCall::new(delivery)
-}
-
-/// Runs a plain function on a thread that may block. The error is the outcome of a call that failed by its `timeout`
-/// or by a panic.
-#[allow(clippy::result_large_err)]
-pub async fn blocking<R: Send + 'static>(
-    call: PlainCall,
-    function: impl FnOnce() -> R + Send + 'static,
-) -> Result<R, Outcome> {
-    call.run(function).await
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::delivery::{Delivery, HandlerError, Outcome};
-use crate::publish::{EncodeError, Outgoing};
-use crate::verdict::Verdict;
+use crate::delivery::Delivery;
+use crate::publish::EncodeError;
+use crate::record::Outgoing;
+use crate::result::Verdict;
+use crate::result::{HandlerError, Outcome};
 
 /// A `Result`: its error settles and publishes nothing.
 pub trait ResultTag {

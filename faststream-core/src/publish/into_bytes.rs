@@ -2,8 +2,6 @@
 
 use bytes::Bytes;
 
-use crate::delivery::Key;
-
 /// A value that a key or a header can be made of: bytes, text, and what is written as its text (`42`, `true`).
 ///
 /// The counterpart of [`FromBytes`](crate::delivery::FromBytes). `None` of an `Option` is no key, or a null header. By
@@ -96,17 +94,6 @@ impl<T: IntoBytes> IntoBytes for Option<T> {
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: IntoBytes> IntoBytes for Key<T> {
-    fn into_bytes(self) -> Option<Bytes> {
-        self.0.into_bytes()
-    }
-
-    fn key_fault(&self) -> Option<String> {
-        self.0.key_fault()
-    }
-}
-
 macro_rules! copied {
     ($($type:ty),+) => {$(
         #[diagnostic::do_not_recommend]
@@ -172,7 +159,7 @@ finite!(f32, f64);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::FromBytes;
+    use crate::delivery::{FromBytes, Key};
 
     #[test]
     fn what_is_written_is_read_back() {

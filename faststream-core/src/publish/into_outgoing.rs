@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::outgoing::timestamp_fault;
-use super::{EncodeError, IntoPayload, Outgoing, Partition, Publish};
+use super::{EncodeError, IntoPayload, Publish};
+use crate::record::timestamp_fault;
+use crate::record::{Outgoing, Partition};
 
 /// What can be published: a value that is [`IntoPayload`], or a [`Publish`] of one.
 #[diagnostic::on_unimplemented(

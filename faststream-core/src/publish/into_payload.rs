@@ -7,7 +7,6 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::finite::{NotingNulls, not_finite};
-use crate::delivery::{Json, Raw, Text};
 
 /// A value that can be published: any `Serialize` type is JSON; `Json<T>`, `Text`, `Raw` name their codec.
 ///
@@ -94,42 +93,6 @@ impl<T: Serialize> IntoPayload for T {
     }
 }
 
-impl<T: Serialize> IntoPayload for Json<T> {
-    fn into_payload(self) -> Result<Bytes, EncodeError> {
-        json(&self.0)
-    }
-}
-
-impl<T: Serialize> IntoPayload for &Json<T> {
-    fn into_payload(self) -> Result<Bytes, EncodeError> {
-        json(&self.0)
-    }
-}
-
-impl IntoPayload for Text {
-    fn into_payload(self) -> Result<Bytes, EncodeError> {
-        Ok(self.0.into())
-    }
-}
-
-impl IntoPayload for &Text {
-    fn into_payload(self) -> Result<Bytes, EncodeError> {
-        Ok(Bytes::copy_from_slice(self.0.as_bytes()))
-    }
-}
-
-impl IntoPayload for Raw {
-    fn into_payload(self) -> Result<Bytes, EncodeError> {
-        Ok(self.0)
-    }
-}
-
-impl IntoPayload for &Raw {
-    fn into_payload(self) -> Result<Bytes, EncodeError> {
-        Ok(self.0.clone())
-    }
-}
-
 thread_local! {
     /// What was encoded last: the payload takes no more memory than it needs, and none grows on the way.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -138,7 +101,8 @@ thread_local! {
 /// A scratch larger than this is given back.
 const SCRATCH_KEPT: usize = 64 << 10;
 
-fn json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, EncodeError> {
+/// Encodes a value as JSON.
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, EncodeError> {
     // Empty inside of itself: a value may encode others while it is encoded.
     let mut scratch = SCRATCH.take();
     scratch.clear();
@@ -173,6 +137,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::delivery::{Json, Raw, Text};
 
     #[test]
     fn a_serialize_type_is_json_by_value_and_by_reference() {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::broker::{Answer, Mailbox, Numbered, Producer, PublishError, PublishErrorKind, Published};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
 
 /// A full queue of the client is tried again after this.
 pub(super) const QUEUE_FULL: Duration = Duration::from_millis(5);

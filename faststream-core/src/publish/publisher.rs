@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::broker::{Producer, PublishError, PublishErrorKind, Published, Receipt};
-use crate::delivery::{Delivery, FromDelivery, Rejection};
+use crate::delivery::{Delivery, FromDelivery};
 use crate::publish::many::{Many, QUEUE_FULL};
-use crate::publish::{IntoBytes, IntoOutgoing, Outgoing, Publish};
+use crate::publish::{IntoBytes, IntoOutgoing, Publish};
+use crate::record::Outgoing;
+use crate::result::Rejection;
 
 /// Publishes by hand: an argument of handlers, and what hooks publish with. Cloning it is cheap.
 ///

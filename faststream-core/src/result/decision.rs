@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::verdict::Verdict;
+use super::Verdict;
 
 /// Any error, on its way.
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -79,7 +79,7 @@ impl<T, E: Into<BoxError>> Decide<T> for Result<T, E> {
     fn or_reject(self) -> Result<T, Decision> {
         self.map_err(|error| {
             let error = error.into();
-            let reason = crate::delivery::HandlerError::from_chain("", &*error).message;
+            let reason = super::HandlerError::from_chain("", &*error).message;
             Decision { marker: Marker { verdict: Verdict::reject(reason), error } }
         })
     }

@@ -4,8 +4,8 @@ use std::any::type_name;
 use std::error::Error;
 
 use super::Decision;
-use crate::delivery::{HandlerError, Outcome};
-use crate::verdict::Verdict;
+use super::Verdict;
+use super::{HandlerError, Outcome};
 
 /// What a handler without `#[publisher]` can return.
 ///

@@ -1,7 +1,13 @@
-//! What handlers return, in the runtime's terms.
+//! What a call says: what handlers return, and what that is in the runtime's terms.
 
+mod verdict;
+mod rejection;
+mod outcome;
 mod decision;
 mod into_outcome;
 
 pub use decision::{Decide, Decision};
 pub use into_outcome::{Failure, IntoOutcome};
+pub use outcome::{HandlerError, Outcome};
+pub use rejection::Rejection;
+pub use verdict::Verdict;

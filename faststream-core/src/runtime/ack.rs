@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::LaneControl;
 use super::settled::Settled;
 use crate::broker::Stale;
-use crate::delivery::{Delivery, FromDelivery, Rejection};
+use crate::delivery::{Delivery, FromDelivery};
+use crate::result::Rejection;
+use crate::result::Verdict;
 use crate::subscriber::Requirements;
-use crate::verdict::Verdict;
 
 /// Settles one record by hand; the argument of handlers with `ack = Manual`.
 ///

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::FutureExt;
 
-use crate::delivery::{HandlerError, Outcome};
+use crate::result::{HandlerError, Outcome};
 
 /// A panic that was caught. The panic hook has reported it already.
 #[derive(Debug)]

@@ -21,7 +21,8 @@ use tokio::time::Instant;
 use super::LaneControl;
 use super::panics::{catch, drop_safely};
 use crate::app::{CallBegin, Context};
-use crate::delivery::{Delivery, HandlerError, Outcome};
+use crate::delivery::Delivery;
+use crate::result::{HandlerError, Outcome};
 use crate::subscriber::Subscriber;
 
 /// Where plain functions run.

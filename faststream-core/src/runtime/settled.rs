@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::BusyGuard;
-use crate::verdict::Verdict;
+use crate::result::Verdict;
 
 /// An `Ack` was settled.
 #[derive(Debug)]

@@ -194,7 +194,7 @@ impl SubscriberDef {
             drain: None,
             enabled: None,
             publishers: &[],
-            call: |_| Call::known(crate::delivery::Outcome::Verdict(crate::verdict::Verdict::Ack)),
+            call: |_| Call::known(crate::result::Outcome::Verdict(crate::result::Verdict::Ack)),
             requires: |_| {},
         }
     }

@@ -7,4 +7,3 @@ mod retry_topic;
 pub use def::{HandlerFn, PublisherDef, Requirements, RetryDef, SourceDef, SubscriberDef, registered};
 pub use resolved::{Source, Subscriber};
 pub use retry_topic::RetryTopic;
-pub(crate) use retry_topic::{is_retry_topic, retry_source};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::{RetryTopic, SubscriberDef};
-use crate::broker::selects;
 use crate::policy::{AckPolicy, Commit, OnError, Order, Retry, Start};
+use crate::topic_name::{dead_letters, selects};
 
 /// A subscriber with everything decided. What a lane has to know about its handler, resolved once per lane.
 #[derive(Debug, Clone)]
@@ -109,6 +109,6 @@ impl Subscriber {
     #[must_use]
     pub fn dead_letter_topic(&self, topic: &str) -> Arc<str> {
         let source = self.retry_topic(topic).map_or(topic, |retry| &retry.source);
-        self.dead_letter.clone().unwrap_or_else(|| format!("{source}-dlt").into())
+        self.dead_letter.clone().unwrap_or_else(|| dead_letters(source).into())
     }
 }

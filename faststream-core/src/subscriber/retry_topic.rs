@@ -1,9 +1,9 @@
-//! Retry topics: what they are called, and which one a record goes on in.
+//! The retry topics of a subscriber, and which one a record goes on in.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::policy::parse_duration;
+use crate::topic_name;
 
 /// One retry topic of a subscriber: `{topic}-{group}-retry-{delay}`.
 ///
@@ -27,7 +27,7 @@ impl RetryTopic {
         let of = |source: &Arc<str>| {
             let source = Arc::clone(source);
             delays.iter().enumerate().map(move |(stage, (text, delay))| Self {
-                name: format!("{source}-{group}-retry-{text}").into(),
+                name: topic_name::retry(&source, group, text).into(),
                 source: Arc::clone(&source),
                 stage,
                 delay: *delay,
@@ -35,22 +35,6 @@ impl RetryTopic {
         };
         sources.iter().flat_map(of).collect()
     }
-}
-
-/// Whether a topic is called as retry topics are: `...-retry-10s`.
-pub(crate) fn is_retry_topic(topic: &str) -> bool {
-    before_delay(topic).is_some()
-}
-
-/// The source of a topic that is called as the retry topics of this group are.
-pub(crate) fn retry_source<'a>(topic: &'a str, group: &str) -> Option<&'a str> {
-    let source = before_delay(topic)?.strip_suffix(group)?.strip_suffix('-')?;
-    (!source.is_empty()).then_some(source)
-}
-
-fn before_delay(topic: &str) -> Option<&str> {
-    let (rest, delay) = topic.rsplit_once("-retry-")?;
-    parse_duration(delay).is_ok().then_some(rest)
 }
 
 #[cfg(test)]
@@ -72,15 +56,5 @@ mod tests {
                 ("b-g-retry-60s", "b", 1)
             ]
         );
-    }
-
-    #[test]
-    fn a_retry_topic_is_known_by_its_name_and_its_group() {
-        assert_eq!(retry_source("orders-billing-retry-10s", "billing"), Some("orders"));
-        assert_eq!(retry_source("a-retry-b-my-group-retry-200ms", "my-group"), Some("a-retry-b"));
-        for other in ["orders-billing-retry-soon", "orders-other-retry-10s", "-billing-retry-10s", "orders"] {
-            assert_eq!(retry_source(other, "billing"), None, "{other}");
-        }
-        assert!(is_retry_topic("orders-other-retry-10s") && !is_retry_topic("orders-retry-policy"));
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::app::{CallReport, Observer};
-use crate::delivery::Outcome;
 use crate::log::{count, print};
-use crate::verdict::Verdict;
+use crate::result::Outcome;
+use crate::result::Verdict;
 
 /// So many ends are kept one by one. What is called more often is only counted: a test that never ends must not use up the
 /// memory before it is ended.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::delivery::OwnedRecord;
 use crate::memory::MemoryBroker;
+use crate::record::OwnedRecord;
 use crate::subscriber::Subscriber;
 
 /// A record that was given up on, with its reason, from the headers of its copy.

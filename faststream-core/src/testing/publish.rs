@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::TestApp;
 use crate::memory::MemoryBroker;
-use crate::publish::{EncodeError, IntoOutgoing, IntoPayload, Outgoing, Publish};
+use crate::publish::{EncodeError, IntoOutgoing, IntoPayload, Publish};
+use crate::record::Outgoing;
 use crate::subscriber::{Source, Subscriber};
 
 /// What a test can publish: a reference to a value, which is written as JSON, or a [`Publish`] with key, headers, partition or

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use crate::delivery::OwnedRecord;
+use crate::record::OwnedRecord;
 
 /// The records of a topic, with JSON payloads of type `T`, by partition and offset.
 ///

@@ -9,12 +9,13 @@ use tokio::time::{Instant, sleep};
 use super::run::run_within;
 use super::{TestApp, run};
 use crate::app::{Environment, FastStream, HookContext};
-use crate::delivery::{Call, Delivery, HandlerError, Outcome};
+use crate::delivery::{Call, Delivery};
 use crate::memory::MemoryBroker;
 use crate::policy::OnError;
-use crate::publish::{Outgoing, Partition};
+use crate::record::{Outgoing, Partition};
+use crate::result::Verdict;
+use crate::result::{HandlerError, Outcome};
 use crate::subscriber::{PublisherDef, RetryDef, SourceDef, SubscriberDef};
-use crate::verdict::Verdict;
 
 /// What handlers counted.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! Finds what is wrong with the settings, without connecting: the client library itself is asked.
 
 use faststream_core::broker::GroupRequest;
+use faststream_core::topic_name;
 use rdkafka::ClientConfig;
 use rdkafka::client::{Client as NativeClient, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
@@ -221,9 +222,8 @@ fn request_faults(request: &GroupRequest) -> Vec<String> {
             "group {group}: a commit interval of less than 1 ms; give `GroupSettings::commit_interval` 1 s"
         ));
     }
-    let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     for topic in request.topics.keys() {
-        if topic.is_empty() || topic.len() > 249 || !topic.chars().all(legal) {
+        if !topic_name::is_legal(topic) {
             faults.push(format!(
                 "group {group}: {topic:?} is no name for a topic; it takes 1 to 249 letters, digits, `.`, `_` and `-` (for \
                  several topics use `pattern`)"

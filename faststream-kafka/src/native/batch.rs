@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use faststream_core::delivery::{HeaderList, Record};
+use faststream_core::record::{HeaderList, Record};
 use rdkafka::bindings::{
     rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_message_destroy, rd_kafka_message_headers,
     rd_kafka_message_t, rd_kafka_message_timestamp, rd_kafka_timestamp_type_t,

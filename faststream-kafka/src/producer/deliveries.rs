@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use faststream_core::broker::{Answer, PublishError, Published};
-use faststream_core::publish::{Outgoing, Partition};
+use faststream_core::record::{Outgoing, Partition};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use faststream_core::broker::{Answer, BoxFuture, BrokerError, Producer, PublishError, Published};
-use faststream_core::publish::{Outgoing, Partition};
+use faststream_core::record::{Outgoing, Partition};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use faststream_core::publish::Outgoing;
+use faststream_core::record::Outgoing;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::deliveries::DeliveryTicket;

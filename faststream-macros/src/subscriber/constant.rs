@@ -8,7 +8,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, Expr, Lit, Meta, ReturnType};
 
-use super::Publisher;
+use super::publisher::Publisher;
 use super::settings::{Settings, Source};
 use super::signature::Argument;
 use crate::attributes::conditions_and_lints;

@@ -3,7 +3,8 @@
 use tokio_util::sync::CancellationToken;
 
 use super::FromDelivery;
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::result::Rejection;
 
 /// Tells a handler that its partition is revoked or the app shuts down: what it does from now on has `drain` (5 s) to
 /// end, then it is cut off and its record is handled again.
@@ -62,7 +63,7 @@ impl FromDelivery for Cancellation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     #[test]
     fn it_is_told_of_a_revocation() {

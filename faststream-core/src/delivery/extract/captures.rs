@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
 
 use super::FromDelivery;
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::result::Rejection;
 use crate::subscriber::{Requirements, Source};
 
 /// The named groups of a subscriber's `pattern`: by name, or as a type with a field for each (text only; a group that
@@ -66,7 +67,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     #[derive(Debug, PartialEq, Deserialize)]
     struct Log {

@@ -4,7 +4,7 @@ use std::any::type_name;
 
 use bytes::Bytes;
 
-use crate::delivery::Rejection;
+use crate::result::Rejection;
 
 /// A type that a key or a header value can be read as. Implement it for your own.
 ///

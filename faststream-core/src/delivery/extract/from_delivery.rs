@@ -1,6 +1,7 @@
 //! The trait of every argument that is not a plain payload.
 
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::result::Rejection;
 use crate::subscriber::Requirements;
 
 /// An argument that is not the payload: `State<T>`, `Key`, `Headers`, or your own.

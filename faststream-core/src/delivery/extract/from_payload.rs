@@ -3,7 +3,8 @@
 use serde::de::DeserializeOwned;
 
 use super::json;
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::result::Rejection;
 
 /// The payload: any `Deserialize` type is JSON; `Json<T>`, `Text`, `Raw` name their codec. One a handler.
 ///

@@ -1,7 +1,8 @@
 //! One header, typed.
 
 use super::{FromBytes, FromDelivery, OptionalFromDelivery};
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::result::Rejection;
 
 /// Names a header, and what it is read as.
 ///
@@ -87,7 +88,7 @@ impl<H: TypedHeader> std::fmt::Debug for Header<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     struct Version;
 

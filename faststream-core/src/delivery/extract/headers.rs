@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use super::FromDelivery;
-use crate::delivery::{Delivery, HeaderList, Record, Rejection};
+use crate::delivery::Delivery;
+use crate::record::{HeaderList, Record};
+use crate::result::Rejection;
 
 /// All headers of a record: a multimap of bytes.
 ///
@@ -146,7 +148,7 @@ impl IntoIterator for Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     fn read(fixture: &DeliveryFixture) -> Headers {
         Headers::from_delivery(&fixture.delivery()).unwrap()

@@ -3,12 +3,16 @@
 use std::any::type_name;
 use std::ops::{Deref, DerefMut};
 
+use bytes::Bytes;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::sentence::without_values;
 use super::tombstone::{self, Tombstone};
 use super::{FromPayload, OptionalFromDelivery};
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::publish::{EncodeError, IntoPayload, json};
+use crate::result::Rejection;
 
 /// A JSON payload, said aloud: the same as `T` alone, as an argument and as a result.
 ///
@@ -140,6 +144,18 @@ fn hint(payload: &[u8], name: &str, json: bool) -> Option<String> {
 
 fn is_binary(letter: char) -> bool {
     letter.is_control() && !letter.is_whitespace()
+}
+
+impl<T: Serialize> IntoPayload for Json<T> {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        json(&self.0)
+    }
+}
+
+impl<T: Serialize> IntoPayload for &Json<T> {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        json(&self.0)
+    }
 }
 
 #[cfg(test)]

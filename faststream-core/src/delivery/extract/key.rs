@@ -5,7 +5,9 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use super::{FromBytes, FromDelivery, OptionalFromDelivery};
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::publish::IntoBytes;
+use crate::result::Rejection;
 
 /// The record's key: bytes, or what [`FromBytes`] reads them as: `Key<String>`, `Key<u64>` (from its text).
 ///
@@ -57,10 +59,21 @@ impl<T> Deref for Key<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
+impl<T: IntoBytes> IntoBytes for Key<T> {
+    fn into_bytes(self) -> Option<Bytes> {
+        self.0.into_bytes()
+    }
+
+    fn key_fault(&self) -> Option<String> {
+        self.0.key_fault()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     #[test]
     fn a_key_is_read_as_its_type() {

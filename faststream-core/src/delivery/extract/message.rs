@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use super::{FromDelivery, Headers};
-use crate::delivery::{Delivery, Record, Rejection};
+use crate::delivery::Delivery;
+use crate::record::Record;
+use crate::result::Rejection;
 
 /// The whole record, owned. Costs a copy: take a typed payload, `Key` or `Headers` if that is all you need.
 ///
@@ -72,7 +74,7 @@ impl FromDelivery for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     #[test]
     fn nothing_is_lost_of_a_record() {

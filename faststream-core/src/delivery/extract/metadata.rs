@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::FromDelivery;
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::result::Rejection;
 
 /// Where and when the record is, and which attempt at it this is.
 ///
@@ -67,7 +68,7 @@ impl FromDelivery for Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     #[test]
     fn it_says_where_when_and_which_attempt() {

@@ -5,7 +5,9 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use super::{FromPayload, OptionalFromDelivery, tombstone};
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::publish::{EncodeError, IntoPayload};
+use crate::result::Rejection;
 
 /// The payload's bytes, copied, whatever they are. As a result: these bytes.
 ///
@@ -60,11 +62,23 @@ impl<T: Into<Bytes>> From<T> for Raw {
     }
 }
 
+impl IntoPayload for Raw {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        Ok(self.0)
+    }
+}
+
+impl IntoPayload for &Raw {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        Ok(self.0.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::FromDelivery;
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     #[test]
     fn any_bytes_are_taken() {

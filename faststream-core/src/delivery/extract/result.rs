@@ -1,7 +1,8 @@
 //! `Result<T, Rejection>`: the handler sees bad payloads itself.
 
 use super::{FromDelivery, FromPayload};
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::result::Rejection;
 
 /// The payload, or why it cannot be read: the handler decides, `on_decode_error` is not asked.
 ///
@@ -18,7 +19,7 @@ impl<T: FromPayload> FromDelivery for Result<T, Rejection> {
 mod tests {
     use super::super::{Json, Text};
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     #[test]
     fn a_bad_payload_reaches_the_handler() {

@@ -6,7 +6,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::FromDelivery;
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::result::Rejection;
 use crate::subscriber::Requirements;
 
 /// A value that was given to the app by `.state(..)` or `.state_with(..)`, found by its type.
@@ -78,7 +79,7 @@ mod tests {
     use std::any::TypeId;
 
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     struct NotClone(u32);
 

@@ -3,8 +3,12 @@
 use std::fmt;
 use std::ops::Deref;
 
+use bytes::Bytes;
+
 use super::{FromBytes, FromPayload, OptionalFromDelivery, tombstone};
-use crate::delivery::{Delivery, Rejection};
+use crate::delivery::Delivery;
+use crate::publish::{EncodeError, IntoPayload};
+use crate::result::Rejection;
 
 /// A payload that is text as it stands, not a JSON string: UTF-8, checked. As a result: the text's bytes.
 ///
@@ -74,11 +78,23 @@ impl From<&str> for Text {
     }
 }
 
+impl IntoPayload for Text {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        Ok(self.0.into())
+    }
+}
+
+impl IntoPayload for &Text {
+    fn into_payload(self) -> Result<Bytes, EncodeError> {
+        Ok(Bytes::copy_from_slice(self.0.as_bytes()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::FromDelivery;
     use super::*;
-    use crate::delivery::DeliveryFixture;
+    use crate::fixture::DeliveryFixture;
 
     #[test]
     fn text_is_taken_as_it_stands() {

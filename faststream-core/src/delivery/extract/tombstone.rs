@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::delivery::Rejection;
+use crate::result::Rejection;
 
 /// A record without payload, as serde sees it.
 pub(super) struct Tombstone;

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll};
 
 use crate::broker::{Epoch, Lane, LateStore, Stale};
-use crate::delivery::Record;
 use crate::memory::cluster::{OffsetCell, OpenedLane, SharedCluster, StoredRecord};
 use crate::memory::observer::BrokerEvent;
+use crate::record::Record;
 
 pub(super) struct MemoryLane {
     opened: OpenedLane,

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::broker::{Answer, BoxFuture, Producer, PublishError, Published};
 use crate::memory::cluster::Connection;
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
 
 /// Publishes records to the in-memory cluster.
 #[derive(Debug)]

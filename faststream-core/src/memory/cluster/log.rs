@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::TopicPartition;
-use crate::delivery::Record;
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
+use crate::record::Record;
 
 #[derive(Debug)]
 pub(in crate::memory) struct PartitionLog {

@@ -10,7 +10,7 @@ use super::shared::SharedCluster;
 use super::state::ClusterState;
 use crate::broker::{PublishError, PublishErrorKind, Published};
 use crate::memory::observer::BrokerEvent;
-use crate::publish::{Outgoing, Partition};
+use crate::record::{Outgoing, Partition};
 
 /// What Kafka refuses unless a topic says otherwise: `message.timestamp.after.max.ms`, an hour.
 const FUTURE: i64 = 3_600_000;

@@ -11,7 +11,7 @@ use super::faults::InjectedFaults;
 use super::group::{GroupState, MemberId, MemberState};
 use super::log::PartitionLog;
 use crate::broker::{Answer, Epoch, RevocationId};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
 
 #[derive(Debug)]
 pub(in crate::memory) struct ClusterState {

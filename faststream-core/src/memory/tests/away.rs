@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::broker::{Broker, Producer, Receipt};
 use crate::memory::MemoryBroker;
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
 
 fn enqueue(producer: &dyn Producer, payload: &'static str) -> Receipt {
     producer.receipt(&Outgoing::new("out", payload))

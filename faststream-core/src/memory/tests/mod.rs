@@ -10,12 +10,13 @@ use tokio::time::{Instant, timeout};
 use super::MemoryBroker;
 use crate::app::{Context, States, StopRequest};
 use crate::broker::{Broker, CommitClass, GroupRequest, Remedy};
-use crate::delivery::{Call, Delivery, Outcome};
+use crate::delivery::{Call, Delivery};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
+use crate::result::Outcome;
+use crate::result::Verdict;
 use crate::runtime::{Ended, Member, MemberHandle};
 use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
-use crate::verdict::Verdict;
 
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<(i32, i64)>>>);

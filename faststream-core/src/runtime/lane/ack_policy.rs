@@ -9,12 +9,12 @@ use std::time::Duration;
 use super::entry::CallFailure;
 use super::manual_ack::ManualSettlement;
 use super::report::Disposition;
-use crate::delivery::Outcome;
 use crate::log::bounded;
 use crate::policy::{AckPolicy, OnError};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
+use crate::result::Outcome;
+use crate::result::Verdict;
 use crate::subscriber::Subscriber;
-use crate::verdict::Verdict;
 
 /// The kind of a failure to read an argument.
 pub(super) const REJECTION: &str = "rejection";

@@ -9,9 +9,9 @@ use super::copies::Purpose;
 use super::entry::{CallFailure, CallState, Guarded};
 use super::report::Disposition;
 use super::timers::TimerKind;
-use crate::delivery::Outcome;
 use crate::log::{Time, attempts};
 use crate::policy::AckPolicy;
+use crate::result::Outcome;
 
 impl LaneTask {
     /// A call that was suspended ended.

@@ -11,13 +11,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::entry::CallFailure;
 use crate::app::CallBegin;
 use crate::broker::{PublishError, PublishErrorKind};
-use crate::delivery::{Call, Delivery, HandlerError, Outcome};
+use crate::delivery::{Call, Delivery};
 use crate::log::bounded;
+use crate::result::Verdict;
+use crate::result::{HandlerError, Outcome};
 use crate::runtime::PlainCall;
 use crate::runtime::panics::{Panicked, catch, drop_safely};
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
-use crate::verdict::Verdict;
 
 /// The calls of a lane that did not end at once.
 #[derive(Default)]

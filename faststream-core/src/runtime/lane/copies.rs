@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::broker::{PublishError, PublishErrorKind, Published};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
 
 /// Copies of one record: its results, its next stage, or its dead letter.
 #[derive(Debug)]

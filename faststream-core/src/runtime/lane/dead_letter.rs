@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::LaneTask;
 use super::entry::CallFailure;
 use super::retry_topic::{cut, without_retry_headers};
-use crate::publish::{Outgoing, Partition};
+use crate::record::{Outgoing, Partition};
 
 const TOPIC: &str = "dlt-original-topic";
 const PARTITION: &str = "dlt-original-partition";

@@ -6,8 +6,8 @@ use super::copies::Copies;
 use super::manual_ack::ManualSettlement;
 use super::timers::TimerKind;
 use super::turns::OrderLine;
-use crate::delivery::OwnedRecord;
-use crate::verdict::Verdict;
+use crate::record::OwnedRecord;
+use crate::result::Verdict;
 
 /// A record that is kept: running, waiting, held.
 pub(super) struct Entry {

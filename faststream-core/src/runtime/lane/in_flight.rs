@@ -8,7 +8,7 @@ use slab::Slab;
 use super::copies::Purpose;
 use super::entry::{CallState, Entry, RecordSource};
 use super::turns::{OrderLine, Turns};
-use crate::delivery::OwnedRecord;
+use crate::record::OwnedRecord;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
 use crate::runtime::unfinished::{Unfinished, WhyUnfinished};

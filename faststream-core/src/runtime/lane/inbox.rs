@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::retry_topic::{Due, Waits};
 use crate::broker::{Lane, Stale};
-use crate::delivery::Record;
+use crate::record::Record;
 
 /// Records per batch, and per turn; then the task yields, so that immediate handlers starve nobody.
 pub(super) const BATCH: usize = 256;

@@ -9,12 +9,13 @@ use super::keys::KeyHash;
 use super::report::Disposition;
 use super::start::{Begun, Called};
 use super::turns::OrderLine;
-use crate::delivery::{Outcome, Record};
 use crate::policy::{AckPolicy, Commit, Order};
+use crate::record::Record;
+use crate::result::Outcome;
+use crate::result::Verdict;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
 use crate::runtime::status::Notice;
-use crate::verdict::Verdict;
 
 impl LaneTask {
     pub(super) fn intake(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {

@@ -6,9 +6,9 @@ use super::LaneTask;
 use super::ack_policy::Ended;
 use super::copies::{Copies, Purpose};
 use super::entry::CallState;
+use crate::result::Verdict;
 use crate::runtime::settled::Settled;
 use crate::runtime::status::Notice;
-use crate::verdict::Verdict;
 
 /// What became of a record's `Ack` before its turn to count.
 #[derive(Debug)]

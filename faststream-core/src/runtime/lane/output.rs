@@ -27,10 +27,10 @@ use super::turns::OrderLine;
 use super::unconfirmed::Unconfirmed;
 use crate::broker::{Answer, Mailbox, Numbered, PublishError, PublishErrorKind, Published};
 use crate::policy::{AckPolicy, Retry};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
+use crate::result::Verdict;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
-use crate::verdict::Verdict;
 
 /// The copy is kept and published again without end.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));

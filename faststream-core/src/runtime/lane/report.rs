@@ -4,9 +4,9 @@ use super::ack_policy::REJECTION;
 use super::entry::CallFailure;
 use super::{LaneTask, Scope};
 use crate::app::{CallReport, Skip};
-use crate::delivery::Outcome;
 use crate::log::{error, info, warn};
 use crate::policy::{OnError, Order};
+use crate::result::Outcome;
 use crate::runtime::HeldRecord;
 use crate::runtime::panics::catch;
 

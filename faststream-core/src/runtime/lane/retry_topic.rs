@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::LaneTask;
 use super::entry::CallFailure;
 use super::timers::TimerKind;
-use crate::delivery::Record;
-use crate::publish::{Outgoing, Partition};
+use crate::record::Record;
+use crate::record::{Outgoing, Partition};
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
 use crate::subscriber::RetryTopic;

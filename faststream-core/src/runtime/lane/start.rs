@@ -7,8 +7,10 @@ use tokio::time::Instant;
 use super::LaneTask;
 use super::calls::{RunningCall, Timeout, begin};
 use super::entry::{CallClock, CallState, Entry, RecordSource};
-use crate::delivery::{Delivery, Outcome, Record};
+use crate::delivery::Delivery;
 use crate::policy::{AckPolicy, Commit};
+use crate::record::Record;
+use crate::result::Outcome;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
 

@@ -27,7 +27,7 @@ pub use self::fence::{
 };
 pub use self::publishes::{a_flush_waits_for_every_answer, publishes_are_answered_in_their_order};
 use crate::broker::Broker;
-use crate::publish::{Outgoing, Partition};
+use crate::record::{Outgoing, Partition};
 
 /// What comes within this, or not at all.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -10,8 +10,8 @@ use super::model::LaneModel;
 use super::promise::Promise;
 use super::record::{Left, RecordModel};
 use crate::app::{CallBegin, CallReport, ManuallySettled};
-use crate::delivery::Outcome;
 use crate::policy::{AckPolicy, Commit};
+use crate::result::Outcome;
 
 impl Model {
     pub(super) fn begins(&mut self, begin: &CallBegin<'_>) {

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use super::log_index::LogIndex;
 use super::model::LaneModel;
 use super::record::{Copied, Left};
-use crate::delivery::Outcome;
 use crate::policy::{AckPolicy, DeadLetterGuard, Order};
-use crate::verdict::Verdict;
+use crate::result::Outcome;
+use crate::result::Verdict;
 
 /// What a guard must have counted, along the finished records of an assignment.
 #[derive(Debug, Default)]

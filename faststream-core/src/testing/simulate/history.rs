@@ -11,7 +11,7 @@ use super::log_index::{Content, LogIndex};
 use super::model::LaneModel;
 use super::promise::Promise;
 use crate::memory::STARTED;
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
 
 /// What its headers say.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::history::{CopyStep, History};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
 
 /// A copy by its content: what topic, key, payload and headers it has; a dead letter by its origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,8 +12,8 @@ use super::guard_model::DeadLetters;
 use super::log_index::{Claimant, Content, LogIndex, Origin, Proof};
 use super::record::{Copied, Left, RecordEnd, RecordModel};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order};
+use crate::result::Verdict;
 use crate::subscriber::Subscriber;
-use crate::verdict::Verdict;
 
 /// One assignment of a partition.
 #[derive(Debug)]

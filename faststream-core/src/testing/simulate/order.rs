@@ -9,7 +9,7 @@ use super::model::LaneModel;
 use super::promise::Promise;
 use super::record::{Left, RecordEnd, RecordModel};
 use crate::broker::Epoch;
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
 
 /// Where a record's copies are, by the numbers of what happened.
 #[derive(Debug, Default, Clone, Copy)]

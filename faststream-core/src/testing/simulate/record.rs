@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::guard_model::GivenUp;
 use super::log_index::{Before, Content, LogIndex};
 use super::order::CopyOrder;
-use crate::delivery::Outcome;
-use crate::verdict::Verdict;
+use crate::result::Outcome;
+use crate::result::Verdict;
 
 /// One record in one assignment.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, seen one by one")]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::faults::Faults;
 use super::random::Random;
 use super::world::World;
-use crate::publish::{EncodeError, IntoOutgoing, Outgoing};
+use crate::publish::{EncodeError, IntoOutgoing};
+use crate::record::Outgoing;
 
 /// Makes the n-th record of a topic.
 pub(super) type Make = Arc<dyn Fn(&mut Random, u64) -> Result<Outgoing, EncodeError> + Send + Sync>;

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::random::{Random, random};
-use crate::delivery::OwnedRecord;
 use crate::memory::MemoryBroker;
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
+use crate::record::OwnedRecord;
 use crate::runtime::HeldRecord;
 use crate::subscriber::Subscriber;
 use crate::testing::{DeadLetter, Publishable, Published};

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use faststream_core::TopicPartition;
 use faststream_core::broker::{Epoch, Lane, LateStore, Stale};
-use faststream_core::delivery::{OwnedRecord, Record};
+use faststream_core::record::{OwnedRecord, Record};
 use rdkafka::types::RDKafkaRespErr;
 
 pub(super) use self::handle::LaneHandle;

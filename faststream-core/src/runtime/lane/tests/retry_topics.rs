@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::world::{Act, Seen, World, record};
 use crate::broker::PublishErrorKind;
-use crate::delivery::OwnedRecord;
 use crate::policy::{AckPolicy, OnError, Order, Retry};
-use crate::publish::{Outgoing, Partition};
+use crate::record::OwnedRecord;
+use crate::record::{Outgoing, Partition};
 use crate::subscriber::{RetryTopic, Subscriber};
 
 const FIRST: &str = "orders-group-retry-10s";

@@ -13,14 +13,16 @@ use crate::app::{Context, States, StopRequest};
 use crate::broker::{
     Answer, BoxFuture, Epoch, Lane, Producer, PublishError, PublishErrorKind, Published, Stale,
 };
-use crate::delivery::{Call, Delivery, FromDelivery, HandlerError, Outcome, OwnedRecord, Record, Rejection};
+use crate::delivery::{Call, Delivery, FromDelivery};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
+use crate::record::{OwnedRecord, Record};
+use crate::result::Verdict;
+use crate::result::{HandlerError, Outcome, Rejection};
 use crate::runtime::lane::{LaneTask, Scope};
 use crate::runtime::status::{Notice, Shared};
 use crate::runtime::{Ack, BusyGuard, IdleTracker, LaneControl};
 use crate::subscriber::{Source, Subscriber, SubscriberDef};
-use crate::verdict::Verdict;
 
 const PARTITION: i32 = 3;
 

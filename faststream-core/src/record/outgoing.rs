@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::broker::{PublishError, PublishErrorKind};
-
 /// A record on its way to the broker. Cloning it shares the bytes.
 ///
 /// ```
@@ -61,44 +59,23 @@ impl Outgoing {
         }
     }
 
-    /// Whether any backend can write it as it is: a header's name that contains a NUL byte would be read up to there,
-    /// and a client takes the timestamp 0 as "now".
-    ///
-    /// # Errors
-    /// If none can, whatever the broker says.
-    pub fn check(&self) -> Result<(), PublishError> {
-        self.check_headers()?;
-        match self.timestamp.and_then(timestamp_fault) {
-            Some(fault) => Err(self.permanent(fault)),
-            None => Ok(()),
-        }
+    /// Why no backend can write it as it is, whatever its broker says: a header's name that contains a NUL byte would be read up
+    /// to there, and a client takes the timestamp 0 as "now".
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.header_fault().or_else(|| self.timestamp.and_then(timestamp_fault))
     }
 
-    pub(crate) fn check_headers(&self) -> Result<(), PublishError> {
-        let Some((name, _)) = self.headers.iter().find(|(name, _)| name.contains(&0)) else { return Ok(()) };
-        Err(self.permanent(format!(
+    pub(crate) fn header_fault(&self) -> Option<String> {
+        let (name, _) = self.headers.iter().find(|(name, _)| name.contains(&0))?;
+        Some(format!(
             "the header name `{}` contains a NUL byte, and would be read up to there: choose a name without",
             name.escape_ascii()
-        )))
-    }
-
-    /// As Kafka refuses a topic that cannot exist.
-    pub(crate) fn no_such_topic(&self) -> PublishError {
-        PublishError {
-            kind: PublishErrorKind::Denied,
-            topic: self.topic.to_string(),
-            message: "a topic's name has 1 to 249 letters, digits, `.`, `_` and `-`".to_owned(),
-        }
-    }
-
-    /// It can never be written.
-    fn permanent(&self, message: String) -> PublishError {
-        PublishError { kind: PublishErrorKind::Permanent, topic: self.topic.to_string(), message }
+        ))
     }
 }
 
 /// Why a timestamp cannot be written as it is.
-pub(super) fn timestamp_fault(timestamp: i64) -> Option<String> {
+pub(crate) fn timestamp_fault(timestamp: i64) -> Option<String> {
     match timestamp {
         ..0 => Some(format!("the timestamp {timestamp} is before 1970: leave it out, or set another one")),
         0 => Some(

@@ -8,18 +8,20 @@ use bytes::Bytes;
 use regex::Regex;
 use tokio::time::Instant;
 
-use super::{Call, Delivery, OwnedRecord};
 use crate::app::{Context, States, StopRequest};
 use crate::broker::{Answer, BoxFuture, Epoch, Producer, PublishError, Published};
+use crate::delivery::{Call, Delivery};
 use crate::policy::{Commit, OnError, Order, Retry, Start};
-use crate::publish::Outgoing;
+use crate::record::Outgoing;
+use crate::record::OwnedRecord;
 use crate::runtime::{IdleTracker, LaneControl};
 use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
 
 /// A delivery out of thin air: the record of a topic on its way to a handler, for tests of extractors.
 ///
 /// ```
-/// use faststream_core::delivery::{DeliveryFixture, FromDelivery, Key};
+/// use faststream_core::delivery::{FromDelivery, Key};
+/// use faststream_core::fixture::DeliveryFixture;
 ///
 /// let fixture = DeliveryFixture::new("orders").key("42");
 /// assert_eq!(Key::<u64>::from_delivery(&fixture.delivery()).unwrap(), Key(42));
@@ -208,7 +210,7 @@ static NOBODY: SubscriberDef = SubscriberDef {
     drain: None,
     enabled: None,
     publishers: &[],
-    call: |_| Call::known(super::Outcome::Verdict(crate::verdict::Verdict::Ack)),
+    call: |_| Call::known(crate::result::Outcome::Verdict(crate::result::Verdict::Ack)),
     requires: |_| {},
 };
 

@@ -4,9 +4,9 @@ use std::error::Error;
 use std::fmt;
 
 use super::Rejection;
+use super::Verdict;
 use crate::log::bounded;
-use crate::publish::Outgoing;
-use crate::verdict::Verdict;
+use crate::record::Outgoing;
 
 /// What came of one call, before the policy decides what becomes of the record.
 #[derive(Debug)]

@@ -1,0 +1,35 @@
+//! A line that is written ends nothing.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs `write`, and ends its panic here.
+pub fn guarded(write: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(write)) {
+        // The panic hook has printed it. Dropping the payload may panic in turn.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+        let _ = dropped.map_err(std::mem::forget);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::guarded;
+
+    /// A payload that panics when it is dropped.
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    #[test]
+    fn a_line_that_panics_ends_nothing() {
+        let mut written = 0;
+        guarded(|| written += 1);
+        guarded(|| panic!("the output is gone"));
+        guarded(|| std::panic::panic_any(Bomb));
+        assert_eq!(written, 1);
+    }
+}

@@ -1,0 +1,30 @@
+//! Where a group begins.
+
+/// Where a group begins that never committed.
+///
+/// ```
+/// use faststream::{FastStream, Outgoing, TestApp, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "prices", start = Latest)]
+/// async fn show(_price: u64) {}
+///
+/// # faststream::testing::run(false, || async {
+/// let broker = MemoryBroker::new();
+/// broker.append(Outgoing::new("prices", "1")).expect("the topic accepts it");
+/// let app = FastStream::new(broker).name("screen");
+/// # let app = app.module(module_path!());
+/// let app = TestApp::start(app).await;
+/// app.publish("prices", &2).await;
+/// assert_eq!(app.calls("show").len(), 1); // the record that was there before is skipped
+/// # });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Start {
+    /// At the oldest record.
+    #[default]
+    Earliest,
+    /// Behind the newest record of what is there when it joins. A partition or topic that is added later, or was while
+    /// nobody of the group ran, is read from its beginning.
+    Latest,
+}

@@ -1,0 +1,8 @@
+//! A record, read or to be written: what a broker and the rest of the crate exchange.
+
+mod incoming;
+mod outgoing;
+
+pub use incoming::{HeaderList, OwnedRecord, Record};
+pub(crate) use outgoing::timestamp_fault;
+pub use outgoing::{Outgoing, Partition};
