@@ -65,7 +65,22 @@ pub use faststream_core::subscriber::Requirements;
 pub use faststream_core::testing::TestApp;
 #[cfg(feature = "testing")]
 pub use faststream_core::testing::{self, simulate};
-pub use faststream_macros::{main, publisher, subscriber, test};
+/// Generates `fn main`, which runs the app that an `async fn app() -> FastStream` builds.
+///
+/// ```no_run
+/// use faststream::{FastStream, memory::MemoryBroker, subscriber};
+///
+/// #[subscriber(topic = "orders")]
+/// async fn bill(_order: u64) {}
+///
+/// #[faststream::main]
+/// async fn app() -> anyhow::Result<FastStream> {
+///     let prices = std::fs::read_to_string("prices.csv")?;
+///     Ok(FastStream::new(MemoryBroker::new()).state(prices))
+/// }
+/// ```
+pub use faststream_macros::main;
+pub use faststream_macros::{publisher, subscriber, test};
 
 /// The Kafka backend.
 #[cfg(feature = "kafka")]

@@ -19,6 +19,7 @@ use crate::topics;
 /// A Kafka cluster.
 ///
 /// ```
+/// # mod faststream { pub use faststream_kafka as kafka; }
 /// use faststream::kafka::{Kafka, KafkaConfig, Protocol};
 ///
 /// let from_the_environment = Kafka::from_env();

@@ -34,10 +34,8 @@ pub fn publisher(args: TokenStream, item: TokenStream) -> TokenStream {
     keeping(item, |item| publisher::expand(&args.into(), item))
 }
 
-/// Generates `fn main`, which runs the app that an `async fn app() -> FastStream` builds.
-///
-/// It may fail, with any error that can be printed: `async fn app() -> anyhow::Result<FastStream>`. Then the error is printed
-/// with its causes, and the exit code is 1. No other attribute starts a runtime: `#[tokio::main]` has no place here.
+/// The app's function may fail, with any error that can be printed: `async fn app() -> anyhow::Result<FastStream>`. Then the
+/// error is printed with its causes, and the exit code is 1. No other attribute starts a runtime: `#[tokio::main]` has no place here.
 ///
 /// The function stays: tests call it. The package's name and version are the app's, unless it says others. What `main` takes
 /// on the command line and from the environment: `faststream::guide::running`.
@@ -45,19 +43,6 @@ pub fn publisher(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | key | meaning | default |
 /// | --- | --- | --- |
 /// | `crate = "path"` | where the `faststream` crate is, if it was renamed | `"faststream"` |
-///
-/// ```no_run
-/// use faststream::{FastStream, memory::MemoryBroker, subscriber};
-///
-/// #[subscriber(topic = "orders")]
-/// async fn bill(_order: u64) {}
-///
-/// #[faststream::main]
-/// async fn app() -> anyhow::Result<FastStream> {
-///     let prices = std::fs::read_to_string("prices.csv")?;
-///     Ok(FastStream::new(MemoryBroker::new()).state(prices))
-/// }
-/// ```
 #[proc_macro_attribute]
 pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     keeping(item, |item| entry::expand(args.into(), item))

@@ -5,6 +5,7 @@ use std::time::Duration;
 /// How partitions are shared out in a group.
 ///
 /// ```
+/// # mod faststream { pub use faststream_kafka as kafka; }
 /// use faststream::kafka::{KafkaConfig, Protocol};
 ///
 /// // The protocol of KIP-848: the broker assigns, and nobody waits for the whole group.

@@ -42,6 +42,7 @@ const DEFAULT_BROKERS: &str = "localhost:9092";
 /// ```
 /// use std::time::Duration;
 ///
+/// # mod faststream { pub use faststream_kafka as kafka; }
 /// use faststream::kafka::{Acks, Compression, Kafka, KafkaConfig, Protocol};
 ///
 /// let config = KafkaConfig::new("one:9092,two:9092")
@@ -147,6 +148,7 @@ impl KafkaConfig {
     /// [`Security::SaslSsl`] or [`Security::SaslPlaintext`].
     ///
     /// ```
+    /// # mod faststream { pub use faststream_kafka as kafka; }
     /// use faststream::kafka::{KafkaConfig, Security};
     ///
     /// let password = std::env::var("KAFKA_PASSWORD").unwrap_or_default();
