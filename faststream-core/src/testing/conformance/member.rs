@@ -74,6 +74,12 @@ impl ScriptedMembership {
         self.script.wake.notify_one();
     }
 
+    /// Waits until the backend has taken the commands.
+    pub(super) async fn taken(&self) {
+        let commands = || self.script.commands();
+        self.heard("that its commands are taken", |_| commands().is_empty().then_some(())).await;
+    }
+
     /// Returns the next lane that is assigned.
     pub(super) async fn lane(&self) -> Box<dyn Lane> {
         self.heard("a lane", |heard| heard.lanes.pop_front()).await
@@ -164,7 +170,11 @@ impl GroupMember for ScriptedMember {
     }
 
     fn turn(&mut self) -> Vec<Command> {
-        std::mem::take(&mut self.0.commands())
+        let commands = std::mem::take(&mut *self.0.commands());
+        if !commands.is_empty() {
+            self.0.changed.notify_waiters();
+        }
+        commands
     }
 
     fn set_problems(&mut self, _problems: Vec<String>) {}
