@@ -28,8 +28,7 @@ pub(super) fn unassign(
     if !is_cooperative(consumer) {
         return consumer.unassign();
     }
-    let starts: Vec<StartAt> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
-    consumer.incremental_unassign(&list(&starts)?)
+    consumer.incremental_unassign(&names(partitions)?)
 }
 
 /// Begins partitions of the assignment again at these offsets. `all` are all of the assignment, with what is next.
@@ -44,6 +43,12 @@ pub(super) fn restart(
     let partitions: Vec<TopicPartition> = some.iter().map(|(tp, _)| tp.clone()).collect();
     unassign(consumer, &partitions)?;
     assign(consumer, some)
+}
+
+/// Partitions without offsets.
+pub(super) fn names(partitions: &[TopicPartition]) -> KafkaResult<TopicPartitionList> {
+    let starts: Vec<StartAt> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
+    list(&starts)
 }
 
 pub(super) fn list(starts: &[StartAt]) -> KafkaResult<TopicPartitionList> {

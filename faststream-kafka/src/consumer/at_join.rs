@@ -23,7 +23,8 @@ pub(super) fn is_needed(request: &GroupRequest) -> bool {
 
 /// Looks, until it has seen everything once; false before: a group that cannot read its commits must not join as a new
 /// one. `there` are all topics, with their number of partitions.
-pub(super) fn look(client: &ConsumerClient, request: &GroupRequest, there: &BTreeMap<String, i32>) -> bool {
+pub(super) fn look(client: &ConsumerClient, there: &BTreeMap<String, i32>) -> bool {
+    let request = client.request();
     if !is_needed(request) || client.at_join().is_some() {
         return true;
     }
@@ -59,8 +60,7 @@ fn committed(client: &ConsumerClient, partitions: &[TopicPartition]) -> Result<B
     if partitions.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let starts: Vec<_> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
-    let asked = assignment::list(&starts).map_err(|error| error.to_string())?;
+    let asked = assignment::names(partitions).map_err(|error| error.to_string())?;
     let committed = client.consumer().committed_offsets(asked, TIMEOUT).map_err(|error| error.to_string())?;
     let mut topics = BTreeSet::new();
     for element in committed.elements() {

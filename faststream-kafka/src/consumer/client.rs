@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use faststream_core::broker::AtJoin;
+use faststream_core::broker::{AtJoin, GroupRequest};
 use rdkafka::bindings::rd_kafka_t;
 use rdkafka::client::Client as RdClient;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -21,6 +21,8 @@ const WAIT: Duration = Duration::from_secs(10);
 /// somebody uses it, and never on a thread that must not block.
 pub(crate) struct ConsumerClient {
     consumer: ManuallyDrop<BaseConsumer<GroupContext>>,
+    /// The group and what it reads.
+    request: GroupRequest,
     /// What there was before it joined; empty if nobody has to know.
     at_join: OnceLock<AtJoin>,
     /// Which topics there were when it first looked.
@@ -32,9 +34,10 @@ pub(crate) struct ConsumerClient {
 }
 
 impl ConsumerClient {
-    pub(super) fn new(consumer: BaseConsumer<GroupContext>) -> Arc<Self> {
+    pub(super) fn new(consumer: BaseConsumer<GroupContext>, request: GroupRequest) -> Arc<Self> {
         Arc::new(Self {
             consumer: ManuallyDrop::new(consumer),
+            request,
             at_join: OnceLock::new(),
             first_topics: Mutex::default(),
             offsets_kept: OnceLock::new(),
@@ -48,6 +51,10 @@ impl ConsumerClient {
 
     pub(super) fn context(&self) -> &GroupContext {
         self.consumer.context()
+    }
+
+    pub(super) fn request(&self) -> &GroupRequest {
+        &self.request
     }
 
     pub(super) fn at_join(&self) -> Option<&AtJoin> {

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use faststream_core::broker::Event;
 
 use super::assignment;
-use super::context::ClientEvent;
 use super::control::Control;
-use super::rebalances::{Rebalance, Revoke};
+use super::rebalances::LastAnswer;
 use crate::native::fatal_error;
 
 /// What leaving the group may take beyond the drain time, whether brokers answer or not.
@@ -30,8 +29,7 @@ pub(super) struct Closing {
 
 impl Control {
     pub(super) fn close(&mut self) {
-        self.left.clone_from(&self.lanes);
-        self.fence_all();
+        self.partitions.leave();
         let (now, spare) = (Instant::now(), self.member.spare_drain().min(SPARE));
         self.closing =
             Some(Closing { is_leaving: false, leave: now + spare + LAST_COMMIT, until: now + spare + CLOSE });
@@ -52,22 +50,16 @@ impl Control {
     /// or the group would never be left.
     pub(super) fn answer_all(&mut self) {
         self.client.context().closing.store(true, SeqCst);
-        let consumer = self.client.consumer();
-        for rebalances in std::mem::take(&mut self.rebalances) {
-            let result = match rebalances {
-                Rebalance::Assign { .. } => assignment::assign(consumer, &[]),
-                Rebalance::Revoke { kind: Revoke::Truncated(_) | Revoke::Remade, .. } => continue,
-                Rebalance::Revoke { partitions, .. } => assignment::unassign(consumer, &partitions),
-            };
-            self.answered("close", result);
+        while let Some(event) = self.client.context().take() {
+            self.record_rebalance(event);
         }
-        while let Some(events) = self.client.context().take() {
-            let result = match events {
-                ClientEvent::Assign(_) => assignment::assign(consumer, &[]),
-                ClientEvent::Revoke { partitions, .. } => assignment::unassign(consumer, &partitions),
-                ClientEvent::Committed(_) | ClientEvent::OutOfRange(..) => continue,
+        let consumer = self.client.consumer();
+        for answer in self.rebalances.abandon() {
+            let result = match answer {
+                LastAnswer::AssignNothing => assignment::assign(consumer, &[]),
+                LastAnswer::Unassign(partitions) => assignment::unassign(consumer, &partitions),
             };
-            self.answered("close", result);
+            self.log_answer("close", result);
         }
     }
 
@@ -84,12 +76,12 @@ impl Control {
         if self.client.consumer().closed() {
             // The answer to the last commit came before, and may not have been read.
             while self.client.consumer().poll(Duration::ZERO).is_some() {}
-            self.handle_callbacks();
+            self.handle_events();
             self.notify(Event::Closed);
         } else if fatal_error(&self.client).is_some() {
             self.notify(Event::Closed);
         } else if now > until {
-            faststream_core::log::warn!(group = %self.request.group, "the group was not left in time: the broker will notice");
+            faststream_core::log::warn!(group = %self.client.context().group, "the group was not left in time: the broker will notice");
             self.notify(Event::Closed);
         }
     }

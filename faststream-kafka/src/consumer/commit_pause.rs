@@ -6,49 +6,38 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-const FIRST: Duration = Duration::from_secs(2);
-const LONGEST: Duration = Duration::from_secs(30);
+use super::backoff::Backoff;
+
+/// The first pause, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
 /// One of a group: it outlives the client, which may be replaced because of such a commit.
-#[derive(Debug, Default)]
-pub(crate) struct CommitPause(Mutex<Duration>);
+#[derive(Debug)]
+pub(crate) struct CommitPause(Mutex<Backoff>);
+
+impl Default for CommitPause {
+    fn default() -> Self {
+        Self(Mutex::new(Backoff::new(PAUSES.0, PAUSES.1)))
+    }
+}
 
 impl CommitPause {
     /// Zero if the last commit did not cost the membership.
     pub(super) fn get(&self) -> Duration {
-        *self.pause()
+        self.backoff().pause()
     }
 
     /// A commit has cost the membership.
     pub(super) fn lengthen(&self) {
-        let mut pause = self.pause();
-        *pause = (*pause * 2).clamp(FIRST, LONGEST);
+        self.backoff().lengthen();
     }
 
     /// A commit was accepted.
     pub(super) fn end(&self) {
-        *self.pause() = Duration::ZERO;
+        self.backoff().end();
     }
 
-    fn pause(&self) -> MutexGuard<'_, Duration> {
+    fn backoff(&self) -> MutexGuard<'_, Backoff> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_doubles_up_to_a_longest_until_a_commit_is_accepted() {
-        let pause = CommitPause::default();
-        let mut seconds = Vec::new();
-        for _ in 0..6 {
-            pause.lengthen();
-            seconds.push(pause.get().as_secs());
-        }
-        assert_eq!(seconds, [2, 4, 8, 16, 30, 30]);
-        pause.end();
-        assert_eq!(pause.get(), Duration::ZERO);
     }
 }

@@ -6,13 +6,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use faststream_core::broker::CommitClass;
+use faststream_core::broker::{CommitClass, CommitReport};
 use rdkafka::ClientConfig;
+use rdkafka::types::RDKafkaErrorCode;
 
-use super::assignment::StartAt;
+use super::assignment::{self, StartAt};
 use super::classify::classify;
+use super::client::ConsumerClient;
 use super::commit_pause::CommitPause;
 use super::context::Committed;
+use super::partitions::Partitions;
+use crate::native::commit;
 
 /// How often librdkafka sends a commit at most.
 const TRIES: u32 = 3;
@@ -106,15 +110,28 @@ impl Committer {
         }
     }
 
-    /// A commit is tried now.
-    pub(super) fn sent(&mut self, offsets: &[StartAt]) {
-        self.nothing();
-        self.sent = Some((Instant::now(), offsets.to_vec()));
-    }
-
-    /// All is committed.
-    pub(super) fn nothing(&mut self) {
+    /// Commits what the group does not have yet.
+    pub(super) fn commit(&mut self, client: &ConsumerClient, partitions: &Partitions) {
         (self.is_wanted, self.next) = (false, Instant::now() + self.interval);
+        // Not left to librdkafka, which commits no offset that is lower than one before.
+        let uncommitted = partitions.lanes().filter_map(|lane| Some((lane, lane.uncommitted()?)));
+        let (lanes, offsets): (Vec<_>, Vec<StartAt>) =
+            uncommitted.map(|(lane, next)| (lane, (lane.tp.clone(), Some(next)))).unzip();
+        if offsets.is_empty() {
+            return;
+        }
+        let list = assignment::list(&offsets).map_err(|error| error.to_string());
+        if let Ok(list) = &list {
+            for (element, lane) in list.elements().iter_mut().zip(lanes) {
+                if let Some(note) = lane.note(client) {
+                    element.set_metadata(note);
+                }
+            }
+        }
+        match list.and_then(|list| commit(client, &list).map_err(|code| format!("{code:?}"))) {
+            Ok(()) => self.sent = Some((Instant::now(), offsets)),
+            Err(error) => client.context().errors.log("commit", format_args!("committing: {error}")),
+        }
     }
 
     /// There is a result: of this commit, or of one that librdkafka sent for partitions that were given back.
@@ -134,11 +151,30 @@ impl Committer {
             }
         }
     }
+}
 
-    /// There will be none.
-    pub(super) fn failed(&mut self) {
-        self.sent = None;
-    }
+/// What the results of commits mean for the lanes that they belong to.
+pub(super) fn reports(
+    client: &ConsumerClient,
+    partitions: &Partitions,
+    committed: Vec<Committed>,
+) -> Vec<CommitReport> {
+    let report = |Committed { tp, next, error }| {
+        let lane = partitions.committed_lane(&tp)?;
+        if error == Some(RDKafkaErrorCode::OffsetMetadataTooLarge) {
+            client.context().refuse_notes();
+        }
+        let result = error.map_or(Ok(()), |code| Err(classify(code)));
+        if result.is_ok() {
+            lane.committed(next);
+        }
+        // Of a log that is no more.
+        if next > lane.stored() {
+            return None;
+        }
+        Some(CommitReport { lane: lane.epoch, next, result })
+    };
+    committed.into_iter().filter_map(report).collect()
 }
 
 #[cfg(test)]

@@ -1,38 +1,53 @@
 //! The control thread of one membership: it polls, answers rebalances, drives the member, and ends the client.
 //!
-//! It owns every assign, unassign and close. It never runs handlers and never waits for them.
+//! It owns every assign, unassign and close. It never runs handlers and never waits for them. One turn of its loop:
+//!
+//! 1. Wait for an event of the client, a request of the member, or the clock, then poll the client. Its callbacks have
+//!    recorded what happened (`context.rs`); nothing is decided inside a callback.
+//! 2. Take what was recorded: rebalances into their queue (`rebalances.rs`), results of commits to the committer and the
+//!    member, and the fatal error that ends everything.
+//! 3. Carry out the steps that the queue of rebalances returns (`answers.rs`): open lanes, let the member drain them, end
+//!    them, answer librdkafka.
+//! 4. Let the member take its turn, apply its commands, and carry out the steps that these allow: the member may have
+//!    answered a revocation.
+//! 5. Begin partitions again that wait for it, unless a rebalance or a commit is under way.
+//! 6. Subscribe to topics that were found.
+//! 7. Look after the partitions: logs that began again, records that cannot be read, memory, topics that were made again,
+//!    stalls. Each of these returns what is to be done, and does not call back into the loop.
+//! 8. Commit if it is time. Last, so that what the turn has finished is committed.
+//! 9. Report problems to the member, and leave the group once it is time (`closing.rs`).
+//!
+//! A command of the member only changes a state, which a later point of the same turn or of the next one looks at. Nothing
+//! that is called from here calls the loop again. It did once: a lane that died was begun again inside the event that
+//! reported it, in the middle of an assignment.
 
-use faststream_core::TopicPartition;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use faststream_core::broker::{Command, CommitReport, Epoch, Event, GroupMember, GroupRequest, RevocationId};
+use faststream_core::TopicPartition;
+use faststream_core::broker::{Command, Event, GroupMember};
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::alarm::Alarm;
-use super::assignment::{self, StartAt};
-use super::classify::{classify, cure, remedy};
+use super::classify::cure;
 use super::client::{ConsumerClient, destroy};
 use super::closing::Closing;
-use super::committer::Committer;
-use super::context::{ClientEvent, Committed};
-use super::corrupt::CorruptPartitions;
-use super::lane::LaneHandle;
-use super::memory::Ahead;
-use super::offsets::{OffsetFetch, Starts};
+use super::committer::{Committer, reports};
+use super::context::ClientEvent;
+use super::memory::MemoryBudget;
+use super::partitions::Partitions;
 use super::problems::Problems;
-use super::rebalances::{Rebalance, Revoke};
+use super::rebalances::{Rebalances, Revoke};
 use super::retention::Retention;
 use super::stalls::StallWatch;
 use super::subscription::Subscription;
 use super::topic_ids::TopicIds;
-use super::topics;
-use crate::native::{PartitionQueue, commit, fatal_error};
+use super::{corrupt, fetching, freeze, topics};
+use crate::native::fatal_error;
 
 /// How long a turn waits while something is under way, and when nothing is. Events and what the member asks for end it.
 const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -41,78 +56,42 @@ const EVENTS: usize = 64;
 
 pub(super) struct Control {
     pub(super) client: Arc<ConsumerClient>,
-    pub(super) request: Arc<GroupRequest>,
     pub(super) member: Box<dyn GroupMember>,
-    pub(super) rebalances: VecDeque<Rebalance>,
-    pub(super) lanes: BTreeMap<TopicPartition, Arc<LaneHandle>>,
-    /// Those of a group that is being left: their last commit is still reported.
-    pub(super) left: BTreeMap<TopicPartition, Arc<LaneHandle>>,
-    /// Assigned, and without a lane until their offsets are known.
-    pub(super) opening: BTreeMap<TopicPartition, PartitionQueue>,
-    pub(super) pending_fetches: Vec<OffsetFetch>,
-    /// Messages that missed their lanes: fetching begins again there.
-    pub(super) misrouted: BTreeMap<TopicPartition, i64>,
-    /// To be begun again once no rebalance waits for its answer.
-    pub(super) restarts: Starts,
-    pub(super) revocations: u64,
-    pub(super) watch: StallWatch,
-    pub(super) corrupt: CorruptPartitions,
-    pub(super) topic_ids: TopicIds,
-    pub(super) retention: Retention,
-    pub(super) ahead: Ahead,
-    /// The topics to subscribe to, whenever they change.
-    topics: Receiver<BTreeSet<String>>,
-    /// Nobody looks for them any more.
-    topics_are_all_there: bool,
-    subscription: Subscription,
+    pub(super) partitions: Partitions,
+    pub(super) rebalances: Rebalances,
     pub(super) committer: Committer,
+    pub(super) topic_ids: TopicIds,
+    /// How far leaving the group is, once the member asked for it.
     pub(super) closing: Option<Closing>,
-    /// The client is beyond repair.
-    broken: bool,
-    pub(super) problems: Problems,
-    /// Since when it is not known, after a freeze, which partitions are still its own.
-    pub(super) thawed: Option<Instant>,
-    /// Asks how long the broker waits for a silent member.
-    session: Box<dyn Fn() -> Duration + Send>,
+    subscription: Subscription,
+    retention: Retention,
+    memory: MemoryBudget,
+    stalls: StallWatch,
+    problems: Problems,
 }
 
 impl Control {
     pub(super) fn new(
         client: Arc<ConsumerClient>,
-        request: Arc<GroupRequest>,
         member: Box<dyn GroupMember>,
         committer: Committer,
-        session: Box<dyn Fn() -> Duration + Send>,
         problems: Problems,
-        ahead: Ahead,
+        memory: MemoryBudget,
     ) -> Self {
-        let topics = topics::watch(&client, &request);
+        let subscription = Subscription::new(topics::watch(&client));
         Self {
             client,
-            request,
             member,
-            rebalances: VecDeque::new(),
-            lanes: BTreeMap::new(),
-            left: BTreeMap::new(),
-            opening: BTreeMap::new(),
-            pending_fetches: Vec::new(),
-            misrouted: BTreeMap::new(),
-            restarts: Starts::new(),
-            revocations: 0,
-            watch: StallWatch::default(),
-            corrupt: CorruptPartitions::default(),
-            topic_ids: TopicIds::default(),
-            retention: Retention::default(),
-            ahead,
-            topics,
-            topics_are_all_there: false,
-            subscription: Subscription::default(),
+            partitions: Partitions::default(),
+            rebalances: Rebalances::default(),
             committer,
+            topic_ids: TopicIds::default(),
             closing: None,
-            broken: false,
-            session,
+            subscription,
+            retention: Retention::default(),
+            memory,
+            stalls: StallWatch::default(),
             problems,
-            thawed: None,
         }
     }
 
@@ -123,9 +102,10 @@ impl Control {
         let driven = catch_unwind(AssertUnwindSafe(|| self.drive(&mut alarm)));
         drop(alarm);
         if driven.is_err() {
-            faststream_core::log::error!(group = %self.request.group, "the control thread panicked: the client is replaced");
+            let group = &self.client.context().group;
+            faststream_core::log::error!(%group, "the control thread panicked: the client is replaced");
         }
-        self.fence_all();
+        self.partitions.leave();
         self.answer_all();
         // The member first: its lanes hold the client.
         drop(self.member);
@@ -135,7 +115,7 @@ impl Control {
     fn drive(&mut self, alarm: &mut Alarm) {
         let crash = self.member.crash_token();
         while !self.member.is_finished() && !crash.is_cancelled() {
-            self.handle_freeze();
+            freeze::handle(&self.client, self.problems.wanted(), &self.partitions);
             alarm.wait(self.patience());
             self.poll();
             for _ in 0..EVENTS {
@@ -144,28 +124,25 @@ impl Control {
                 }
                 self.poll();
             }
-            self.handle_callbacks();
-            self.handle_fatal();
-            if self.broken {
+            self.handle_events();
+            if self.handle_fatal() {
                 break;
             }
             self.handle_rebalances();
-            self.apply_restarts();
             let commands = self.member.turn();
             self.apply(commands);
             self.handle_rebalances();
-            self.handle_topics();
+            self.apply_restarts();
+            self.subscription.look();
             if self.closing.is_none() {
-                self.handle_truncated();
-                self.handle_corrupt();
-                self.bound_memory();
-                self.compare_topics();
-                self.report_expired();
-                // Before the next commit: while one is in flight it looks at nothing.
-                self.watch();
+                self.subscription.apply(&self.client);
+                self.look_after_partitions();
             }
             self.commit();
-            self.handle_problems();
+            if let Some(problems) = self.problems.look(&self.client, &self.partitions, self.committer.pause())
+            {
+                self.member.set_problems(problems);
+            }
             self.handle_closed();
         }
     }
@@ -173,26 +150,21 @@ impl Control {
     /// How long a turn may wait for events.
     fn patience(&self) -> Duration {
         let is_at_rest = self.rebalances.is_empty()
-            && self.pending_fetches.is_empty()
-            && self.opening.is_empty()
-            && self.misrouted.is_empty()
-            && self.corrupt.is_empty()
-            && self.restarts.is_empty()
+            && self.partitions.is_at_rest()
             && self.subscription.is_idle()
             && self.closing.is_none()
-            && self.thawed.is_none()
-            && !self.lanes.is_empty()
+            && self.client.context().pulse.thawed().is_none()
             && !self.committer.is_busy()
             && !self.client.context().is_joining();
         if !is_at_rest {
             return WAITS.0;
         }
         let member = self.member.deadline().saturating_duration_since(tokio::time::Instant::now());
-        let looks = self.ahead.patience(self.lanes.len());
+        let looks = self.memory.patience(self.partitions.count());
         self.committer.rest().min(member).min(looks).clamp(WAITS.0, WAITS.1)
     }
 
-    /// Tells the member, and does what it asks for.
+    /// Reports to the member, and applies what it asks for.
     pub(super) fn notify(&mut self, event: Event) {
         let commands = self.member.on(event);
         self.apply(commands);
@@ -201,198 +173,137 @@ impl Control {
     fn apply(&mut self, commands: Vec<Command>) {
         for command in commands {
             match command {
-                Command::Answer(id) => self.mark_answered(id),
+                Command::Answer(id) => self.rebalances.mark_answered(id),
                 Command::CommitNow => self.committer.want(),
-                Command::Reopen(lane) => self.reopen(lane),
+                Command::Reopen(lane) => self.partitions.reopen(lane),
                 Command::Close => self.close(),
-            }
-        }
-    }
-
-    fn mark_answered(&mut self, id: RevocationId) {
-        for rebalance in &mut self.rebalances {
-            if let Rebalance::Revoke { id: Some(asked), answered, .. } = rebalance
-                && *asked == id
-            {
-                *answered = Some(Instant::now());
             }
         }
     }
 
     /// Results other than events are rare, and none of them ends the loop.
     fn poll(&mut self) {
-        let restart = match self.client.consumer().poll(Duration::ZERO) {
-            None => None,
+        match self.client.consumer().poll(Duration::ZERO) {
+            None => {}
             Some(Ok(message)) => {
-                Some((TopicPartition::new(message.topic(), message.partition()), message.offset()))
+                // It belongs to a lane, which has not seen it: the partition begins again there.
+                let tp = TopicPartition::new(message.topic(), message.partition());
+                let errors = &self.client.context().errors;
+                errors.log("main queue", format_args!("{tp}: a message missed its lane"));
+                self.partitions.mark_misrouted(&tp, message.offset());
             }
-            Some(Err(error)) => {
-                let kind =
-                    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| format!("{code:?}"));
-                if self.is_to_be_logged(error.rdkafka_error_code()) {
-                    self.client.context().errors.log(&kind, &error);
-                    // Errors of partitions come to their lanes: these are the group's.
-                    self.client.context().joining.refused(format!("{kind}: {error}"));
-                }
-                None
-            }
-        };
-        if let Some((tp, offset)) = restart {
-            // It belongs to a lane, which has not seen it: the partition begins again there.
-            let errors = &self.client.context().errors;
-            errors.log("main queue", format_args!("{tp}: a message missed its lane"));
-            if let Some(lane) = self.lanes.get(&tp) {
-                lane.mark_drifted();
-            }
-            let misrouted = self.misrouted.entry(tp).or_insert(offset);
-            *misrouted = offset.min(*misrouted);
+            Some(Err(error)) => self.log_poll(&error),
         }
     }
 
-    /// Whether nobody else tells it: connections are the client's own, and missing topics are watched for.
-    fn is_to_be_logged(&self, code: Option<Code>) -> bool {
+    /// Errors of partitions come to their lanes: these are the group's.
+    fn log_poll(&self, error: &KafkaError) {
         use Code::{AllBrokersDown, BrokerTransportFailure, Resolve, UnknownTopicOrPartition};
-        match code {
+        let code = error.rdkafka_error_code();
+        let is_logged = match code {
+            // Connections are the client's own affair, and missing topics are looked for.
             Some(AllBrokersDown | BrokerTransportFailure | Resolve) => false,
-            Some(UnknownTopicOrPartition) => self.topics_are_all_there,
+            Some(UnknownTopicOrPartition) => self.subscription.is_complete(),
             _ => true,
+        };
+        if is_logged {
+            let kind = code.map_or_else(|| error.to_string(), |code| format!("{code:?}"));
+            self.client.context().errors.log(&kind, error);
+            self.client.context().joining.refused(format!("{kind}: {error}"));
         }
     }
 
-    pub(super) fn handle_callbacks(&mut self) {
-        while let Some(events) = self.client.context().take() {
-            match events {
-                ClientEvent::Assign(partitions) => {
-                    self.rebalances.push_back(Rebalance::Assign { partitions, fetch: None });
+    /// Takes what the callbacks recorded.
+    pub(super) fn handle_events(&mut self) {
+        while let Some(event) = self.client.context().take() {
+            match event {
+                ClientEvent::OutOfRange(tp, at) => {
+                    self.topic_ids.look_soon();
+                    self.retention.out_of_range(&self.client, tp, at);
                 }
-                ClientEvent::Revoke { partitions, lost } => {
-                    let kind = if lost { Revoke::Lost } else { Revoke::Moved };
-                    if lost {
-                        self.committer.lost();
-                    }
-                    self.rebalances.push_back(Rebalance::Revoke {
-                        partitions,
-                        kind,
-                        id: None,
-                        answered: None,
-                    });
-                }
-                ClientEvent::OutOfRange(tp, at) => self.out_of_range(tp, at),
                 ClientEvent::Committed(committed) => {
                     self.committer.answered(&committed);
-                    let reports = self.reports(committed);
+                    let reports = reports(&self.client, &self.partitions, committed);
                     if !reports.is_empty() {
                         self.notify(Event::Committed(reports));
                     }
                 }
+                ClientEvent::Assign(_) | ClientEvent::Revoke { .. } => self.record_rebalance(event),
             }
         }
     }
 
-    fn reports(&self, committed: Vec<Committed>) -> Vec<CommitReport> {
-        let report = |Committed { tp, next, error }| {
-            let lane = self.lanes.get(&tp).or_else(|| self.left.get(&tp))?;
-            if error == Some(Code::OffsetMetadataTooLarge) {
-                self.client.context().refuse_notes();
+    /// Appends a rebalance to the queue.
+    pub(super) fn record_rebalance(&mut self, event: ClientEvent) {
+        match event {
+            ClientEvent::Assign(partitions) => self.rebalances.assign(partitions),
+            ClientEvent::Revoke { partitions, lost: false } => {
+                self.rebalances.revoke(partitions, Revoke::Moved)
             }
-            let result = error.map_or(Ok(()), |code| Err(classify(code)));
-            if result.is_ok() {
-                lane.committed(next);
+            ClientEvent::Revoke { partitions, lost: true } => {
+                self.committer.lost();
+                self.rebalances.revoke(partitions, Revoke::Lost);
             }
-            // Of a log that is no more.
-            if next > lane.stored() {
-                return None;
-            }
-            Some(CommitReport { lane: lane.epoch, next, result })
-        };
-        committed.into_iter().filter_map(report).collect()
+            ClientEvent::Committed(_) | ClientEvent::OutOfRange(..) => {}
+        }
     }
 
-    /// Fetching does not stop by itself after a fatal error: everything ends here, at once.
-    fn handle_fatal(&mut self) {
+    /// Whether the client cannot be used any more. Fetching does not stop by itself after a fatal error: everything ends
+    /// here, at once.
+    fn handle_fatal(&mut self) -> bool {
         if self.closing.is_some() {
-            return;
+            return false;
         }
-        let Some((code, reason)) = fatal_error(&self.client) else { return };
-        self.broken = true;
+        let Some((code, reason)) = fatal_error(&self.client) else { return false };
         self.committer.lost();
-        self.fence_all();
+        self.partitions.leave();
         let code: Code = code.into();
         let message = format!("{code:?}: {reason}{}", cure(code));
-        self.notify(Event::Fatal { message, remedy: remedy(code, &*self.session) });
+        self.notify(Event::Fatal { message, remedy: self.problems.remedy(code) });
         self.notify(Event::Closed);
+        true
     }
 
-    fn handle_topics(&mut self) {
-        match self.topics.try_recv() {
-            Ok(topics) => self.subscription.wants(topics, Instant::now()),
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => self.topics_are_all_there = true,
-        }
-        if self.closing.is_some() {
-            return;
-        }
-        let (client, group) = (&self.client, &self.request.group);
-        let subscribed = self.subscription.apply(Instant::now(), |names| {
-            faststream_core::log::info!(%group, topics = names.len(), "the topics that match have changed");
-            client.consumer().subscribe(names).map_err(|error| format!("{names:?}, tried again: {error}"))
-        });
-        if let Err(error) = subscribed {
-            client.context().errors.log("subscribe", format_args!("subscribing to {error}"));
-        }
-    }
-
-    /// Not while the client joins: behind that request, a commit would wait as long, and be refused. While a revocation waits
-    /// for calls that wait for their commit, it is sent.
-    fn commit(&mut self) {
-        let may_commit = || match self.rebalances.front() {
-            None => true,
-            Some(Rebalance::Revoke { kind: Revoke::Moved, id: Some(_), answered: None, .. }) => {
-                self.committer.is_wanted()
+    /// What is looked after at each turn, mostly not while a rebalance waits for its answer: nothing is fetched then.
+    fn look_after_partitions(&mut self) {
+        if self.rebalances.is_empty() {
+            for (tp, start) in self.partitions.truncated(&self.client.context().group) {
+                self.rebalances.revoke(vec![tp], Revoke::Truncated(start));
             }
-            Some(_) => false,
-        };
+        }
+        if self.rebalances.is_empty() {
+            corrupt::handle(&self.client, &mut self.partitions);
+        }
+        if self.rebalances.is_empty() && !self.client.context().awaits_answer() {
+            let released = self.partitions.take_released();
+            fetching::resume(&self.client, &self.partitions, &released);
+            self.memory.keep(&self.client, &mut self.partitions);
+        }
+        if self.rebalances.is_empty() {
+            let remade = self.topic_ids.compare(&self.client, &self.partitions);
+            if !remade.is_empty() {
+                self.rebalances.revoke(remade, Revoke::Remade);
+            }
+        }
+        for expired in self.retention.expired(&self.partitions) {
+            self.notify(expired);
+        }
+        // Before the next commit: while one is in flight it looks at nothing.
+        if !self.committer.is_busy() {
+            let is_asked = !self.rebalances.is_empty();
+            let stalled = self.stalls.look(&self.client, &mut self.partitions, is_asked);
+            self.restart(&stalled);
+        }
+    }
+
+    /// Not while the client joins: behind that request, a commit would wait as long, and be refused.
+    fn commit(&mut self) {
+        let may_commit = || self.rebalances.may_commit(self.committer.is_wanted());
         let is_lost = || self.client.context().is_joining() || self.client.consumer().assignment_lost();
         if !self.committer.is_due() || self.closing.is_some() || !may_commit() || is_lost() {
             return;
         }
-        self.refresh_offsets();
-        // Not left to librdkafka, which commits no offset that is lower than one before.
-        let dirty = self.lanes.values().filter_map(|lane| Some((lane.tp.clone(), Some(lane.uncommitted()?))));
-        let dirty: Vec<StartAt> = dirty.collect();
-        if dirty.is_empty() {
-            return self.committer.nothing();
-        }
-        self.committer.sent(&dirty);
-        let list = assignment::list(&dirty).map_err(|error| error.to_string());
-        if let Ok(list) = &list {
-            for (element, (tp, _)) in list.elements().iter_mut().zip(&dirty) {
-                if let Some(note) = self.lanes.get(tp).and_then(|lane| lane.note(&self.client)) {
-                    element.set_metadata(note);
-                }
-            }
-        }
-        if let Err(error) =
-            list.and_then(|list| commit(&self.client, &list).map_err(|code| format!("{code:?}")))
-        {
-            self.committer.failed();
-            self.client.context().errors.log("commit", format_args!("committing: {error}"));
-        }
-    }
-
-    /// A lane's task died: its partition begins again where it is finished.
-    fn reopen(&mut self, epoch: Epoch) {
-        let Some(lane) = self.lanes.values().find(|lane| lane.epoch == epoch).cloned() else { return };
-        drop(lane.fence());
-        self.lanes.remove(&lane.tp);
-        self.restarts.insert(lane.tp.clone(), lane.replay());
-        self.apply_restarts();
-    }
-
-    pub(super) fn fence_all(&mut self) {
-        for lane in std::mem::take(&mut self.lanes).into_values() {
-            drop(lane.fence());
-        }
-        self.opening.clear();
+        self.retention.refresh_offsets(&self.client, &self.partitions);
+        self.committer.commit(&self.client, &self.partitions);
     }
 }

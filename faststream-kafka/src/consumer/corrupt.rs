@@ -3,122 +3,84 @@
 //! librdkafka loses its place in such a log: it passes them over, fetches them in a hot loop, or begins the partition anew.
 //! Here they are as if held: nothing behind them is handled, and they are fetched again, less and less often.
 
-use faststream_core::TopicPartition;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use faststream_core::broker::Epoch;
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaResult;
-use rdkafka::topic_partition_list::Offset;
+use faststream_core::TopicPartition;
 
+use super::backoff::Backoff;
 use super::client::ConsumerClient;
-use super::control::Control;
-use super::lane::LaneHandle;
+use super::fetching;
+use super::partitions::Partitions;
 use crate::native::Corruption;
 
 /// The first pause before they are fetched again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
-/// Partitions in which something cannot be read.
-#[derive(Default)]
-pub(super) struct CorruptPartitions(BTreeMap<TopicPartition, Wait>);
-
-impl CorruptPartitions {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-struct Wait {
-    lane: Epoch,
+/// A partition in which something cannot be read.
+pub(super) struct CorruptWait {
     /// Where it goes on.
     next: i64,
-    pause: Duration,
+    pause: Backoff,
     /// Until when it is not fetched; `None` while it is, to see whether it can be read now.
     until: Option<Instant>,
 }
 
-impl Control {
-    /// Stops fetching what cannot be read, and fetches it again when it is time. Not while a rebalance waits for its
-    /// answer: nothing is fetched then.
-    pub(super) fn handle_corrupt(&mut self) {
-        if !self.rebalances.is_empty() {
-            return;
-        }
-        let (client, lanes) = (&self.client, &self.lanes);
-        self.corrupt.0.retain(|tp, wait| {
-            let is_there = lanes.get(tp).is_some_and(|lane| lane.epoch == wait.lane);
-            if !is_there && wait.until.is_some() {
-                // It is paused for whoever reads it next.
-                told(client, client.consumer().resume(&list(tp)));
-            }
-            is_there
-        });
-        for (tp, lane) in lanes {
-            match (lane.corruption(), self.corrupt.0.get_mut(tp)) {
-                (None, None) => {}
-                (None, Some(wait)) => {
-                    if lane.position() > wait.next {
-                        let (TopicPartition { topic, partition }, group) = (tp, &self.request.group);
-                        faststream_core::log::info!(%group, %topic, partition, "what was damaged can be read now");
-                        self.corrupt.0.remove(tp);
-                    }
-                }
-                (Some(corruption), None) => {
-                    let wait = Wait { lane: lane.epoch, next: 0, pause: PAUSES.0 / 2, until: None };
-                    stop(client, tp, lane, &corruption, self.corrupt.0.entry(tp.clone()).or_insert(wait));
-                }
-                (Some(corruption), Some(wait)) => match wait.until {
-                    None => stop(client, tp, lane, &corruption, wait),
-                    Some(until) if until <= Instant::now() => {
-                        wait.until = None;
-                        again(client, tp, lane);
-                    }
-                    Some(_) => {}
-                },
-            }
-        }
+impl CorruptWait {
+    fn new() -> Self {
+        Self { next: 0, pause: Backoff::new(PAUSES.0, PAUSES.1), until: None }
+    }
+
+    /// Whether the client has paused the partition.
+    pub(super) fn is_paused(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// It is not fetched for a longer pause than before. `next` is where it goes on.
+    fn stop(&mut self, next: i64, now: Instant) {
+        self.next = next;
+        self.until = Some(now + self.pause.lengthen());
     }
 }
 
-fn stop(
-    client: &ConsumerClient,
-    tp: &TopicPartition,
-    lane: &LaneHandle,
-    corruption: &Corruption,
-    wait: &mut Wait,
-) {
-    told(client, client.consumer().pause(&list(tp)));
-    wait.next = lane.position();
-    wait.pause = (wait.pause * 2).min(PAUSES.1);
-    wait.until = Some(Instant::now() + wait.pause);
-    let (TopicPartition { topic, partition }, Corruption { offset, reason }) = (tp, corruption);
+/// Stops fetching what cannot be read, and fetches it again when it is time. Not while a rebalance waits for its answer:
+/// nothing is fetched then.
+pub(super) fn handle(client: &ConsumerClient, partitions: &mut Partitions) {
+    let now = Instant::now();
+    let (mut stopped, mut again) = (Vec::new(), Vec::new());
+    for (tp, open) in partitions.open_mut() {
+        let Some(corruption) = open.lane.corruption() else {
+            if open.corrupt.take_if(|wait| open.lane.position() > wait.next).is_some() {
+                let (TopicPartition { topic, partition }, group) = (tp, &client.context().group);
+                faststream_core::log::info!(%group, %topic, partition, "what was damaged can be read now");
+            }
+            continue;
+        };
+        let wait = open.corrupt.get_or_insert_with(CorruptWait::new);
+        match wait.until {
+            None => {
+                wait.stop(open.lane.position(), now);
+                log(client, tp, &corruption);
+                stopped.push(tp.clone());
+            }
+            Some(until) if until <= now => {
+                wait.until = None;
+                again.push(tp.clone());
+            }
+            Some(_) => {}
+        }
+    }
+    fetching::stop(client, partitions, &stopped);
+    fetching::resume(client, partitions, &again);
+    for lane in again.iter().filter_map(|tp| partitions.lane(tp)) {
+        lane.look_again();
+    }
+}
+
+fn log(client: &ConsumerClient, tp: &TopicPartition, Corruption { offset, reason }: &Corruption) {
     let text = format_args!(
-        "{topic}/{partition}: what is at offset {offset} cannot be read: {reason}; nothing from there on is handled, and it is \
-         fetched again, at last every {:?}: mend the log, or commit an offset behind it to give it up",
+        "{tp}: what is at offset {offset} cannot be read: {reason}; nothing from there on is handled, and it is fetched again, \
+         at last every {:?}: mend the log, or commit an offset behind it to give it up",
         PAUSES.1
     );
-    client.context().errors.log(&format!("{topic}/{partition} is damaged"), text);
-}
-
-fn again(client: &ConsumerClient, tp: &TopicPartition, lane: &LaneHandle) {
-    let (consumer, next) = (client.consumer(), Offset::Offset(lane.position()));
-    // Wherever librdkafka has gone meanwhile.
-    told(client, consumer.seek(&tp.topic, tp.partition, next, Duration::ZERO));
-    told(client, consumer.resume(&list(tp)));
-    lane.look_again();
-}
-
-fn list(TopicPartition { topic, partition }: &TopicPartition) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition(topic, *partition);
-    list
-}
-
-fn told(client: &ConsumerClient, result: KafkaResult<()>) {
-    if let Err(error) = result {
-        client.context().errors.log("damaged", format_args!("fetching damaged records again: {error}"));
-    }
+    client.context().errors.log(&format!("{tp} is damaged"), text);
 }

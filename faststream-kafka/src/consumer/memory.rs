@@ -4,19 +4,14 @@
 //! partitions that is more than a member may use. So some stop fetching, which frees what they had fetched, those first whose
 //! handlers stand still; and each fetches again when its handler has nothing left to do.
 
-use faststream_core::TopicPartition;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use faststream_core::broker::Epoch;
-use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaResult;
-use rdkafka::topic_partition_list::Offset;
+use faststream_core::TopicPartition;
 
-use super::assignment;
-use super::control::Control;
+use super::client::ConsumerClient;
+use super::fetching;
 use super::lane::LaneHandle;
+use super::partitions::Partitions;
 
 /// What librdkafka needs for a record beside its key and value, in bytes.
 const RECORD: u64 = 330;
@@ -29,21 +24,19 @@ const EACH: Duration = Duration::from_micros(50);
 const MOST: u64 = 8 << 20;
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What was fetched ahead, as it was last seen.
+/// How much all partitions together may fetch ahead.
 #[derive(Default)]
-pub(super) struct Ahead {
+pub(super) struct MemoryBudget {
     /// How much it may be; `None` if limits of single partitions were set instead.
     bound: Option<u64>,
-    /// In all partitions.
+    /// In all partitions, when they were last looked at.
     used: u64,
     next: Option<Instant>,
-    parts: BTreeMap<TopicPartition, Part>,
 }
 
 /// One partition as it is now.
 #[derive(Debug, Clone, Copy)]
 struct Look {
-    lane: Epoch,
     /// The next offset to be read.
     position: i64,
     /// How many records are fetched and not handed out.
@@ -58,8 +51,7 @@ struct Look {
 
 /// What is kept of a partition between two looks.
 #[derive(Debug, Clone, Copy)]
-struct Part {
-    lane: Epoch,
+pub(super) struct FetchedAhead {
     position: i64,
     /// When it last moved.
     moved: Instant,
@@ -74,6 +66,13 @@ struct Part {
     awaited: Option<Instant>,
 }
 
+/// One partition, while it is decided.
+struct Seen<'a> {
+    tp: &'a TopicPartition,
+    look: Look,
+    ahead: &'a mut FetchedAhead,
+}
+
 /// What is to be done.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Decision {
@@ -81,11 +80,22 @@ struct Decision {
     resume: Vec<TopicPartition>,
 }
 
-impl Part {
-    fn new(look: &Look, now: Instant) -> Self {
+impl Look {
+    fn at(lane: &LaneHandle) -> Self {
         Self {
-            lane: look.lane,
-            position: look.position,
+            position: lane.position(),
+            queued: lane.queued() as u64,
+            size: lane.record_size() as u64,
+            is_hungry: lane.is_hungry(),
+            is_sound: lane.corruption().is_none() && lane.truncated().is_none(),
+        }
+    }
+}
+
+impl FetchedAhead {
+    pub(super) fn new(position: i64, now: Instant) -> Self {
+        Self {
+            position,
             moved: now,
             queued: 0,
             arrived: 0,
@@ -94,6 +104,11 @@ impl Part {
             is_paused: false,
             awaited: None,
         }
+    }
+
+    /// Whether the client has stopped fetching it.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
     fn see(&mut self, look: &Look, now: Instant) {
@@ -121,20 +136,37 @@ impl Part {
     fn charged(&self) -> u64 {
         if self.awaited.is_some() { self.used.max(self.needs) } else { self.used }
     }
+
+    /// It stops fetching: what is queued is freed.
+    pub(super) fn pause(&mut self) {
+        *self = Self { is_paused: true, queued: 0, arrived: 0, used: 0, awaited: None, ..*self };
+    }
+
+    /// It fetches again.
+    fn resume(&mut self, now: Instant) {
+        *self = Self { is_paused: false, awaited: Some(now), ..*self };
+    }
 }
 
-impl Ahead {
+impl MemoryBudget {
     pub(super) fn new(bound: Option<u64>) -> Self {
         Self { bound, ..Self::default() }
     }
 
-    fn is_due(&mut self, now: Instant, lanes: usize) -> bool {
-        let Some(bound) = self.bound.filter(|_| self.next.is_none_or(|next| now >= next)) else {
-            return false;
-        };
+    /// Pauses and resumes partitions so that all of them stay within the bound. Not while a rebalance waits for its answer:
+    /// nothing is fetched then.
+    pub(super) fn keep(&mut self, client: &ConsumerClient, partitions: &mut Partitions) {
+        let now = Instant::now();
+        let Some(bound) = self.bound.filter(|_| self.next.is_none_or(|next| now >= next)) else { return };
+        let lanes = partitions.count();
         let is_calm = self.used < bound / 8 && lanes > FEW;
         self.next = is_calm.then(|| now + EACH * u32::try_from(lanes).unwrap_or(u32::MAX));
-        true
+        let open = partitions.open_mut();
+        let mut seen: Vec<Seen<'_>> =
+            open.map(|(tp, open)| Seen { tp, look: Look::at(&open.lane), ahead: &mut open.ahead }).collect();
+        let decision = self.decide(bound, &mut seen, now);
+        fetching::stop(client, partitions, &decision.pause);
+        fetching::resume(client, partitions, &decision.resume);
     }
 
     /// How long until the next look: soon while much is fetched, or if all partitions together may exceed the bound.
@@ -148,35 +180,24 @@ impl Ahead {
 
     /// Beyond five eighths of the bound some partitions stop, down to the half: the rest is for what arrives until the next
     /// look, and for what lies between buffers that are in use.
-    fn decide(&mut self, looks: &BTreeMap<TopicPartition, Look>, now: Instant) -> Decision {
-        let mut decision = Decision::default();
-        let Some(bound) = self.bound else { return decision };
+    fn decide(&mut self, bound: u64, seen: &mut [Seen<'_>], now: Instant) -> Decision {
         let (most, enough) = (bound / 8 * 5, bound / 2);
-        self.parts.retain(|tp, part| {
-            let is_there = looks.get(tp).is_some_and(|look| look.lane == part.lane);
-            if !is_there && part.is_paused {
-                // It is paused for whoever reads it next.
-                decision.resume.push(tp.clone());
-            }
-            is_there
-        });
-        for (tp, look) in looks {
-            self.parts.entry(tp.clone()).or_insert_with(|| Part::new(look, now)).see(look, now);
+        for Seen { look, ahead, .. } in &mut *seen {
+            ahead.see(look, now);
         }
-        self.used = self.parts.values().map(Part::charged).sum();
-        let is_calm = self.used <= most && self.parts.values().all(|part| !part.is_paused);
+        self.used = seen.iter().map(|one| one.ahead.charged()).sum();
+        let is_calm = self.used <= most && seen.iter().all(|one| !one.ahead.is_paused);
         if is_calm {
-            return decision;
+            return Decision::default();
         }
-        let mut hungry: Vec<(Instant, &TopicPartition)> = Vec::new();
-        let mut full: Vec<(Instant, &TopicPartition)> = Vec::new();
-        for (tp, part) in &self.parts {
-            let look = &looks[tp];
-            match part.is_paused {
-                true if look.is_hungry => hungry.push((part.moved, tp)),
+        let mut hungry: Vec<(Instant, usize)> = Vec::new();
+        let mut full: Vec<(Instant, usize)> = Vec::new();
+        for (index, Seen { look, ahead, .. }) in seen.iter().enumerate() {
+            match ahead.is_paused {
+                true if look.is_hungry => hungry.push((ahead.moved, index)),
                 // One that waits for records takes them now.
-                false if part.queued > 0 && !look.is_hungry && look.is_sound => {
-                    full.push((part.moved, tp));
+                false if ahead.queued > 0 && !look.is_hungry && look.is_sound => {
+                    full.push((ahead.moved, index))
                 }
                 _ => {}
             }
@@ -184,21 +205,22 @@ impl Ahead {
         hungry.sort_unstable();
         // The one that has stood still for the longest is the last.
         full.sort_unstable_by(|left, right| right.cmp(left));
+        let (mut pause, mut resume) = (Vec::new(), Vec::new());
         let mut free = |used: &mut u64, limit: u64| {
             while *used > limit
-                && let Some((_, tp)) = full.pop()
+                && let Some((_, index)) = full.pop()
             {
-                *used -= self.parts[tp].used;
-                decision.pause.push(tp.clone());
+                *used -= seen[index].ahead.used;
+                pause.push(index);
             }
         };
         let mut used = self.used;
         if used > most {
             free(&mut used, enough);
         }
-        let mut are_awaited = self.parts.values().any(|part| part.awaited.is_some());
-        for (_, tp) in hungry {
-            let needs = self.parts[tp].needs;
+        let mut are_awaited = seen.iter().any(|one| one.ahead.awaited.is_some());
+        for (_, index) in hungry {
+            let needs = seen[index].ahead.needs;
             free(&mut used, most.saturating_sub(needs));
             // One at least, whatever it needs.
             if used + needs > most && are_awaited {
@@ -206,105 +228,20 @@ impl Ahead {
             }
             are_awaited = true;
             used += needs;
-            decision.resume.push(tp.clone());
+            resume.push(index);
         }
         self.used = used;
-        decision
-    }
-
-    /// What was decided is done.
-    fn note(&mut self, decision: &Decision, now: Instant) {
-        for tp in &decision.pause {
-            if let Some(part) = self.parts.get_mut(tp) {
-                *part = Part { is_paused: true, queued: 0, arrived: 0, used: 0, awaited: None, ..*part };
-            }
-        }
-        for tp in &decision.resume {
-            if let Some(part) = self.parts.get_mut(tp) {
-                *part = Part { is_paused: false, awaited: Some(now), ..*part };
-            }
-        }
-    }
-}
-
-impl Control {
-    /// Looks what was fetched ahead. Not while a rebalance waits for its answer: nothing is fetched then.
-    pub(super) fn bound_memory(&mut self) {
-        let now = Instant::now();
-        let may_look = self.rebalances.is_empty() && !self.client.context().awaits_answer();
-        if !may_look || !self.ahead.is_due(now, self.lanes.len()) {
-            return;
-        }
-        let look = |(tp, lane): (&TopicPartition, &Arc<LaneHandle>)| {
-            let look = Look {
-                lane: lane.epoch,
-                position: lane.position(),
-                queued: lane.queued() as u64,
-                size: lane.record_size() as u64,
-                is_hungry: lane.is_hungry(),
-                is_sound: lane.corruption().is_none() && lane.truncated().is_none(),
-            };
-            (tp.clone(), look)
-        };
-        let looks = self.lanes.iter().map(look).collect();
-        let decision = self.ahead.decide(&looks, now);
-        self.log_failure(self.stop_fetching(&decision.pause));
-        self.log_failure(self.fetch_again(&decision.resume));
-        self.ahead.note(&decision, now);
-    }
-
-    /// Frees what is queued there. It is fetched again from where its task is.
-    fn stop_fetching(&self, partitions: &[TopicPartition]) -> KafkaResult<()> {
-        if partitions.is_empty() {
-            return Ok(());
-        }
-        let starts: Vec<_> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
-        let list = assignment::list(&starts)?;
-        // Not in the middle of a batch that is being taken.
-        let lanes = partitions.iter().filter_map(|tp| self.lanes.get(tp));
-        let held: Vec<_> = lanes.map(|lane| (lane, lane.held())).collect();
-        self.client.consumer().pause(&list)?;
-        for (lane, queue) in held {
-            // librdkafka leaves there what is not handed out any more until somebody asks for records.
-            let has_some = queue.as_ref().is_some_and(|queue| queue.consume(1).len() > 0);
-            if has_some {
-                // It comes again, and librdkafka's position is behind it.
-                lane.mark_drifted();
-            }
-        }
-        Ok(())
-    }
-
-    fn fetch_again(&self, partitions: &[TopicPartition]) -> KafkaResult<()> {
-        if partitions.is_empty() {
-            return Ok(());
-        }
-        let consumer = self.client.consumer();
-        for tp in partitions {
-            if let Some(lane) = self.lanes.get(tp) {
-                // Wherever librdkafka has gone meanwhile.
-                self.log_failure(consumer.seek(
-                    &tp.topic,
-                    tp.partition,
-                    Offset::Offset(lane.position()),
-                    Duration::ZERO,
-                ));
-            }
-        }
-        let starts: Vec<_> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
-        consumer.resume(&assignment::list(&starts)?)
-    }
-
-    fn log_failure(&self, result: KafkaResult<()>) {
-        if let Err(error) = result {
-            let errors = &self.client.context().errors;
-            errors.log("memory", format_args!("bounding what is fetched ahead: {error}"));
-        }
+        pause.iter().for_each(|index| seen[*index].ahead.pause());
+        resume.iter().for_each(|index| seen[*index].ahead.resume(now));
+        let names = |all: Vec<usize>| all.into_iter().map(|index| seen[index].tp.clone()).collect();
+        Decision { pause: names(pause), resume: names(resume) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const MIB: u64 = 1 << 20;
@@ -313,88 +250,87 @@ mod tests {
         TopicPartition::new("orders", partition)
     }
 
+    type All = BTreeMap<TopicPartition, (Look, FetchedAhead)>;
+
     /// Partitions with a batch of 1 MiB each.
-    fn full(partitions: i32) -> BTreeMap<TopicPartition, Look> {
-        let look = |partition: i32| {
-            let lane = Epoch(u64::from(partition.unsigned_abs()));
-            Look { lane, position: 7, queued: 1, size: MIB - RECORD, is_hungry: false, is_sound: true }
-        };
-        (0..partitions).map(|partition| (tp(partition), look(partition))).collect()
+    fn full(partitions: i32) -> All {
+        let look = Look { position: 7, queued: 1, size: MIB - RECORD, is_hungry: false, is_sound: true };
+        let one = (look, FetchedAhead::new(7, Instant::now()));
+        (0..partitions).map(|partition| (tp(partition), one)).collect()
     }
 
-    fn turn(ahead: &mut Ahead, looks: &mut BTreeMap<TopicPartition, Look>, now: Instant) -> Decision {
-        let decision = ahead.decide(looks, now);
-        ahead.note(&decision, now);
+    fn turn(budget: &mut MemoryBudget, all: &mut All, now: Instant) -> Decision {
+        let seen = all.iter_mut().map(|(tp, (look, ahead))| Seen { tp, look: *look, ahead });
+        let mut seen: Vec<_> = seen.collect();
+        let bound = budget.bound.expect("there is one");
+        let decision = budget.decide(bound, &mut seen, now);
         for tp in &decision.pause {
-            looks.get_mut(tp).expect("known").queued = 0;
+            all.get_mut(tp).expect("known").0.queued = 0;
         }
         decision
     }
 
     #[test]
     fn those_that_stand_still_stop_first_and_no_more_than_have_to() {
-        let mut ahead = Ahead::new(Some(16 * MIB));
+        let mut budget = MemoryBudget::new(Some(16 * MIB));
         let mut looks = full(10);
         let now = Instant::now();
-        assert_eq!(turn(&mut ahead, &mut looks, now), Decision::default());
+        assert_eq!(turn(&mut budget, &mut looks, now), Decision::default());
         let later = now + Duration::from_millis(20);
-        looks.get_mut(&tp(0)).expect("known").position = 8;
+        looks.get_mut(&tp(0)).expect("known").0.position = 8;
         looks.extend(full(11).split_off(&tp(10)));
-        let pause = turn(&mut ahead, &mut looks, later).pause;
+        let pause = turn(&mut budget, &mut looks, later).pause;
         assert_eq!(pause, [1, 2, 3].map(tp), "those that moved last go on");
-        assert_eq!(turn(&mut ahead, &mut looks, later), Decision::default());
+        assert_eq!(turn(&mut budget, &mut looks, later), Decision::default());
     }
 
     #[test]
     fn one_whose_task_waits_for_records_fetches_again_in_the_place_of_another() {
-        let mut ahead = Ahead::new(Some(16 * MIB));
+        let mut budget = MemoryBudget::new(Some(16 * MIB));
         let mut looks = full(12);
         let now = Instant::now();
-        let paused = turn(&mut ahead, &mut looks, now).pause;
+        let paused = turn(&mut budget, &mut looks, now).pause;
         assert_eq!(paused, [0, 1, 2, 3].map(tp));
         for tp in &paused {
-            looks.get_mut(tp).expect("known").is_hungry = true;
+            looks.get_mut(tp).expect("known").0.is_hungry = true;
         }
-        let Decision { pause, resume } = turn(&mut ahead, &mut looks, now);
+        let Decision { pause, resume } = turn(&mut budget, &mut looks, now);
         assert_eq!((pause, resume), ([4, 5].map(tp).to_vec(), paused));
         // What they are to get is counted, though it has not come.
-        looks.insert(tp(12), Look { lane: Epoch(12), ..looks[&tp(11)] });
-        assert_eq!(turn(&mut ahead, &mut looks, now).pause, [6, 7, 8].map(tp));
+        looks.extend(full(13).split_off(&tp(12)));
+        assert_eq!(turn(&mut budget, &mut looks, now).pause, [6, 7, 8].map(tp));
     }
 
     #[test]
-    fn one_at_least_fetches_whatever_it_needs_and_a_new_lane_is_not_left_paused() {
-        let mut ahead = Ahead::new(Some(MIB));
+    fn one_at_least_fetches_whatever_it_needs() {
+        let mut budget = MemoryBudget::new(Some(MIB));
         let mut looks = full(2);
         let now = Instant::now();
-        let paused = turn(&mut ahead, &mut looks, now).pause;
+        let paused = turn(&mut budget, &mut looks, now).pause;
         assert_eq!(paused, [0, 1].map(tp));
-        for look in looks.values_mut() {
+        for (look, _) in looks.values_mut() {
             look.is_hungry = true;
         }
-        assert_eq!(turn(&mut ahead, &mut looks, now).resume, [tp(0)]);
-        assert_eq!(turn(&mut ahead, &mut looks, now).resume, [], "the other one waits for it");
+        assert_eq!(turn(&mut budget, &mut looks, now).resume, [tp(0)]);
+        assert_eq!(turn(&mut budget, &mut looks, now).resume, [], "the other one waits for it");
         let later = now + SOON * 2;
-        assert_eq!(turn(&mut ahead, &mut looks, later).resume, [tp(1)], "for a while");
-        looks.get_mut(&tp(0)).expect("known").lane = Epoch(9);
-        assert_eq!(turn(&mut ahead, &mut looks, later).resume, [], "it fetched");
-        let mut ahead = Ahead::new(Some(MIB));
-        let mut looks = full(2);
-        turn(&mut ahead, &mut looks, now);
-        looks.remove(&tp(0));
-        looks.get_mut(&tp(1)).expect("known").lane = Epoch(9);
-        assert_eq!(turn(&mut ahead, &mut looks, now).resume, [0, 1].map(tp));
+        assert_eq!(turn(&mut budget, &mut looks, later).resume, [tp(1)], "for a while");
+        assert_eq!(turn(&mut budget, &mut looks, later).resume, [], "both fetch");
     }
 
     #[test]
-    fn nothing_stops_where_something_else_is_wrong_or_limits_were_set() {
+    fn nothing_stops_where_something_else_is_wrong() {
         let now = Instant::now();
         let mut looks = full(20);
-        for look in looks.values_mut() {
+        for (look, _) in looks.values_mut() {
             look.is_sound = false;
         }
-        assert_eq!(turn(&mut Ahead::new(Some(MIB)), &mut looks, now), Decision::default());
-        assert_eq!(turn(&mut Ahead::new(None), &mut full(20), now), Decision::default());
-        assert!(!Ahead::new(None).is_due(now, 20));
+        assert_eq!(turn(&mut MemoryBudget::new(Some(MIB)), &mut looks, now), Decision::default());
+    }
+
+    #[test]
+    fn where_limits_of_single_partitions_were_set_nothing_is_looked_at() {
+        let budget = MemoryBudget::new(None);
+        assert_eq!(budget.patience(1_000), Duration::MAX);
     }
 }

@@ -1,8 +1,10 @@
 //! A membership of a group: one client, one control thread, one lane per assigned partition.
 
 mod alarm;
+mod answers;
 mod assignment;
 mod at_join;
+mod backoff;
 mod classify;
 mod client;
 mod closing;
@@ -11,12 +13,17 @@ mod committer;
 mod context;
 mod control;
 mod corrupt;
+mod fetching;
 mod freeze;
 mod joining;
 mod kept;
 mod lane;
 mod memory;
-mod offsets;
+mod offset_fetch;
+mod offset_questions;
+mod offset_search;
+mod open_partition;
+mod partitions;
 mod problems;
 mod rebalances;
 mod retention;
@@ -41,7 +48,7 @@ use self::context::GroupContext;
 use self::control::Control;
 use self::joining::Wanted;
 pub(crate) use self::kept::Kept;
-use self::memory::Ahead;
+use self::memory::MemoryBudget;
 use self::problems::Problems;
 use crate::config::Secrets;
 
@@ -69,13 +76,14 @@ pub(crate) fn join(
     let consumer: BaseConsumer<GroupContext> = config
         .create_with_context(context)
         .map_err(|error| failed("the client refuses its settings", &error))?;
-    let client = ConsumerClient::new(consumer);
+    let client = ConsumerClient::new(consumer, request);
     let queued = config.get("queued.max.messages.kbytes").and_then(|kbytes| kbytes.parse().ok());
     if let Some(kbytes) = queued {
         client.limit_batches(kbytes);
     }
     // What is left out is subscribed to when the topics were looked for.
-    let at_once = request.topics.keys().map(String::as_str).filter(|_| !at_join::is_needed(&request));
+    let request = client.request();
+    let at_once = request.topics.keys().map(String::as_str).filter(|_| !at_join::is_needed(request));
     let names: Vec<&str> = at_once.collect();
     let subscribed = if names.is_empty() { Ok(()) } else { client.consumer().subscribe(&names) };
     subscribed.map_err(|error| failed("subscribing", &error))?;
@@ -89,11 +97,10 @@ pub(crate) fn join(
         "consumer" => Wanted::Broker,
         _ => Wanted::Assignors(text("partition.assignment.strategy").to_owned()),
     };
-    let problems = Problems::new(wanted);
-    let ahead = Ahead::new(memory);
-    let control = Control::new(client, Arc::new(request), member, committer, session, problems, ahead);
-    control
-        .watch_for_freezes(text("session.timeout.ms").parse().map_or(DEFAULT_SESSION, Duration::from_millis));
+    let timeout = text("session.timeout.ms").parse().map_or(DEFAULT_SESSION, Duration::from_millis);
+    freeze::watch(&client, &wanted, timeout);
+    let problems = Problems::new(wanted, session);
+    let control = Control::new(client, member, committer, problems, MemoryBudget::new(memory));
     let thread = std::thread::Builder::new().name(format!("fs-{group}"));
     thread.spawn(move || control.run()).map(drop).map_err(|error| failed("starting its thread", &error))
 }
@@ -102,4 +109,23 @@ pub(crate) fn join(
 #[cfg(test)]
 pub(crate) fn test_context(errors: crate::error_log::ErrorLog) -> GroupContext {
     GroupContext::new("test".into(), Arc::new(errors))
+}
+
+/// A client of a group that nobody can reach, for tests that need one.
+#[cfg(test)]
+fn test_client() -> Arc<ConsumerClient> {
+    let consumer = ClientConfig::new()
+        // Nobody listens there.
+        .set("bootstrap.servers", "127.0.0.1:1")
+        .set("group.id", "test")
+        .create_with_context(test_context(crate::error_log::ErrorLog::new("test")))
+        .expect("a client");
+    let request = GroupRequest {
+        group: "test".into(),
+        topics: std::collections::BTreeMap::new(),
+        patterns: Vec::new(),
+        commit_interval: Duration::from_secs(1),
+        drain: Duration::from_secs(5),
+    };
+    ConsumerClient::new(consumer, request)
 }

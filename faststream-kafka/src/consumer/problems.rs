@@ -6,14 +6,15 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
-use rdkafka::types::RDKafkaRespErr;
-
 use faststream_core::TopicPartition;
+use faststream_core::broker::Remedy;
+use rdkafka::consumer::Consumer;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::classify::remedy;
 use super::client::ConsumerClient;
-use super::control::Control;
 use super::joining::{Others, SAID, Wanted, message};
+use super::partitions::Partitions;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// What asking the coordinator may take, and how often it is asked.
@@ -35,6 +36,8 @@ type Unavailable = (String, String);
 /// What was found out.
 pub(super) struct Problems {
     wanted: Wanted,
+    /// Asks how long the broker waits for a silent member.
+    session: Box<dyn Fn() -> Duration + Send>,
     next: Instant,
     /// When the coordinator was asked about the others, and where its answer comes.
     asked: Option<(Instant, Receiver<Answer>)>,
@@ -48,9 +51,10 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    pub(super) fn new(wanted: Wanted) -> Self {
+    pub(super) fn new(wanted: Wanted, session: Box<dyn Fn() -> Duration + Send>) -> Self {
         Self {
             wanted,
+            session,
             next: Instant::now(),
             asked: None,
             others: None,
@@ -66,105 +70,118 @@ impl Problems {
     }
 }
 
-impl Control {
-    pub(super) fn handle_problems(&mut self) {
+impl Problems {
+    /// What could help a client that this error made unusable.
+    pub(super) fn remedy(&self, code: RDKafkaErrorCode) -> Remedy {
+        remedy(code, &*self.session)
+    }
+
+    /// All problems, if it is time to look for them. `commit_pause` is the pause before the next commit, zero if the last one
+    /// did not cost the membership.
+    pub(super) fn look(
+        &mut self,
+        client: &Arc<ConsumerClient>,
+        partitions: &Partitions,
+        commit_pause: Duration,
+    ) -> Option<Vec<String>> {
         let now = Instant::now();
-        if now < self.problems.next {
-            return;
+        if now < self.next {
+            return None;
         }
-        self.problems.next = now + EVERY;
+        self.next = now + EVERY;
         let mut all = Vec::new();
-        all.extend(self.not_joined(now));
-        all.extend(self.refused_fetches());
-        all.extend(self.unavailable_topics(now));
-        let pause = self.committer.pause();
-        if !pause.is_zero() {
+        all.extend(self.not_joined(client, now));
+        all.extend(refused_fetches(client, partitions));
+        all.extend(self.unavailable_topics(client, partitions, now));
+        if !commit_pause.is_zero() {
             all.push(format!(
-                "its last commit was refused as if it were no member, which cost the membership: no other is sent before {pause:?} \
-                 have passed"
+                "its last commit was refused as if it were no member, which cost the membership: no other is sent before \
+                 {commit_pause:?} have passed"
             ));
         }
-        self.member.set_problems(all);
+        Some(all)
     }
 
     /// What is to be said of a client that is not let in.
-    fn not_joined(&mut self, now: Instant) -> Option<String> {
-        let problems = &mut self.problems;
-        let context = self.client.context();
+    fn not_joined(&mut self, client: &Arc<ConsumerClient>, now: Instant) -> Option<String> {
+        let context = client.context();
         let Some((outside, refusal)) = context.joining.outside().filter(|(outside, _)| *outside > SAID)
         else {
-            (problems.asked, problems.others) = (None, None);
+            (self.asked, self.others) = (None, None);
             return None;
         };
-        if problems.asked.as_ref().is_none_or(|(asked, _)| now > *asked + AGAIN) {
-            problems.asked = Some((now, ask(&self.client)));
+        if self.asked.as_ref().is_none_or(|(asked, _)| now > *asked + AGAIN) {
+            self.asked = Some((now, ask(client)));
         }
-        if let Some((_, answers)) = &problems.asked
+        if let Some((_, answers)) = &self.asked
             && let Ok(answer) = answers.try_recv()
         {
-            problems.others = Some(answer);
+            self.others = Some(answer);
         }
         // Said a moment later, with what the others are.
-        let others = problems.others.as_ref()?;
+        let others = self.others.as_ref()?;
         let others = others.as_ref().map_err(String::as_str);
-        let message = message(outside, &problems.wanted, refusal.as_deref(), others);
+        let message = message(outside, &self.wanted, refusal.as_deref(), others);
         context.errors.log("not joined", &message);
         Some(message)
     }
 
     /// Topics that are not there, or that this user may not even see: librdkafka leaves them out without a word.
-    fn unavailable_topics(&mut self, now: Instant) -> Vec<String> {
-        let problems = &mut self.problems;
-        if let Some((_, answers)) = &problems.looked
+    fn unavailable_topics(
+        &mut self,
+        client: &Arc<ConsumerClient>,
+        partitions: &Partitions,
+        now: Instant,
+    ) -> Vec<String> {
+        if let Some((_, answers)) = &self.looked
             && let Ok(unavailable) = answers.try_recv()
         {
             for (topic, message) in &unavailable {
                 // As whoever waits for topics calls it.
-                self.client.context().errors.log(&format!("missing {topic}"), message);
+                client.context().errors.log(&format!("missing {topic}"), message);
             }
-            problems.unavailable = unavailable.into_iter().map(|(_, message)| message).collect();
+            self.unavailable = unavailable.into_iter().map(|(_, message)| message).collect();
         }
-
-        if problems.looked.as_ref().is_none_or(|(looked, _)| now > *looked + TOPICS) {
-            let silent = self.silent_topics();
-            self.problems.looked = Some((now, look(&self.client, silent)));
+        if self.looked.as_ref().is_none_or(|(looked, _)| now > *looked + TOPICS) {
+            let silent = self.silent_topics(client, partitions);
+            self.looked = Some((now, look(client, silent)));
         }
-        self.problems.unavailable.clone()
+        self.unavailable.clone()
     }
 
     /// Topics of which nothing came since the last call: at rest, or out of reach.
-    fn silent_topics(&mut self) -> Vec<String> {
-        let mut positions: BTreeMap<Arc<str>, i64> =
-            self.request.topics.keys().map(|topic| (topic.as_str().into(), 0)).collect();
-        for (tp, lane) in &self.lanes {
-            *positions.entry(Arc::clone(&tp.topic)).or_default() += lane.position();
+    fn silent_topics(&mut self, client: &ConsumerClient, partitions: &Partitions) -> Vec<String> {
+        let named = client.request().topics.keys();
+        let mut positions: BTreeMap<Arc<str>, i64> = named.map(|topic| (topic.as_str().into(), 0)).collect();
+        for lane in partitions.lanes() {
+            *positions.entry(Arc::clone(&lane.tp.topic)).or_default() += lane.position();
         }
-        let before = std::mem::replace(&mut self.problems.positions, positions);
+        let before = std::mem::replace(&mut self.positions, positions);
         let is_silent = |(topic, position): &(&Arc<str>, &i64)| {
             before.get(*topic).is_none_or(|before| before == *position)
         };
-        let silent = self.problems.positions.iter().filter(is_silent);
+        let silent = self.positions.iter().filter(is_silent);
         silent.map(|(topic, _)| topic.to_string()).take(TOPICS_MOST).collect()
     }
+}
 
-    /// Partitions whose records are refused, by topic and reason.
-    fn refused_fetches(&self) -> Vec<String> {
-        let mut refused: BTreeMap<(&str, String), Vec<i32>> = BTreeMap::new();
-        for (TopicPartition { topic, partition }, lane) in &self.lanes {
-            let Some((error, age)) = lane.refusal() else { continue };
-            let is_answered = self.client.context().is_answered(&lane.tp);
-            if age > NEWS && is_answered == Some(true) {
-                lane.relent();
-                continue;
-            }
-            refused.entry((topic, format!("{error:?}"))).or_default().push(*partition);
+/// Partitions whose records are refused, by topic and reason.
+fn refused_fetches(client: &ConsumerClient, partitions: &Partitions) -> Vec<String> {
+    let mut refused: BTreeMap<(&str, String), Vec<i32>> = BTreeMap::new();
+    for lane in partitions.lanes() {
+        let Some((error, age)) = lane.refusal() else { continue };
+        if age > NEWS && client.context().is_answered(&lane.tp) == Some(true) {
+            lane.relent();
+            continue;
         }
-        let say = |((topic, error), partitions): ((&str, String), Vec<i32>)| {
-            let cure = if error.contains("AUTHORIZATION") { "; let this user read the topic" } else { "" };
-            format!("nothing can be fetched from {topic}, partitions {partitions:?}: {error}{cure}")
-        };
-        refused.into_iter().map(say).collect()
+        let TopicPartition { topic, partition } = &lane.tp;
+        refused.entry((topic, format!("{error:?}"))).or_default().push(*partition);
     }
+    let say = |((topic, error), partitions): ((&str, String), Vec<i32>)| {
+        let cure = if error.contains("AUTHORIZATION") { "; let this user read the topic" } else { "" };
+        format!("nothing can be fetched from {topic}, partitions {partitions:?}: {error}{cure}")
+    };
+    refused.into_iter().map(say).collect()
 }
 
 /// Looks which of these topics cannot be read, on a thread of its own.

@@ -1,292 +1,322 @@
-//! Rebalances that wait for their answer, in their order.
+//! Rebalances that wait for their answer, strictly in the order in which the group asked.
+//!
+//! librdkafka asks in a callback ("these partitions are assigned", "these are revoked"), pauses every partition of the client,
+//! and waits for an assign or unassign call. The callback only records the question; the control thread answers it:
+//!
+//! 1. [`Rebalances::assign`] and [`Rebalances::revoke`] append a question. Two kinds of revocation are our own: a log that was
+//!    cut, a topic that was made again. Nobody waits for their answer, but a lane ends in the same way, so they share the
+//!    queue and its order.
+//! 2. [`Rebalances::next`] looks at the front of the queue and returns the next [`Step`], or `None` if the front has to wait.
+//!    The control loop carries the step out and asks again. This type calls nothing: it neither knows the client nor the
+//!    member, and no step is carried out inside another.
+//! 3. *An assignment*: [`Step::FetchOffsets`] starts the fetch of the committed offsets. The front waits until all of them
+//!    are known or the fetch is held up (a second at most), then [`Step::Assign`] answers. What is not known by then is
+//!    assigned without a lane, and begins later.
+//! 4. *A revocation*: [`Step::AskMember`] lets the member drain the lanes. The front waits until the member answers with the
+//!    revocation's id ([`Rebalances::mark_answered`]), which may happen while the step is carried out. A revocation that moves
+//!    partitions to somebody else then waits up to 100 ms more for the result of a commit in flight, and [`Step::Unassign`]
+//!    answers.
+//!
+//! Why strictly in order: librdkafka takes the next assign or unassign call, whatever its partitions, for the answer to its
+//! oldest question. The case that it cost us: a partition whose offsets had just arrived was begun while a revocation waited.
+//! librdkafka took that for the answer, gave the partitions away, and their records were handled twice.
+//!
+//! Why a revocation waits for a commit: librdkafka commits what is given back at once. If a commit in flight is not answered,
+//! librdkafka sends it once more, behind the newer one, and sets the group back. A lost partition is not committed, so it does
+//! not wait.
 
-use faststream_core::TopicPartition;
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use faststream_core::broker::{Epoch, Event, Lane, RevocationId};
-use rdkafka::consumer::Consumer;
-use rdkafka::topic_partition_list::Offset;
+use faststream_core::TopicPartition;
+use faststream_core::broker::RevocationId;
 
-use super::assignment::{self, StartAt};
-use super::control::Control;
-use super::lane::{KafkaLane, LaneHandle};
-use super::offsets::{Begin, OffsetFetch, Starts};
-use super::topic_ids::note;
-use super::wakeup;
-use crate::native::{PartitionQueue, store_offset};
+use super::offset_fetch::{OffsetFetch, Starts};
 
 /// What an answer waits for the result of a commit: until then all partitions of the client are paused.
 const ANSWERED: Duration = Duration::from_millis(100);
 
-/// A rebalance that was recorded and not answered.
-pub(super) enum Rebalance {
-    Assign {
-        partitions: Vec<TopicPartition>,
-        fetch: Option<(OffsetFetch, Starts)>,
+/// Rebalances that were recorded and not answered.
+#[derive(Default)]
+pub(super) struct Rebalances {
+    queue: VecDeque<Rebalance>,
+    /// How many revocations there were.
+    revocations: u64,
+}
+
+/// One question of the group.
+enum Rebalance {
+    Assign { partitions: Vec<TopicPartition>, offsets: Offsets },
+    Revoke { partitions: Vec<TopicPartition>, kind: Revoke, drain: Drain },
+}
+
+/// How far an assignment is with its offsets.
+enum Offsets {
+    /// Nobody has asked for them.
+    Unasked,
+    /// The control loop begins a fetch.
+    Asked,
+    Fetching {
+        fetch: OffsetFetch,
+        known: Starts,
     },
-    Revoke {
-        partitions: Vec<TopicPartition>,
-        kind: Revoke,
-        id: Option<RevocationId>,
-        answered: Option<Instant>,
-    },
+}
+
+/// How far the member is with the lanes of a revocation.
+#[derive(Clone, Copy)]
+enum Drain {
+    /// It does not know of it.
+    Unasked,
+    Asked(RevocationId),
+    /// It has answered, then.
+    Answered(Instant),
 }
 
 /// Why lanes end.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Revoke {
-    /// Somebody else gets the partitions.
+    /// Another member gets the partitions.
     Moved,
-    /// Somebody else may have them already.
+    /// Another member may have them already.
     Lost,
-    /// Nobody else: the partition's log began again, at this offset.
+    /// The partition stays: its log began again, at this offset.
     Truncated(i64),
-    /// Nobody else: the topic is another one.
+    /// The partition stays: the topic is another one.
     Remade,
 }
 
-impl Control {
-    /// librdkafka pauses all partitions until a rebalance is answered, and lets them go on at its own position: where an
-    /// error came last, that is behind a record that was never read. To be called before the answer.
-    fn realign(&self) {
-        let consumer = self.client.consumer();
-        for (tp, lane) in self.lanes.iter().filter(|(_, lane)| lane.is_drifted()) {
-            let next = Offset::Offset(lane.settled_position());
-            // Without waiting: it is done before the answer, on the same thread.
-            self.answered("seek", consumer.seek(&tp.topic, tp.partition, next, Duration::ZERO));
+impl Revoke {
+    /// Where a partition that stays begins again.
+    pub(super) fn restart(self) -> Option<i64> {
+        match self {
+            Self::Truncated(start) => Some(start),
+            Self::Remade => Some(0),
+            Self::Moved | Self::Lost => None,
+        }
+    }
+}
+
+/// What the control loop has to do next.
+pub(super) enum Step {
+    /// Begin to fetch the committed offsets of these, and return the fetch to [`Rebalances::set_fetch`].
+    FetchOffsets(Vec<TopicPartition>),
+    /// Answer an assignment. `rest` fetches the offsets of partitions that are not among `starts`.
+    Assign { partitions: Vec<TopicPartition>, starts: Starts, rest: Option<OffsetFetch> },
+    /// Let the member drain these lanes: it answers with the id.
+    AskMember { id: RevocationId, partitions: Vec<TopicPartition>, kind: Revoke },
+    /// End the lanes, and answer the revocation if the group asked for it.
+    Unassign { partitions: Vec<TopicPartition>, kind: Revoke },
+}
+
+/// What is left to answer when the group is left.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum LastAnswer {
+    AssignNothing,
+    Unassign(Vec<TopicPartition>),
+}
+
+impl Rebalances {
+    /// The group assigned these.
+    pub(super) fn assign(&mut self, partitions: Vec<TopicPartition>) {
+        self.queue.push_back(Rebalance::Assign { partitions, offsets: Offsets::Unasked });
+    }
+
+    /// The lanes of these partitions end.
+    pub(super) fn revoke(&mut self, partitions: Vec<TopicPartition>, kind: Revoke) {
+        self.queue.push_back(Rebalance::Revoke { partitions, kind, drain: Drain::Unasked });
+    }
+
+    /// Whether none waits for its answer.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The fetch of the assignment at the front.
+    pub(super) fn set_fetch(&mut self, begun: OffsetFetch) {
+        if let Some(Rebalance::Assign { offsets, .. }) = self.queue.front_mut() {
+            *offsets = Offsets::Fetching { fetch: begun, known: Starts::new() };
         }
     }
 
-    /// Answers what can be answered, strictly in order.
-    pub(super) fn handle_rebalances(&mut self) {
-        if self.closing.is_some() {
-            return;
+    /// The member has drained the lanes of this revocation.
+    pub(super) fn mark_answered(&mut self, id: RevocationId) {
+        for rebalance in &mut self.queue {
+            if let Rebalance::Revoke { drain, .. } = rebalance
+                && matches!(drain, Drain::Asked(asked) if *asked == id)
+            {
+                *drain = Drain::Answered(Instant::now());
+            }
         }
-        while let Some(rebalance) = self.rebalances.pop_front() {
-            let waits = match rebalance {
-                Rebalance::Assign { partitions, fetch } => self.handle_assign(partitions, fetch),
-                Rebalance::Revoke { partitions, kind, id, answered } => {
-                    self.handle_revoke(partitions, kind, id, answered)
+    }
+
+    /// Whether a commit may be sent. While a revocation waits for calls that wait for their commit, it is sent.
+    pub(super) fn may_commit(&self, is_wanted: bool) -> bool {
+        match self.queue.front() {
+            None => true,
+            Some(Rebalance::Revoke { kind: Revoke::Moved, drain: Drain::Asked(_), .. }) => is_wanted,
+            Some(_) => false,
+        }
+    }
+
+    /// The next step; `None` while the front has to wait. `is_committing`: a commit has no result yet.
+    pub(super) fn next(&mut self, is_committing: bool) -> Option<Step> {
+        match self.queue.front_mut()? {
+            Rebalance::Assign { partitions, offsets } => match offsets {
+                _ if partitions.is_empty() => {}
+                Offsets::Unasked => {
+                    *offsets = Offsets::Asked;
+                    return Some(Step::FetchOffsets(partitions.clone()));
                 }
-            };
-            if let Some(rebalance) = waits {
-                self.rebalances.push_front(rebalance);
-                return;
-            }
+                Offsets::Asked => return None,
+                Offsets::Fetching { fetch, known } => {
+                    known.extend(fetch.known_now());
+                    if !fetch.is_done() && !fetch.is_held_up() {
+                        return None;
+                    }
+                }
+            },
+            Rebalance::Revoke { partitions, kind, drain } => match drain {
+                Drain::Unasked => {
+                    self.revocations += 1;
+                    let id = RevocationId(self.revocations);
+                    *drain = Drain::Asked(id);
+                    return Some(Step::AskMember { id, partitions: partitions.clone(), kind: *kind });
+                }
+                Drain::Asked(_) => return None,
+                Drain::Answered(since) => {
+                    let awaits_commit = *kind == Revoke::Moved && is_committing;
+                    if awaits_commit && since.elapsed() < ANSWERED {
+                        return None;
+                    }
+                }
+            },
         }
+        self.queue.pop_front().map(Rebalance::into_answer)
     }
 
-    fn handle_assign(
-        &mut self,
-        partitions: Vec<TopicPartition>,
-        fetch: Option<(OffsetFetch, Starts)>,
-    ) -> Option<Rebalance> {
-        if partitions.is_empty() {
-            self.realign();
-            self.answered("assign", assignment::assign(self.client.consumer(), &[]));
-            self.notify(Event::Assigned(Vec::new()));
-            wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
-            return None;
-        }
-        let (mut fetch, mut known) = fetch.unwrap_or_else(|| {
-            (OffsetFetch::begin(&self.client, &self.request, partitions.clone()), Starts::new())
-        });
-        known.extend(fetch.known_now());
-        if !fetch.is_done() && !fetch.is_held_up() {
-            return Some(Rebalance::Assign { partitions, fetch: Some((fetch, known)) });
-        }
-        let had_none = self.lanes.is_empty();
-        let kept = self.lanes.keys().cloned().collect();
-        let lanes = self.open(&known);
-        // The rest is assigned without a lane: nothing is read before the offsets are known. Its queues are taken all the
-        // same, or what librdkafka fetches by itself would land on the consumer's.
-        for tp in partitions.iter().filter(|tp| !known.contains_key(tp)) {
-            if let Some(queue) = PartitionQueue::take(&self.client, &tp.topic, tp.partition) {
-                self.opening.insert(tp.clone(), queue);
+    /// Gives up all of them, with what the client has to be answered.
+    pub(super) fn abandon(&mut self) -> Vec<LastAnswer> {
+        let answer = |rebalance| match rebalance {
+            Rebalance::Assign { .. } => Some(LastAnswer::AssignNothing),
+            Rebalance::Revoke { partitions, kind: Revoke::Moved | Revoke::Lost, .. } => {
+                Some(LastAnswer::Unassign(partitions))
             }
-        }
-        let start = |tp: TopicPartition| {
-            let next = known.get(&tp).map(|begin| begin.next);
-            (tp, next)
+            // Nobody asked.
+            Rebalance::Revoke { kind: Revoke::Truncated(_) | Revoke::Remade, .. } => None,
         };
-        let starts: Vec<StartAt> = partitions.into_iter().map(start).collect();
-        self.realign();
-        self.answered("assign", assignment::assign(self.client.consumer(), &starts));
-        self.committer.assigned(had_none);
-        self.notify(Event::Assigned(lanes));
-        wakeup::leaders(&self.client, kept);
-        if !fetch.is_done() {
-            self.pending_fetches.push(fetch);
-        }
-        None
+        std::mem::take(&mut self.queue).into_iter().filter_map(answer).collect()
     }
+}
 
-    /// Partitions to begin again, and those whose offsets came after the answer. Not while a rebalance waits for its
-    /// answer: librdkafka would take this for it, and give away what is still at work. Nor while a commit is in flight:
-    /// librdkafka begins nothing before its result.
-    pub(super) fn apply_restarts(&mut self) {
-        let is_asked = !self.rebalances.is_empty() || self.client.context().awaits_answer();
-        if is_asked || self.closing.is_some() || self.committer.is_busy() {
-            return;
-        }
-        let misrouted = std::mem::take(&mut self.misrouted).into_iter();
-        let misrouted: Vec<StartAt> = misrouted
-            .filter_map(|(tp, offset)| {
-                let start = offset.min(self.lanes.get(&tp)?.position());
-                Some((tp, Some(start)))
-            })
-            .collect();
-        if !misrouted.is_empty() {
-            self.restart(misrouted);
-        }
-        let restarts = std::mem::take(&mut self.restarts);
-        if !restarts.is_empty() {
-            self.begin_again(restarts);
-        }
-        self.take_pending_fetches();
-    }
-
-    /// Partitions whose offsets came after the answer.
-    fn take_pending_fetches(&mut self) {
-        let mut starts = Starts::new();
-        for fetch in &mut self.pending_fetches {
-            starts.extend(fetch.known_now());
-        }
-        self.pending_fetches.retain(|fetch| !fetch.is_done());
-        if !starts.is_empty() {
-            faststream_core::log::info!(group = %self.request.group, partitions = starts.len(), "committed offsets are known now");
-            self.begin_again(starts);
-        }
-    }
-
-    /// Opens lanes at these offsets, in partitions that are assigned already.
-    fn begin_again(&mut self, starts: Starts) {
-        for tp in starts.keys() {
-            // Gone before the new one is there: its callback would end the new one's.
-            drop(self.opening.remove(tp));
-        }
-        let lanes = self.open(&starts);
-        self.restart(starts.into_iter().map(|(tp, begin)| (tp, Some(begin.next))).collect());
-        self.notify(Event::Assigned(lanes));
-    }
-
-    /// Makes librdkafka begin these partitions of the assignment again; in a group of the eager kind, all of them.
-    pub(super) fn restart(&mut self, some: Vec<StartAt>) {
-        let consumer = self.client.consumer();
-        let all = self.positions();
-        for (tp, start) in all.iter().chain(&some) {
-            if let (Some(lane), Some(start)) = (self.lanes.get(tp), start) {
-                lane.expect_replay(*start);
+impl Rebalance {
+    /// The step that ends it.
+    fn into_answer(self) -> Step {
+        match self {
+            Self::Assign { partitions, offsets: Offsets::Fetching { fetch, known } } => {
+                let rest = Some(fetch).filter(|fetch| !fetch.is_done());
+                Step::Assign { partitions, starts: known, rest }
             }
-        }
-        self.answered("restart", assignment::restart(consumer, &some, &all));
-        let is_hit = |tp: &TopicPartition| some.iter().any(|(hit, _)| hit == tp);
-        for (tp, lane) in &self.lanes {
-            lane.replay_has_begun();
-            if is_hit(tp) || !assignment::is_cooperative(consumer) {
-                lane.store_again(&self.client);
-            }
+            Self::Assign { partitions, .. } => Step::Assign { partitions, starts: Starts::new(), rest: None },
+            Self::Revoke { partitions, kind, .. } => Step::Unassign { partitions, kind },
         }
     }
+}
 
-    /// All of the assignment, with what is to be fetched next.
-    fn positions(&self) -> Vec<StartAt> {
-        let opening = self.opening.keys().map(|tp| (tp.clone(), None));
-        self.lanes.iter().map(|(tp, lane)| (tp.clone(), Some(lane.position()))).chain(opening).collect()
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn partitions() -> Vec<TopicPartition> {
+        vec![TopicPartition::new("orders", 0), TopicPartition::new("orders", 1)]
     }
 
-    fn handle_revoke(
-        &mut self,
-        partitions: Vec<TopicPartition>,
-        kind: Revoke,
-        id: Option<RevocationId>,
-        answered: Option<Instant>,
-    ) -> Option<Rebalance> {
-        let Some(id) = id else {
-            if !matches!(kind, Revoke::Truncated(_) | Revoke::Remade) {
-                self.pending_fetches.iter_mut().for_each(|fetch| fetch.forget(&partitions));
-            }
-            self.revocations += 1;
-            let id = RevocationId(self.revocations);
-            let lanes: Vec<Epoch> =
-                partitions.iter().filter_map(|tp| self.lanes.get(tp)).map(|lane| lane.epoch).collect();
-            // Before the member hears of it: its answer may come at once.
-            self.rebalances.push_front(Rebalance::Revoke { partitions, kind, id: Some(id), answered: None });
-            self.notify(Event::Revoked { id, lanes, lost: !matches!(kind, Revoke::Moved) });
-            let rebalance = self.rebalances.pop_front()?;
-            let Rebalance::Revoke { answered: Some(_), .. } = rebalance else { return Some(rebalance) };
-            let Rebalance::Revoke { partitions, kind, id, answered } = rebalance else { return None };
-            return self.handle_revoke(partitions, kind, id, answered);
+    /// The id with which the member answers.
+    fn asked(step: Option<Step>) -> RevocationId {
+        let Some(Step::AskMember { id, partitions: asked, .. }) = step else {
+            panic!("the member is asked first")
         };
-        // librdkafka commits what is given back at once: behind a commit that may come again.
-        let waits = matches!(kind, Revoke::Moved) && self.committer.is_busy();
-        if answered.is_none_or(|since| waits && since.elapsed() < ANSWERED) {
-            return Some(Rebalance::Revoke { partitions, kind, id: Some(id), answered });
-        }
-        self.give_back(&partitions);
-        let set_back = match kind {
-            Revoke::Truncated(start) => Some(start),
-            Revoke::Remade => Some(0),
-            Revoke::Moved | Revoke::Lost => None,
-        };
-        if let Some(start) = set_back {
-            for tp in partitions {
-                // Which topic it is now is asked again after a log began again by itself.
-                let is_remade = matches!(kind, Revoke::Remade);
-                let topic_id = self.topic_ids.current(&tp.topic).filter(|_| is_remade);
-                self.set_back(tp, Begin { next: start, topic_id, is_uncommitted: true });
+        assert_eq!(asked, partitions());
+        id
+    }
+
+    fn is_unassign(step: Option<Step>) -> bool {
+        matches!(step, Some(Step::Unassign { partitions: ended, .. }) if ended == partitions())
+    }
+
+    #[test]
+    fn a_revocation_is_answered_once_the_member_has_drained_its_lanes() {
+        let mut rebalances = Rebalances::default();
+        rebalances.revoke(partitions(), Revoke::Moved);
+        let id = asked(rebalances.next(false));
+        assert!(rebalances.next(false).is_none(), "the member is asked once, and waited for");
+        rebalances.mark_answered(RevocationId(id.0 + 1));
+        assert!(rebalances.next(false).is_none(), "that was another one");
+        rebalances.mark_answered(id);
+        assert!(is_unassign(rebalances.next(false)));
+        assert!(rebalances.is_empty() && rebalances.next(false).is_none());
+    }
+
+    #[test]
+    fn what_is_asked_later_waits_for_what_was_asked_before() {
+        let mut rebalances = Rebalances::default();
+        rebalances.revoke(partitions(), Revoke::Moved);
+        rebalances.assign(Vec::new());
+        rebalances.revoke(partitions(), Revoke::Lost);
+        let first = asked(rebalances.next(false));
+        assert!(rebalances.next(false).is_none());
+        rebalances.mark_answered(first);
+        assert!(is_unassign(rebalances.next(false)));
+        let answer = rebalances.next(false);
+        assert!(matches!(answer, Some(Step::Assign { partitions, rest: None, .. }) if partitions.is_empty()));
+        assert_ne!(asked(rebalances.next(false)), first);
+    }
+
+    #[test]
+    fn partitions_that_move_wait_a_moment_for_the_result_of_a_commit_and_lost_ones_do_not() {
+        for (kind, waits) in [(Revoke::Moved, true), (Revoke::Lost, false), (Revoke::Truncated(3), false)] {
+            let mut rebalances = Rebalances::default();
+            rebalances.revoke(partitions(), kind);
+            let id = asked(rebalances.next(true));
+            rebalances.mark_answered(id);
+            let at_once = rebalances.next(true);
+            assert_eq!(at_once.is_none(), waits, "{kind:?}");
+            if waits {
+                thread::sleep(ANSWERED);
+                assert!(
+                    is_unassign(rebalances.next(true)),
+                    "a commit without a result holds up no rebalance"
+                );
             }
-            return None;
-        }
-        self.realign();
-        self.answered("revoke", assignment::unassign(self.client.consumer(), &partitions));
-        wakeup::leaders(&self.client, self.lanes.keys().cloned().collect());
-        None
-    }
-
-    /// A log began again: what the group has committed is beyond records that were not handled.
-    fn set_back(&mut self, tp: TopicPartition, begin: Begin) {
-        let (start, note) = (begin.next, begin.topic_id.as_ref().map(note));
-        // librdkafka commits what is stored, whenever the partition is given back or begins again.
-        if let Err(error) = store_offset(&self.client, &tp.topic, tp.partition, start, note.as_deref()) {
-            let text = format_args!("{tp}: offset {start} was not stored: {error:?}");
-            self.client.context().errors.log("store", text);
-        }
-        self.restarts.insert(tp, begin);
-    }
-
-    /// Fences the lanes of these partitions and drops their queues.
-    fn give_back(&mut self, partitions: &[TopicPartition]) {
-        for tp in partitions {
-            self.restarts.remove(tp);
-            self.misrouted.remove(tp);
-            if let Some(lane) = self.lanes.remove(tp) {
-                drop(lane.fence());
-            }
-            drop(self.opening.remove(tp));
         }
     }
 
-    /// New lanes, with their queues taken: to be done before the partitions are assigned.
-    fn open(&mut self, starts: &Starts) -> Vec<Box<dyn Lane>> {
-        let mut lanes: Vec<Box<dyn Lane>> = Vec::new();
-        for (tp, begin) in starts {
-            if let Some(old) = self.lanes.remove(tp) {
-                faststream_core::log::warn!(group = %self.request.group, topic = %tp.topic, partition = tp.partition, "assigned twice");
-                drop(old.fence());
-            }
-            let Some(queue) = PartitionQueue::take(&self.client, &tp.topic, tp.partition) else { continue };
-            let lane = Arc::new(LaneHandle::new(tp.clone(), begin, queue));
-            self.lanes.insert(tp.clone(), Arc::clone(&lane));
-            lanes.push(Box::new(KafkaLane::new(lane, Arc::clone(&self.client))));
-        }
-        lanes
+    #[test]
+    fn a_commit_is_sent_while_the_member_drains_only_if_a_call_waits_for_it() {
+        let mut rebalances = Rebalances::default();
+        assert!(rebalances.may_commit(false));
+        rebalances.revoke(partitions(), Revoke::Moved);
+        assert!(!rebalances.may_commit(true), "nobody drains yet");
+        let id = asked(rebalances.next(false));
+        assert!(rebalances.may_commit(true) && !rebalances.may_commit(false));
+        rebalances.mark_answered(id);
+        assert!(!rebalances.may_commit(true), "the client commits what is given back");
+        let mut lost = Rebalances::default();
+        lost.revoke(partitions(), Revoke::Lost);
+        asked(lost.next(false));
+        assert!(!lost.may_commit(true));
     }
 
-    pub(super) fn answered(&self, what: &str, result: rdkafka::error::KafkaResult<()>) {
-        if let Err(error) = result {
-            self.client.context().errors.log(what, format_args!("answering a rebalance ({what}): {error}"));
-        }
+    #[test]
+    fn only_what_the_group_asked_for_is_answered_when_it_is_left() {
+        let mut rebalances = Rebalances::default();
+        rebalances.assign(partitions());
+        rebalances.revoke(partitions(), Revoke::Truncated(0));
+        rebalances.revoke(partitions(), Revoke::Remade);
+        rebalances.revoke(partitions(), Revoke::Moved);
+        let left = [LastAnswer::AssignNothing, LastAnswer::Unassign(partitions())];
+        assert_eq!(rebalances.abandon(), left);
+        assert!(rebalances.is_empty());
     }
 }

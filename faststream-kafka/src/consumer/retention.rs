@@ -8,7 +8,7 @@ use faststream_core::broker::Event;
 use rdkafka::metadata::Metadata;
 
 use super::client::ConsumerClient;
-use super::control::Control;
+use super::partitions::Partitions;
 use crate::native::{AdminQueue, Answer, End};
 
 /// How often offsets are committed again, at most.
@@ -51,41 +51,42 @@ impl Default for Retention {
     }
 }
 
-impl Control {
+impl Retention {
     /// Lets all offsets be committed again if it is time to. To be called before a commit.
-    pub(super) fn refresh_offsets(&mut self) {
-        if self.retention.refreshed.elapsed() < interval(self.client.offsets_kept()) {
+    pub(super) fn refresh_offsets(&mut self, client: &ConsumerClient, partitions: &Partitions) {
+        if self.refreshed.elapsed() < interval(client.offsets_kept()) {
             return;
         }
-        self.retention.refreshed = Instant::now();
-        self.lanes.values().for_each(|lane| lane.commit_again());
+        self.refreshed = Instant::now();
+        partitions.lanes().for_each(|lane| lane.commit_again());
     }
 
     /// What was to be read next is not there: records before the log's beginning are gone, or it is another log.
-    pub(super) fn out_of_range(&mut self, tp: TopicPartition, at: i64) {
-        self.topic_ids.look_soon();
-        if self.retention.queue.is_none() {
-            self.retention.queue = AdminQueue::new(&self.client);
+    pub(super) fn out_of_range(&mut self, client: &Arc<ConsumerClient>, tp: TopicPartition, at: i64) {
+        if self.queue.is_none() {
+            self.queue = AdminQueue::new(client);
         }
-        let Some(queue) = &self.retention.queue else { return };
-        let number = self.retention.out_of_range.len();
-        if queue.ask_offset(number, (&tp.topic, tp.partition), End::Beginning, TIMEOUT).is_ok() {
-            self.retention.out_of_range.push((tp, at));
+        let number = self.out_of_range.len();
+        let ask = |queue: &AdminQueue| {
+            queue.ask_offset(number, (&tp.topic, tp.partition), End::Beginning, TIMEOUT).is_ok()
+        };
+        if self.queue.as_ref().is_some_and(ask) {
+            self.out_of_range.push((tp, at));
         }
     }
 
-    /// Tells how many records are gone, as soon as that is known. Never waits.
-    pub(super) fn report_expired(&mut self) {
-        while let Some((number, answer)) =
-            self.retention.queue.as_ref().and_then(|queue| queue.next(Duration::ZERO))
-        {
-            let known = self.retention.out_of_range.get(number).cloned();
-            let (Some((tp, from)), Answer::Offset(to)) = (known, answer) else { continue };
-            let Some(lane) = self.lanes.get(&tp).filter(|_| to > from) else { continue };
-            lane.pass_expired(from, to);
-            let lane = lane.epoch;
-            self.notify(Event::Expired { lane, from, to });
+    /// How many records are gone, as soon as that is known. Never waits.
+    pub(super) fn expired(&mut self, partitions: &Partitions) -> Vec<Event> {
+        let mut expired = Vec::new();
+        while let Some((number, answer)) = self.queue.as_ref().and_then(|queue| queue.next(Duration::ZERO)) {
+            if let (Some((tp, from)), Answer::Offset(to)) = (self.out_of_range.get(number), answer)
+                && let Some(lane) = partitions.lane(tp).filter(|_| to > *from)
+            {
+                lane.pass_expired(*from, to);
+                expired.push(Event::Expired { lane: lane.epoch, from: *from, to });
+            }
         }
+        expired
     }
 }
 

@@ -5,12 +5,13 @@
 
 use faststream_core::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use super::control::Control;
-use super::rebalances::{Rebalance, Revoke};
+use super::client::ConsumerClient;
+use super::partitions::Partitions;
 use crate::native::{AdminQueue, Answer, TopicId};
 
 /// How often brokers are asked which topics there are.
@@ -56,47 +57,60 @@ impl TopicIds {
     pub(super) fn current(&self, topic: &str) -> Option<TopicId> {
         self.known.get(topic).cloned()
     }
-}
 
-impl Control {
-    /// Looks whether the topics are those that lanes began in. Never waits. Not while a rebalance waits for its answer.
-    pub(super) fn compare_topics(&mut self) {
-        if !self.rebalances.is_empty() {
-            return;
+    /// Looks whether the topics are those that lanes began in, and returns the partitions where they are not: their lanes
+    /// are fenced. Never waits. Not while a rebalance waits for its answer.
+    pub(super) fn compare(
+        &mut self,
+        client: &Arc<ConsumerClient>,
+        partitions: &Partitions,
+    ) -> Vec<TopicPartition> {
+        let mut remade = Vec::new();
+        if let Some((_, answer)) = self.queue.as_ref().and_then(|queue| queue.next(Duration::ZERO)) {
+            self.asked = None;
+            let is_known = self.learn(client, partitions, answer, &mut remade);
+            self.next = Some(Instant::now() + if is_known { EVERY } else { SOON });
         }
-        if let Some(answer) = self.topic_ids.queue.as_ref().and_then(|queue| queue.next(Duration::ZERO)) {
-            self.topic_ids.asked = None;
-            let pause = if self.learn_topics(answer.1) { EVERY } else { SOON };
-            self.topic_ids.next = Some(Instant::now() + pause);
-        }
+        self.ask(client, partitions);
+        remade
+    }
+
+    /// Asks brokers which topics there are, if it is time.
+    fn ask(&mut self, client: &Arc<ConsumerClient>, partitions: &Partitions) {
         let now = Instant::now();
-        let is_asking = self.topic_ids.asked.is_some_and(|asked| now < asked + TIMEOUT * 2);
-        if is_asking || self.lanes.is_empty() || self.topic_ids.next.is_some_and(|next| now < next) {
+        let is_asking = self.asked.is_some_and(|asked| now < asked + TIMEOUT * 2);
+        if is_asking || self.next.is_some_and(|next| now < next) || !partitions.has_lanes() {
             return;
         }
-        if self.topic_ids.queue.is_none() {
-            self.topic_ids.queue = AdminQueue::new(&self.client);
+        if self.queue.is_none() {
+            self.queue = AdminQueue::new(client);
         }
-        let Some(queue) = &self.topic_ids.queue else { return };
-        let topics: BTreeSet<&str> = self.lanes.keys().map(|tp| &*tp.topic).collect();
-        let asked = queue.ask_topics(0, topics.into_iter(), TIMEOUT);
-        self.topic_ids.asked = asked.is_ok().then_some(now);
-        self.topic_ids.next = Some(now + SOON);
+        let topics: BTreeSet<&str> = partitions.lanes().map(|lane| &*lane.tp.topic).collect();
+        let ask = |queue: &AdminQueue| queue.ask_topics(0, topics.into_iter(), TIMEOUT).is_ok();
+        self.asked = self.queue.as_ref().is_some_and(ask).then_some(now);
+        self.next = Some(now + SOON);
     }
 
     /// False if it is worth asking again soon.
-    fn learn_topics(&mut self, answer: Answer) -> bool {
+    fn learn(
+        &mut self,
+        client: &ConsumerClient,
+        partitions: &Partitions,
+        answer: Answer,
+        remade: &mut Vec<TopicPartition>,
+    ) -> bool {
+        let group = &client.context().group;
         let Answer::Topics(topics) = answer else { return false };
         let mut all_there = true;
         for (topic, id) in topics {
             match id {
-                Ok(Some(id)) if self.topic_ids.former.contains(&id) => all_there = false,
+                Ok(Some(id)) if self.former.contains(&id) => all_there = false,
                 Ok(Some(id)) => {
-                    if self.topic_ids.gone.remove(&topic) {
-                        faststream_core::log::info!(group = %self.request.group, %topic, "the topic is there again");
+                    if self.gone.remove(&topic) {
+                        faststream_core::log::info!(%group, %topic, "the topic is there again");
                     }
-                    self.topic_ids.known.insert(topic.clone(), id.clone());
-                    self.learn_topic(&topic, &id);
+                    self.known.insert(topic.clone(), id.clone());
+                    self.learn_one(partitions, group, &topic, &id, remade);
                 }
                 // Of brokers before Kafka 2.8.
                 Ok(None) => {}
@@ -105,8 +119,8 @@ impl Control {
                         "the topic `{topic}` does not exist any more: its partitions wait; if it is made again, it is read \
                          from its beginning"
                     );
-                    self.client.context().errors.log(&format!("gone {topic}"), text);
-                    self.topic_ids.gone.insert(topic);
+                    client.context().errors.log(&format!("gone {topic}"), text);
+                    self.gone.insert(topic);
                     all_there = false;
                 }
                 Err(_) => all_there = false,
@@ -115,30 +129,28 @@ impl Control {
         all_there
     }
 
-    fn learn_topic(&mut self, topic: &str, id: &TopicId) {
-        let mut remade: Vec<TopicPartition> = Vec::new();
-        for (tp, lane) in self.lanes.iter().filter(|(tp, _)| *tp.topic == *topic) {
+    /// The topic has this id now: lanes of an earlier one end.
+    fn learn_one(
+        &mut self,
+        partitions: &Partitions,
+        group: &str,
+        topic: &str,
+        id: &TopicId,
+        remade: &mut Vec<TopicPartition>,
+    ) {
+        for lane in partitions.lanes().filter(|lane| *lane.tp.topic == *topic) {
             match lane.topic_id() {
                 None => lane.set_topic_id(id),
                 Some(known) if known == id => {}
                 Some(known) => {
-                    self.topic_ids.former.insert(known.clone());
-                    remade.push(tp.clone());
-                    faststream_core::log::warn!(group = %self.request.group, %topic, partition = tp.partition, position = lane.position(),
+                    self.former.insert(known.clone());
+                    remade.push(lane.tp.clone());
+                    faststream_core::log::warn!(%group, %topic, partition = lane.tp.partition, position = lane.position(),
                         topic_id = %id, before = %known,
                         "the topic was deleted and made again: the partition is read from the new topic's beginning");
                     drop(lane.fence());
                 }
             }
-        }
-        if !remade.is_empty() {
-            let kind = Revoke::Remade;
-            self.rebalances.push_back(Rebalance::Revoke {
-                partitions: remade,
-                kind,
-                id: None,
-                answered: None,
-            });
         }
     }
 }

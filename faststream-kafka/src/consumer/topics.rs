@@ -10,7 +10,6 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use faststream_core::broker::GroupRequest;
 use rdkafka::consumer::Consumer;
 use rdkafka::metadata::Metadata;
 
@@ -28,21 +27,22 @@ const SOON_TIMES: u32 = 60;
 
 /// The topics to subscribe to, whenever they change: also once at the start, if the group must not join before what there is
 /// was looked at. Ends when all names are there, and nothing is by pattern.
-pub(super) fn watch(client: &Arc<ConsumerClient>, request: &Arc<GroupRequest>) -> Receiver<BTreeSet<String>> {
+pub(super) fn watch(client: &Arc<ConsumerClient>) -> Receiver<BTreeSet<String>> {
     let (sender, topics) = channel();
-    let (weak, request, unwatched) = (Arc::downgrade(client), Arc::clone(request), sender.clone());
-    let named: BTreeSet<String> = request.topics.keys().cloned().collect();
+    let (weak, unwatched) = (Arc::downgrade(client), sender.clone());
+    let named: BTreeSet<String> = client.request().topics.keys().cloned().collect();
     let all_named = named.clone();
+    let mut known = if at_join::is_needed(client.request()) { BTreeSet::new() } else { named.clone() };
     let run = move || {
-        let mut known = if at_join::is_needed(&request) { BTreeSet::new() } else { named.clone() };
         let (mut missing, mut asked) = (BTreeSet::new(), false);
         for look in 0_u32.. {
             // Not held while asleep: the client's end does not wait for this.
             let Some(client) = weak.upgrade() else { return };
+            let request = client.request();
             let cluster = metadata(&client);
             let there = cluster.as_ref().map(list);
             let mut pause = if look < SOON_TIMES { SOON } else { EVERY };
-            if let Some(there) = there.filter(|there| at_join::look(&client, &request, there)) {
+            if let Some(there) = there.filter(|there| at_join::look(&client, there)) {
                 let there: BTreeSet<String> = there.into_keys().collect();
                 let absent: BTreeSet<String> = named.difference(&there).cloned().collect();
                 for topic in missing.difference(&absent) {

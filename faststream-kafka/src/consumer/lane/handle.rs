@@ -12,7 +12,7 @@ use faststream_core::broker::Epoch;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::consumer::client::ConsumerClient;
-use crate::consumer::offsets::Begin;
+use crate::consumer::offset_fetch::Begin;
 use crate::consumer::topic_ids::note;
 use crate::native::{Corruption, PartitionQueue, TopicId, store_offset};
 

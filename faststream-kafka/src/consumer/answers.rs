@@ -1,0 +1,163 @@
+//! Carries out what rebalances and partitions ask for: lanes are opened and ended, librdkafka is answered.
+//!
+//! It is the only place that makes librdkafka assign, unassign and begin again while the group is not being left.
+
+use std::time::Duration;
+
+use faststream_core::TopicPartition;
+use faststream_core::broker::{Epoch, Event, RevocationId};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::Offset;
+
+use super::assignment::{self, StartAt};
+use super::control::Control;
+use super::offset_fetch::{Begin, OffsetFetch, Starts};
+use super::rebalances::{Revoke, Step};
+use super::topic_ids::note;
+use super::wakeup;
+use crate::native::store_offset;
+
+impl Control {
+    /// Answers what can be answered, strictly in order.
+    pub(super) fn handle_rebalances(&mut self) {
+        while self.closing.is_none()
+            && let Some(step) = self.rebalances.next(self.committer.is_busy())
+        {
+            match step {
+                Step::FetchOffsets(partitions) => {
+                    self.rebalances.set_fetch(OffsetFetch::begin(&self.client, partitions));
+                }
+                Step::Assign { partitions, starts, rest } => self.assign(partitions, &starts, rest),
+                Step::AskMember { id, partitions, kind } => self.ask_member(id, &partitions, kind),
+                Step::Unassign { partitions, kind } => self.unassign(partitions, kind),
+            }
+        }
+    }
+
+    /// Partitions to begin again, and those whose offsets came after the answer. Not while a rebalance waits for its
+    /// answer: librdkafka would take this for it, and give away what is still at work. Nor while a commit is in flight:
+    /// librdkafka begins nothing before its result.
+    pub(super) fn apply_restarts(&mut self) {
+        let is_asked = !self.rebalances.is_empty() || self.client.context().awaits_answer();
+        if is_asked || self.closing.is_some() || self.committer.is_busy() {
+            return;
+        }
+        let misrouted = self.partitions.take_misrouted();
+        self.restart(&misrouted);
+        let restarts = self.partitions.take_restarts();
+        self.begin_again(&restarts);
+        let fetched = self.partitions.take_fetched();
+        if !fetched.is_empty() {
+            let group = &self.client.context().group;
+            faststream_core::log::info!(%group, partitions = fetched.len(), "committed offsets are known now");
+            self.begin_again(&fetched);
+        }
+    }
+
+    /// Makes librdkafka begin these partitions of the assignment again; in a group of the eager kind, all of them.
+    pub(super) fn restart(&mut self, some: &[StartAt]) {
+        if some.is_empty() {
+            return;
+        }
+        let consumer = self.client.consumer();
+        let all = self.partitions.positions();
+        for (tp, start) in all.iter().chain(some) {
+            if let (Some(lane), Some(start)) = (self.partitions.lane(tp), start) {
+                lane.expect_replay(*start);
+            }
+        }
+        self.log_answer("restart", assignment::restart(consumer, some, &all));
+        let is_hit = |tp: &TopicPartition| some.iter().any(|(hit, _)| hit == tp);
+        for lane in self.partitions.lanes() {
+            lane.replay_has_begun();
+            if is_hit(&lane.tp) || !assignment::is_cooperative(consumer) {
+                lane.store_again(&self.client);
+            }
+        }
+    }
+
+    /// Opens lanes at these offsets, in partitions that are assigned already.
+    fn begin_again(&mut self, starts: &Starts) {
+        if starts.is_empty() {
+            return;
+        }
+        let lanes = self.partitions.open(&self.client, starts);
+        let starts: Vec<_> = starts.iter().map(|(tp, begin)| (tp.clone(), Some(begin.next))).collect();
+        self.restart(&starts);
+        self.notify(Event::Assigned(lanes));
+    }
+
+    /// Answers an assignment. What is not among `starts` is assigned without a lane: nothing is read before its offset is
+    /// known.
+    fn assign(&mut self, partitions: Vec<TopicPartition>, starts: &Starts, rest: Option<OffsetFetch>) {
+        let kept = self.partitions.with_lanes();
+        let lanes = self.partitions.open(&self.client, starts);
+        if let Some(rest) = rest {
+            let unknown = partitions.iter().filter(|tp| !starts.contains_key(tp));
+            self.partitions.await_offsets(&self.client, unknown, rest);
+        }
+        let start = |tp: &TopicPartition| (tp.clone(), starts.get(tp).map(|begin| begin.next));
+        let assigned: Vec<StartAt> = partitions.iter().map(start).collect();
+        self.realign();
+        self.log_answer("assign", assignment::assign(self.client.consumer(), &assigned));
+        if !partitions.is_empty() {
+            self.committer.assigned(kept.is_empty());
+        }
+        self.notify(Event::Assigned(lanes));
+        wakeup::leaders(&self.client, kept);
+    }
+
+    fn ask_member(&mut self, id: RevocationId, partitions: &[TopicPartition], kind: Revoke) {
+        if kind.restart().is_none() {
+            self.partitions.forget_fetches(partitions);
+        }
+        let lanes: Vec<Epoch> =
+            partitions.iter().filter_map(|tp| self.partitions.lane(tp)).map(|lane| lane.epoch).collect();
+        self.notify(Event::Revoked { id, lanes, lost: kind != Revoke::Moved });
+    }
+
+    /// Ends the lanes of a revocation, and answers it if the group asked for it.
+    fn unassign(&mut self, partitions: Vec<TopicPartition>, kind: Revoke) {
+        self.partitions.give_back(&partitions);
+        if let Some(next) = kind.restart() {
+            for tp in partitions {
+                // Which topic it is now is asked again after a log began again by itself.
+                let topic_id = self.topic_ids.current(&tp.topic).filter(|_| kind == Revoke::Remade);
+                self.set_back(tp, Begin { next, topic_id, is_uncommitted: true });
+            }
+            return;
+        }
+        self.realign();
+        self.log_answer("revoke", assignment::unassign(self.client.consumer(), &partitions));
+        wakeup::leaders(&self.client, self.partitions.with_lanes());
+    }
+
+    /// A log began again: what the group has committed is beyond records that were not handled.
+    fn set_back(&mut self, tp: TopicPartition, begin: Begin) {
+        let (start, note) = (begin.next, begin.topic_id.as_ref().map(note));
+        // librdkafka commits what is stored, whenever the partition is given back or begins again.
+        if let Err(error) = store_offset(&self.client, &tp.topic, tp.partition, start, note.as_deref()) {
+            let text = format_args!("{tp}: offset {start} was not stored: {error:?}");
+            self.client.context().errors.log("store", text);
+        }
+        self.partitions.restart_at(tp, begin);
+    }
+
+    /// librdkafka pauses all partitions until a rebalance is answered, and lets them go on at its own position: where an
+    /// error came last, that is behind a record that was never read. To be called before the answer.
+    fn realign(&self) {
+        let consumer = self.client.consumer();
+        for lane in self.partitions.lanes().filter(|lane| lane.is_drifted()) {
+            let next = Offset::Offset(lane.settled_position());
+            // Without waiting: it is done before the answer, on the same thread.
+            self.log_answer("seek", consumer.seek(&lane.tp.topic, lane.tp.partition, next, Duration::ZERO));
+        }
+    }
+
+    pub(super) fn log_answer(&self, what: &str, result: KafkaResult<()>) {
+        if let Err(error) = result {
+            self.client.context().errors.log(what, format_args!("answering a rebalance ({what}): {error}"));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A pause that doubles each time, up to a longest.
+
+use std::time::Duration;
+
+/// How long to wait before something that failed is tried again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Backoff {
+    first: Duration,
+    longest: Duration,
+    /// Zero before the first failure.
+    pause: Duration,
+}
+
+impl Backoff {
+    pub(super) const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, pause: Duration::ZERO }
+    }
+
+    /// The pause now; zero if nothing failed since the last success.
+    pub(super) fn pause(&self) -> Duration {
+        self.pause
+    }
+
+    /// It failed: returns the pause before the next attempt.
+    pub(super) fn lengthen(&mut self) -> Duration {
+        self.pause = (self.pause * 2).clamp(self.first, self.longest);
+        self.pause
+    }
+
+    /// It succeeded.
+    pub(super) fn end(&mut self) {
+        self.pause = Duration::ZERO;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_doubles_up_to_a_longest_until_it_ends() {
+        let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(30));
+        let seconds: Vec<u64> = (0..6).map(|_| backoff.lengthen().as_secs()).collect();
+        assert_eq!(seconds, [2, 4, 8, 16, 30, 30]);
+        backoff.end();
+        assert_eq!(backoff.pause(), Duration::ZERO);
+    }
+}

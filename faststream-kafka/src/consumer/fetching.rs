@@ -1,0 +1,59 @@
+//! Stops fetching single partitions, and lets them fetch again from where their lanes are.
+//!
+//! librdkafka keeps a partition paused until it is resumed, also beyond its assignment.
+
+use std::time::Duration;
+
+use faststream_core::TopicPartition;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::Offset;
+
+use super::assignment;
+use super::client::ConsumerClient;
+use super::partitions::Partitions;
+
+/// Stops fetching, and frees what is queued: it is fetched again from where the lanes are.
+pub(super) fn stop(client: &ConsumerClient, partitions: &Partitions, some: &[TopicPartition]) {
+    // Not in the middle of a batch that is being taken.
+    let held: Vec<_> =
+        some.iter().filter_map(|tp| partitions.lane(tp)).map(|lane| (lane, lane.held())).collect();
+    if !is_done(client, pause(client, some)) {
+        return;
+    }
+    for (lane, queue) in held {
+        // librdkafka leaves there what is not handed out any more until somebody asks for records.
+        let has_some = queue.as_ref().is_some_and(|queue| queue.consume(1).len() > 0);
+        if has_some {
+            // It comes again, and librdkafka's position is behind it.
+            lane.mark_drifted();
+        }
+    }
+}
+
+fn pause(client: &ConsumerClient, some: &[TopicPartition]) -> KafkaResult<()> {
+    if some.is_empty() {
+        return Ok(());
+    }
+    client.consumer().pause(&assignment::names(some)?)
+}
+
+/// Fetches again, from where the lanes are: wherever librdkafka has gone meanwhile.
+pub(super) fn resume(client: &ConsumerClient, partitions: &Partitions, some: &[TopicPartition]) {
+    if some.is_empty() {
+        return;
+    }
+    let consumer = client.consumer();
+    for lane in some.iter().filter_map(|tp| partitions.lane(tp)) {
+        let next = Offset::Offset(lane.position());
+        is_done(client, consumer.seek(&lane.tp.topic, lane.tp.partition, next, Duration::ZERO));
+    }
+    is_done(client, assignment::names(some).and_then(|list| consumer.resume(&list)));
+}
+
+fn is_done(client: &ConsumerClient, result: KafkaResult<()>) -> bool {
+    if let Err(error) = &result {
+        client.context().errors.log("fetching", format_args!("pausing or resuming partitions: {error}"));
+    }
+    result.is_ok()
+}

@@ -1,0 +1,159 @@
+//! Where partitions begin: the group's committed offsets, fetched by us, because librdkafka gives up at some errors and
+//! leaves the partition deaf.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use faststream_core::TopicPartition;
+
+use super::client::ConsumerClient;
+use super::offset_search;
+use crate::native::TopicId;
+
+/// What an assignment waits for its offsets; later its partitions are begun once they are known.
+const AWAITED: Duration = Duration::from_secs(1);
+/// What it waits for the next of them when some are known.
+const GATHERED: Duration = Duration::from_millis(250);
+/// The pause before a fetch whose thread could not be started, or died, is begun again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Where a partition begins.
+#[derive(Debug, Clone)]
+pub(super) struct Begin {
+    /// The next offset.
+    pub(super) next: i64,
+    /// The topic that this is an offset of, if that is known.
+    pub(super) topic_id: Option<TopicId>,
+    /// It is not what the group has committed, and has to be.
+    pub(super) is_uncommitted: bool,
+}
+
+/// Where some partitions begin.
+pub(super) type Starts = BTreeMap<TopicPartition, Begin>;
+
+/// A fetch under way, on a thread of its own.
+pub(super) struct OffsetFetch {
+    client: Arc<ConsumerClient>,
+    /// Those whose offsets are not known yet.
+    partitions: Vec<TopicPartition>,
+    began: Instant,
+    /// When the thread was started.
+    asked: Instant,
+    /// When something became known last.
+    last: Option<Instant>,
+    answers: Receiver<Starts>,
+    /// Nobody waits any more: the thread ends, though it has nothing to tell.
+    over: Arc<AtomicBool>,
+}
+
+impl OffsetFetch {
+    pub(super) fn begin(client: &Arc<ConsumerClient>, partitions: Vec<TopicPartition>) -> Self {
+        let over = Arc::default();
+        let answers = ask(client, &partitions, &over);
+        let now = Instant::now();
+        let client = Arc::clone(client);
+        Self { client, partitions, began: now, asked: now, last: None, answers, over }
+    }
+
+    /// What has become known since the last call. One partition that cannot be asked about holds up no other.
+    pub(super) fn known_now(&mut self) -> Starts {
+        let mut known = Starts::new();
+        loop {
+            match self.answers.try_recv() {
+                Ok(starts) => known.extend(starts),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    if !self.partitions.is_empty() && self.asked.elapsed() > AGAIN {
+                        self.answers = ask(&self.client, &self.partitions, &self.over);
+                        self.asked = Instant::now();
+                    }
+                    break;
+                }
+            }
+        }
+        known.retain(|tp, _| self.partitions.contains(tp));
+        if !known.is_empty() {
+            self.partitions.retain(|tp| !known.contains_key(tp));
+            self.last = Some(Instant::now());
+        }
+        known
+    }
+
+    /// Whether what is known has waited for the rest long enough: not all of it comes at once.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.began.elapsed() >= AWAITED || self.last.is_some_and(|last| last.elapsed() >= GATHERED)
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.partitions.is_empty()
+    }
+
+    /// Nobody waits for these any more.
+    pub(super) fn forget(&mut self, partitions: &[TopicPartition]) {
+        self.partitions.retain(|tp| !partitions.contains(tp));
+    }
+}
+
+impl Drop for OffsetFetch {
+    fn drop(&mut self) {
+        self.over.store(true, SeqCst);
+    }
+}
+
+fn ask(
+    client: &Arc<ConsumerClient>,
+    partitions: &[TopicPartition],
+    over: &Arc<AtomicBool>,
+) -> Receiver<Starts> {
+    let (sender, answers) = channel();
+    let (asking, partitions, over) = (Arc::clone(client), partitions.to_vec(), Arc::clone(over));
+    let run = move || offset_search::run(&asking, partitions, &sender, &over);
+    if let Err(error) = thread::Builder::new().name("fs-offsets".into()).spawn(run) {
+        let text = format_args!("no thread to fetch offsets on, tried again: {error}");
+        client.context().errors.log("offset thread", text);
+    }
+    answers
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::consumer::test_client;
+
+    /// How many threads fetch offsets.
+    fn fetching() -> usize {
+        let tasks = fs::read_dir("/proc/self/task").expect("threads").filter_map(Result::ok);
+        let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|name| name.trim() == "fs-offsets").count()
+    }
+
+    fn until(what: &str, is_so: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !is_so() {
+            assert!(began.elapsed() < Duration::from_secs(20), "not in time: {what}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    fn a_fetch_that_nobody_waits_for_keeps_no_thread() {
+        let client = test_client();
+        let mut fetches: Vec<OffsetFetch> = (0..5)
+            .map(|partition| OffsetFetch::begin(&client, vec![TopicPartition::new("topic", partition)]))
+            .collect();
+        until("they ask", || fetching() == 5);
+        for fetch in &mut fetches {
+            fetch.forget(&[TopicPartition::new("topic", 0)]);
+        }
+        fetches.retain(|fetch| !fetch.is_done());
+        assert_eq!(fetches.len(), 4);
+        drop(fetches);
+        until("their threads have ended", || fetching() == 0);
+    }
+}
