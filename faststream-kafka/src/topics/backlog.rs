@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
 use rdkafka::{ClientConfig, TopicPartitionList};
 
-use super::{IdleTracker, REQUEST, partitions};
+use super::client::{QuestionContext, REQUEST, partitions};
 use crate::config::Secrets;
 use crate::connect::on_a_thread;
 
@@ -30,8 +30,8 @@ pub(crate) async fn backlog(
             |error: KafkaError| BrokerError::new(format!("{name}: {}", secrets.hide(&error.to_string())));
         let mut config = config;
         config.set("enable.auto.commit", "false").set("statistics.interval.ms", "0");
-        let consumer: BaseConsumer<IdleTracker> =
-            BaseConsumer::from_config_and_context(&config, IdleTracker::new(&name, &config))
+        let consumer: BaseConsumer<QuestionContext> =
+            BaseConsumer::from_config_and_context(&config, QuestionContext::new(&name, &config))
                 .map_err(failed)?;
         let waiting = |topic: String| {
             // The coordinator may be starting, or moving.
@@ -50,7 +50,7 @@ pub(crate) async fn backlog(
     answer.await.unwrap_or_else(|_| Err(BrokerError::new(format!("{who}: the thread that asked ended"))))
 }
 
-fn waiting(consumer: &BaseConsumer<IdleTracker>, topic: &str) -> Result<u64, KafkaError> {
+fn waiting(consumer: &BaseConsumer<QuestionContext>, topic: &str) -> Result<u64, KafkaError> {
     let metadata = consumer.fetch_metadata(Some(topic), REQUEST)?;
     let mut asked = TopicPartitionList::new();
     for partition in 0..partitions(&metadata).get(topic).copied().unwrap_or(0) {

@@ -16,7 +16,10 @@ use rdkafka::admin::{AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::error::KafkaError;
 use tokio::runtime::Handle;
 
-use super::{Asking, kept, options, partitions, unseen};
+use super::client::{options, partitions};
+use super::ensure::Asking;
+use super::kept;
+use super::made::unseen;
 use crate::config::Secrets;
 use crate::error_log::ErrorLog;
 use crate::producer::KafkaProducer;

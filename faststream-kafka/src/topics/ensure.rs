@@ -1,0 +1,232 @@
+//! Topics made or verified at start.
+//!
+//! Clients of its own, which live as long as a question does; the library's calls block, hence a thread of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use faststream_core::broker::{BrokerError, TopicFault, TopicPurpose, TopicRequest};
+use faststream_core::policy::Provision;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, NewTopic, ResourceSpecifier, TopicReplication, TopicResult};
+use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::metadata::Metadata;
+use tokio::runtime::Handle;
+
+use super::client::{QuestionContext, REQUEST, looking, options, partitions};
+use super::kept::{self, Kept};
+use super::made::{Made, absent_topic, unseen};
+use crate::config::Secrets;
+use crate::connect::on_a_thread;
+use crate::producer::KafkaProducer;
+
+/// Until a topic that was made is known to the broker that is asked.
+const KNOWN: Duration = Duration::from_secs(5);
+/// The replication of a topic where the broker is too old (before 2.4) to choose: as many as it has, up to this.
+const REPLICAS: usize = 3;
+
+/// Makes or verifies topics; see the contract.
+pub(crate) async fn ensure(
+    producer: &Arc<KafkaProducer>,
+    config: ClientConfig,
+    who: &str,
+    wanted: Vec<TopicRequest>,
+) -> Result<Vec<TopicFault>, BrokerError> {
+    let asking = Asking::new(Arc::clone(producer), config, who);
+    let answer = on_a_thread(who, move |_| asking.ensure(&wanted))?;
+    answer.await.unwrap_or_else(|_| Err(BrokerError::new(format!("{who}: the thread that asked ended"))))
+}
+
+pub(super) struct Asking {
+    pub(super) producer: Arc<KafkaProducer>,
+    pub(super) config: ClientConfig,
+    pub(super) who: String,
+    /// Where the admin client's futures are awaited.
+    pub(super) runtime: Handle,
+}
+
+impl Asking {
+    /// Inside a runtime.
+    pub(super) fn new(producer: Arc<KafkaProducer>, config: ClientConfig, who: &str) -> Self {
+        Self { producer, config, who: who.to_owned(), runtime: Handle::current() }
+    }
+
+    fn ensure(&self, wanted: &[TopicRequest]) -> Result<Vec<TopicFault>, BrokerError> {
+        let cluster = self.metadata()?;
+        let known = partitions(&cluster);
+        let (there, absent): (Vec<_>, Vec<_>) =
+            wanted.iter().partition(|request| known.contains_key(&request.topic));
+        let mut faults = self.unfit(&there);
+        let (of_results, absent): (Vec<_>, Vec<_>) =
+            absent.into_iter().partition(|request| request.purpose == TopicPurpose::Results);
+        if !of_results.is_empty() {
+            let are_made = self.are_made_by_the_broker(&cluster);
+            let is_made = |request: &TopicRequest| are_made && request.provision == Provision::Create;
+            faults.extend(of_results.into_iter().filter(|request| !is_made(request)).map(absent_topic));
+        }
+        let (to_make, to_verify): (Vec<_>, Vec<_>) =
+            absent.into_iter().partition(|request| request.provision == Provision::Create);
+        faults.extend(to_verify.into_iter().map(absent_topic));
+        if to_make.is_empty() {
+            return Ok(faults);
+        }
+        let made = self.make(&to_make, &known, cluster.brokers().len())?;
+        for topic in &made.new {
+            faststream_core::log::info!("{}: topic {topic} was made", self.who);
+        }
+        self.wait_for(&made)?;
+        faults.extend(made.refused);
+        Ok(faults)
+    }
+
+    /// Those that would lose records. What cannot be looked at is warned of: a right may be missing that nothing else
+    /// needs.
+    fn unfit(&self, there: &[&TopicRequest]) -> Vec<TopicFault> {
+        let there: Vec<_> =
+            there.iter().filter(|request| request.purpose != TopicPurpose::Results).copied().collect();
+        let mut faults = Vec::new();
+        for (request, kept) in there.iter().zip(self.kept(&there)) {
+            match kept {
+                Ok(kept) => {
+                    if let Some(fault) = kept.fault(request) {
+                        faults.push(TopicFault::unfit(request.topic.as_str(), fault));
+                    } else if let Some(warning) = kept.warning(request) {
+                        faststream_core::log::warn!("{}: topic {}: {warning}", self.who, request.topic);
+                    }
+                }
+                Err(reason) => faststream_core::log::warn!(
+                    "{}: topic {}: its settings cannot be read, so nobody knows whether it keeps its records long enough \
+                     ({reason}): give this client's user the right DescribeConfigs",
+                    self.who,
+                    request.topic
+                ),
+            }
+        }
+        faults
+    }
+
+    /// How long each of these keeps its records, in their order.
+    fn kept(&self, topics: &[&TopicRequest]) -> Vec<Result<Kept, String>> {
+        if topics.is_empty() {
+            return Vec::new();
+        }
+        let ask = || {
+            let admin = self.admin()?;
+            let resources: Vec<_> =
+                topics.iter().map(|request| ResourceSpecifier::Topic(&request.topic)).collect();
+            self.runtime.block_on(admin.describe_configs(&resources, &looking()))
+        };
+        // Who did not answer once in time keeps the start waiting no longer.
+        let again = |error: KafkaError| match error {
+            KafkaError::AdminOp(Code::OperationTimedOut | Code::RequestTimedOut) => Err(error),
+            _ => ask(),
+        };
+        match ask().or_else(again) {
+            Ok(answers) => {
+                let refusal = answers.iter().find_map(|answer| answer.as_ref().err());
+                let refusal =
+                    refusal.map_or_else(|| "the broker gave none of them".to_owned(), ToString::to_string);
+                let known: Vec<_> = answers.iter().flatten().filter_map(Kept::read).collect();
+                let of = |request: &&TopicRequest| {
+                    let found = known.iter().find(|(topic, _)| *topic == request.topic);
+                    found.map(|(_, kept)| *kept).ok_or_else(|| refusal.clone())
+                };
+                topics.iter().map(of).collect()
+            }
+            Err(error) => topics.iter().map(|_| Err(error.to_string())).collect(),
+        }
+    }
+
+    /// Whether a topic appears when its first record is written, as far as one may know.
+    fn are_made_by_the_broker(&self, cluster: &Metadata) -> bool {
+        let Some(broker) = cluster.brokers().first() else { return false };
+        let ask = || {
+            let resource = ResourceSpecifier::Broker(broker.id());
+            self.runtime.block_on(self.admin()?.describe_configs(&[resource], &looking()))
+        };
+        let answer = ask().ok().and_then(|answers| answers.into_iter().next()?.ok());
+        answer.is_some_and(|broker| {
+            let entry = broker.get("auto.create.topics.enable");
+            entry.is_some_and(|entry| entry.value.as_deref() == Some("true"))
+        })
+    }
+
+    pub(super) fn make(
+        &self,
+        wanted: &[&TopicRequest],
+        known: &BTreeMap<String, i32>,
+        brokers: usize,
+    ) -> Result<Made, BrokerError> {
+        let most = |request: &TopicRequest| {
+            request.sources.iter().filter_map(|source| known.get(source)).copied().max()
+        };
+        // -1: the broker's own number. Before 2.4 it took none.
+        let chosen = |request: &TopicRequest| (most(request).unwrap_or(-1), -1);
+        let replicas = i32::try_from(brokers.clamp(1, REPLICAS)).unwrap_or(1);
+        let given = |request: &TopicRequest| (most(request).unwrap_or(1), replicas);
+        let made = match self.create(wanted, chosen) {
+            Err(KafkaError::AdminOp(Code::UnsupportedFeature)) => self.create(wanted, given),
+            made => made,
+        };
+        let made = made.map_err(|error| self.failed(&error))?;
+        Made::of(made).map_err(|reason| self.failed(&reason))
+    }
+
+    fn create(
+        &self,
+        wanted: &[&TopicRequest],
+        shape: impl Fn(&TopicRequest) -> (i32, i32),
+    ) -> Result<Vec<TopicResult>, KafkaError> {
+        let admin = self.admin()?;
+        let settings: Vec<_> = wanted.iter().map(|request| kept::made_with(request.purpose)).collect();
+        let topics: Vec<_> = wanted
+            .iter()
+            .zip(&settings)
+            .map(|(request, settings)| {
+                let (partitions, replicas) = shape(request);
+                let topic = NewTopic::new(&request.topic, partitions, TopicReplication::Fixed(replicas));
+                settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
+            })
+            .collect();
+        self.runtime.block_on(admin.create_topics(&topics, &options()))
+    }
+
+    pub(super) fn admin(&self) -> Result<AdminClient<QuestionContext>, KafkaError> {
+        let mut config = self.config.clone();
+        // It publishes nothing.
+        config.set("enable.idempotence", "false");
+        AdminClient::from_config_and_context(&config, QuestionContext::new(&self.who, &config))
+    }
+
+    /// A member that subscribes to a topic that its broker does not know yet would look again only after a while.
+    fn wait_for(&self, made: &Made) -> Result<(), BrokerError> {
+        let until = Instant::now() + KNOWN;
+        loop {
+            let known = partitions(&self.metadata()?);
+            let is_unknown = |topic: &&String| !known.contains_key(*topic);
+            let new = made.new.iter().find(is_unknown);
+            let Some(unknown) = new.or_else(|| made.unseen.iter().find(is_unknown)) else { return Ok(()) };
+            if Instant::now() > until {
+                return Err(self.failed(&match new {
+                    Some(new) => format!("topic {new} was made, and is not known yet"),
+                    None => unseen(unknown),
+                }));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(super) fn metadata(&self) -> Result<Metadata, BrokerError> {
+        self.producer
+            .metadata(REQUEST)
+            .map_err(|error| self.failed(&self.producer.trouble().unwrap_or_else(|| error.to_string())))
+    }
+
+    fn failed(&self, reason: &dyn std::fmt::Display) -> BrokerError {
+        let reason = reason.to_string();
+        BrokerError::new(format!("{}: {}", self.who, Secrets::of(&self.config).hide(&reason)))
+    }
+}
