@@ -37,7 +37,7 @@ impl Alarm {
         let asked = Box::pin(Arc::clone(&member).notified_owned());
         let waker: Waker = Arc::new(Unpark(thread::current())).into();
         client.context().set_control(waker.clone());
-        Self { queue: ConsumerQueue::of(client), member, asked, waker }
+        Self { queue: ConsumerQueue::of(client.handle()), member, asked, waker }
     }
 
     /// Returns once there is something to do, and after this time at the latest.

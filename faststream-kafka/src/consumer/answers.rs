@@ -137,7 +137,9 @@ impl Control {
     fn set_back(&mut self, tp: TopicPartition, begin: Begin) {
         let (start, note) = (begin.next, begin.topic_id.as_ref().map(note));
         // librdkafka commits what is stored, whenever the partition is given back or begins again.
-        if let Err(error) = store_offset(&self.client, &tp.topic, tp.partition, start, note.as_deref()) {
+        if let Err(error) =
+            store_offset(self.client.handle(), &tp.topic, tp.partition, start, note.as_deref())
+        {
             let text = format_args!("{tp}: offset {start} was not stored: {error:?}");
             self.client.context().errors.log("store", text);
         }

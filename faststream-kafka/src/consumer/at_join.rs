@@ -1,10 +1,10 @@
 //! Looks what there is before a group with `start = Latest` joins: once it has, commits of another member that joined at
 //! the same time could not be told from those of an older group.
 
-use faststream_core::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use faststream_core::TopicPartition;
 use faststream_core::broker::{AtJoin, GroupRequest};
 use faststream_core::policy::Start;
 use rdkafka::consumer::Consumer;

@@ -1,26 +1,18 @@
 //! The client of one membership, shared with whatever still holds queues or messages of it.
 
 use std::collections::BTreeMap;
-use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use faststream_core::broker::{AtJoin, GroupRequest};
-use rdkafka::bindings::rd_kafka_t;
-use rdkafka::client::Client as RdClient;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::context::GroupContext;
-use crate::native::TopicId;
+use crate::native::{self, ClientHandle, TopicId};
 
-/// A client that is still used elsewhere is waited for this long, then leaked.
-const WAIT: Duration = Duration::from_secs(10);
-
-/// The client of one membership. Only [`destroy`] destroys it: dropped otherwise, it is leaked, never freed while
-/// somebody uses it, and never on a thread that must not block.
-pub(crate) struct ConsumerClient {
-    consumer: ManuallyDrop<BaseConsumer<GroupContext>>,
+/// The client of one membership. Only [`destroy`] destroys it: dropped otherwise, it is leaked.
+pub(super) struct ConsumerClient {
+    handle: Arc<ClientHandle<GroupContext>>,
     /// The group and what it reads.
     request: GroupRequest,
     /// What there was before it joined; empty if nobody has to know.
@@ -36,7 +28,7 @@ pub(crate) struct ConsumerClient {
 impl ConsumerClient {
     pub(super) fn new(consumer: BaseConsumer<GroupContext>, request: GroupRequest) -> Arc<Self> {
         Arc::new(Self {
-            consumer: ManuallyDrop::new(consumer),
+            handle: ClientHandle::new(consumer),
             request,
             at_join: OnceLock::new(),
             first_topics: Mutex::default(),
@@ -45,12 +37,17 @@ impl ConsumerClient {
         })
     }
 
+    /// What queues, messages and calls of librdkafka need.
+    pub(super) fn handle(&self) -> &Arc<ClientHandle<GroupContext>> {
+        &self.handle
+    }
+
     pub(super) fn consumer(&self) -> &BaseConsumer<GroupContext> {
-        &self.consumer
+        self.handle.consumer()
     }
 
     pub(super) fn context(&self) -> &GroupContext {
-        self.consumer.context()
+        self.consumer().context()
     }
 
     pub(super) fn request(&self) -> &GroupRequest {
@@ -88,43 +85,11 @@ impl ConsumerClient {
     pub(super) fn set_offsets_kept(&self, kept: Duration) {
         let _ = self.offsets_kept.set(kept);
     }
-
-    pub(crate) fn native(&self) -> *mut rd_kafka_t {
-        let client: &RdClient<GroupContext> = self.consumer.client();
-        client.native_ptr()
-    }
 }
 
-/// Leaves the group, if that was not done, and destroys the client once nobody else holds it: on a thread of its own.
-/// Returns at once.
-pub(super) fn destroy(mut client: Arc<ConsumerClient>) {
-    let destroy = move || {
-        leave(client.consumer());
-        let until = Instant::now() + WAIT;
-        loop {
-            match Arc::try_unwrap(client) {
-                Ok(client) => return drop(ManuallyDrop::into_inner(client.consumer)),
-                Err(used) if Instant::now() < until => client = used,
-                Err(used) => {
-                    let group = &used.context().group;
-                    faststream_core::log::warn!(%group, "a call still holds records of a client that is gone: the client is leaked");
-                    return;
-                }
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-    };
-    if let Err(error) = thread::Builder::new().name("fs-destroy".into()).spawn(destroy) {
-        faststream_core::log::warn!("no thread to destroy a client on, it is leaked: {error}");
-    }
-}
-
-/// Also a client that is leaked in the end must not go on as a member.
-fn leave(consumer: &BaseConsumer<GroupContext>) {
-    let until = Instant::now() + WAIT;
-    if !consumer.closed() && consumer.close_queue().is_ok() {
-        while !consumer.closed() && Instant::now() < until {
-            drop(consumer.poll(Duration::from_millis(100)));
-        }
-    }
+/// Leaves the group, if that was not done, and destroys the client once nobody else holds it. Returns at once.
+pub(super) fn destroy(client: Arc<ConsumerClient>) {
+    let (handle, group) = (Arc::clone(&client.handle), Arc::clone(&client.context().group));
+    drop(client);
+    native::destroy(handle, group);
 }

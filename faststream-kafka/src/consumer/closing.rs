@@ -4,8 +4,10 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use faststream_core::broker::Event;
+use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::assignment;
+use super::classify::cure;
 use super::control::Control;
 use super::rebalances::LastAnswer;
 use crate::native::fatal_error;
@@ -28,6 +30,22 @@ pub(super) struct Closing {
 }
 
 impl Control {
+    /// Whether the client cannot be used any more. Fetching does not stop by itself after a fatal error: everything ends
+    /// here, at once.
+    pub(super) fn handle_fatal(&mut self) -> bool {
+        if self.closing.is_some() {
+            return false;
+        }
+        let Some((code, reason)) = fatal_error(self.client.handle()) else { return false };
+        self.committer.lost();
+        self.partitions.leave();
+        let code: Code = code.into();
+        let message = format!("{code:?}: {reason}{}", cure(code));
+        self.notify(Event::Fatal { message, remedy: self.problems.remedy(code) });
+        self.notify(Event::Closed);
+        true
+    }
+
     pub(super) fn close(&mut self) {
         self.partitions.leave();
         let (now, spare) = (Instant::now(), self.member.spare_drain().min(SPARE));
@@ -38,7 +56,7 @@ impl Control {
     /// What is stored is committed by librdkafka on the way.
     fn leave(&mut self) {
         self.answer_all();
-        if fatal_error(&self.client).is_none()
+        if fatal_error(self.client.handle()).is_none()
             && let Err(error) = self.client.consumer().close_queue()
         {
             self.client.context().errors.log("close", format_args!("leaving the group: {error}"));
@@ -67,18 +85,18 @@ impl Control {
         let now = Instant::now();
         let is_busy = self.committer.is_busy();
         let Some(closing) = &mut self.closing else { return };
-        if !closing.is_leaving && (!is_busy || now >= closing.leave) {
-            closing.is_leaving = true;
+        let (until, leaves) = (closing.until, !closing.is_leaving && (!is_busy || now >= closing.leave));
+        closing.is_leaving |= leaves;
+        if leaves {
             self.leave();
         }
-        let Some(Closing { until, .. }) = self.closing else { return };
         // After a fatal error it would never be closed.
         if self.client.consumer().closed() {
             // The answer to the last commit came before, and may not have been read.
             while self.client.consumer().poll(Duration::ZERO).is_some() {}
             self.handle_events();
             self.notify(Event::Closed);
-        } else if fatal_error(&self.client).is_some() {
+        } else if fatal_error(self.client.handle()).is_some() {
             self.notify(Event::Closed);
         } else if now > until {
             faststream_core::log::warn!(group = %self.client.context().group, "the group was not left in time: the broker will notice");

@@ -128,7 +128,7 @@ impl Committer {
                 }
             }
         }
-        match list.and_then(|list| commit(client, &list).map_err(|code| format!("{code:?}"))) {
+        match list.and_then(|list| commit(client.handle(), &list).map_err(|code| format!("{code:?}"))) {
             Ok(()) => self.sent = Some((Instant::now(), offsets)),
             Err(error) => client.context().errors.log("commit", format_args!("committing: {error}")),
         }

@@ -18,8 +18,8 @@
 //! 9. Report problems to the member, and leave the group once it is time (`closing.rs`).
 //!
 //! A command of the member only changes a state, which a later point of the same turn or of the next one looks at. Nothing
-//! that is called from here calls the loop again. It did once: a lane that died was begun again inside the event that
-//! reported it, in the middle of an assignment.
+//! that is called from here calls the loop again, or a lane that died would be begun again in the middle of the assignment
+//! whose event it was reported with.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -33,7 +33,6 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::alarm::Alarm;
-use super::classify::cure;
 use super::client::{ConsumerClient, destroy};
 use super::closing::Closing;
 use super::committer::{Committer, reports};
@@ -47,7 +46,6 @@ use super::stalls::StallWatch;
 use super::subscription::Subscription;
 use super::topic_ids::TopicIds;
 use super::{corrupt, fetching, freeze, topics};
-use crate::native::fatal_error;
 
 /// How long a turn waits while something is under way, and when nothing is. Events and what the member asks for end it.
 const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -67,7 +65,7 @@ pub(super) struct Control {
     retention: Retention,
     memory: MemoryBudget,
     stalls: StallWatch,
-    problems: Problems,
+    pub(super) problems: Problems,
 }
 
 impl Control {
@@ -238,7 +236,7 @@ impl Control {
         match event {
             ClientEvent::Assign(partitions) => self.rebalances.assign(partitions),
             ClientEvent::Revoke { partitions, lost: false } => {
-                self.rebalances.revoke(partitions, Revoke::Moved)
+                self.rebalances.revoke(partitions, Revoke::Moved);
             }
             ClientEvent::Revoke { partitions, lost: true } => {
                 self.committer.lost();
@@ -246,22 +244,6 @@ impl Control {
             }
             ClientEvent::Committed(_) | ClientEvent::OutOfRange(..) => {}
         }
-    }
-
-    /// Whether the client cannot be used any more. Fetching does not stop by itself after a fatal error: everything ends
-    /// here, at once.
-    fn handle_fatal(&mut self) -> bool {
-        if self.closing.is_some() {
-            return false;
-        }
-        let Some((code, reason)) = fatal_error(&self.client) else { return false };
-        self.committer.lost();
-        self.partitions.leave();
-        let code: Code = code.into();
-        let message = format!("{code:?}: {reason}{}", cure(code));
-        self.notify(Event::Fatal { message, remedy: self.problems.remedy(code) });
-        self.notify(Event::Closed);
-        true
     }
 
     /// What is looked after at each turn, mostly not while a rebalance waits for its answer: nothing is fetched then.

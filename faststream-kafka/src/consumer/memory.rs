@@ -197,7 +197,7 @@ impl MemoryBudget {
                 true if look.is_hungry => hungry.push((ahead.moved, index)),
                 // One that waits for records takes them now.
                 false if ahead.queued > 0 && !look.is_hungry && look.is_sound => {
-                    full.push((ahead.moved, index))
+                    full.push((ahead.moved, index));
                 }
                 _ => {}
             }
@@ -231,8 +231,12 @@ impl MemoryBudget {
             resume.push(index);
         }
         self.used = used;
-        pause.iter().for_each(|index| seen[*index].ahead.pause());
-        resume.iter().for_each(|index| seen[*index].ahead.resume(now));
+        for index in &pause {
+            seen[*index].ahead.pause();
+        }
+        for index in &resume {
+            seen[*index].ahead.resume(now);
+        }
         let names = |all: Vec<usize>| all.into_iter().map(|index| seen[index].tp.clone()).collect();
         Decision { pause: names(pause), resume: names(resume) }
     }

@@ -42,7 +42,7 @@ use faststream_core::broker::{BrokerError, GroupMember, GroupRequest};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-pub(crate) use self::client::ConsumerClient;
+use self::client::ConsumerClient;
 use self::committer::Committer;
 use self::context::GroupContext;
 use self::control::Control;

@@ -32,7 +32,7 @@ pub(super) enum Question {
 impl Questions {
     /// `None` if the client has no queue for the answers.
     pub(super) fn new(client: &Arc<ConsumerClient>) -> Option<Self> {
-        Some(Self { queue: AdminQueue::new(client)?, last: 0, open: BTreeMap::new() })
+        Some(Self { queue: AdminQueue::new(client.handle())?, last: 0, open: BTreeMap::new() })
     }
 
     /// Asks which topics there are. False if no answer follows.

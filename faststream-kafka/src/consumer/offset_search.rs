@@ -12,8 +12,8 @@
 //! 5. *Not committed*: the leader is asked where the log begins, or with `start = Latest` where it ends. The end is only for
 //!    what was there before the group joined: a topic that appears later, or is made again, is read from its beginning.
 //!
-//! The case that it cost us: librdkafka's own fetch gives up at some errors and leaves a partition assigned without ever
-//! fetching a record.
+//! The case that it cost us: librdkafka's own fetch gives up at errors of the whole group (librdkafka issue 5586), and leaves
+//! every partition assigned without ever fetching a record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -31,8 +31,7 @@
 //!
 //! A lane is always fenced before it leaves `Open`: from then on it stores nothing and receives no message, whatever its
 //! task does. A partition that the client had paused for its lane stays paused in librdkafka beyond the assignment, so it is
-//! remembered as *released* and resumed for whoever reads it next. The case that it cost us: a partition that was paused
-//! because of its memory, revoked, and assigned again never fetched a record.
+//! remembered as *released* and resumed for whoever reads it next: otherwise, assigned again, it would never fetch a record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -79,7 +78,9 @@ impl Partitions {
                 let group = &client.context().group;
                 faststream_core::log::warn!(%group, topic = %tp.topic, partition = tp.partition, "assigned twice");
             }
-            let Some(queue) = PartitionQueue::take(client, &tp.topic, tp.partition) else { continue };
+            let Some(queue) = PartitionQueue::take(client.handle(), &tp.topic, tp.partition) else {
+                continue;
+            };
             let lane = Arc::new(LaneHandle::new(tp.clone(), begin, queue));
             self.all.insert(tp.clone(), Partition::Open(OpenPartition::new(Arc::clone(&lane))));
             lanes.push(Box::new(KafkaLane::new(lane, Arc::clone(client))));
@@ -96,7 +97,7 @@ impl Partitions {
     ) {
         for tp in partitions {
             drop(self.end(tp));
-            if let Some(queue) = PartitionQueue::take(client, &tp.topic, tp.partition) {
+            if let Some(queue) = PartitionQueue::take(client.handle(), &tp.topic, tp.partition) {
                 self.all.insert(tp.clone(), Partition::Opening { _queue: queue });
             }
         }

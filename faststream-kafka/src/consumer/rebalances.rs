@@ -18,8 +18,8 @@
 //!    answers.
 //!
 //! Why strictly in order: librdkafka takes the next assign or unassign call, whatever its partitions, for the answer to its
-//! oldest question. The case that it cost us: a partition whose offsets had just arrived was begun while a revocation waited.
-//! librdkafka took that for the answer, gave the partitions away, and their records were handled twice.
+//! oldest question. If a partition whose offset has just arrived were begun while a revocation waits, librdkafka would give
+//! the revoked partitions away while their calls still run.
 //!
 //! Why a revocation waits for a commit: librdkafka commits what is given back at once. If a commit in flight is not answered,
 //! librdkafka sends it once more, behind the newer one, and sets the group back. A lost partition is not committed, so it does

@@ -1,9 +1,9 @@
 //! What brokers forget: offsets that are not committed again, and records before they are read.
 
-use faststream_core::TopicPartition;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use faststream_core::TopicPartition;
 use faststream_core::broker::Event;
 use rdkafka::metadata::Metadata;
 
@@ -27,7 +27,7 @@ fn interval(kept: Option<Duration>) -> Duration {
 
 /// Asks a broker for how long it keeps offsets. Waits for the answer.
 pub(super) fn ask(client: &Arc<ConsumerClient>, cluster: &Metadata) -> Option<Duration> {
-    let queue = AdminQueue::new(client)?;
+    let queue = AdminQueue::new(client.handle())?;
     let broker = cluster.brokers().first()?.id();
     queue.ask_setting(0, broker, TIMEOUT).ok()?;
     let (_, answer) = queue.next(TIMEOUT)?;
@@ -64,7 +64,7 @@ impl Retention {
     /// What was to be read next is not there: records before the log's beginning are gone, or it is another log.
     pub(super) fn out_of_range(&mut self, client: &Arc<ConsumerClient>, tp: TopicPartition, at: i64) {
         if self.queue.is_none() {
-            self.queue = AdminQueue::new(client);
+            self.queue = AdminQueue::new(client.handle());
         }
         let number = self.out_of_range.len();
         let ask = |queue: &AdminQueue| {

@@ -1,8 +1,8 @@
 //! The part of librdkafka's statistics that is read: which partitions fetch, whether the client has joined.
 
-use faststream_core::TopicPartition;
 use std::collections::BTreeMap;
 
+use faststream_core::TopicPartition;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -3,11 +3,11 @@
 //! librdkafka goes on in a new topic where it was in the old one. So the topic's id is compared every few seconds, and it is
 //! committed beside each offset: whoever fetches that compares it, too.
 
-use faststream_core::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use faststream_core::TopicPartition;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::client::ConsumerClient;
@@ -83,7 +83,7 @@ impl TopicIds {
             return;
         }
         if self.queue.is_none() {
-            self.queue = AdminQueue::new(client);
+            self.queue = AdminQueue::new(client.handle());
         }
         let topics: BTreeSet<&str> = partitions.lanes().map(|lane| &*lane.tp.topic).collect();
         let ask = |queue: &AdminQueue| queue.ask_topics(0, topics.into_iter(), TIMEOUT).is_ok();

@@ -3,11 +3,11 @@
 //! librdkafka pauses all partitions until a rebalance is answered, and its broker threads sleep on for up to a second
 //! afterwards: any request to the same leader wakes them.
 
-use faststream_core::TopicPartition;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use faststream_core::TopicPartition;
 use rdkafka::consumer::Consumer;
 
 use super::client::ConsumerClient;

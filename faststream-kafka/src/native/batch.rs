@@ -12,7 +12,7 @@ use rdkafka::bindings::{
 };
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::consumer::ConsumerClient;
+use super::handle::NativeClient;
 
 use RDKafkaRespErr::{
     RD_KAFKA_RESP_ERR__BAD_COMPRESSION as BAD_COMPRESSION, RD_KAFKA_RESP_ERR__BAD_MSG as BAD_MSG,
@@ -28,7 +28,7 @@ pub(crate) struct Batch {
     errors: Vec<RDKafkaRespErr>,
     /// The first records that cannot be read, and how many messages came before.
     corruption: Option<(usize, Corruption)>,
-    _client: Arc<ConsumerClient>,
+    _client: Arc<dyn NativeClient>,
 }
 
 /// Records that cannot be read: bytes of theirs were changed, or this library knows no such format.
@@ -52,7 +52,7 @@ unsafe impl Sync for Message {}
 
 impl Batch {
     /// Takes over messages, error entries among them.
-    pub(super) fn new(all: Vec<*mut rd_kafka_message_t>, client: Arc<ConsumerClient>) -> Self {
+    pub(super) fn new(all: Vec<*mut rd_kafka_message_t>, client: Arc<dyn NativeClient>) -> Self {
         let messages = Vec::with_capacity(all.len());
         let mut batch = Self { messages, errors: Vec::new(), corruption: None, _client: client };
         for message in all.into_iter().filter_map(NonNull::new) {

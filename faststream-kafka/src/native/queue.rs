@@ -12,21 +12,22 @@ use rdkafka::bindings::{
     rd_kafka_queue_forward, rd_kafka_queue_get_consumer, rd_kafka_queue_get_partition, rd_kafka_queue_length,
     rd_kafka_queue_t, rd_kafka_t,
 };
+use rdkafka::consumer::ConsumerContext;
 
 use super::Batch;
-use crate::consumer::ConsumerClient;
+use super::handle::{ClientHandle, NativeClient};
 
 /// The queue of one partition. Dropping it ends its callback: never after a new queue of the same partition was made.
 pub(crate) struct PartitionQueue {
     woken: Woken,
     /// The client is not destroyed while it has queues.
-    client: Arc<ConsumerClient>,
+    client: Arc<dyn NativeClient>,
 }
 
 /// The consumer's own queue: rebalances, errors, statistics, log lines. The client reads it, this only says when.
 pub(crate) struct ConsumerQueue {
     woken: Woken,
-    _client: Arc<ConsumerClient>,
+    _client: Arc<dyn NativeClient>,
 }
 
 /// A queue that wakes somebody. Dropping it ends the callback.
@@ -55,12 +56,12 @@ impl Woken {
 }
 
 impl ConsumerQueue {
-    pub(crate) fn of(client: &Arc<ConsumerClient>) -> Option<Self> {
+    pub(crate) fn of<C: ConsumerContext + 'static>(client: &Arc<ClientHandle<C>>) -> Option<Self> {
         // SAFETY: the client lives, as `client` is held.
-        let queue = NonNull::new(unsafe { rd_kafka_queue_get_consumer(client.native()) })?;
+        let queue = NonNull::new(unsafe { rd_kafka_queue_get_consumer(client.pointer()) })?;
         // SAFETY: the reference is ours, and `_client` is dropped behind it.
         let woken = unsafe { Woken::new(queue) };
-        Some(Self { woken, _client: Arc::clone(client) })
+        Some(Self { woken, _client: Arc::<ClientHandle<C>>::clone(client) })
     }
 
     /// To be called before looking: an event that arrives between the two wakes.
@@ -77,16 +78,20 @@ impl ConsumerQueue {
 impl PartitionQueue {
     /// Takes the partition's queue out of the consumer's. To be done before the partition is assigned, or its first
     /// messages land on the consumer's queue. `None` for a topic name with a null byte.
-    pub(crate) fn take(client: &Arc<ConsumerClient>, topic: &str, partition: i32) -> Option<Self> {
+    pub(crate) fn take<C: ConsumerContext + 'static>(
+        client: &Arc<ClientHandle<C>>,
+        topic: &str,
+        partition: i32,
+    ) -> Option<Self> {
         let topic = CString::new(topic).ok()?;
         // SAFETY: the client lives, as `client` is held; the name is a C string that is copied.
-        let queue = unsafe { rd_kafka_queue_get_partition(client.native(), topic.as_ptr(), partition) };
+        let queue = unsafe { rd_kafka_queue_get_partition(client.pointer(), topic.as_ptr(), partition) };
         let queue = NonNull::new(queue)?;
         // SAFETY: the queue is valid.
         unsafe { rd_kafka_queue_forward(queue.as_ptr(), ptr::null_mut()) };
         // SAFETY: the reference is ours, and `client` is dropped behind it.
         let woken = unsafe { Woken::new(queue) };
-        Some(Self { woken, client: Arc::clone(client) })
+        Some(Self { woken, client: Arc::<ClientHandle<C>>::clone(client) })
     }
 
     /// To be called before looking: a record that arrives between the two wakes.

@@ -1,16 +1,42 @@
-//! The control thread's side of a lane: what it can take from its task at any moment, and what the task tells it.
+//! The control thread's side of a lane: what it can take from its task at any moment, and what the task reports to it.
+//!
+//! A lane is shared by two threads that never wait for each other longer than for one batch to be taken or one offset to be
+//! stored. The task reads records and stores offsets; the control thread may end the lane at any moment.
+//!
+//! 1. **The fence** ([`LaneHandle::fence`]). First no offset is stored any more: the flag is changed under the lock that is
+//!    held while an offset is stored, so a store is either complete before the fence or refused after it. Then the queue is
+//!    taken out of its slot: the task receives no message, and whatever it still does changes nothing. Only then is a
+//!    revocation answered, so a new owner never reads an offset that changes afterwards. A task that is stuck in blocking
+//!    code delays nothing: the fence waits for a lock, never for a call.
+//! 2. **Positions.** `position` is the next offset to be read, written by the task while it holds the queue's slot.
+//!    [`settled_position`](LaneHandle::settled_position) takes that lock, because a position that is read in the middle of
+//!    a batch would make librdkafka fetch records again that were just handed out.
+//! 3. **A log that began again.** An offset below the position is another log (made anew, or cut), and a new lane's affair:
+//!    the task stops there. Unless we made librdkafka begin again: [`expect_replay`](LaneHandle::expect_replay) comes before
+//!    that, [`replay_has_begun`](LaneHandle::replay_has_begun) after it, and one step back to that offset is allowed, once.
+//!    It may happen at any moment between the two, in the middle of a batch.
+//! 4. **Drift.** librdkafka counts an error in place of a record as a record, so its own position is one too far. The lane is
+//!    marked, and the control thread seeks to the lane's position before librdkafka resumes from its own.
+//! 5. **Reports.** What the task finds (corrupt records, a log that began again, refused fetches, that it waits for records)
+//!    it writes here; the control thread looks at its next turn.
+//!
+//! Without the fence, a task that is a moment late stores an offset that the client commits over the one of the partition's
+//! new owner, and the group is set back.
 
-use faststream_core::TopicPartition;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
+use faststream_core::TopicPartition;
 use faststream_core::broker::Epoch;
 use rdkafka::types::RDKafkaRespErr;
 
+use super::lock;
+use super::offsets::LaneOffsets;
+use super::replay::{Replay, find_truncation};
 use crate::consumer::client::ConsumerClient;
 use crate::consumer::offset_fetch::Begin;
 use crate::consumer::topic_ids::note;
@@ -24,15 +50,10 @@ pub(in crate::consumer) struct LaneHandle {
     topic: OnceLock<(String, TopicId)>,
     /// Empty once the partition was given back: the lane never gets a message again.
     pub(super) queue: Mutex<Option<PartitionQueue>>,
-    /// Held while an offset is stored; true once the partition was given back.
-    pub(super) fenced: Mutex<bool>,
+    /// What is finished, and the fence.
+    pub(super) offsets: LaneOffsets,
     /// The next offset to be read.
     pub(super) position: AtomicI64,
-    /// The next offset that is finished: stored, or about to be.
-    pub(super) stored: AtomicI64,
-    /// What is to be committed, and what was; `NONE` before the first.
-    pub(super) to_commit: AtomicI64,
-    pub(super) committed: AtomicI64,
     /// Until its first record afterwards, if we made librdkafka begin again.
     pub(super) replay: Mutex<Option<Replay>>,
     /// Where the log began again by itself: it was made anew, or cut, and its offsets are others now.
@@ -43,7 +64,13 @@ pub(in crate::consumer) struct LaneHandle {
     pub(super) corruption: Mutex<Option<Corruption>>,
     /// The last error in place of records.
     pub(super) refusal: Mutex<Option<Refusal>>,
-    /// Its task waits for records: there were none.
+    /// What its task takes.
+    pub(super) demand: Demand,
+}
+
+/// What the task of a lane takes, as it was last seen.
+pub(super) struct Demand {
+    /// It waits for records: there were none.
     pub(super) is_hungry: AtomicBool,
     /// What a record has, about: its key and value, in bytes.
     pub(super) size: AtomicUsize,
@@ -55,15 +82,6 @@ pub(super) struct Refusal {
     error: RDKafkaRespErr,
     at: Instant,
     position: i64,
-}
-
-/// We make librdkafka begin again: what comes before the position then is no other log.
-#[derive(Clone, Copy)]
-pub(super) struct Replay {
-    /// From here on records may come again.
-    from: i64,
-    /// It was made to: the next record is the first of those.
-    has_begun: bool,
 }
 
 /// What a record is taken for before the first.
@@ -82,24 +100,20 @@ impl LaneHandle {
             epoch: Epoch::next(),
             tp,
             queue: Mutex::new(Some(queue)),
-            fenced: Mutex::new(false),
+            offsets: LaneOffsets::new(start, begin.is_uncommitted),
             position: AtomicI64::new(start),
-            stored: AtomicI64::new(start),
-            to_commit: AtomicI64::new(if begin.is_uncommitted { start } else { NONE }),
-            committed: AtomicI64::new(NONE),
             replay: Mutex::default(),
             truncated: AtomicI64::new(NONE),
             drifted: AtomicBool::new(false),
             corruption: Mutex::default(),
             refusal: Mutex::default(),
-            is_hungry: AtomicBool::new(false),
-            size: AtomicUsize::new(UNKNOWN),
+            demand: Demand { is_hungry: AtomicBool::new(false), size: AtomicUsize::new(UNKNOWN) },
         }
     }
 
     /// From here on nothing is stored, and no message is handed out. Waits for no task.
     pub(in crate::consumer) fn fence(&self) -> Option<PartitionQueue> {
-        *lock(&self.fenced) = true;
+        self.offsets.fence();
         lock(&self.queue).take()
     }
 
@@ -122,17 +136,12 @@ impl LaneHandle {
 
     /// What is finished is committed once more, though the group has it.
     pub(in crate::consumer) fn commit_again(&self) {
-        let _fenced = lock(&self.fenced);
-        self.to_commit.store(self.stored(), SeqCst);
-        self.committed.store(NONE, SeqCst);
+        self.offsets.commit_again();
     }
 
     /// What was to be read from here on is gone, up to where the log begins: there is nothing to wait for.
     pub(in crate::consumer) fn pass_expired(&self, from: i64, to: i64) {
-        let _fenced = lock(&self.fenced);
-        if self.stored.compare_exchange(from, to, SeqCst, SeqCst).is_ok() {
-            self.to_commit.store(to, SeqCst);
-        }
+        self.offsets.pass_expired(from, to);
     }
 
     /// Where a new lane of this partition begins.
@@ -152,35 +161,34 @@ impl LaneHandle {
     }
 
     pub(in crate::consumer) fn stored(&self) -> i64 {
-        self.stored.load(SeqCst)
+        self.offsets.stored()
     }
 
     /// What the group has yet to be told.
     pub(in crate::consumer) fn uncommitted(&self) -> Option<i64> {
-        uncommitted(self.to_commit.load(SeqCst), self.committed.load(SeqCst))
+        self.offsets.uncommitted()
     }
 
     /// The group has this now.
     pub(in crate::consumer) fn committed(&self, next: i64) {
-        self.committed.store(next, SeqCst);
+        self.offsets.set_committed(next);
     }
 
     /// Stores again what was stored: librdkafka forgets it when a partition begins again.
     pub(in crate::consumer) fn store_again(&self, client: &ConsumerClient) {
-        let fenced = lock(&self.fenced);
-        let Some(stored) = self.uncommitted().filter(|_| !*fenced) else { return };
         let TopicPartition { topic, partition } = &self.tp;
-        if let Err(error) = store_offset(client, topic, *partition, stored, self.note(client)) {
-            let text = format_args!("{topic}/{partition}: offset {stored} was not stored again: {error:?}");
-            client.context().errors.log("store", text);
-        }
+        self.offsets.store_again(|stored| {
+            if let Err(error) = store_offset(client.handle(), topic, *partition, stored, self.note(client)) {
+                let text = format_args!("{}: offset {stored} was not stored again: {error:?}", self.tp);
+                client.context().errors.log("store", text);
+            }
+        });
     }
 
     /// To be called before librdkafka is made to begin again at this offset.
     pub(in crate::consumer) fn expect_replay(&self, from: i64) {
         let mut replay = lock(&self.replay);
-        let from = replay.map_or(from, |replay| replay.from.min(from));
-        *replay = Some(Replay { from, has_begun: false });
+        *replay = Some(Replay::expect(from, *replay));
     }
 
     /// To be called when librdkafka was made to: it hands out nothing of what it had fetched before.
@@ -188,7 +196,7 @@ impl LaneHandle {
         // Not in the middle of a batch that was taken before.
         let _slot = lock(&self.queue);
         if let Some(replay) = &mut *lock(&self.replay) {
-            replay.has_begun = true;
+            replay.begin();
         }
     }
 
@@ -214,12 +222,12 @@ impl LaneHandle {
 
     /// Whether its task waits for records.
     pub(in crate::consumer) fn is_hungry(&self) -> bool {
-        self.is_hungry.load(Relaxed)
+        self.demand.is_hungry.load(Relaxed)
     }
 
     /// What a record has, about: its key and value, in bytes.
     pub(in crate::consumer) fn record_size(&self) -> usize {
-        self.size.load(Relaxed)
+        self.demand.size.load(Relaxed)
     }
 
     /// Whether librdkafka's own position is too far.
@@ -263,76 +271,5 @@ impl LaneHandle {
         if let Some(queue) = &*lock(&self.queue) {
             queue.wake();
         }
-    }
-}
-
-/// The first offset below what was handed out before, unless we made librdkafka begin again there: what is left of the old
-/// log and the first of the new one may come in one batch. It goes back once for us; whatever goes back later is another
-/// log.
-fn find_truncation(
-    mut position: i64,
-    replay: &mut Option<Replay>,
-    offsets: impl Iterator<Item = i64>,
-) -> Option<(usize, i64)> {
-    for (index, offset) in offsets.enumerate() {
-        if offset < position && replay.is_none_or(|replay| offset < replay.from) {
-            return Some((index, offset));
-        }
-        *replay = replay.filter(|replay| !replay.has_begun);
-        position = offset + 1;
-    }
-    None
-}
-
-/// What is to be committed, unless nothing is, or the group has it.
-fn uncommitted(to_commit: i64, committed: i64) -> Option<i64> {
-    Some(to_commit).filter(|next| ![NONE, committed].contains(next))
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn find(mut replay: Option<Replay>, offsets: &[i64]) -> Option<(usize, i64)> {
-        find_truncation(7, &mut replay, offsets.iter().copied())
-    }
-
-    #[test]
-    fn only_what_the_group_does_not_have_is_to_be_committed() {
-        assert_eq!(uncommitted(NONE, NONE), None);
-        assert_eq!(uncommitted(NONE, 7), None, "librdkafka committed what an earlier lane had stored");
-        assert_eq!(
-            [uncommitted(7, NONE), uncommitted(7, 5), uncommitted(7, 9)],
-            [Some(7); 3],
-            "9 was of another log"
-        );
-        assert_eq!(uncommitted(7, 7), None);
-    }
-
-    #[test]
-    fn a_log_that_began_again_is_found_wherever_it_is_in_a_batch() {
-        assert_eq!(find(None, &[7, 8, 12]), None);
-        assert_eq!(find(None, &[0, 1]), Some((0, 0)));
-        assert_eq!(find(None, &[7, 8, 2, 3]), Some((2, 2)));
-        assert_eq!(find(None, &[7, 12, 8]), Some((2, 8)));
-    }
-
-    #[test]
-    fn what_we_made_to_begin_again_is_no_other_log_and_what_follows_is() {
-        let begins = Some(Replay { from: 5, has_begun: false });
-        assert_eq!(find(begins, &[7, 8, 5, 6, 7]), None, "it may happen at any moment");
-        assert_eq!(find(begins, &[7, 8, 4, 5]), Some((2, 4)));
-        let begun = Some(Replay { from: 5, has_begun: true });
-        assert_eq!(find(begun, &[5, 6, 7]), None);
-        assert_eq!(find(begun, &[4, 5]), Some((0, 4)));
-        assert_eq!(find(begun, &[5, 6, 5]), Some((2, 5)), "once");
-        assert_eq!(find(begun, &[7, 6]), Some((1, 6)), "nothing had been handed out twice");
-        let mut replay = begun;
-        assert_eq!(find_truncation(7, &mut replay, [7].into_iter()), None);
-        assert!(replay.is_none(), "nor is it in the next batch");
     }
 }

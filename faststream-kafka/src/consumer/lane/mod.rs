@@ -1,9 +1,11 @@
 //! One assigned partition: what its task reads.
 
 mod handle;
+mod offsets;
+mod replay;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use faststream_core::TopicPartition;
@@ -12,7 +14,6 @@ use faststream_core::record::{OwnedRecord, Record};
 use rdkafka::types::RDKafkaRespErr;
 
 pub(super) use self::handle::LaneHandle;
-use self::handle::lock;
 use super::client::ConsumerClient;
 use crate::native::{self, Batch, store_offset};
 
@@ -44,7 +45,7 @@ enum Held {
 impl KafkaLane {
     pub(super) fn new(handle: Arc<LaneHandle>, client: Arc<ConsumerClient>) -> Self {
         let (start, TopicPartition { topic, partition }) = (handle.position(), &handle.tp);
-        let stale = native::position(&client, topic, *partition);
+        let stale = native::position(client.handle(), topic, *partition);
         Self { handle, client, start, handed: start, stale, batch: Held::Nothing, truncation: None }
     }
 
@@ -52,7 +53,7 @@ impl KafkaLane {
     /// read, and finished with the last record. To be called when nothing is left in the queue.
     fn handle_markers(&self) {
         let TopicPartition { topic, partition } = &self.handle.tp;
-        let position = native::position(&self.client, topic, *partition);
+        let position = native::position(self.client.handle(), topic, *partition);
         if position == self.stale || self.handle.is_drifted() {
             return;
         }
@@ -80,15 +81,9 @@ impl KafkaLane {
 
 /// Hands the next offset of a lane to the committer.
 fn hand_over(handle: &LaneHandle, client: &ConsumerClient, next: i64) -> Result<(), Stale> {
-    let fenced = lock(&handle.fenced);
-    if *fenced {
-        return Err(Stale);
-    }
     let TopicPartition { topic, partition } = &handle.tp;
-    // Before it is tried: if the partition is just beginning again, it is stored after that.
-    handle.stored.store(next, SeqCst);
-    handle.to_commit.store(next, SeqCst);
-    match store_offset(client, topic, *partition, next, handle.note(client)) {
+    let store = || store_offset(client.handle(), topic, *partition, next, handle.note(client));
+    match handle.offsets.store(next, store)? {
         Ok(()) => Ok(()),
         // Lost, and not told yet; or beginning again.
         Err(
@@ -165,8 +160,8 @@ impl Lane for KafkaLane {
                 self.handed = self.handed.max(next);
                 self.handle.position.store(next, SeqCst);
                 let taken = batch.len();
-                self.handle.size.store(batch.last_size(), Relaxed);
-                self.handle.is_hungry.store(false, Relaxed);
+                self.handle.demand.size.store(batch.last_size(), Relaxed);
+                self.handle.demand.is_hungry.store(false, Relaxed);
                 drop(held);
                 self.batch = Held::Native(batch);
                 return Poll::Ready(taken);
@@ -177,7 +172,7 @@ impl Lane for KafkaLane {
             }
             // Only errors: there may be messages behind them.
             if batch.errors().is_empty() {
-                self.handle.is_hungry.store(true, Relaxed);
+                self.handle.demand.is_hungry.store(true, Relaxed);
                 self.handle_markers();
                 return Poll::Pending;
             }
@@ -214,4 +209,8 @@ impl Lane for KafkaLane {
         let (handle, client) = (Arc::clone(&self.handle), Arc::clone(&self.client));
         Some(Box::new(move |next| hand_over(&handle, &client, next)))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

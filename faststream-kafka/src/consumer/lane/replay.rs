@@ -1,0 +1,73 @@
+//! Which log a record is of: one that began again by itself, or one that we made librdkafka begin again.
+
+/// We make librdkafka begin again: what comes before the position then is no other log.
+#[derive(Clone, Copy)]
+pub(super) struct Replay {
+    /// From here on records may come again.
+    from: i64,
+    /// It was made to: the next record is the first of those.
+    has_begun: bool,
+}
+
+impl Replay {
+    /// One that is about to begin at this offset, or at the earlier one of one that was expected before.
+    pub(super) fn expect(from: i64, before: Option<Self>) -> Self {
+        let from = before.map_or(from, |before| before.from.min(from));
+        Self { from, has_begun: false }
+    }
+
+    /// librdkafka was made to.
+    pub(super) fn begin(&mut self) {
+        self.has_begun = true;
+    }
+}
+
+/// The first offset below what was handed out before, unless we made librdkafka begin again there: what is left of the old
+/// log and the first of the new one may come in one batch. It goes back once for us; whatever goes back later is another
+/// log.
+pub(super) fn find_truncation(
+    mut position: i64,
+    replay: &mut Option<Replay>,
+    offsets: impl Iterator<Item = i64>,
+) -> Option<(usize, i64)> {
+    for (index, offset) in offsets.enumerate() {
+        if offset < position && replay.is_none_or(|replay| offset < replay.from) {
+            return Some((index, offset));
+        }
+        *replay = replay.filter(|replay| !replay.has_begun);
+        position = offset + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(mut replay: Option<Replay>, offsets: &[i64]) -> Option<(usize, i64)> {
+        find_truncation(7, &mut replay, offsets.iter().copied())
+    }
+
+    #[test]
+    fn a_log_that_began_again_is_found_wherever_it_is_in_a_batch() {
+        assert_eq!(find(None, &[7, 8, 12]), None);
+        assert_eq!(find(None, &[0, 1]), Some((0, 0)));
+        assert_eq!(find(None, &[7, 8, 2, 3]), Some((2, 2)));
+        assert_eq!(find(None, &[7, 12, 8]), Some((2, 8)));
+    }
+
+    #[test]
+    fn what_we_made_to_begin_again_is_no_other_log_and_what_follows_is() {
+        let begins = Some(Replay { from: 5, has_begun: false });
+        assert_eq!(find(begins, &[7, 8, 5, 6, 7]), None, "it may happen at any moment");
+        assert_eq!(find(begins, &[7, 8, 4, 5]), Some((2, 4)));
+        let begun = Some(Replay { from: 5, has_begun: true });
+        assert_eq!(find(begun, &[5, 6, 7]), None);
+        assert_eq!(find(begun, &[4, 5]), Some((0, 4)));
+        assert_eq!(find(begun, &[5, 6, 5]), Some((2, 5)), "once");
+        assert_eq!(find(begun, &[7, 6]), Some((1, 6)), "nothing had been handed out twice");
+        let mut replay = begun;
+        assert_eq!(find_truncation(7, &mut replay, [7].into_iter()), None);
+        assert!(replay.is_none(), "nor is it in the next batch");
+    }
+}
