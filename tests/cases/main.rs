@@ -19,6 +19,7 @@ mod plain;
 mod program;
 mod refusals;
 mod settings;
+mod simulated_starts;
 mod stops;
 mod values;
 mod warnings;

@@ -92,8 +92,30 @@ fn silence_panics() {
             let text = payload.downcast_ref::<&str>().copied();
             let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
             let text = text.unwrap_or("a panic without a text");
-            let tp = panic.location().map_or_else(String::new, |tp| format!(" ({tp})"));
-            LAST_PANIC.set(format!("{text}{tp}"));
+            // A line of this library tells nobody anything.
+            let own = panic.location().filter(|place| !is_ours(place.file()));
+            let place = own.map_or_else(String::new, |place| format!(" ({place})"));
+            LAST_PANIC.set(format!("{text}{place}"));
         }));
     });
+}
+
+/// Whether a file is one of this library.
+fn is_ours(file: &str) -> bool {
+    let here = file!();
+    let sources =
+        here.strip_suffix("failure.rs").and_then(|dir| dir.get(..dir.len() - "testing/simulate/".len()));
+    sources.is_some_and(|sources| file.starts_with(sources))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_the_library_are_told_from_those_of_a_service() {
+        assert!(is_ours(file!()));
+        assert!(is_ours(&file!().replace("testing/simulate/failure.rs", "testing/published.rs")));
+        assert!(!is_ours("src/billing.rs") && !is_ours("tests/cases/harness.rs"));
+    }
 }

@@ -26,6 +26,10 @@ const STOP_OFFLINE: Duration = Duration::from_secs(12);
 const NEVER: Duration = Duration::from_secs(60);
 /// How often one looks who has left.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often an app is started in a row that does not start, as an orchestrator does.
+pub(super) const STARTS: u32 = 5;
+/// How long the orchestrator waits before the second start; twice as long before each further one.
+const START_PAUSE: Duration = Duration::from_secs(1);
 
 /// Makes the app, each time anew.
 pub(super) type Factory<'f> = dyn Fn() -> Pin<Box<dyn Future<Output = FastStream>>> + Sync + 'f;
@@ -39,6 +43,8 @@ pub(super) struct Fleet<'f> {
     pub(super) idle: Arc<IdleTracker>,
     pub(super) running: Vec<Instance>,
     leaving: Vec<Leaving>,
+    /// Why the last start failed, if it did.
+    pub(super) not_started: Option<String>,
     /// The longest drain time of its groups.
     pub(super) drain: Duration,
     /// The broker is or was away: until when a stop may take longer.
@@ -72,6 +78,7 @@ impl<'f> Fleet<'f> {
             idle: Arc::default(),
             running: Vec::new(),
             leaving: Vec::new(),
+            not_started: None,
             drain: Duration::ZERO,
             offline_until: now,
             began: now,
@@ -102,12 +109,31 @@ impl<'f> Fleet<'f> {
         let app = (self.factory)().await;
         match app.plan(setting) {
             Ok(plan) => plan,
-            Err(faults) => panic!("{faults}"),
+            Err(faults) => {
+                self.checker.model().violated(Promise::Starts, faults.to_string());
+                panic!("{faults}");
+            }
         }
     }
 
-    /// Starts an instance.
+    /// Starts an instance. One that does not start is started again, as an orchestrator would, a bounded number of times.
     pub(super) async fn start(&mut self) {
+        let mut pause = START_PAUSE;
+        for start in 1..=STARTS {
+            self.not_started = self.start_once().await.err();
+            if self.not_started.is_none() || start == STARTS {
+                break;
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+        if self.not_started.is_some() {
+            // Its members came and went.
+            self.checker.model().unsettle(self.drain);
+        }
+    }
+
+    async fn start_once(&mut self) -> Result<(), String> {
         let plan = self.plan().await;
         self.numbers += 1;
         let number = self.numbers;
@@ -120,12 +146,17 @@ impl<'f> Fleet<'f> {
             started: Some(STARTED.saturating_add(passed)),
         };
         self.checker.model().note(("start", number), || format!("instance {number} starts"));
-        match plan.start(options).await {
-            Ok(running) => self.running.push(Instance { number, running }),
-            Err(error) => panic!(
-                "the app did not start: {error}; nobody starts it again in a simulation: let hooks try again what a fault refuses, \
-                 or leave that fault out"
-            ),
+        let started = plan.start(options).await.map_err(|error| error.to_string());
+        match started {
+            Ok(running) => {
+                self.running.push(Instance { number, running });
+                Ok(())
+            }
+            Err(error) => {
+                let text = || format!("instance {number} does not start: {error}");
+                self.checker.model().note(("not started", number), text);
+                Err(error)
+            }
         }
     }
 

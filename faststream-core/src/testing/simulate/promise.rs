@@ -22,6 +22,8 @@ pub(super) enum Promise {
     DelaysKept,
     /// The dead-letter guard.
     Guarded,
+    /// With faults off, if not before.
+    Starts,
     /// Of the scenario's author.
     OwnCheck,
 }
@@ -54,6 +56,7 @@ impl Promise {
             Self::Guarded => {
                 "no more dead letters, in a row or among the last records, than the guard lets through"
             }
+            Self::Starts => "the rule that an app starts, at the latest when faults are off",
             Self::OwnCheck => "a check of the scenario",
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::checker::Checker;
 use super::faults::Fault;
-use super::fleet::{Factory, Fleet};
+use super::fleet::{Factory, Fleet, STARTS};
 use super::invariants::{Committed, Situation};
 use super::promise::Promise;
 use super::random::{Random, Scope, heal};
@@ -158,8 +158,14 @@ impl<'f> Run<'f> {
         sleep(CALM + CALM).await;
         self.fleet.look();
         self.fleet.offline_until = Instant::now();
-        if self.fleet.running.is_empty() {
+        if self.fleet.running.is_empty() || self.fleet.not_started.is_some() {
             self.fleet.start().await;
+        }
+        if let Some(error) = &self.fleet.not_started {
+            let message =
+                format!("{STARTS} starts in a row failed with faults off, the last one because {error}");
+            checker.model().violated(Promise::Starts, message);
+            return;
         }
         checker.model().unsettled_until = Instant::now() + Duration::from_secs(6) + self.fleet.drain;
         for _ in 0..CHANCES {

@@ -66,15 +66,19 @@ impl World {
     ///
     /// # Panics
     /// If it cannot be encoded, or names a partition that does not exist.
+    #[track_caller]
     pub fn publish(&self, topic: &str, value: impl Publishable) {
-        let record = value.into_record(topic).unwrap_or_else(|error| panic!("a value for {topic}: {error}"));
-        self.publish_record(record);
+        match value.into_record(topic) {
+            Ok(record) => self.publish_record(record),
+            Err(error) => panic!("a value for {topic}: {error}"),
+        }
     }
 
     /// Publishes a record as it is, past faults.
     ///
     /// # Panics
     /// If it names a partition that does not exist.
+    #[track_caller]
     pub fn publish_record(&self, record: Outgoing) {
         if let Err(error) = self.broker_of(&record.topic).append(record) {
             panic!("{error}");
