@@ -2,20 +2,28 @@
 
 use proc_macro2::{Span, TokenStream as Tokens};
 use quote::quote;
-use syn::{Error, Result};
+use syn::parse::Parser;
+use syn::{Attribute, Result};
 
+use crate::errors::Errors;
 use crate::item::{Function, is_named};
+use crate::subscriber;
 
 pub(crate) fn expand(args: &Tokens, item: Tokens) -> Result<Tokens> {
     let mut function = Function::parse_item(item, "what `#[publisher]` stands on")?;
-    match function.attrs.iter().position(|attr| is_named(attr, "subscriber")) {
-        Some(at) => {
-            let subscriber = function.attrs.remove(at);
-            Ok(quote!(#subscriber #[publisher(#args)] #function))
-        }
-        None => Err(Error::new(
-            Span::call_site(),
-            "`#[publisher]` publishes what a subscriber returns: add `#[subscriber(topic = \"...\")]`",
-        )),
+    if let Some(at) = function.attrs.iter().position(|attr| is_named(attr, "subscriber")) {
+        let subscriber = function.attrs.remove(at);
+        return Ok(quote!(#subscriber #[publisher(#args)] #function));
     }
+    let mut errors = Errors::default();
+    errors.at_span(
+        Span::call_site(),
+        "`#[publisher]` publishes what a subscriber returns: add `#[subscriber(topic = \"...\")]`",
+    );
+    // What is wrong with its own list, too.
+    for attr in Attribute::parse_outer.parse2(quote!(#[publisher(#args)]))? {
+        let _ = subscriber::publisher(&attr, &mut errors);
+    }
+    errors.finish()?;
+    Ok(quote!(#function))
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use faststream_core::app::{
-    Brokers, CallReport, Exit, FastStream, LaunchOptions, Observer, Plan, StartOptions,
+    Brokers, CallBegin, CallReport, Exit, FastStream, LaunchOptions, Observer, Plan, StartOptions,
 };
 use faststream_core::log::bounded;
 use faststream_core::memory::MemoryBroker;
@@ -15,10 +16,16 @@ use faststream_core::record::Outgoing;
 use faststream_core::result::Outcome;
 use faststream_core::result::Verdict;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::timeout;
 
 use super::args::read_line;
 use super::output::line;
+use super::waiting::Waiting;
 
+/// The exit code when the command line or a line of a piped input is wrong.
+const WRONG_INPUT: u8 = 2;
+/// After so long without an outcome, what is waited for is told.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// The exit code when a record was held or dead-lettered.
 const FAILED: u8 = 4;
 
@@ -27,10 +34,16 @@ const FAILED: u8 = 4;
 struct Teller {
     /// A record was held or dead-lettered.
     failed: AtomicBool,
+    waiting: Mutex<Waiting>,
 }
 
 impl Observer for Teller {
+    fn begins(&self, begin: &CallBegin<'_>) {
+        self.waiting().begins(begin);
+    }
+
     fn called(&self, report: &CallReport<'_>) {
+        self.waiting().called(report);
         let CallReport { handler, topic, partition, offset, attempt, .. } = report;
         let what = match report.outcome {
             Outcome::Verdict(Verdict::Ack) => "handled".to_owned(),
@@ -44,6 +57,7 @@ impl Observer for Teller {
     }
 
     fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, disposition: &'static str) {
+        self.waiting().settled(topic, partition, offset, disposition);
         if matches!(disposition, "held" | "dead-lettered") {
             self.failed.store(true, SeqCst);
         }
@@ -67,7 +81,9 @@ pub(crate) async fn dev(
         Err(faults) => return Exit::not_started(faults.to_string()),
     };
     if let Some(record) = send.iter().find(|record| !is_known(&plan, &record.topic)) {
-        return Exit::not_started(unknown(&plan, &record.topic));
+        let mut exit = Exit::not_started(unknown(&plan, &record.topic));
+        exit.code = WRONG_INPUT;
+        return exit;
     }
     let teller = Arc::new(Teller::default());
     let observer: Arc<dyn Observer> = Arc::clone(&teller) as _;
@@ -76,7 +92,8 @@ pub(crate) async fn dev(
         Ok(running) => running,
         Err(error) => return Exit::not_started(error.to_string()),
     };
-    let mut session = Session { plan: &plan, broker, told: BTreeMap::new() };
+    let mut session =
+        Session { plan: &plan, broker, teller: &teller, told: BTreeMap::new(), is_input_wrong: false };
     tokio::select! {
         biased;
         () = shutdown => {}
@@ -86,10 +103,18 @@ pub(crate) async fn dev(
     running.shutdown();
     let exit = running.ended().await;
     session.print_published();
-    teller.judge(exit)
+    let mut exit = teller.judge(exit);
+    if exit.code == 0 && session.is_input_wrong {
+        exit.code = WRONG_INPUT;
+    }
+    exit
 }
 
 impl Teller {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A clean end is none for a script that wants to know whether its records were handled.
     fn judge(&self, mut exit: Exit) -> Exit {
         if exit.code == 0 && self.failed.load(SeqCst) {
@@ -102,6 +127,9 @@ impl Teller {
 struct Session<'a> {
     plan: &'a Plan,
     broker: MemoryBroker,
+    teller: &'a Teller,
+    /// A line that nobody typed at a terminal could not be sent.
+    is_input_wrong: bool,
     /// How many records of each partition were told.
     told: BTreeMap<(String, i32), i64>,
 }
@@ -129,11 +157,16 @@ impl Session<'_> {
             if text.is_empty() {
                 continue;
             }
-            match read_line(text) {
-                Ok(record) if is_known(self.plan, &record.topic) => self.publish(record).await,
-                Ok(record) => line(unknown(self.plan, &record.topic)),
-                Err(error) => line(error),
-            }
+            let wrong = match read_line(text) {
+                Ok(record) if is_known(self.plan, &record.topic) => {
+                    self.publish(record).await;
+                    continue;
+                }
+                Ok(record) => unknown(self.plan, &record.topic),
+                Err(error) => error,
+            };
+            self.is_input_wrong |= !interactive;
+            line(wrong);
         }
     }
 
@@ -141,10 +174,26 @@ impl Session<'_> {
         let topic = record.topic.to_string();
         let published = match self.broker.append(record) {
             Ok(published) => published,
-            Err(error) => return line(error),
+            Err(error) => {
+                self.is_input_wrong = true;
+                return line(error);
+            }
         };
         *self.told.entry((topic, published.partition)).or_default() = published.offset + 1;
-        self.broker.settled().await;
+        let mut said = Vec::new();
+        while timeout(PATIENCE, self.broker.settled()).await.is_err() {
+            self.print_published();
+            // Once for each state of affairs, not each time with fewer seconds.
+            let lines = self.teller.waiting().lines(self.plan, &self.broker);
+            let places: Vec<String> =
+                lines.iter().map(|line| line.split(" in ").next().unwrap_or_default().to_owned()).collect();
+            if places != said {
+                for text in &lines {
+                    line(format_args!("waiting: {text}"));
+                }
+                said = places;
+            }
+        }
         self.print_published();
     }
 

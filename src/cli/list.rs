@@ -37,6 +37,6 @@ fn rows(subscriber: &Subscriber) -> Vec<[String; 5]> {
     let retries = subscriber
         .retry_topics
         .iter()
-        .map(|retry| row(retry.name.to_string(), format!("retry after {:?}", retry.delay)));
+        .map(|retry| row(retry.name.to_string(), format!("retry after {}", retry.written_delay())));
     std::iter::once(row(topics, policy)).chain(retries).collect()
 }

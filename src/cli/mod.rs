@@ -6,6 +6,7 @@ mod hidden;
 mod list;
 mod logs;
 mod output;
+mod waiting;
 
 pub(crate) use args::{Command, parse};
 pub(crate) use dev::dev;

@@ -10,6 +10,7 @@ mod captured;
 mod copies;
 mod deaths;
 mod expired;
+mod first_steps;
 mod harness;
 mod hooks;
 mod log_lines;

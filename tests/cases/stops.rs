@@ -156,6 +156,26 @@ mod last_line {
         assert!(last.ends_with("stopped after 0 ms, 3 handled, 1 dead-lettered, all committed"), "{last}");
     }
 
+    /// Keeps its `Ack` for ever.
+    #[subscriber(topic = "kept", ack = Manual)]
+    async fn keep(_order: u64, ack: faststream::Ack) {
+        std::mem::forget(ack);
+    }
+
+    #[faststream::test]
+    async fn the_last_line_does_not_say_that_all_is_committed_if_an_ack_was_cut_off() {
+        let (lines, _logs) = Lines::capture();
+        let app = TestApp::start(app(module_path!())).await;
+        app.append("kept", &1);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(app.shutdown().await.code, 2);
+        let last = lines.last();
+        assert!(
+            last.ends_with("all that is finished is committed; what was cut off is handled again"),
+            "{last}"
+        );
+    }
+
     #[faststream::test]
     async fn the_last_line_names_what_was_not_committed() {
         let (lines, _logs) = Lines::capture();

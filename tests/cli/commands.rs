@@ -135,13 +135,46 @@ fn help_and_version_exit_0_and_a_wrong_command_line_exits_2() {
         let (code, out, err) = run(orders().args(args), "");
         assert!(code == 2 && out.is_empty() && err.contains("--help"), "{args:?}: {code} {err}");
     }
+    let (code, _, err) = run(orders().args(["dev", "--send", "nope=1"]), "");
+    assert!(code == 2 && err.contains("no handler reads `nope`: there are orders"), "{code} {err}");
+}
+
+#[test]
+fn a_wrong_line_of_a_piped_input_is_in_the_exit_code() {
+    let good = "orders {\"id\":1,\"item\":\"ink\",\"quantity\":1}\n";
+    assert_eq!(run(orders().arg("dev"), good).0, 0);
+    for (wrong, said) in [("nope 1\n", "no handler reads `nope`"), ("orders {\"id\"\n", "is not JSON")] {
+        let (code, out, _) = run(orders().arg("dev"), &format!("{wrong}{good}"));
+        assert!(code == 2 && out.contains(said), "{code}: {out}");
+        assert!(out.contains("bill: handled"), "the good line is sent all the same: {out}");
+    }
+}
+
+#[test]
+fn a_record_that_goes_on_in_a_retry_topic_is_logged_as_moved() {
+    let mut command = Command::new(crate::program::example("retry_topics"));
+    command.env("RUST_LOG", "info").args(["dev", "--send", r#"charges={"id":1,"answers_at":2}"#]);
+    let (_, _, err) = run(&mut command, "");
+    assert!(err.contains("moved to a retry topic after 1 attempt"), "{err}");
+}
+
+#[test]
+fn dev_says_what_it_waits_for() {
+    let mut command = Command::new(crate::program::example("retry_topics"));
+    command.env_remove("RUST_LOG").args(["dev", "--send", r#"charges={"id":1,"answers_at":3}"#]);
+    let (code, out, _) = run(&mut command, "");
+    assert_eq!(code, 0, "{out}");
+    let waits = "waiting: charges-payments-retry-5s/0 offset 0  charge: its next attempt is due in ";
+    assert!(out.contains(waits), "{out}");
+    let told =
+        out.lines().filter(|line| line.contains("charges-payments-retry-5s/0 offset 0  charge: its next"));
+    assert_eq!(told.count(), 1, "not again and again: {out}");
 }
 
 #[test]
 fn what_is_wrong_is_said_at_start_with_the_cure() {
     for (args, brokers, said) in [
-        (&["dev", "--send", "nope=1"][..], "", "no handler reads `nope`"),
-        (&["-X", "lingr.ms=5"], "localhost:9092", "linger.ms"),
+        (&["-X", "lingr.ms=5"][..], "localhost:9092", "linger.ms"),
         (&["-X", "enable.auto.commit=false"], "localhost:9092", "enable.auto.commit"),
         (&[], "9092", "9092"),
         (&["--skip", "nope:0:1"], "localhost:9092", "nope"),

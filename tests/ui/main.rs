@@ -1,6 +1,6 @@
 //! What wrong programs are told: at the user's own token, with the fix in the sentence, and briefly.
 //!
-//! Compiled without the Kafka backend, by one pinned toolchain: `cargo test --no-default-features --features testing
+//! Compiled without the Kafka backend, by one pinned toolchain: `cargo test -p faststream --no-default-features --features testing
 //! --test ui`. With the backend it would be built once more for nothing, so a plain `cargo test` only counts the lines.
 
 mod nothing_registered;

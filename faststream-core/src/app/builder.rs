@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::group_hook::GroupHooks;
-use super::hook::{AnyError, AnyState, BoxHook, HookFn, HookResult, StateMaker, boxed, boxed_state};
+use super::hook::{AnyState, BoxHook, HookFn, HookResult, StateMaker, StateResult, boxed, boxed_state};
 use crate::broker::{Broker, BrokerError};
 use crate::policy::{AckPolicy, GroupSettings, OnError, Retry};
 use crate::runtime::panics::drop_safely;
@@ -165,12 +165,12 @@ impl FastStream {
     /// assert!(app.held().is_empty());
     /// # });
     /// ```
-    pub fn state_with<M, T, E>(self, make: impl HookFn<M, Output = Result<T, E>>) -> Self
+    pub fn state_with<M, H>(self, make: H) -> Self
     where
-        T: Send + Sync + 'static,
-        E: Into<AnyError> + 'static,
+        H: HookFn<M>,
+        H::Output: StateResult,
     {
-        self.state_entry::<T>(StateSource::Make(boxed_state(make)))
+        self.state_entry::<<H::Output as StateResult>::State>(StateSource::Make(boxed_state(make)))
     }
 
     /// Adds a broker that subscribers name by `broker = "..."`. A later one of the same name replaces it.

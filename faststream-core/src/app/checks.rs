@@ -94,24 +94,46 @@ pub(super) fn brokers(
 ///
 /// Two different patterns may still meet on a topic that appears later: the first by module and line gets it.
 pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
+    // One fault for all that meet at the same topic, in the order of the first two.
+    let mut meetings: Vec<(String, BTreeSet<usize>)> = Vec::new();
     for (index, second) in subscribers.iter().enumerate() {
-        for first in &subscribers[..index] {
+        for (earlier, first) in subscribers[..index].iter().enumerate() {
             if first.group != second.group || first.broker != second.broker {
                 continue;
             }
-            if let Some(shared) = shared_topic(first, second) {
-                let message = format!(
-                    "reads {shared} in the group `{}`, and so does {} ({}): only one would get its records; give one \
-                     of them another `group`, make them one handler, or, if the app is to run without the other, select the \
-                     handlers of one module: `.module(\"{}\")`",
-                    second.group,
-                    first.def.path(),
-                    first.def.location(),
-                    second.def.module
-                );
-                faults.push(StartupFault::of_handler(second.def, message));
+            let Some(shared) = shared_topic(first, second) else { continue };
+            let is_here = |(topic, who): &&mut (String, BTreeSet<usize>)| {
+                let known = who.first().map(|known| &subscribers[*known]);
+                *topic == shared
+                    && known.is_some_and(|known| known.group == second.group && known.broker == second.broker)
+            };
+            match meetings.iter_mut().find(is_here) {
+                Some((_, who)) => who.extend([earlier, index]),
+                None => meetings.push((shared, BTreeSet::from([earlier, index]))),
             }
         }
+    }
+    for (shared, mut who) in meetings {
+        let Some(last) = who.pop_last().map(|last| &subscribers[last]) else { continue };
+        let others = who.iter().map(|index| {
+            let def = subscribers[*index].def;
+            format!("{} ({})", def.path(), def.location())
+        });
+        let others: Vec<_> = others.collect();
+        let (does, one, make) = match others.len() {
+            1 => ("does", "one", "make them one handler"),
+            _ => ("do", "all but one", "make all of them one handler"),
+        };
+        let message = format!(
+            "reads {shared} in the group `{}`, and so {does} {}: only one would get its records; give {one} of them another \
+             `group`, {make}, or, if the app is to run without the other{}, select the handlers of one module: \
+             `.module(\"{}\")`",
+            last.group,
+            others.join(", "),
+            if others.len() == 1 { "" } else { "s" },
+            last.def.module
+        );
+        faults.push(StartupFault::of_handler(last.def, message));
     }
 }
 

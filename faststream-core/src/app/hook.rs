@@ -77,6 +77,33 @@ pub trait HookResult {
     fn into_result(self) -> Result<(), String>;
 }
 
+/// What makes a state: a `Result<T, E>` with any error type.
+#[diagnostic::on_unimplemented(
+    message = "`state_with` takes a function that returns `Result<T, E>`, not `{Self}`",
+    label = "not a result that holds a state",
+    note = "end it with `anyhow::Ok(value)`, or give a value that needs no `await` to `.state(value)`; a state is `Send + Sync`, and an \
+            error is a `std::error::Error + Send + Sync`, `anyhow::Error`, or text"
+)]
+pub trait StateResult {
+    /// The state.
+    type State: Send + Sync + 'static;
+
+    /// The error as one line, with its causes.
+    ///
+    /// # Errors
+    /// What was returned.
+    fn into_state(self) -> Result<Self::State, String>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static, E: Into<AnyError>> StateResult for Result<T, E> {
+    type State = T;
+
+    fn into_state(self) -> Result<T, String> {
+        self.map_err(one_line)
+    }
+}
+
 /// A hook whose type is forgotten.
 pub(super) type BoxHook = Arc<dyn Fn(HookContext) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
@@ -185,18 +212,14 @@ where
 }
 
 /// Forgets the type of a function that makes a state.
-pub(super) fn boxed_state<M, H, T, E>(make: H) -> StateMaker
+pub(super) fn boxed_state<M, H>(make: H) -> StateMaker
 where
-    H: HookFn<M, Output = Result<T, E>>,
-    T: Send + Sync + 'static,
-    E: Into<AnyError> + 'static,
+    H: HookFn<M>,
+    H::Output: StateResult,
 {
     Arc::new(move |argument| {
         let call = make.clone().call(argument);
-        Box::pin(async move {
-            let value = call.await.map_err(one_line)?;
-            Ok(Arc::new(value) as AnyState)
-        })
+        Box::pin(async move { Ok(Arc::new(call.await.into_state()?) as AnyState) })
     })
 }
 

@@ -35,7 +35,7 @@ pub use faults::{StartupFault, StartupFaults};
 pub(crate) use group_hook::{BoxGroupHook, GroupHooks};
 pub use group_hook::{CommitFailure, GroupPartition, Rebalance};
 pub use health::Health;
-pub use hook::{HookContext, HookFn, HookResult};
+pub use hook::{HookContext, HookFn, HookResult, StateResult};
 pub use plan::{BrokerByName, Brokers, LaunchOptions, Plan};
 pub use running::Running;
 pub use skip::Skip;

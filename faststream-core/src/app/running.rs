@@ -199,16 +199,21 @@ async fn supervise(
             "the app ends while calls of plain `fn`s still run: nothing can cancel them, they end with the process"
         );
     }
-    log_end(began, &memberships, &teardown);
+    log_end(began, &memberships, &teardown, cut_off);
     exit
 }
 
 /// The last line: how long the stop took, what was done, what was left.
-fn log_end(began: Instant, memberships: &[Membership], teardown: &Shutdown) {
+fn log_end(began: Instant, memberships: &[Membership], teardown: &Shutdown, cut_off: bool) {
     let took = Time::about(began.elapsed());
     let tally = teardown.contexts.values().next().map(|context| context.tally.message()).unwrap_or_default();
     let uncommitted: Vec<_> =
         memberships.iter().flat_map(|membership| membership.status().uncommitted).collect();
+    if uncommitted.is_empty() && cut_off {
+        return warn!(
+            "stopped after {took}, {tally}, all that is finished is committed; what was cut off is handled again"
+        );
+    }
     if uncommitted.is_empty() {
         return info!("stopped after {took}, {tally}, all committed");
     }

@@ -53,6 +53,7 @@ tags! {
     KeyTag -> ByKey: "A key that cannot be read." for
         <K> Key<K> = &&Probe<Key<K>>, <K> Option<Key<K>> = &&Probe<Option<Key<K>>>;
     StateTag -> ByState: "A state that cannot be shared." for <T> State<T> = &&Probe<State<T>>;
+    OptionalStateTag -> ByOptionalState: "A state that may be missing." for <T> T = &&Probe<Option<State<T>>>;
     OptionTag -> ByOption: "An extractor that is no option." for <T: FromDelivery> Option<T> = &Probe<Option<T>>;
     NeitherTag -> ByNothing: "Nothing that can be read." for <T> T = Probe<T>;
 }
@@ -116,7 +117,7 @@ macro_rules! nothing_more_is_asked {
     )+};
 }
 
-nothing_more_is_asked!(ByKey, ByState, ByOption, ByNothing);
+nothing_more_is_asked!(ByKey, ByState, ByOptionalState, ByOption, ByNothing);
 
 impl<T, S> Count<S> for ByExtractor<T> {
     type Then = S;
@@ -252,6 +253,11 @@ cannot_read! {
         label = "not `Send + Sync`",
         note = "use a `Mutex`, an `RwLock` or an atomic instead of `Cell` and `RefCell`, `Arc` instead of `Rc`"
     }
+    ByOptionalState: OptionalState {
+        message = "`Option<State<{T}>>` can't be a subscriber argument: a state is always there",
+        label = "never `None`",
+        note = "take `State<{T}>`, and give it to the app: `.state(..)`; what may be missing is a state that holds an `Option`"
+    }
     ByOption: OptionalExtractor {
         message = "`{T}` can't be a subscriber argument: the extractor does not say when a record has none",
         label = "not an optional extractor",
@@ -275,5 +281,6 @@ impl<T: FromDelivery> Requires for ByExtractor<T> {
 impl<T> Requires for ByPayload<T> {}
 impl<T> Requires for ByKey<T> {}
 impl<T> Requires for ByState<T> {}
+impl<T> Requires for ByOptionalState<T> {}
 impl<T> Requires for ByOption<T> {}
 impl<T> Requires for ByNothing<T> {}

@@ -28,8 +28,8 @@ pub use crate::testing::run as test;
 /// The traits that answer what a type is, without their names.
 pub mod tags {
     pub use super::arguments::{
-        ExtractorTag as _, KeyTag as _, NeitherTag as _, NoExtractor as _, OptionTag as _, PayloadTag as _,
-        StateTag as _,
+        ExtractorTag as _, KeyTag as _, NeitherTag as _, NoExtractor as _, OptionTag as _,
+        OptionalStateTag as _, PayloadTag as _, StateTag as _,
     };
     pub use super::built::{AppTag as _, DebugTag as _, DisplayTag as _, ErrorTag as _};
     pub use super::publish::{EachOfOption as _, EachOfVec as _, Itself as _, PlainTag as _, ResultTag as _};

@@ -22,6 +22,12 @@ pub struct RetryTopic {
 }
 
 impl RetryTopic {
+    /// The delay as it was written: `1m`.
+    #[must_use]
+    pub fn written_delay(&self) -> &str {
+        self.name.rsplit_once("-retry-").map_or("", |(_, delay)| delay)
+    }
+
     /// The retry topics of these sources, by source and stage; the delays as they were written.
     pub(crate) fn all(sources: &[Arc<str>], group: &str, delays: &[(&str, Duration)]) -> Vec<Self> {
         let of = |source: &Arc<str>| {
@@ -56,5 +62,12 @@ mod tests {
                 ("b-g-retry-60s", "b", 1)
             ]
         );
+    }
+
+    #[test]
+    fn a_delay_is_shown_as_it_was_written() {
+        let topics =
+            RetryTopic::all(&["orders".into()], "my-retry-group", &[("1m", Duration::from_secs(60))]);
+        assert_eq!(topics[0].written_delay(), "1m");
     }
 }

@@ -134,8 +134,16 @@ impl Observer for Calls {
         };
         let ran = !matches!(report.outcome, Outcome::Rejected(_));
         let CallReport { handler, topic, partition, offset, attempt, .. } = *report;
-        if let Some(error) = &error {
-            print!("{handler} failed at {topic}/{partition}, offset {offset}, attempt {attempt}: {error}");
+        match &error {
+            Some(error) if ran => {
+                print!(
+                    "{handler} failed at {topic}/{partition}, offset {offset}, attempt {attempt}: {error}"
+                );
+            }
+            Some(error) => {
+                print!("{handler} was not called for {topic}/{partition}, offset {offset}: {error}");
+            }
+            None => {}
         }
         let (handler, topic) = (handler.to_owned(), topic.to_owned());
         let mut ends = self.lock();

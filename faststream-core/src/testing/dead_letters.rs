@@ -34,9 +34,20 @@ pub struct DeadLetter {
     pub key: Option<Bytes>,
     /// The record's payload.
     pub payload: Option<Bytes>,
+    /// The record's headers, in order; those that say why it was given up on are left out.
+    pub headers: Vec<(String, Option<Bytes>)>,
+    /// The record's timestamp, in Unix milliseconds.
+    pub timestamp: Option<i64>,
 }
 
 impl DeadLetter {
+    /// The value of the record's last header of this name, as text; `None` if there is none, or it is null.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<String> {
+        let found = self.headers.iter().rev().find(|(known, _)| known == name)?;
+        found.1.as_deref().map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+
     /// Those of the records read from `topic`, wherever its handlers put them.
     pub(super) fn all(broker: &MemoryBroker, subscribers: &[Arc<Subscriber>], topic: &str) -> Vec<Self> {
         let readers = subscribers.iter().filter(|subscriber| subscriber.reads(topic));
@@ -66,6 +77,13 @@ impl DeadLetter {
             error_message: text("dlt-error-message"),
             key: record.key.clone(),
             payload: record.payload.clone(),
+            headers: own_headers(&record),
+            timestamp: text("dlt-original-timestamp").parse().ok(),
         }
     }
+}
+
+fn own_headers(record: &OwnedRecord) -> Vec<(String, Option<Bytes>)> {
+    let own = record.headers.iter().filter(|(name, _)| !name.starts_with(b"dlt-"));
+    own.map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.clone())).collect()
 }

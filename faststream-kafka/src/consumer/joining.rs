@@ -18,6 +18,8 @@ struct JoinState {
     outside_since: Option<Instant>,
     /// Why it was refused the last time.
     refusal: Option<String>,
+    /// The topics that it waits for, if none that it reads is there.
+    awaited: Option<String>,
     /// When heartbeats were answered, the last two.
     answered: [Option<Instant>; 2],
 }
@@ -27,6 +29,7 @@ impl Default for Joining {
         Self(Mutex::new(JoinState {
             outside_since: Some(Instant::now()),
             refusal: None,
+            awaited: None,
             answered: [None; 2],
         }))
     }
@@ -45,6 +48,21 @@ impl Joining {
 
     pub(super) fn refused(&self, reason: String) {
         self.state().refusal = Some(reason);
+    }
+
+    /// None of the topics that it reads is there, so there is nothing to join for; or some is.
+    pub(super) fn awaits(&self, topics: Option<String>) {
+        let mut known = self.state();
+        if topics.is_none() && known.awaited.is_some() && known.outside_since.is_some() {
+            // It could not join before.
+            known.outside_since = Some(Instant::now());
+        }
+        known.awaited = topics;
+    }
+
+    /// The topics that it waits for, if none that it reads is there.
+    pub(super) fn awaited(&self) -> Option<String> {
+        self.state().awaited.clone()
     }
 
     /// A heartbeat of the KIP-848 kind was answered: it is a member.
@@ -124,6 +142,11 @@ pub(super) fn message(
     )
 }
 
+/// What is known of a member that is not in its group because there is nothing to read.
+pub(super) fn nothing_to_read(outside: Duration, awaited: &str) -> String {
+    format!("not in the group for {} s: it has no topic to read yet: {awaited}", outside.as_secs())
+}
+
 /// Whether a member can join others with this assignor.
 fn fits(wanted: &Wanted, assignor: &str) -> bool {
     match wanted {
@@ -162,6 +185,18 @@ mod tests {
         assert!(said.contains("does not mix with what the members in the group have"), "{said}");
         let said = message(TIME, &Wanted::Broker, None, Err("timed out"));
         assert!(said.ends_with("says nothing of the others: timed out"), "{said}");
+    }
+
+    #[test]
+    fn the_time_without_a_topic_does_not_count_as_outside_once_there_is_one() {
+        let joining = Joining::default();
+        joining.state().outside_since = Instant::now().checked_sub(TIME);
+        joining.awaits(Some("`orders` does not exist".into()));
+        assert!(joining.outside().is_some_and(|(outside, _)| outside >= TIME));
+        let said = nothing_to_read(TIME, &joining.awaited().expect("it waits"));
+        assert_eq!(said, "not in the group for 14 s: it has no topic to read yet: `orders` does not exist");
+        joining.awaits(None);
+        assert!(joining.outside().is_some_and(|(outside, _)| outside < TIME) && joining.awaited().is_none());
     }
 
     #[test]

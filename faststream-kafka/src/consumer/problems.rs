@@ -13,7 +13,7 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::classify::remedy;
 use super::client::ConsumerClient;
-use super::joining::{Others, SAID, Wanted, message};
+use super::joining::{Others, SAID, Wanted, message, nothing_to_read};
 use super::partitions::Partitions;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -110,6 +110,11 @@ impl Problems {
             (self.asked, self.others) = (None, None);
             return None;
         };
+        if let Some(awaited) = context.joining.awaited().filter(|_| refusal.is_none()) {
+            let message = nothing_to_read(outside, &awaited);
+            context.errors.log("no topic", &message);
+            return Some(message);
+        }
         if self.asked.as_ref().is_none_or(|(asked, _)| now > *asked + AGAIN) {
             self.asked = Some((now, ask(client)));
         }

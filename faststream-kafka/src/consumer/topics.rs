@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use faststream_core::broker::GroupRequest;
 use rdkafka::consumer::Consumer;
 use rdkafka::metadata::Metadata;
 
@@ -49,6 +50,7 @@ pub(super) fn watch(client: &Arc<ConsumerClient>) -> Receiver<BTreeSet<String>> 
                     faststream_core::log::info!(group = %request.group, %topic, "the topic is there now");
                 }
                 log_missing(&client, &absent);
+                client.context().joining.awaits(awaited(request, &absent, &there));
                 let found: BTreeSet<String> =
                     there.into_iter().filter(|topic| request.reads(topic)).chain(named.clone()).collect();
                 if found != known {
@@ -98,9 +100,65 @@ fn list(metadata: &Metadata) -> BTreeMap<String, i32> {
     topics.map(|topic| (topic.name().to_owned(), partitions(topic.partitions().len()))).collect()
 }
 
+/// What a group waits for that has nothing to read: its topics that do not exist, its patterns.
+fn awaited(request: &GroupRequest, absent: &BTreeSet<String>, there: &BTreeSet<String>) -> Option<String> {
+    if there.iter().any(|topic| request.reads(topic)) {
+        return None;
+    }
+    let missing = absent.iter().map(|topic| format!("`{topic}` does not exist, or may not be described"));
+    let unmatched = request
+        .patterns
+        .iter()
+        .map(|pattern| format!("no topic matches the pattern `{}` yet", pattern.regex));
+    let all: Vec<_> = missing.chain(unmatched).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
 /// At once, then once a minute.
 fn log_missing(client: &ConsumerClient, absent: &BTreeSet<String>) {
     for topic in absent {
         client.context().errors.missing_topic(topic);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faststream_core::broker::PatternRequest;
+    use faststream_core::policy::Start;
+
+    use super::*;
+
+    fn request(topics: &[&str], patterns: &[&str]) -> GroupRequest {
+        let pattern =
+            |text: &&str| PatternRequest { regex: text.parse().expect("a pattern"), start: Start::Earliest };
+        GroupRequest {
+            group: "billing".into(),
+            topics: topics.iter().map(|topic| ((*topic).to_owned(), Start::Earliest)).collect(),
+            patterns: patterns.iter().map(pattern).collect(),
+            commit_interval: TIMEOUT,
+            drain: TIMEOUT,
+        }
+    }
+
+    fn topics(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_group_without_any_topic_says_which_it_waits_for() {
+        let by_pattern = request(&[], &["^orders-"]);
+        assert_eq!(
+            awaited(&by_pattern, &topics(&[]), &topics(&["other"])).as_deref(),
+            Some("no topic matches the pattern `^orders-` yet")
+        );
+        assert_eq!(awaited(&by_pattern, &topics(&[]), &topics(&["orders-eu"])), None);
+        let by_name = request(&["orders", "returns"], &[]);
+        assert_eq!(
+            awaited(&by_name, &topics(&["orders", "returns"]), &topics(&["other"])).as_deref(),
+            Some(
+                "`orders` does not exist, or may not be described; `returns` does not exist, or may not be described"
+            )
+        );
+        assert_eq!(awaited(&by_name, &topics(&["returns"]), &topics(&["orders"])), None, "it reads that one");
     }
 }

@@ -8,3 +8,4 @@ mod constant;
 mod expand;
 
 pub(crate) use expand::expand;
+pub(crate) use publisher::publisher;

@@ -9,7 +9,7 @@ use crate::list::{Entry, Value, entries};
 use crate::text::{self, Text};
 
 /// One `#[publisher(...)]`.
-pub(super) struct Publisher {
+pub(crate) struct Publisher {
     pub(super) topic: Text,
     pub(super) key: Option<Expr>,
 }
@@ -17,7 +17,7 @@ pub(super) struct Publisher {
 const PUBLISHER: &str = "#[publisher(topic = \"invoices\")]";
 
 /// Reads one `#[publisher(...)]`.
-pub(super) fn publisher(attr: &Attribute, errors: &mut Errors) -> Option<Publisher> {
+pub(crate) fn publisher(attr: &Attribute, errors: &mut Errors) -> Option<Publisher> {
     let tokens = match &attr.meta {
         syn::Meta::List(list) => list.tokens.clone(),
         _ => Tokens::new(),

@@ -166,7 +166,11 @@ impl LaneTask {
             }
             if entry.failure.is_some() {
                 self.report_unheld(offset);
-                self.info(offset, &format!("{} after {}", disposition.name(), attempts(entry.attempt)));
+                let what = match disposition {
+                    Disposition::Retried => "moved to a retry topic",
+                    disposition => disposition.name(),
+                };
+                self.info(offset, &format!("{what} after {}", attempts(entry.attempt)));
             }
         }
         self.report_disposition(offset, disposition);
