@@ -156,7 +156,7 @@ impl DeliveryFixture {
 
     /// Takes the partition away, as a revocation or the app's shutdown does.
     pub fn revoke(&self) {
-        self.control.cancelled.cancel();
+        self.control.cancelled().cancel();
     }
 
     /// What was published by hand.

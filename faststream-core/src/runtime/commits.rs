@@ -94,9 +94,9 @@ impl Commits {
         let mut alive = BTreeSet::new();
         for lane in lanes {
             alive.insert(lane.epoch);
-            if lane.is_behind() {
+            if lane.offsets.is_behind() {
                 // Whatever the reason: commits that are not answered, results that are not confirmed, a record that is held.
-                let committed = lane.committed_offset();
+                let committed = lane.offsets.committed_offset();
                 let known = behind.get(&lane.epoch).filter(|(_, from)| *from == committed);
                 let since = known.map_or(now, |(since, _)| *since);
                 self.behind.insert(lane.epoch, (since, committed));
@@ -104,7 +104,7 @@ impl Commits {
                     lane.brake();
                 }
             }
-            if !lane.is_dirty() {
+            if !lane.offsets.is_dirty() {
                 // What has nothing to commit any more fails no more.
                 self.failing.entry(lane.epoch).and_modify(|failing| failing.message = None);
                 continue;
@@ -144,7 +144,7 @@ mod tests {
 
     fn dirty_lane(number: u64) -> Arc<LaneControl> {
         let lane = Arc::new(LaneControl::new(Epoch(number), 0));
-        lane.note(Some(10), None);
+        lane.offsets.note(Some(10), None);
         lane
     }
 
@@ -155,8 +155,8 @@ mod tests {
         let mut said = 0;
         for _ in 0..120 {
             now += SECOND;
-            sound.committed(sound.committed_offset() + 1);
-            sound.note(Some(sound.committed_offset() + 10), None);
+            sound.committed(sound.offsets.committed_offset() + 1);
+            sound.offsets.note(Some(sound.offsets.committed_offset() + 10), None);
             assert!(!commits.accepted(now, sound.epoch));
             said += u32::from(commits.failed(now, failing.epoch, "refused".into()));
             commits.check(now, [&failing, &sound].into_iter());
@@ -207,7 +207,7 @@ mod tests {
             (Arc::new(LaneControl::new(Epoch(1), 0)), Arc::new(LaneControl::new(Epoch(2), 0)));
         for interval in 0..10 {
             for lane in [&moves, &stands] {
-                lane.note(None, Some(3));
+                lane.offsets.note(None, Some(3));
             }
             moves.committed(i64::from(interval));
             commits.check(now + SECOND * interval, [&moves, &stands].into_iter());

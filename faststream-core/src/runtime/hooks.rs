@@ -120,7 +120,7 @@ impl GroupHookRunner {
         let partition = |(tp, control): &(TopicPartition, Arc<LaneControl>)| GroupPartition {
             topic: Arc::clone(&tp.topic),
             partition: tp.partition,
-            offset: control.finished_to(),
+            offset: control.offsets.finished_to(),
         };
         let mut partitions: Vec<_> = lanes.iter().map(partition).collect();
         partitions.sort();

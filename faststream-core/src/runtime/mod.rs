@@ -14,6 +14,7 @@ mod lane;
 mod listed;
 mod member;
 mod metrics;
+mod offset_cell;
 mod offsets;
 pub(crate) mod panics;
 mod plain;
@@ -25,6 +26,7 @@ mod running;
 mod settled;
 mod status;
 mod unfinished;
+mod work;
 
 pub use ack::Ack;
 pub use control::LaneControl;

@@ -191,11 +191,11 @@ impl PlainCall {
             return false;
         }
         // Counted and remembered before the lane is asked: whoever fences it sees this call, or this call sees the fence.
-        control.plain_begins(*offset);
+        control.work.plain_begins(*offset);
         lock(&context.plain.begun).push(self.clone());
         if control.is_stopping() {
             context.plain.forget(self);
-            control.plain_ended(*offset);
+            control.work.plain_ended(*offset);
             *state = PlainState::Abandoned;
             return false;
         }
@@ -226,7 +226,7 @@ impl PlainCall {
             });
         }
         let before = std::mem::replace(&mut *self.state(), PlainState::Ended);
-        control.plain_ended(*offset);
+        control.work.plain_ended(*offset);
         context.plain.forget(self);
         over.notify_waiters();
         let PlainState::Begun { since, .. } = before else { return Duration::ZERO };

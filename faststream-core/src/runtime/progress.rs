@@ -60,7 +60,7 @@ impl Progress {
         let before = std::mem::take(&mut self.seen);
         let mut stuck = Vec::new();
         for lane in lanes {
-            let turns = lane.turns();
+            let turns = lane.work.turns();
             let known = before.get(&lane.epoch).filter(|seen| seen.turns == turns);
             let mut seen = known.copied().unwrap_or(Seen { turns, since: now, said: false });
             let age = now - seen.since;
@@ -68,7 +68,7 @@ impl Progress {
                 let is_new = !std::mem::replace(&mut seen.said, true);
                 let how = if turns % 2 == 1 { How::Blocks } else { How::Starved };
                 stuck.push(Stuck { lane: lane.epoch, offset: lane.at_work(), age, how, is_new });
-            } else if let Some((offset, since)) = lane.slow() {
+            } else if let Some((offset, since)) = lane.work.slow() {
                 let (offset, age) = (Some(offset), now - since);
                 stuck.push(Stuck { lane: lane.epoch, offset, age, how: How::Runs, is_new: false });
             }
@@ -88,12 +88,12 @@ mod tests {
         let (mut progress, mut now) = (Progress::default(), Instant::now());
         let (alive, blocked) =
             (Arc::new(LaneControl::new(Epoch(1), 0)), Arc::new(LaneControl::new(Epoch(2), 0)));
-        blocked.turn();
-        blocked.begins(Some(7));
+        blocked.work.turn();
+        blocked.work.begins(Some(7));
         let mut found = Vec::new();
         for _ in 0..=12 {
-            alive.turn();
-            alive.turn();
+            alive.work.turn();
+            alive.work.turn();
             found.push(progress.check(now, [&alive, &blocked].into_iter()));
             now += Duration::from_secs(1);
         }
@@ -102,7 +102,7 @@ mod tests {
             Stuck { lane: Epoch(2), offset: Some(7), age: BLOCKED, how: How::Blocks, is_new: true };
         assert_eq!(found[10], [expected]);
         assert!(!found[11][0].is_new, "said once");
-        blocked.turn();
+        blocked.work.turn();
         assert_eq!(progress.check(now, [&blocked].into_iter()), []);
     }
 }

@@ -88,7 +88,7 @@ impl Member {
     /// What the stop leaves finished and not committed.
     pub(super) fn uncommitted(&self) -> Vec<Uncommitted> {
         let left = self.parting.iter().filter_map(|(TopicPartition { topic, partition }, control)| {
-            let offsets = control.uncommitted();
+            let offsets = control.offsets.uncommitted();
             (offsets > 0).then(|| Uncommitted { topic: Arc::clone(topic), partition: *partition, offsets })
         });
         left.collect()

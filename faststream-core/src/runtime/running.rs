@@ -36,14 +36,14 @@ impl RunningLane {
 impl RunningLane {
     /// A call has the thread of the task: what finished before is stored from here.
     pub(super) fn store_late(&self) {
-        if let Some(store) = self.late_store.as_ref().filter(|_| self.control.is_in_turn()) {
-            self.control.store_late(store);
+        if let Some(store) = self.late_store.as_ref().filter(|_| self.control.work.is_in_turn()) {
+            self.control.offsets.store_late(store);
         }
     }
 
     /// Plain functions that run on although their lane is over: nothing can cancel them.
     fn warn_plain(&self) {
-        let running = self.control.plain_running();
+        let running = self.control.work.plain_running();
         let Some(offset) = running.first() else { return };
         let TopicPartition { topic, partition } = &self.tp;
         let Subscriber { group, handler, .. } = &*self.subscriber;
@@ -73,7 +73,7 @@ struct ExitGuard {
 
 impl Drop for ExitGuard {
     fn drop(&mut self) {
-        let (lane, at) = (self.control.epoch, self.control.working_at());
+        let (lane, at) = (self.control.epoch, self.control.work.working_at());
         self.shared.notify(Notice::LaneEnded { lane, died: self.died, at });
     }
 }
@@ -99,7 +99,7 @@ impl Member {
             self.shared.notify(Notice::WantsCommit);
         }
         let (observer, idle) = (self.context.observer.clone(), Arc::clone(&self.context.idle));
-        let control = LaneControl::new(epoch, lane.start()).of(Arc::clone(&tp.topic), tp.partition);
+        let control = LaneControl::new(epoch, lane.start()).of(tp.clone());
         let control = control.after_deaths(self.deaths.at_record(&tp));
         let control = Arc::new(control.observed(observer).counted_busy_by(BusyGuard::new(idle)));
         #[cfg(feature = "planted-bugs")]
@@ -151,7 +151,7 @@ impl Member {
         if self.shutdown.is_none() {
             return;
         }
-        let plain = cut.control.plain_running();
+        let plain = cut.control.work.plain_running();
         let plain =
             if plain.is_empty() { String::new() } else { format!("; {} still running", plain_calls(&plain)) };
         let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));

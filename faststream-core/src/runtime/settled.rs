@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 use super::BusyGuard;
 use crate::result::Verdict;
 
@@ -92,9 +95,14 @@ impl Inbox {
     }
 }
 
-/// The records that somebody waits for to be durable.
+/// Those who wait until their record is durable.
 #[derive(Debug, Default)]
-pub(super) struct Waiters(Mutex<Vec<i64>>);
+pub(super) struct Waiters {
+    /// The records that are waited for.
+    offsets: Mutex<Vec<i64>>,
+    /// A commit was accepted, or the lane is over.
+    moved: Notify,
+}
 
 /// Somebody waits until a record is durable, until this is dropped.
 pub(super) struct Waiter<'a> {
@@ -108,13 +116,22 @@ impl Waiters {
         Waiter { waiters: self, offset }
     }
 
+    /// Wakes them all: a commit was accepted, or the lane is over.
+    pub(super) fn notify(&self) {
+        self.moved.notify_waiters();
+    }
+
+    pub(super) fn notified(&self) -> Notified<'_> {
+        self.moved.notified()
+    }
+
     /// Whether somebody waits for one of these.
     pub(super) fn any(&self, of: impl Fn(i64) -> bool) -> bool {
         self.lock().iter().any(|offset| of(*offset))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<i64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -56,7 +56,7 @@ impl Cancellation {
 
 impl FromDelivery for Cancellation {
     fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
-        Ok(Self(delivery.control.cancelled.clone()))
+        Ok(Self(delivery.control.cancelled().clone()))
     }
 }
 

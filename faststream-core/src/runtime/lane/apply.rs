@@ -16,12 +16,12 @@ use crate::result::Outcome;
 impl LaneTask {
     /// A call that was suspended ended.
     pub(super) fn ended(&mut self, offset: i64, outcome: Outcome, cx: &mut TaskContext<'_>) {
-        self.scope.control.begins(Some(offset));
+        self.scope.control.work.begins(Some(offset));
         self.no_longer_slow(offset);
         let attempt = self.in_flight.entry(offset).attempt;
         self.report(offset, attempt, &outcome);
         self.outcome(offset, outcome, cx);
-        self.scope.control.begins(None);
+        self.scope.control.work.begins(None);
     }
 
     /// A call ended.

@@ -24,7 +24,7 @@ impl LaneTask {
     pub(super) fn is_braked_for_good(&self) -> bool {
         self.scope.control.is_braked()
             && self.is_far_ahead(self.inbox.next())
-            && !self.scope.control.is_dirty()
+            && !self.scope.control.offsets.is_dirty()
     }
 
     /// Whether the brake keeps a record back that waited, behind its key for example. What began before it was pulled may
@@ -38,6 +38,6 @@ impl LaneTask {
 }
 
 fn is_far_ahead(control: &LaneControl, settings: &GroupSettings, offset: i64) -> bool {
-    let ahead = offset.saturating_sub(control.committed_offset());
+    let ahead = offset.saturating_sub(control.offsets.committed_offset());
     u64::try_from(ahead).is_ok_and(|ahead| ahead >= settings.max_uncommitted)
 }

@@ -125,7 +125,7 @@ impl Future for RunningCall {
 /// Extraction and the first poll in one: a handler that never waits costs no bookkeeping. The first poll uses the
 /// lane's waker; in the set it is polled again and registers anew. Whoever calls it notes when the lane is done with the record.
 pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Outcome, Call> {
-    delivery.control.begins(Some(delivery.offset));
+    delivery.control.work.begins(Some(delivery.offset));
     if let Some(observer) = &delivery.context.observer {
         observer.begins(&CallBegin {
             handler: &delivery.subscriber.handler,

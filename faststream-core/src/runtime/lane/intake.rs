@@ -30,7 +30,7 @@ impl LaneTask {
             let index = self.inbox.take();
             *budget -= 1;
             self.hand_out(index, cx);
-            self.scope.control.begins(None);
+            self.scope.control.work.begins(None);
         }
         // A wait that begins has set a timer, which is still to be polled.
         *budget < before || self.inbox.due.waits() != waited
@@ -102,7 +102,7 @@ impl LaneTask {
             }
         }
         if let Some(times) = self.scope.control.deaths_at(offset) {
-            self.scope.control.begins(Some(offset));
+            self.scope.control.work.begins(Some(offset));
             self.keep(offset, index, line, CallState::Running);
             return self.died_at(offset, times, cx);
         }

@@ -90,7 +90,7 @@ impl LaneTask {
                 }
                 Begun::Suspended(call) => self.suspend(call),
             }
-            self.scope.control.begins(None);
+            self.scope.control.work.begins(None);
         }
         moved
     }
@@ -99,7 +99,7 @@ impl LaneTask {
     pub(super) fn call(&mut self, called: Called, attempt: u32, cx: &mut TaskContext<'_>) -> Begun {
         let timeout = self.scope.subscriber.timeout;
         let began = self.calls.begins_now(timeout);
-        self.scope.control.note_finished(self.offsets.prefix());
+        self.scope.control.offsets.note_finished(self.offsets.prefix());
         let record = match called {
             Called::Batch(index) => self.inbox.record(index),
             Called::Kept(offset) => self.kept(self.in_flight.entry(offset)),

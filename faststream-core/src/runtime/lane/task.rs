@@ -82,14 +82,14 @@ impl LaneTask {
     /// crash) has nothing left to save.
     pub(in crate::runtime) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         self.scope.control.register(cx.waker());
-        self.scope.control.turn();
+        self.scope.control.work.turn();
         self.timers.turn_begins();
         self.calls.turn_begins();
         let mut budget = BATCH;
         loop {
             let mut moved = self.take_settled();
             moved |= self.take_answers(cx);
-            self.scope.control.note_finished(self.offsets.prefix());
+            self.scope.control.offsets.note_finished(self.offsets.prefix());
             while let Poll::Ready(Some((offset, ended))) = self.calls.poll_next(cx) {
                 self.ended(offset, ended, cx);
                 moved = true;
@@ -98,10 +98,10 @@ impl LaneTask {
                 moved |= self.give_back();
                 if self.in_flight.under_way() == 0 && self.output.is_empty() {
                     self.end();
-                    self.scope.control.turn();
+                    self.scope.control.work.turn();
                     return Poll::Ready(());
                 }
-                self.scope.control.note_unfinished(self.in_flight.left());
+                self.scope.control.work.note_unfinished(self.in_flight.left());
             } else if !self.scope.control.is_gated() && self.inbox.may_begin() {
                 moved |= self.wake_next(cx);
                 moved |= self.fire_timers(cx);
@@ -123,7 +123,7 @@ impl LaneTask {
         self.store();
         self.metrics.flush();
         self.update_activity(budget == 0);
-        self.scope.control.turn();
+        self.scope.control.work.turn();
         Poll::Pending
     }
 
@@ -132,7 +132,7 @@ impl LaneTask {
     fn update_activity(&mut self, yields: bool) {
         let moving = yields || !self.calls.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
         let moving = moving || !self.output.is_empty() || self.in_flight.committing > 0;
-        let moving = moving || (self.ready.has_braked() && self.scope.control.is_dirty());
+        let moving = moving || (self.ready.has_braked() && self.scope.control.offsets.is_dirty());
         let state = if !moving && !self.in_flight.is_empty() && self.is_blocked() {
             Moves::Blocked
         } else if !moving && self.inbox.due.waits() {
@@ -180,11 +180,11 @@ impl LaneTask {
             let wanted = self.scope.subscriber.commit == Commit::Each || is_waited_for;
             // Stale: the lane is over, which its end will tell.
             let inbox = &mut self.inbox;
-            if self.scope.control.store(next, || inbox.store(next)).is_ok() && wanted {
+            if self.scope.control.offsets.store(next, || inbox.store(next)).is_ok() && wanted {
                 self.scope.shared.notify(Notice::WantsCommit);
             }
         }
-        self.scope.control.note(self.store.stored(), self.offsets.oldest());
+        self.scope.control.offsets.note(self.store.stored(), self.offsets.oldest());
     }
 
     /// Calls that waited for the commit of their own record.
@@ -192,7 +192,7 @@ impl LaneTask {
         if self.in_flight.committing == 0 {
             return false;
         }
-        let committed = self.scope.control.committed_offset();
+        let committed = self.scope.control.offsets.committed_offset();
         let durable = self
             .in_flight
             .iter()

@@ -232,7 +232,7 @@ impl LaneTask {
 
     fn note_slow(&mut self, slowest: Option<(i64, Instant)>) {
         self.timers.slow = slowest.map(|(offset, _)| offset);
-        self.scope.control.note_slow(slowest);
+        self.scope.control.work.note_slow(slowest);
     }
 
     /// A call ended: it is not slow any more.
