@@ -13,6 +13,7 @@ mod topic_partition;
 pub mod policy;
 pub mod topic_name;
 pub mod record;
+pub mod wire;
 pub mod broker;
 pub mod result;
 pub mod publish;

@@ -8,9 +8,8 @@ use faststream_core::app::{CallBegin, CallReport, Plan};
 use faststream_core::broker::Epoch;
 use faststream_core::memory::MemoryBroker;
 use faststream_core::result::Outcome;
+use faststream_core::wire::retry::DUE;
 
-/// When a record in a retry topic is due, in Unix milliseconds.
-const DUE: &[u8] = b"retry-due";
 /// So many records are named; the others are counted.
 const NAMED: usize = 5;
 
@@ -90,7 +89,7 @@ impl Waiting {
                     }
                     let headers = record.headers.iter();
                     let due = headers
-                        .filter(|(name, _)| **name == *DUE)
+                        .filter(|(name, _)| **name == *DUE.as_bytes())
                         .find_map(|(_, value)| seconds_until(value.as_deref()?));
                     let (topic, handler, offset) = (&retry.name, &subscriber.handler, record.offset);
                     let mut line =

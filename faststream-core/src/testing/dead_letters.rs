@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::memory::MemoryBroker;
 use crate::record::OwnedRecord;
 use crate::subscriber::Subscriber;
+use crate::wire::dead_letter;
 
 /// A record that was given up on, with its reason, from the headers of its copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,31 +60,21 @@ impl DeadLetter {
     }
 
     pub(super) fn read(record: OwnedRecord) -> Self {
-        let text = |name: &str| {
-            // The last one counts: the record may have been a dead letter before.
-            let found = record.headers.iter().rev().find(|(key, _)| key == name.as_bytes());
-            let value = found.and_then(|(_, value)| value.as_deref()).unwrap_or_default();
-            String::from_utf8_lossy(value).into_owned()
-        };
+        let said = dead_letter::decode(&record);
         Self {
-            topic: text("dlt-original-topic"),
-            partition: text("dlt-original-partition").parse().unwrap_or(-1),
-            offset: text("dlt-original-offset").parse().unwrap_or(-1),
-            group: text("dlt-consumer-group"),
-            handler: text("dlt-handler"),
-            attempts: text("dlt-attempts").parse().unwrap_or_default(),
-            error_type: text("dlt-error-type"),
-            error: text("dlt-error-message"),
-            error_message: text("dlt-error-message"),
-            key: record.key.clone(),
-            payload: record.payload.clone(),
-            headers: own_headers(&record),
-            timestamp: text("dlt-original-timestamp").parse().ok(),
+            topic: said.topic,
+            partition: said.partition.unwrap_or(-1),
+            offset: said.offset.unwrap_or(-1),
+            group: said.group,
+            handler: said.handler,
+            attempts: said.attempts,
+            error_type: said.error_type,
+            error: said.error_message.clone(),
+            error_message: said.error_message,
+            key: record.key,
+            payload: record.payload,
+            headers: said.others,
+            timestamp: said.timestamp,
         }
     }
-}
-
-fn own_headers(record: &OwnedRecord) -> Vec<(String, Option<Bytes>)> {
-    let own = record.headers.iter().filter(|(name, _)| !name.starts_with(b"dlt-"));
-    own.map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.clone())).collect()
 }
