@@ -34,13 +34,13 @@ fn an_app_whose_start_a_fault_refuses_is_started_again() {
         })
     };
     let report = simulate(
-        0..100,
+        0..30,
         app,
         scenario().check_at_end(|world| {
             assert!(!world.published::<u64>("started").is_empty(), "the start is told");
         }),
     );
-    assert_eq!(report.seeds, 100);
+    assert_eq!(report.seeds, 30);
 }
 
 #[test]
