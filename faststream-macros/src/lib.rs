@@ -13,8 +13,8 @@ mod text;
 mod attributes;
 mod list;
 mod placement;
-mod publisher;
 mod subscriber;
+mod publisher;
 mod entry;
 mod test;
 

@@ -19,7 +19,6 @@ const UPWARDS: &[(&str, &str, &str)] = &[
     ("faststream-core/src", "publish", "delivery"),
     ("faststream-core/src", "runtime", "app"),
     ("faststream-core/src", "runtime", "testing"),
-    ("faststream-kafka/src", "native", "consumer"),
     ("faststream-kafka/src", "native", "producer"),
 ];
 
@@ -31,7 +30,6 @@ const MORE_THAN_EXPORTS: &[&str] = &[
     "faststream-kafka/src/consumer/lane/mod.rs",
     "faststream-kafka/src/consumer/mod.rs",
     "faststream-kafka/src/producer/mod.rs",
-    "faststream-kafka/src/topics/mod.rs",
 ];
 
 #[test]
