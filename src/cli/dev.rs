@@ -13,8 +13,7 @@ use faststream_core::app::{
 use faststream_core::log::bounded;
 use faststream_core::memory::MemoryBroker;
 use faststream_core::record::Outgoing;
-use faststream_core::result::Outcome;
-use faststream_core::result::Verdict;
+use faststream_core::result::{Disposition, Outcome, Verdict};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
@@ -56,12 +55,12 @@ impl Observer for Teller {
         line(format_args!("{topic}/{partition} offset {offset}  {handler}{again}: {what}"));
     }
 
-    fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, disposition: &'static str) {
+    fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, disposition: Disposition) {
         self.waiting().settled(topic, partition, offset, disposition);
-        if matches!(disposition, "held" | "dead-lettered") {
+        if matches!(disposition, Disposition::Held | Disposition::DeadLettered) {
             self.failed.store(true, SeqCst);
         }
-        if !matches!(disposition, "acked" | "failed") {
+        if !matches!(disposition, Disposition::Acked | Disposition::Failed) {
             line(format_args!("{topic}/{partition} offset {offset}  {handler}: {disposition}"));
         }
     }

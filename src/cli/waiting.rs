@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use faststream_core::app::{CallBegin, CallReport, Plan};
 use faststream_core::broker::Epoch;
 use faststream_core::memory::MemoryBroker;
-use faststream_core::result::Outcome;
+use faststream_core::result::{Disposition, Outcome};
 use faststream_core::wire::retry::DUE;
 
 /// So many records are named; the others are counted.
@@ -51,9 +51,9 @@ impl Waiting {
         }
     }
 
-    pub(super) fn settled(&mut self, topic: &str, partition: i32, offset: i64, disposition: &str) {
+    pub(super) fn settled(&mut self, topic: &str, partition: i32, offset: i64, disposition: Disposition) {
         // Another attempt follows.
-        if disposition != "waiting" {
+        if disposition != Disposition::Waiting {
             let place = (topic.to_owned(), partition, offset);
             self.undecided.remove(&place);
             self.settled.insert(place);

@@ -247,12 +247,19 @@ mod stages {
 
     /// What became of records.
     #[derive(Default)]
-    struct Fates(Mutex<Vec<String>>);
+    struct Dispositions(Mutex<Vec<String>>);
 
-    impl Observer for Fates {
+    impl Observer for Dispositions {
         fn called(&self, _: &CallReport<'_>) {}
 
-        fn settled(&self, _: &str, topic: &str, _: i32, _: i64, disposition: &'static str) {
+        fn settled(
+            &self,
+            _: &str,
+            topic: &str,
+            _: i32,
+            _: i64,
+            disposition: faststream_core::result::Disposition,
+        ) {
             self.0.lock().expect("not poisoned").push(format!("{topic} {disposition}"));
         }
     }
@@ -263,8 +270,8 @@ mod stages {
         broker.create_topic("orders", 4);
         let (app, calls) = app_on(broker.clone(), module_path!());
         let plan = app.plan(LaunchOptions::default()).expect("nothing is wrong");
-        let fates = Arc::new(Fates::default());
-        let observer: Arc<dyn Observer> = Arc::clone(&fates) as _;
+        let dispositions = Arc::new(Dispositions::default());
+        let observer: Arc<dyn Observer> = Arc::clone(&dispositions) as _;
         let options =
             StartOptions { observer: Some(observer), idle: broker.idle(), ..StartOptions::default() };
         let running = plan.start(options).await.expect("it starts");
@@ -277,7 +284,7 @@ mod stages {
         broker.settled().await;
         assert_eq!(broker.records(FIRST).first().map(|(partition, _)| *partition), Some(3));
         assert_eq!(calls.all().last().map(|call| (call.partition, call.attempt)), Some((3, 2)));
-        let told = fates.0.lock().expect("not poisoned").clone();
+        let told = dispositions.0.lock().expect("not poisoned").clone();
         assert_eq!(told, ["orders retried".to_owned(), format!("{FIRST} acked")]);
         drop(running);
     }

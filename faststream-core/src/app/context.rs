@@ -8,8 +8,7 @@ use tokio::time::Instant;
 
 use super::{Skip, States, StopRequest, Tally};
 use crate::broker::{Epoch, Producer};
-use crate::result::Outcome;
-use crate::result::Verdict;
+use crate::result::{Disposition, Outcome, Verdict};
 use crate::runtime::{IdleTracker, PlainCalls};
 
 /// What the app shares with its handlers, for one broker. Made when the app starts.
@@ -55,9 +54,16 @@ pub trait Observer: Send + Sync {
     /// A call ended.
     fn called(&self, report: &CallReport<'_>);
 
-    /// What became of the record, once it is decided: `acked`, `skipped`, `dead-lettered`, `held`, `waiting`
-    /// (for its retry), `retried` (it goes on in a retry topic), `stopped`.
-    fn settled(&self, _handler: &str, _topic: &str, _partition: i32, _offset: i64, _fate: &'static str) {}
+    /// What became of the record, once it is decided.
+    fn settled(
+        &self,
+        _handler: &str,
+        _topic: &str,
+        _partition: i32,
+        _offset: i64,
+        _disposition: Disposition,
+    ) {
+    }
 }
 
 /// An `Ack` that was settled by hand.

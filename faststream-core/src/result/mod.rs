@@ -3,10 +3,12 @@
 mod verdict;
 mod rejection;
 mod outcome;
+mod disposition;
 mod decision;
 mod into_outcome;
 
 pub use decision::{Decide, Decision};
+pub use disposition::Disposition;
 pub use into_outcome::{Failure, IntoOutcome};
 pub use outcome::{HandlerError, Outcome};
 pub use rejection::Rejection;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::entry::CallFailure;
 use super::manual_ack::ManualSettlement;
-use super::report::Disposition;
 use crate::log::bounded;
 use crate::policy::{AckPolicy, OnError};
 use crate::record::Outgoing;
+use crate::result::Disposition;
 use crate::result::Outcome;
 use crate::result::Verdict;
 use crate::subscriber::Subscriber;

@@ -7,10 +7,10 @@ use super::LaneTask;
 use super::ack_policy::{Attempt, Ended, Next, REJECTION, WhileHeld, by_ack, decide};
 use super::copies::Purpose;
 use super::entry::{CallFailure, CallState, Guarded};
-use super::report::Disposition;
 use super::timers::TimerKind;
 use crate::log::{Time, attempts};
 use crate::policy::AckPolicy;
+use crate::result::Disposition;
 use crate::result::Outcome;
 
 impl LaneTask {

@@ -6,8 +6,8 @@ use super::LaneTask;
 use super::ack_policy::WhileHeld;
 use super::entry::{CallFailure, CallState, Guarded};
 use super::guard::Reason;
-use super::report::Disposition;
 use super::timers::TimerKind;
+use crate::result::Disposition;
 
 /// A held record is tried again after this; one that cannot be decoded, only at a new assignment.
 const HELD: Duration = Duration::from_secs(30);

@@ -6,11 +6,11 @@ use super::LaneTask;
 use super::ack_policy::Ended;
 use super::entry::{CallFailure, CallState, Entry, RecordSource};
 use super::keys::KeyHash;
-use super::report::Disposition;
 use super::start::{Begun, Called};
 use super::turns::OrderLine;
 use crate::policy::{AckPolicy, Commit, Order};
 use crate::record::Record;
+use crate::result::Disposition;
 use crate::result::Outcome;
 use crate::result::Verdict;
 #[cfg(feature = "planted-bugs")]

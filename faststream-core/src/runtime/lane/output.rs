@@ -21,13 +21,13 @@ use super::LaneTask;
 use super::ack_policy::{Ended, WhileHeld};
 use super::copies::{Copies, Purpose};
 use super::entry::{CallFailure, CallState, Entry};
-use super::report::Disposition;
 use super::timers::TimerKind;
 use super::turns::OrderLine;
 use super::unconfirmed::Unconfirmed;
 use crate::broker::{Answer, Mailbox, Numbered, PublishError, PublishErrorKind, Published};
 use crate::policy::{AckPolicy, Retry};
 use crate::record::Outgoing;
+use crate::result::Disposition;
 use crate::result::Verdict;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};

@@ -6,43 +6,12 @@ use super::{LaneTask, Scope};
 use crate::app::{CallReport, Skip};
 use crate::log::{error, info, warn};
 use crate::policy::{OnError, Order};
-use crate::result::Outcome;
+use crate::result::{Disposition, Outcome};
 use crate::runtime::HeldRecord;
 use crate::runtime::panics::catch;
 
 /// A held record is said again when it failed this often.
 const AGAIN: u32 = 20;
-
-/// What becomes of a record, as observers and metrics call it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Disposition {
-    Acked,
-    Skipped,
-    DeadLettered,
-    /// It goes on in a retry topic.
-    Retried,
-    /// It failed, and its policy finishes it all the same.
-    Failed,
-    /// For its next attempt.
-    Waiting,
-    Held,
-    Stopped,
-}
-
-impl Disposition {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Acked => "acked",
-            Self::Skipped => "skipped",
-            Self::DeadLettered => "dead-lettered",
-            Self::Retried => "retried",
-            Self::Failed => "failed",
-            Self::Waiting => "waiting",
-            Self::Held => "held",
-            Self::Stopped => "stopped",
-        }
-    }
-}
 
 impl LaneTask {
     /// A call ended.
@@ -75,7 +44,7 @@ impl LaneTask {
                 &self.scope.topic,
                 self.scope.partition,
                 offset,
-                disposition.name(),
+                disposition,
             );
         }
     }

@@ -15,6 +15,7 @@ use crate::app::{CallBegin, CallReport, ManuallySettled, Observer};
 use crate::broker::{Epoch, RevocationId};
 use crate::memory::{BrokerEvent, BrokerObserver};
 use crate::policy::GroupSettings;
+use crate::result::Disposition;
 use crate::subscriber::Subscriber;
 
 /// What a stop takes beyond the drain time, when the broker is away.
@@ -205,12 +206,12 @@ impl Observer for Instance {
         self.checker.model().manually_settled(settled);
     }
 
-    fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, disposition: &'static str) {
+    fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, disposition: Disposition) {
         let mut model = self.checker.model();
-        model.note((disposition, topic, partition, offset), || {
+        model.note((disposition.name(), topic, partition, offset), || {
             format!("{topic}/{partition} offset {offset} of {handler}: {disposition}")
         });
-        if disposition == "stopped" {
+        if disposition == Disposition::Stopped {
             model.stopped();
         }
     }
