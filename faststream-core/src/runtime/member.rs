@@ -18,6 +18,7 @@ use super::deaths::Deaths;
 use super::group::{Action, Group, Input};
 use super::hooks::GroupHookRunner;
 use super::listed;
+use super::member_scope::MemberScope;
 use super::metrics;
 use super::progress::Progress;
 use super::running::RunningLane;
@@ -32,12 +33,7 @@ use crate::subscriber::Subscriber;
 ///
 /// Dropping it before it is finished is a crash: the lanes' tasks are aborted, nothing is drained.
 pub struct Member {
-    pub(super) name: Arc<str>,
-    pub(super) subscribers: Vec<Arc<Subscriber>>,
-    pub(super) context: Arc<Context>,
-    pub(super) settings: Arc<GroupSettings>,
-    /// Where the lanes' tasks run.
-    pub(super) runtime: Handle,
+    pub(super) scope: MemberScope,
     group: Group,
     pub(super) commits: Commits,
     pub(super) progress: Progress,
@@ -45,7 +41,6 @@ pub struct Member {
     /// Assigned, and about to be started by the state machine.
     arrived: BTreeMap<Epoch, Box<dyn Lane>>,
     pub(super) running: BTreeMap<Epoch, RunningLane>,
-    pub(super) shared: Arc<Shared>,
     pub(super) hooks: GroupHookRunner,
     /// For `on_revoked`, once the calls have ended: what is given back by a revocation, or at a stop (`None`).
     leaving: BTreeMap<Option<RevocationId>, Vec<(TopicPartition, Arc<LaneControl>)>>,
@@ -78,21 +73,24 @@ impl Member {
             Handle::current(),
             settings.drain,
         );
+        let commits = Commits::new(settings.commit_interval);
         let member = Self {
             hooks,
             leaving: BTreeMap::new(),
-            name: group,
-            subscribers,
-            context,
-            commits: Commits::new(settings.commit_interval),
+            scope: MemberScope {
+                name: group,
+                subscribers,
+                context,
+                settings: Arc::new(settings),
+                runtime: Handle::current(),
+                shared,
+            },
+            commits,
             progress: Progress::default(),
             deaths: Deaths::default(),
-            settings: Arc::new(settings),
-            runtime: Handle::current(),
             group: Group::default(),
             arrived: BTreeMap::new(),
             running: BTreeMap::new(),
-            shared,
             parting: Vec::new(),
             ending: Ended::Clean,
             shutdown: None,
@@ -112,27 +110,28 @@ impl Member {
     fn assigned(&mut self, lanes: Vec<Box<dyn Lane>>, commands: &mut Vec<Command>) {
         let mut known = Vec::new();
         for lane in lanes {
-            let Some(subscriber) = self.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()))
+            let Some(subscriber) =
+                self.scope.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()))
             else {
-                warn!(group = %self.name, topic = lane.topic(), partition = lane.partition(),
+                warn!(group = %self.scope.name, topic = lane.topic(), partition = lane.partition(),
                     "assigned a partition that no handler of this app reads: left alone");
                 continue;
             };
             known.push((lane.epoch(), subscriber.drain));
-            debug!(group = %self.name, topic = lane.topic(), partition = lane.partition(), offset = lane.start(),
+            debug!(group = %self.scope.name, topic = lane.topic(), partition = lane.partition(), offset = lane.start(),
                 handler = %subscriber.handler, "partition assigned");
             self.arrived.insert(lane.epoch(), lane);
         }
         let partitions = known.iter().filter_map(|(lane, _)| self.arrived.get(lane));
         let partitions = listed::list(partitions.map(|lane| (lane.topic(), lane.partition())));
         if known.is_empty() {
-            info!(group = %self.name, "no partitions assigned");
+            info!(group = %self.scope.name, "no partitions assigned");
         } else {
-            info!(group = %self.name, "{} assigned: {partitions}", listed::count(known.len()));
+            info!(group = %self.scope.name, "{} assigned: {partitions}", listed::count(known.len()));
         }
-        metrics::rebalance(&self.name, "assigned");
+        metrics::rebalance(&self.scope.name, "assigned");
         {
-            let mut status = self.shared.status();
+            let mut status = self.scope.shared.status();
             (status.known.assigned, status.lost_since) = (true, None);
         }
         let lanes: Vec<Epoch> = known.iter().map(|(lane, _)| *lane).collect();
@@ -169,8 +168,8 @@ impl Member {
             self.apply(output, commands);
         }
         let lanes = self.running.len();
-        if std::mem::replace(&mut self.shared.status().known.lanes, lanes) != lanes {
-            metrics::assigned(&self.name, lanes);
+        if std::mem::replace(&mut self.scope.shared.status().known.lanes, lanes) != lanes {
+            metrics::assigned(&self.scope.name, lanes);
         }
     }
 
@@ -198,16 +197,16 @@ impl Member {
             }
             Action::Reopen(epoch) => {
                 self.running.remove(&epoch);
-                metrics::lane_restart(&self.name);
+                metrics::lane_restart(&self.scope.name);
                 commands.push(Command::Reopen(epoch));
             }
             Action::Close => commands.push(Command::Close),
             Action::Finished { closed } => {
                 if !closed {
-                    warn!(group = %self.name, "leaving the group took too long: left without the broker's answer");
+                    warn!(group = %self.scope.name, "leaving the group took too long: left without the broker's answer");
                 }
-                self.shared.status().known.uncommitted = self.uncommitted();
-                self.shared.end(self.ending.clone());
+                self.scope.shared.status().known.uncommitted = self.uncommitted();
+                self.scope.shared.end(self.ending.clone());
             }
         }
     }
@@ -219,13 +218,13 @@ impl GroupMember for Member {
         match event {
             Event::Assigned(lanes) => self.assigned(lanes, &mut commands),
             Event::Revoked { id, lanes, lost } => {
-                metrics::rebalance(&self.name, if lost { "lost" } else { "revoked" });
+                metrics::rebalance(&self.scope.name, if lost { "lost" } else { "revoked" });
                 let event = if lost { "lost" } else { "revoked" };
                 let partitions = lanes.iter().filter_map(|lane| self.running.get(lane)).map(|lane| &lane.tp);
                 let partitions = listed::list(partitions.map(|tp| (&*tp.topic, tp.partition)));
-                info!(group = %self.name, "{} {event}: {partitions}", listed::count(lanes.len()));
+                info!(group = %self.scope.name, "{} {event}: {partitions}", listed::count(lanes.len()));
                 if lost && self.running.keys().all(|lane| lanes.contains(lane)) {
-                    self.shared.status().lost_since.get_or_insert_with(Instant::now);
+                    self.scope.shared.status().lost_since.get_or_insert_with(Instant::now);
                 }
                 let leaving: Vec<_> =
                     lanes.iter().filter_map(|lane| self.running.get(lane)).map(RunningLane::share).collect();
@@ -255,8 +254,8 @@ impl GroupMember for Member {
 
     fn turn(&mut self) -> Vec<Command> {
         let mut commands = Vec::new();
-        self.shared.turned();
-        for notices in self.shared.take_notices() {
+        self.scope.shared.turned();
+        for notices in self.scope.shared.take_notices() {
             match notices {
                 Notice::Shutdown => {
                     self.leave_all();
@@ -270,9 +269,9 @@ impl GroupMember for Member {
                         let (TopicPartition { topic, partition }, handler) =
                             (&lane.tp, &lane.subscriber.handler);
                         let deaths = self.deaths.add(Instant::now(), &lane.tp, handler, at);
-                        error!(group = %self.name, %topic, partition, offset = at, %handler, deaths,
+                        error!(group = %self.scope.name, %topic, partition, offset = at, %handler, deaths,
                             "the partition's task died; it is opened again (a record at which it died has failed an attempt)");
-                        self.shared.status().known.dying = self.deaths.in_a_row();
+                        self.scope.shared.status().known.dying = self.deaths.in_a_row();
                     }
                     self.running.remove(&lane);
                     self.advance(Input::LaneEnded { lane, died }, &mut commands);
@@ -284,7 +283,7 @@ impl GroupMember for Member {
         if self.commits.is_due(now) {
             self.look_for_stuck(now);
             if self.deaths.forget(now) {
-                self.shared.status().known.dying = self.deaths.in_a_row();
+                self.scope.shared.status().known.dying = self.deaths.in_a_row();
             }
             self.running.values().for_each(RunningLane::store_late);
             self.commits.check(now, self.running.values().map(|lane| &lane.control));
@@ -292,8 +291,8 @@ impl GroupMember for Member {
                 commands.push(Command::CommitNow);
             }
             let dirty = self.commits.dirty_for(now);
-            metrics::dirty(&self.name, dirty);
-            let mut status = self.shared.status();
+            metrics::dirty(&self.scope.name, dirty);
+            let mut status = self.scope.shared.status();
             (status.known.dirty_for, status.known.commit_error) = (dirty, self.commits.error());
         }
         // News of a commit wish may have come many times: one is enough.
@@ -302,15 +301,15 @@ impl GroupMember for Member {
     }
 
     fn set_problems(&mut self, problems: Vec<String>) {
-        self.shared.status().known.problems = problems;
+        self.scope.shared.status().known.problems = problems;
     }
 
     fn wake(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.wake)
+        Arc::clone(&self.scope.shared.wake)
     }
 
     fn crash_token(&self) -> CancellationToken {
-        self.shared.crash.clone()
+        self.scope.shared.crash.clone()
     }
 
     fn deadline(&self) -> Instant {
@@ -320,7 +319,7 @@ impl GroupMember for Member {
 
     fn spare_drain(&self) -> Duration {
         let used = self.shutdown.map_or(Duration::ZERO, |since| since.elapsed());
-        self.settings.drain.saturating_sub(used)
+        self.scope.settings.drain.saturating_sub(used)
     }
 
     fn is_finished(&self) -> bool {
@@ -330,14 +329,14 @@ impl GroupMember for Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.shared.end(Ended::Crashed);
+        self.scope.shared.end(Ended::Crashed);
     }
 }
 
 impl std::fmt::Debug for Member {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Member")
-            .field("name", &self.name)
+            .field("name", &self.scope.name)
             .field("group", &self.group)
             .field("running", &self.running.len())
             .finish_non_exhaustive()

@@ -13,6 +13,7 @@ mod idle;
 mod lane;
 mod listed;
 mod member;
+mod member_scope;
 mod metrics;
 mod offset_cell;
 mod offsets;

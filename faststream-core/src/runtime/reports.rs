@@ -18,15 +18,15 @@ impl Member {
         let Some(lane) = self.running.get(&lane) else { return };
         let TopicPartition { topic, partition } = &lane.tp;
         let records = u64::try_from(to - from).unwrap_or(0);
-        metrics::expired(&self.name, topic, records);
-        warn!(group = %self.name, %topic, partition, offset = from, next = to, records, handler = %lane.subscriber.handler,
+        metrics::expired(&self.scope.name, topic, records);
+        warn!(group = %self.scope.name, %topic, partition, offset = from, next = to, records, handler = %lane.subscriber.handler,
             "records were deleted before they were handled: the topic keeps them for too short a time (retention.ms, \
              retention.bytes), or somebody deleted them");
         let message = format!(
             "{topic}/{partition}: {records} records from offset {from} on were deleted before {} handled them",
             lane.subscriber.handler
         );
-        self.shared.status().expired = Some((Instant::now(), message));
+        self.scope.shared.status().expired = Some((Instant::now(), message));
     }
 
     pub(super) fn committed(&mut self, reports: &[CommitReport]) {
@@ -40,25 +40,25 @@ impl Member {
             let TopicPartition { topic, partition } = &lane.tp;
             match &report.result {
                 Ok(()) => {
-                    metrics::commit(&self.name, "ok");
-                    metrics::committed(&self.name, topic, *partition, report.next);
+                    metrics::commit(&self.scope.name, "ok");
+                    metrics::committed(&self.scope.name, topic, *partition, report.next);
                     lane.control.committed(report.next);
                     if self.commits.accepted(now, report.lane) {
-                        info!(group = %self.name, %topic, partition, offset = report.next, "commits succeed again");
+                        info!(group = %self.scope.name, %topic, partition, offset = report.next, "commits succeed again");
                     }
                 }
                 Err(error) => {
-                    metrics::commit(&self.name, error.class.label());
+                    metrics::commit(&self.scope.name, error.class.label());
                     lane.control.brake();
                     let message = format!("{topic}/{partition} at offset {}: {error}", report.next);
                     if self.commits.failed(now, report.lane, message) {
-                        warn!(group = %self.name, %topic, partition, offset = report.next, class = ?error.class,
+                        warn!(group = %self.scope.name, %topic, partition, offset = report.next, class = ?error.class,
                             "a commit failed ({}); delivery goes on: {error}", error.class.meaning());
                     } else {
-                        debug!(group = %self.name, %topic, partition, offset = report.next, "a commit failed: {error}");
+                        debug!(group = %self.scope.name, %topic, partition, offset = report.next, "a commit failed: {error}");
                     }
                     failures.push(CommitFailure {
-                        group: Arc::clone(&self.name),
+                        group: Arc::clone(&self.scope.name),
                         topic: Arc::clone(topic),
                         partition: *partition,
                         offset: report.next,
@@ -70,7 +70,7 @@ impl Member {
             }
         }
         {
-            let mut status = self.shared.status();
+            let mut status = self.scope.shared.status();
             status.known.commit_error = self.commits.error();
             status.known.commit_failures += failures.len() as u64;
         }
@@ -102,12 +102,12 @@ impl Member {
             let (TopicPartition { topic, partition }, handler) = (&lane.tp, &lane.subscriber.handler);
             match stuck.how {
                 How::Blocks if stuck.is_new => {
-                    warn!(group = %self.name, %topic, partition, offset = stuck.offset, %handler,
+                    warn!(group = %self.scope.name, %topic, partition, offset = stuck.offset, %handler,
                         "a handler blocks its thread for more than {}, and no `timeout` can cancel it: make it a plain \
                          `fn`, or let `spawn_blocking` do what blocks", Time::about(stuck.age));
                 }
                 How::Starved if stuck.is_new => {
-                    warn!(group = %self.name, %topic, partition, %handler,
+                    warn!(group = %self.scope.name, %topic, partition, %handler,
                         "no thread has come to this partition for {}: handlers block them all", Time::about(stuck.age));
                 }
                 How::Runs | How::Blocks | How::Starved => {}
@@ -124,6 +124,6 @@ impl Member {
                 blocking: stuck.how == How::Blocks,
             });
         }
-        self.shared.status().known.stuck = calls;
+        self.scope.shared.status().known.stuck = calls;
     }
 }

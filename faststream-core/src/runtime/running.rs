@@ -91,19 +91,22 @@ impl Member {
     pub(super) fn start(&self, mut lane: Box<dyn Lane>) -> RunningLane {
         let epoch = lane.epoch();
         let tp = TopicPartition { topic: lane.topic().into(), partition: lane.partition() };
-        let subscriber = self.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
+        let subscriber = self.scope.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
         let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
         // A group that begins at the end of a topic has to commit that: before its first commit, the next assignment would
         // begin at the end of then.
         if subscriber.start == Start::Latest && lane.store(lane.start()).is_ok() {
-            self.shared.notify(Notice::WantsCommit);
+            self.scope.shared.notify(Notice::WantsCommit);
         }
-        let (observer, idle) = (self.context.observer.clone(), Arc::clone(&self.context.idle));
+        let (observer, idle) = (self.scope.context.observer.clone(), Arc::clone(&self.scope.context.idle));
         let control = LaneControl::new(epoch, lane.start()).of(tp.clone());
         let control = control.after_deaths(self.deaths.at_record(&tp));
         let control = Arc::new(control.observed(observer).counted_busy_by(BusyGuard::new(idle)));
         #[cfg(feature = "planted-bugs")]
-        super::planted::note_lane((Arc::clone(&self.name), Arc::clone(&tp.topic), tp.partition), &control);
+        super::planted::note_lane(
+            (Arc::clone(&self.scope.name), Arc::clone(&tp.topic), tp.partition),
+            &control,
+        );
         if self.hooks.delay_starts() {
             control.close_gate();
         }
@@ -111,15 +114,15 @@ impl Member {
         let scope = Scope::new(
             &*lane,
             Arc::clone(&subscriber),
-            Arc::clone(&self.context),
-            Arc::clone(&self.settings),
+            Arc::clone(&self.scope.context),
+            Arc::clone(&self.scope.settings),
             Arc::clone(&control),
-            Arc::clone(&self.shared),
+            Arc::clone(&self.scope.shared),
         );
-        let mut task = LaneTask::new(lane, scope, BusyGuard::new(Arc::clone(&self.context.idle)));
-        let (shared, own) = (Arc::clone(&self.shared), Arc::clone(&control));
+        let mut task = LaneTask::new(lane, scope, BusyGuard::new(Arc::clone(&self.scope.context.idle)));
+        let (shared, own) = (Arc::clone(&self.scope.shared), Arc::clone(&control));
         let exit_guard = ExitGuard { shared, control: own, died: true };
-        let task = self.runtime.spawn(async move {
+        let task = self.scope.runtime.spawn(async move {
             let mut exit_guard = exit_guard;
             // The task is dropped inside, before the news: when the group hears of it, all is gone.
             let run = catch_in(async move { std::future::poll_fn(|cx| task.poll(cx)).await });
@@ -142,10 +145,10 @@ impl Member {
         let when = if cut.is_lost {
             "when the partition was lost".to_owned()
         } else {
-            metrics::drain_timeout(&self.name);
+            metrics::drain_timeout(&self.scope.name);
             format!("after its drain time of {drain}")
         };
-        warn!(group = %self.name, %topic, partition, offset, %handler,
+        warn!(group = %self.scope.name, %topic, partition, offset, %handler,
             "{what} {when}: cut off, the record is handled again");
         // What happened before the stop is not the stop's.
         if self.shutdown.is_none() {
