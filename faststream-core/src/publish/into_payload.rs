@@ -10,7 +10,7 @@ use super::finite::{NotingNulls, not_finite};
 
 /// A value that can be published: any `Serialize` type is JSON; `Json<T>`, `Text`, `Raw` name their codec.
 ///
-/// By value or by reference. A `String` is a JSON string, with its quotes: publish [`Text`] for the text itself. An
+/// By value or by reference. A `String` is a JSON string, with its quotes: publish [`Text`](crate::delivery::Text) for the text itself. An
 /// `Option` that is `None` is the JSON `null`, not a tombstone.
 ///
 /// Another codec is a wrapper of your own: `impl<T: ..> IntoPayload for MsgPack<T>`.
