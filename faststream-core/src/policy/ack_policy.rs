@@ -1,6 +1,6 @@
 //! When a record is finished.
 
-/// When a record is finished, and what an error means. The guarantees stand in the guide.
+/// When a record is finished, and what an error means. The guide states the guarantees.
 ///
 /// ```
 /// use faststream::{AckPolicy, FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -22,15 +22,17 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AckPolicy {
-    /// Finished when dispatched: at most once.
+    /// Finishes the record when it is dispatched: at most once.
     AckFirst,
-    /// Finished when the handler ended, whatever came of it.
+    /// Finishes the record when the handler has ended, whatever its outcome.
     Ack,
-    /// Finished when the handler ended; an error rejects: the dead letter if one is named, else skipped.
+    /// Finishes the record when the handler has ended. An error rejects it: to the dead-letter topic if one is named,
+    /// else it is skipped.
     RejectOnError,
-    /// Finished when the handler succeeded, or when retries ran out and `on_error` is done: at least once.
+    /// Finishes the record when the handler has succeeded, or when its attempts are used up and `on_error` is done: at
+    /// least once.
     #[default]
     NackOnError,
-    /// Finished when the handler settles its `Ack`.
+    /// Finishes the record when the handler settles its `Ack`.
     Manual,
 }

@@ -1,6 +1,6 @@
-//! When finished becomes durable.
+//! When the offsets of finished records are committed.
 
-/// When finished becomes durable.
+/// When the offsets of finished records are committed.
 ///
 /// ```
 /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -22,9 +22,9 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Commit {
-    /// By a timer (1 s): nothing waits for it.
+    /// By a timer (1 s), which delays nothing.
     #[default]
     Periodic,
-    /// As soon as a record is finished; commits coalesce while one is in flight.
+    /// As soon as a record is finished. Commits coalesce while one is in flight.
     Each,
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-/// A duration that cannot be read.
+/// A duration that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a duration: write a number and a unit, such as `200ms`, `10s`, `1m`, `2h`")]
 pub struct DurationError(pub String);
 
-/// Reads `200ms`, `10s`, `1m`, `2h`: a whole number and one unit.
+/// Parses `200ms`, `10s`, `1m` or `2h`: a whole number and one unit.
 ///
 /// # Errors
-/// If there is no number, no unit, or another unit.
+/// If the number or the unit is missing, or the unit is another one.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let error = || DurationError(text.to_owned());
     let text = text.trim();

@@ -1,7 +1,7 @@
-//! What settings may be: looked at once, where an app is checked.
+//! The limits of settings, checked once, when an app is checked.
 //!
-//! Whatever would stop a group, spin, count beyond the clock or be ignored is refused there, with the setting's name and
-//! what to write instead.
+//! A setting that would stop a group, make it spin, exceed the clock's range or be ignored is refused. The message
+//! names the setting and a valid value.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use super::{DeadLetterGuard, GroupSettings, Retry};
 
 /// The client counts in milliseconds.
 const LEAST: Duration = Duration::from_millis(1);
-/// No rebalance, no commit and no retry in place waits for longer.
+/// No rebalance, commit or retry in place waits longer.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
-/// No call is waited for longer, and no record in a retry topic.
+/// No call and no record in a retry topic waits longer.
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-/// The guard remembers so many records of a partition at most.
+/// The guard remembers at most this many records of a partition.
 const LONGEST_GUARD: u32 = 100_000;
 
-/// What is wrong with the settings of groups, one sentence each.
+/// Returns what is wrong with the settings of groups, one sentence each.
 pub(crate) fn group_faults(settings: &GroupSettings) -> Vec<String> {
-    // Without `..`: a new setting has to be looked at here, too.
+    // Without `..`, so that a new setting has to be checked here, too.
     let GroupSettings {
         drain,
         commit_interval,
@@ -58,12 +58,12 @@ pub(crate) fn group_faults(settings: &GroupSettings) -> Vec<String> {
     faults
 }
 
-/// What is wrong with a drain time. Zero is right: running calls are cut off at once.
+/// Returns what is wrong with a drain time. Zero is valid: running calls are cancelled at once.
 pub(crate) fn drain_fault(drain: Duration) -> Option<String> {
     (drain > DAY).then(|| "`drain` is longer than 24 h: no rebalance waits for so long".to_owned())
 }
 
-/// What is wrong with a `timeout`.
+/// Returns what is wrong with a `timeout`.
 pub(crate) fn timeout_fault(timeout: Duration) -> Option<String> {
     if timeout.is_zero() {
         Some("`timeout` is zero, so every call would fail: set a longer one, or remove it".to_owned())
@@ -73,7 +73,7 @@ pub(crate) fn timeout_fault(timeout: Duration) -> Option<String> {
     }
 }
 
-/// What is wrong with the delay of a retry topic.
+/// Returns what is wrong with the delay of a retry topic.
 pub(crate) fn delay_fault(delay: Duration) -> Option<String> {
     if delay.is_zero() {
         Some("a delay of zero would be a hot loop: use `attempts` for retries at once".to_owned())
@@ -84,7 +84,7 @@ pub(crate) fn delay_fault(delay: Duration) -> Option<String> {
     }
 }
 
-/// What is wrong with retries in place.
+/// Returns what is wrong with retries in place.
 pub(crate) fn retry_faults(retry: &Retry) -> Vec<String> {
     let (attempts, first, longest) = retry.as_given();
     let mut faults = Vec::new();

@@ -1,4 +1,4 @@
-//! What is done with records: the settings of subscribers, groups and the app.
+//! The settings of subscribers, groups and the app that decide how records are handled.
 
 mod ack_policy;
 mod on_error;

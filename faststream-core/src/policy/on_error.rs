@@ -1,6 +1,6 @@
-//! What becomes of a record that is given up on.
+//! What happens to a record after the last attempt.
 
-/// What becomes of a record that is given up on.
+/// What happens to a record after the last attempt.
 ///
 /// ```
 /// use faststream::{FastStream, OnError, Retry, TestApp, memory::MemoryBroker, subscriber};
@@ -22,13 +22,13 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnError {
-    /// Keep it back: nothing behind it (in its partition or key) moves, nothing is lost.
+    /// Hold the record. Later records of its partition (or key) wait, and nothing is lost.
     #[default]
     Hold,
-    /// Publish it to the dead-letter topic, then go on.
+    /// Publish the record to the dead-letter topic, then continue.
     DeadLetter,
-    /// Count it as finished.
+    /// Count the record as finished.
     Skip,
-    /// Drain the app and exit with 3; the record is not finished.
+    /// Drain the app and exit with 3. The record is not finished.
     Stop,
 }

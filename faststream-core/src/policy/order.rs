@@ -1,6 +1,6 @@
-//! What must not overtake what.
+//! The order in which the records of one partition are handled.
 
-/// What must not overtake what inside one partition.
+/// The order in which the records of one partition are handled.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,7 +29,7 @@ pub enum Order {
     /// One record at a time.
     #[default]
     Partition,
-    /// Records of one key in order; others overtake. Records without a key have no order.
+    /// Records of one key in order; records of other keys may overtake them. Records without a key have no order.
     Key,
     /// No order.
     None,

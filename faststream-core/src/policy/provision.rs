@@ -1,6 +1,6 @@
-//! Who makes retry topics and dead-letter topics.
+//! Who creates retry topics and dead-letter topics.
 
-/// What happens at start to retry topics and dead-letter topics that do not exist. Topics of results are never made.
+/// What happens at startup to missing retry topics and dead-letter topics. Topics of results are never created.
 ///
 /// ```
 /// use faststream::{FastStream, GroupSettings, Provision, memory::MemoryBroker};
@@ -13,11 +13,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Provision {
-    /// They are made, with as many partitions as the topic whose records they are for (the broker's own number if that
-    /// one does not exist yet) and the broker's replication, and made again if somebody deletes them. Retry topics keep
-    /// their records for at least a week, and twice their delay.
+    /// Creates the topics, with as many partitions as the topic whose records they receive (the broker's default number
+    /// if that topic does not exist yet) and the broker's replication. Recreates them if somebody deletes them. Retry
+    /// topics keep their records for at least a week, and twice their delay.
     #[default]
     Create,
-    /// The app does not start: where topics are made by somebody else.
+    /// Refuses to start the app. For clusters where somebody else creates the topics.
     Verify,
 }

@@ -1,13 +1,13 @@
-//! Retries in place: how often, and after which pauses.
+//! Retries in place: the number of attempts and the pauses between them.
 
 use std::time::Duration;
 
 use super::{DurationError, parse_duration};
 
-/// Retries in place: the record waits where it is, order is kept.
+/// Retries in place: the record waits in its partition, and the order is kept.
 ///
-/// The pause doubles from the first to the longest, and each is shortened by up to a quarter at random, so that
-/// processes that failed together do not come back together.
+/// The pause doubles from the first to the longest. Each pause is shortened by up to a quarter at random, so that
+/// processes that failed together do not retry together.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,14 +27,14 @@ pub struct Retry {
     longest: Duration,
 }
 
-/// A backoff that cannot be read.
+/// A backoff that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackoffError {
-    /// One of the ends is no duration.
+    /// One of the ends is not a duration.
     #[error(transparent)]
     Duration(#[from] DurationError),
-    /// The first pause is zero: a hot loop.
+    /// The first pause is zero, which would be a hot loop.
     #[error("a backoff begins above zero: `{0}` would retry in a hot loop")]
     Zero(String),
     /// The first pause is longer than the longest.
@@ -43,27 +43,28 @@ pub enum BackoffError {
 }
 
 impl Default for Retry {
-    /// 5 attempts, pauses from 1 s to 30 s.
+    /// Returns the default: 5 attempts, with pauses from 1 s to 30 s.
     fn default() -> Self {
         Self { attempts: 5, first: Duration::from_secs(1), longest: Duration::from_secs(30) }
     }
 }
 
 impl Retry {
-    /// `attempts` calls in all (1 = no retry, 0 is refused at start), pauses from 1 s to 30 s.
+    /// Returns retries with `attempts` calls in all (1 = no retry, 0 is refused at startup) and pauses from 1 s to 30
+    /// s.
     #[must_use]
     pub fn attempts(attempts: u32) -> Self {
         Self { attempts, ..Self::default() }
     }
 
-    /// The same pauses with another number of calls (0 is refused at start).
+    /// Returns the same pauses with another number of calls (0 is refused at startup).
     #[must_use]
     pub fn with_attempts(self, attempts: u32) -> Self {
         Self { attempts, ..self }
     }
 
-    /// Pauses from `first` to `longest`, doubling. Less than 1 ms, more than a day, and a first one that is longer than the
-    /// longest are refused at start.
+    /// Sets pauses that double from `first` to `longest`. Less than 1 ms, more than a day, and a `first` longer than
+    /// `longest` are refused at startup.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.first = first;
@@ -71,10 +72,10 @@ impl Retry {
         self
     }
 
-    /// Reads `200ms..10s`, or one duration for a pause that does not grow.
+    /// Parses `200ms..10s`, or one duration for a constant pause.
     ///
     /// # Errors
-    /// If an end is no duration, the first is zero, or longer than the longest.
+    /// If an end is not a duration, or the first pause is zero or longer than the longest.
     pub fn parse_backoff(self, text: &str) -> Result<Self, BackoffError> {
         let (first, longest) = text.split_once("..").unwrap_or((text, text));
         let (first, longest) = (parse_duration(first)?, parse_duration(longest)?);
@@ -87,18 +88,19 @@ impl Retry {
         Ok(self.backoff(first, longest))
     }
 
-    /// How many calls there are in all.
+    /// Returns the number of calls in all.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
         self.attempts.max(1)
     }
 
-    /// Attempts, the first pause, the longest: whatever was given.
+    /// Returns the attempts, the first pause and the longest pause, unchecked.
     pub(crate) fn as_given(&self) -> (u32, Duration, Duration) {
         (self.attempts, self.first, self.longest)
     }
 
-    /// The pause after this failed attempt (1 = the first), or `None` to give up. `random` is in 0..1.
+    /// Returns the pause after this failed attempt (1 = the first), or `None` after the last attempt. `random` is in
+    /// 0..1.
     ///
     /// ```
     /// use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Where a group begins.
+//! Where a group without a commit begins.
 
-/// Where a group begins that never committed.
+/// Where a group without a commit begins.
 ///
 /// ```
 /// use faststream::{FastStream, Outgoing, TestApp, memory::MemoryBroker, subscriber};
@@ -24,7 +24,7 @@ pub enum Start {
     /// At the oldest record.
     #[default]
     Earliest,
-    /// Behind the newest record of what is there when it joins. A partition or topic that is added later, or was while
-    /// nobody of the group ran, is read from its beginning.
+    /// After the newest record that exists when the group joins. Partitions and topics added later, or while no member
+    /// was running, are read from the beginning.
     Latest,
 }
