@@ -1,4 +1,4 @@
-//! Decisions by `?`: an error that carries a verdict, wherever in the chain of causes it ends up.
+//! Decisions by `?`: an error that carries a verdict, anywhere in the chain of causes.
 
 use std::error::Error;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::Verdict;
 
-/// Any error, on its way.
+/// Any error, boxed.
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// An error that says what becomes of the record. Made by [`Decide`]; the runtime finds it anywhere in the chain of
-/// causes, however often it was wrapped.
+/// An error that decides what happens to the record. [`Decide`] creates it. The runtime finds it anywhere in the chain
+/// of causes, however often it is wrapped.
 ///
 /// ```
 /// use faststream::{Decide, Decision, Verdict};
@@ -21,8 +21,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// ```
 #[derive(Debug)]
 pub struct Decision {
-    // Some error types hide the outermost error behind a type of their own, but never its cause: so the verdict is one
-    // step down.
+    // Some error types hide the outermost error behind a type of their own, but never its cause, so the verdict is one
+    // level down.
     marker: Marker,
 }
 
@@ -62,16 +62,16 @@ struct Marker {
 /// # });
 /// ```
 pub trait Decide<T>: Sized {
-    /// Given up now, never retried: the dead letter if one is named, else by `on_error`.
+    /// Rejects the record, without further attempts: to the dead-letter topic if one is named, else by `on_error`.
     fn or_reject(self) -> Result<T, Decision>;
 
-    /// Tried again after `pause`, instead of the policy's; counts as an attempt.
+    /// Retries the record after `pause`, instead of the policy's pause. Counts as an attempt.
     fn or_retry_after(self, pause: Duration) -> Result<T, Decision>;
 
-    /// Finished without having been handled.
+    /// Finishes the record without handling it.
     fn or_skip(self) -> Result<T, Decision>;
 
-    /// The app drains and exits with 3; the record is not finished.
+    /// Drains the app and exits with 3. The record is not finished.
     fn or_stop(self) -> Result<T, Decision>;
 }
 
@@ -102,13 +102,13 @@ impl Decision {
         Self { marker: Marker { verdict, error: error.into() } }
     }
 
-    /// What becomes of the record.
+    /// Returns the verdict on the record.
     #[must_use]
     pub fn verdict(&self) -> &Verdict {
         &self.marker.verdict
     }
 
-    /// The first verdict in a chain of causes.
+    /// Returns the first verdict in a chain of causes.
     pub(crate) fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Verdict> {
         let whole = error.downcast_ref::<Self>().map(Self::verdict);
         let found = whole.or_else(|| error.downcast_ref::<Marker>().map(|marker| &marker.verdict));

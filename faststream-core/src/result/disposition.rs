@@ -1,31 +1,31 @@
-//! What became of a record.
+//! What happened to a record.
 
 use std::fmt;
 
-/// What became of a record, once its outcome is decided.
+/// What happened to a record, once its outcome is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Disposition {
-    /// Finished: it was handled.
+    /// Finished: the handler handled it.
     Acked,
-    /// Finished without having been handled: the handler, `on_error` or `--skip` said so.
+    /// Finished without being handled, as the handler, `on_error` or `--skip` decided.
     Skipped,
     /// Finished: its dead letter is confirmed.
     DeadLettered,
-    /// Finished: it goes on in a retry topic, where its copy is confirmed.
+    /// Finished: it continues in a retry topic, where its copy is confirmed.
     Retried,
-    /// It failed, and its policy finishes it all the same.
+    /// Failed, and finished by its ack policy anyway.
     Failed,
-    /// It failed, and waits for its next attempt.
+    /// Failed, and waiting for its next attempt.
     Waiting,
-    /// It is kept back: nothing behind it moves.
+    /// Held: later records wait.
     Held,
-    /// The app stops because of it; it is not finished.
+    /// Not finished: the app stops because of it.
     Stopped,
 }
 
 impl Disposition {
-    /// As logs call it: `dead-lettered`.
+    /// Returns the name in logs: `dead-lettered`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

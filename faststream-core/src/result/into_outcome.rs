@@ -1,4 +1,4 @@
-//! `()`, a verdict, or a `Result` of one.
+//! Results of handlers: `()`, a verdict, or a `Result` of one.
 
 use std::any::type_name;
 use std::error::Error;
@@ -7,7 +7,7 @@ use super::Decision;
 use super::Verdict;
 use super::{HandlerError, Outcome};
 
-/// What a handler without `#[publisher]` can return.
+/// A value that a handler without `#[publisher]` can return.
 ///
 /// ```
 /// use faststream::{Decide, IntoOutcome, Verdict, subscriber};
@@ -31,7 +31,7 @@ use super::{HandlerError, Outcome};
     note = "to publish the value, add `#[publisher(topic = \"...\")]`"
 )]
 pub trait IntoOutcome {
-    /// In the runtime's terms.
+    /// Converts the value to an [`Outcome`].
     fn into_outcome(self) -> Outcome;
 }
 
@@ -91,7 +91,7 @@ impl<T: IntoOutcome, E: Failure> IntoOutcome for Result<T, E> {
     note = "for a type of your own: `#[derive(Debug, thiserror::Error)]`, or implement `Debug`, `Display` and `std::error::Error`"
 )]
 pub trait Failure {
-    /// In the runtime's terms: a decision, or a failed attempt.
+    /// Converts the error to an [`Outcome`]: a decision, or a failed attempt.
     fn into_outcome(self) -> Outcome;
 }
 

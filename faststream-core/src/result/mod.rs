@@ -1,4 +1,4 @@
-//! What a call says: what handlers return, and what that is in the runtime's terms.
+//! The results of calls: the values that handlers return, and the outcomes that the runtime makes of them.
 
 mod verdict;
 mod rejection;

@@ -1,4 +1,4 @@
-//! What came of one call: the handler's result in the runtime's terms.
+//! The outcome of one call: the handler's result in the runtime's terms.
 
 use std::error::Error;
 use std::fmt;
@@ -8,37 +8,37 @@ use super::Verdict;
 use crate::log::bounded;
 use crate::record::Outgoing;
 
-/// What came of one call, before the policy decides what becomes of the record.
+/// The outcome of one call, before the policy decides what happens to the record.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The handler decided; `()` and `Ok(())` are `Ack`.
+    /// The handler decided. `()` and `Ok(())` are `Ack`.
     Verdict(Verdict),
-    /// It succeeded, and this is to be confirmed by the broker before the record counts as finished.
+    /// The call succeeded. The broker has to confirm these records before the record counts as finished.
     Publish(Vec<Outgoing>),
-    /// It returned an error.
+    /// The handler returned an error.
     Failed(HandlerError),
-    /// An argument could not be read: never retried.
+    /// An argument could not be read. Never retried.
     Rejected(Rejection),
-    /// A value that it returned, or an error to publish, cannot be encoded: never retried.
+    /// A returned value, or an error to publish, cannot be encoded. Never retried.
     NotEncodable(HandlerError),
 }
 
 /// A handler's error, with the name of its type and its chain of causes as one line.
 pub struct HandlerError {
-    /// The error type's name, for metrics and the dead letter.
+    /// The name of the error's type, for metrics and the dead letter.
     pub kind: &'static str,
     /// The error and its causes, joined by `: `.
     pub message: String,
 }
 
 impl HandlerError {
-    /// An error of the named kind. A message beyond 4 KiB is cut, with a mark.
+    /// Returns an error of the named kind. A message beyond 4 KiB is cut, with a mark.
     pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind, message: bounded(message.into()) }
     }
 
-    /// Joins the error and its causes by `: `, leaving out what a message repeats of its cause. Beyond 4 KiB it is cut, with a
-    /// mark.
+    /// Joins the error and its causes by `: `, and omits the parts of a message that repeat its cause. Beyond 4 KiB the
+    /// text is cut, with a mark.
     #[must_use]
     pub fn from_chain(kind: &'static str, error: &(dyn Error + 'static)) -> Self {
         let mut message = error.to_string();

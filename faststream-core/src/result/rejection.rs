@@ -2,7 +2,7 @@
 
 use crate::log::bounded;
 
-/// An argument of a handler could not be read off its record. Never retried: the record will not change.
+/// An argument of a handler could not be read from its record. Never retried, because the record will not change.
 ///
 /// ```
 /// use faststream::{FastStream, Rejection, TestApp, memory::MemoryBroker, subscriber};
@@ -30,13 +30,13 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection that says `message`: lowercase, no full stop, without topic and offset (they are added). Beyond 4 KiB it is
-    /// cut, with a mark.
+    /// Returns a rejection with this message: lowercase, no full stop, without topic and offset, which are added.
+    /// Beyond 4 KiB it is cut, with a mark.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: bounded(message.into()) }
     }
 
-    /// The sentence.
+    /// Returns the message.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

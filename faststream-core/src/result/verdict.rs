@@ -1,9 +1,9 @@
-//! What a handler decided about its record.
+//! A handler's decision about its record.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// What a handler decided about its record. Returned instead of `()`, or carried by a `Decision` error through `?`.
+/// A handler's decision about its record. Returned instead of `()`, or carried by a `Decision` error through `?`.
 ///
 /// ```
 /// use faststream::{FastStream, TestApp, Verdict, memory::MemoryBroker, subscriber};
@@ -31,32 +31,33 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Finished: it succeeded.
+    /// Finish the record: the handler succeeded.
     Ack,
-    /// It failed: retried in place by the policy, after `after` if given (counted as an attempt).
+    /// The attempt failed: retry in place by the policy, or after `after` if given. Counts as an attempt.
     Nack {
         /// The pause before the next attempt, instead of the policy's.
         after: Option<Duration>,
     },
-    /// Given up now, never retried: the dead letter if one is named, else by `on_error`.
+    /// Give up on the record now, without further attempts: to the dead-letter topic if one is named, else by
+    /// `on_error`.
     Reject {
-        /// Why, for the log and the dead letter.
+        /// The reason, for the log and the dead letter.
         reason: Cow<'static, str>,
     },
-    /// Finished, on purpose without having been handled.
+    /// Finish the record, deliberately without handling it.
     Skip,
-    /// Drain the app and exit with 3; the record is not finished.
+    /// Drain the app and exit with 3. The record is not finished.
     Stop,
 }
 
 impl Verdict {
-    /// Rejects with a reason.
+    /// Returns a rejection with a reason.
     #[must_use]
     pub fn reject(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Reject { reason: reason.into() }
     }
 
-    /// Fails; the policy says when the next attempt is.
+    /// Returns a failure without a pause of its own: the policy decides when the next attempt is.
     #[must_use]
     pub fn nack() -> Self {
         Self::Nack { after: None }
