@@ -1,9 +1,9 @@
-//! What names a partition.
+//! The name of a partition.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// One partition of a topic, shown as `orders/3`.
+/// One partition of a topic, displayed as `orders/3`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {
     /// The topic's name.
@@ -13,7 +13,7 @@ pub struct TopicPartition {
 }
 
 impl TopicPartition {
-    /// Names partition `partition` of `topic`.
+    /// Returns the name of partition `partition` of `topic`.
     pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
         Self { topic: topic.into(), partition }
     }
@@ -25,7 +25,7 @@ impl fmt::Display for TopicPartition {
     }
 }
 
-/// As [`Display`](fmt::Display): in lists of partitions nothing else is wanted.
+/// Same as [`Display`](fmt::Display), because lists of partitions need nothing else.
 impl fmt::Debug for TopicPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -2,32 +2,32 @@
 
 use bytes::Bytes;
 
-/// A record inside the lane's current batch. Copying this copies pointers only.
+/// A record inside the lane's current batch. A copy of this value copies only pointers.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    /// The topic it was read from.
+    /// The topic that the record was read from.
     pub topic: &'a str,
     /// The partition.
     pub partition: i32,
     /// The record's own offset.
     pub offset: i64,
-    /// Milliseconds since the epoch; `None` if the broker has none.
+    /// Milliseconds since the epoch; `None` if the broker has no timestamp.
     pub timestamp: Option<i64>,
-    /// The key; an empty key is not a missing one.
+    /// The key. An empty key is not a missing key.
     pub key: Option<&'a [u8]>,
-    /// The payload; `None` is a tombstone, an empty payload is not.
+    /// The payload. `None` is a tombstone; an empty payload is not.
     pub payload: Option<&'a [u8]>,
-    /// Lazy: a backend walks its native list only when somebody asks. `None` if there are none.
+    /// The headers, read lazily: a backend walks its native list only on request. `None` if there are none.
     pub headers: Option<&'a (dyn HeaderList + Sync)>,
 }
 
-/// Headers by position: order, duplicates and null values are kept.
+/// Headers by position. Order, duplicates and null values are kept.
 pub trait HeaderList {
-    /// The header at `index`; `None` beyond the last. Names are bytes: Kafka promises no encoding.
+    /// Returns the header at `index`, or `None` beyond the last. Names are bytes, because Kafka promises no encoding.
     fn header(&self, index: usize) -> Option<(&[u8], Option<&[u8]>)>;
 }
 
-/// A record that no longer needs its batch: waiting, retried, queued behind its key.
+/// A record that no longer needs its batch: waiting, retried, or queued behind its key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnedRecord {
     /// The record's own offset.
@@ -38,7 +38,7 @@ pub struct OwnedRecord {
     pub key: Option<Bytes>,
     /// The payload.
     pub payload: Option<Bytes>,
-    /// Names and values in order.
+    /// Header names and values, in order.
     pub headers: Vec<(Bytes, Option<Bytes>)>,
 }
 
@@ -49,7 +49,7 @@ impl HeaderList for Vec<(Bytes, Option<Bytes>)> {
 }
 
 impl<'a> Record<'a> {
-    /// Copies everything but topic and partition, which stay with the lane.
+    /// Copies everything except topic and partition, which stay with the lane.
     #[must_use]
     pub fn to_owned_record(&self) -> OwnedRecord {
         let copy = |(name, value): (&[u8], Option<&[u8]>)| {
@@ -64,13 +64,13 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The headers in order.
+    /// Returns the headers in order.
     pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
         let list = self.headers;
         (0..).map_while(move |index| list?.header(index))
     }
 
-    /// The last header of this name, read in place; `None` if there is none or it is null.
+    /// Returns the last header of this name, read in place; `None` if there is none or its value is null.
     #[must_use]
     pub fn header(&self, name: impl AsRef<[u8]>) -> Option<&'a [u8]> {
         self.headers().filter(|(candidate, _)| *candidate == name.as_ref()).last()?.1
@@ -78,7 +78,7 @@ impl<'a> Record<'a> {
 }
 
 impl OwnedRecord {
-    /// The record as a lane's handler reads it.
+    /// Returns the record as a lane's handler reads it.
     #[must_use]
     pub fn borrow<'a>(&'a self, topic: &'a str, partition: i32) -> Record<'a> {
         Record {

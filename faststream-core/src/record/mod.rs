@@ -1,4 +1,4 @@
-//! A record, read or to be written: what a broker and the rest of the crate exchange.
+//! Records, read or to be written, as a broker and the rest of the crate exchange them.
 
 mod incoming;
 mod outgoing;

@@ -1,10 +1,10 @@
-//! A record on its way to the broker, encoded.
+//! An encoded record for the broker.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// A record on its way to the broker. Cloning it shares the bytes.
+/// An encoded record for the broker. Clones share the bytes.
 ///
 /// ```
 /// use faststream::{Outgoing, Partition};
@@ -18,35 +18,36 @@ use bytes::Bytes;
 pub struct Outgoing {
     /// The topic.
     pub topic: Arc<str>,
-    /// Which partition.
+    /// The partition, or how it is chosen.
     pub partition: Partition,
     /// The key.
     pub key: Option<Bytes>,
     /// The payload; `None` is a tombstone.
     pub payload: Option<Bytes>,
-    /// Names and values, in order; duplicates and nulls are kept.
+    /// Header names and values, in order. Duplicates and nulls are kept.
     pub headers: Vec<(Bytes, Option<Bytes>)>,
     /// Milliseconds since the epoch; `None` is now.
     pub timestamp: Option<i64>,
 }
 
-/// The end of the year 2100. Brokers refuse much earlier ones, by their clock (`message.timestamp.after.max.ms`, an hour).
+/// The end of the year 2100. Brokers refuse far earlier times by their own clock (`message.timestamp.after.max.ms`, an
+/// hour).
 const LATEST: i64 = 4_133_980_799_999;
 
-/// Which partition a record goes to.
+/// The partition that a record goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Partition {
-    /// By the key's murmur2 hash, as Kafka's own clients choose; any, if there is no key.
+    /// Chosen by the key's murmur2 hash, as by Kafka's own clients; any partition if there is no key.
     #[default]
     ByKey,
-    /// This one; refused if it does not exist.
+    /// This partition. The record is refused if the partition does not exist.
     Exactly(i32),
-    /// This one if it exists, else as [`ByKey`](Self::ByKey).
+    /// This partition if it exists, else as [`ByKey`](Self::ByKey).
     IfExists(i32),
 }
 
 impl Outgoing {
-    /// A record with a payload, and nothing else.
+    /// Returns a record with a payload and nothing else.
     #[must_use]
     pub fn new(topic: impl Into<Arc<str>>, payload: impl Into<Bytes>) -> Self {
         Self {
@@ -59,8 +60,8 @@ impl Outgoing {
         }
     }
 
-    /// Why no backend can write it as it is, whatever its broker says: a header's name that contains a NUL byte would be read up
-    /// to there, and a client takes the timestamp 0 as "now".
+    /// Returns why no backend can write the record as it is, whatever its broker answers: a header name that contains a
+    /// NUL byte would be cut there, and a client reads the timestamp 0 as "now".
     pub(crate) fn fault(&self) -> Option<String> {
         self.header_fault().or_else(|| self.timestamp.and_then(timestamp_fault))
     }
@@ -74,7 +75,7 @@ impl Outgoing {
     }
 }
 
-/// Why a timestamp cannot be written as it is.
+/// Returns why a timestamp cannot be written as it is.
 pub(crate) fn timestamp_fault(timestamp: i64) -> Option<String> {
     match timestamp {
         ..0 => Some(format!("the timestamp {timestamp} is before 1970: leave it out, or set another one")),
