@@ -1,6 +1,6 @@
-//! The app as its user writes it.
+//! The app as the user writes it.
 //!
-//! Only a description: building it connects to nothing, builds no state and cannot fail.
+//! Only a description: building it does not connect, builds no state and cannot fail.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ use crate::runtime::panics::drop_safely;
 
 /// An app: a broker, shared values, hooks, and defaults for its subscribers, which register themselves.
 ///
-/// Building it never connects and never fails; what is wrong is reported at start, all of it at once. It has no type
-/// parameters: a function returns it, `main` runs it, a test runs the same one.
+/// Building it never connects and never fails. Faults are reported at startup, all at once. The type has no type
+/// parameters: a function returns it, `main` runs it, and a test runs the same one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,16 +42,16 @@ pub struct FastStream {
     pub(super) version: Option<String>,
     pub(super) broker: Arc<dyn Broker>,
     pub(super) named_brokers: BTreeMap<String, Arc<dyn Broker>>,
-    /// One of a type, in the order in which they were given.
+    /// At most one of each type, in the order in which they were given.
     pub(super) states: Vec<StateEntry>,
     pub(super) hooks: AppHooks,
     pub(super) group_hooks: GroupHooks,
     pub(super) defaults: Defaults,
-    /// What runs; everything that is linked in if nothing is named.
+    /// The subscribers that run: everything linked in, if none are selected.
     pub(super) selection: Selection,
 }
 
-/// The subscribers that an app names.
+/// The subscribers that an app selects.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selection {
     /// Module paths.
@@ -60,7 +60,7 @@ pub(super) struct Selection {
     pub(super) packages: Vec<String>,
 }
 
-/// What subscribers get that do not say it themselves. `None` = built-in.
+/// Defaults for subscribers that do not set their own. `None` = built-in.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Defaults {
     pub(super) ack: Option<AckPolicy>,
@@ -70,7 +70,7 @@ pub(super) struct Defaults {
     pub(super) group_settings: GroupSettings,
 }
 
-/// A shared value, or how it is made.
+/// A shared value, or the function that creates it.
 #[derive(Clone)]
 pub(super) struct StateEntry {
     pub(super) type_id: TypeId,
@@ -85,7 +85,7 @@ pub(super) enum StateSource {
 }
 
 impl Drop for StateSource {
-    /// The drop of a value may panic, and nothing follows from it: neither for other values nor for the app's exit code.
+    /// The drop of a value may panic. That affects neither other values nor the app's exit code.
     fn drop(&mut self) {
         if let Self::Value(value) = self {
             let nothing = Arc::new(());
@@ -104,7 +104,7 @@ pub(super) struct AppHooks {
 }
 
 impl FastStream {
-    /// An app on this broker.
+    /// Returns an app on this broker.
     pub fn new(broker: impl Broker) -> Self {
         Self {
             name: None,
@@ -119,28 +119,29 @@ impl FastStream {
         }
     }
 
-    /// Names the app: the group of subscribers without `group`. By default the package's name, with
+    /// Sets the app's name, which is the group of subscribers without `group`. Defaults to the package's name with
     /// `#[faststream::main]`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Sets the app's version; by default the package's.
+    /// Sets the app's version. Defaults to the package's version.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// Shares a value with the handlers, which take it as `State<T>`: an `Arc<T>`, so the value itself is given, not an
-    /// `Arc` of it. There is one of a type: a later one replaces it, as in a test that gives another `Db` to the same app.
-    /// For two of one type, wrap them: `struct Primary(Pool)`, `struct Replica(Pool)`.
+    /// Shares a value with the handlers, which take it as `State<T>`. `State<T>` holds an `Arc<T>`, so pass the value
+    /// itself, not an `Arc` of it. There is one value of each type: a later one replaces it, as in a test that gives
+    /// another `Db` to the same app. For two values of one type, wrap them: `struct Primary(Pool)`, `struct
+    /// Replica(Pool)`.
     pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.state_entry::<T>(StateSource::Value(Arc::new(value)))
     }
 
-    /// Shares a value that is made at start, and only then: in `run`, `dev` and tests. If that fails or panics, the app does not
-    /// start.
+    /// Shares a value that is created at startup, and only then: in `run`, `dev` and tests. If creating it fails or
+    /// panics, the app does not start.
     ///
     /// ```
     /// use faststream::{FastStream, HookContext, State, TestApp, memory::MemoryBroker, subscriber};
@@ -173,7 +174,7 @@ impl FastStream {
         self.state_entry::<<H::Output as StateResult>::State>(StateSource::Make(boxed_state(make)))
     }
 
-    /// Adds a broker that subscribers name by `broker = "..."`. A later one of the same name replaces it.
+    /// Adds a broker that subscribers select with `broker = "..."`. A later one of the same name replaces it.
     ///
     /// ```
     /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -194,19 +195,19 @@ impl FastStream {
         self
     }
 
-    /// Sets a property of the default broker over whoever else sets it: `-X key=value`.
+    /// Sets a property of the default broker with precedence over every other source: `-X key=value`.
     ///
     /// # Errors
     /// If that broker has no properties.
     pub fn override_property(&mut self, key: &str, value: &str) -> Result<(), BrokerError> {
-        // The app alone has its brokers until it is planned.
+        // Nobody else holds the app's brokers until it is planned.
         match Arc::get_mut(&mut self.broker) {
             Some(broker) => broker.override_property(key, value),
             None => Err(BrokerError::new("the broker is in use already")),
         }
     }
 
-    /// Runs before anything else; an error or a panic stops the start.
+    /// Adds a hook that runs before anything else. An error or a panic stops the startup.
     pub fn on_startup<M, H>(mut self, hook: H) -> Self
     where
         H: HookFn<M>,
@@ -216,7 +217,8 @@ impl FastStream {
         self
     }
 
-    /// Runs when the groups are joined; an error or a panic stops the app, which drains and exits with 1.
+    /// Adds a hook that runs when the groups are joined. An error or a panic stops the app, which drains and exits with
+    /// 1.
     ///
     /// ```
     /// use faststream::{FastStream, HookContext, TestApp, memory::MemoryBroker, subscriber};
@@ -250,7 +252,8 @@ impl FastStream {
         self
     }
 
-    /// Runs when all handlers have ended, and can still publish. Also after a start that failed.
+    /// Adds a hook that runs when all handlers have ended, and that can still publish. It also runs after a failed
+    /// startup.
     pub fn on_shutdown<M, H>(mut self, hook: H) -> Self
     where
         H: HookFn<M>,
@@ -260,7 +263,8 @@ impl FastStream {
         self
     }
 
-    /// Runs last, when everything that was published is confirmed. Also after a start that failed.
+    /// Adds a hook that runs last, when everything that was published is confirmed. It also runs after a failed
+    /// startup.
     pub fn after_shutdown<M, H>(mut self, hook: H) -> Self
     where
         H: HookFn<M>,
@@ -270,26 +274,26 @@ impl FastStream {
         self
     }
 
-    /// Sets the ack policy of subscribers that name none.
+    /// Sets the ack policy of subscribers that do not set their own.
     pub fn ack(mut self, ack: AckPolicy) -> Self {
         self.defaults.ack = Some(ack);
         self
     }
 
-    /// Sets the retries in place of subscribers that name none.
+    /// Sets the retries in place of subscribers that do not set their own.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.defaults.retry = Some(retry);
         self
     }
 
-    /// Sets what becomes of records that are given up on, for subscribers that name nothing.
+    /// Sets the default `on_error`, for subscribers that do not set their own.
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.defaults.on_error = Some(on_error);
         self
     }
 
-    /// Sets the dead-letter topic of subscribers that name none, instead of `{topic}-dlt`. Those that say neither
-    /// `on_error` nor `dead_letter` give up on records by it: it means `on_error(OnError::DeadLetter)`.
+    /// Sets the dead-letter topic of subscribers that do not set their own, instead of `{topic}-dlt`. For subscribers
+    /// that set neither `on_error` nor `dead_letter`, it implies `on_error(OnError::DeadLetter)`.
     ///
     /// ```
     /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -319,9 +323,9 @@ impl FastStream {
         self
     }
 
-    /// Selects the subscribers of this module and those below, by its full path: `shop::orders`, or
-    /// `module_path!()`. Given more than once, it adds, and to what [`package`](Self::package) selects. Without any, the app
-    /// runs all that are linked in.
+    /// Selects the subscribers of this module and of the modules below it, by its full path: `shop::orders`, or
+    /// `module_path!()`. Repeated calls add to the selection, and to the one of [`package`](Self::package). Without any
+    /// selection, the app runs all subscribers that are linked in.
     ///
     /// ```
     /// use faststream::{FastStream, TestApp, memory::MemoryBroker};
@@ -350,10 +354,10 @@ impl FastStream {
     }
 
     /// Selects the subscribers of this package, by its name in `Cargo.toml`: `orders-service`, or
-    /// `env!("CARGO_PKG_NAME")`. Given more than once, it adds, and to what [`module`](Self::module) selects.
+    /// `env!("CARGO_PKG_NAME")`. Repeated calls add to the selection, and to the one of [`module`](Self::module).
     ///
-    /// A library's subscribers run in every program that uses anything of it. Without `package` and `module` they all
-    /// do, and a warning at start names each package other than the one that has `main`.
+    /// A library's subscribers run in every program that uses anything of the library. Without `package` and `module`
+    /// they all run, and a warning at startup names each package other than the one that has `main`.
     pub fn package(mut self, name: impl Into<String>) -> Self {
         self.selection.packages.push(name.into());
         self

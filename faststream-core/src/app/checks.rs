@@ -1,4 +1,4 @@
-//! What can be wrong between subscribers, or between them and their app.
+//! Checks between subscribers, and between subscribers and their app.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use crate::broker::{Broker, GroupRequest};
 use crate::policy::{GroupSettings, limits};
 use crate::subscriber::{Source, Subscriber, SubscriberDef};
 
-/// The subscribers that the app names; all of them if it names none. `hooks` is whether it has something to do without.
+/// Returns the subscribers that the app selects, or all of them if it selects none. `hooks` is whether the app has
+/// something to do without subscribers.
 pub(super) fn select(
     registered: Vec<&'static SubscriberDef>,
     selection: &Selection,
@@ -53,7 +54,8 @@ fn selects_none(what: &str, name: &str, known: impl Iterator<Item = &'static str
     StartupFault::of_app(format!("`.{what}(\"{name}\")` selects no subscriber: there are some in {known}"))
 }
 
-/// Some subscriber is enabled. If something else is wrong with the selected ones, that is told instead.
+/// Checks that some subscriber is enabled. Other faults of the selected subscribers are reported instead, if there are
+/// any.
 pub(super) fn anything_left(
     selected: &[&'static SubscriberDef],
     subscribers: &[Subscriber],
@@ -69,7 +71,7 @@ pub(super) fn anything_left(
     }
 }
 
-/// Every named broker exists.
+/// Checks that every named broker exists.
 pub(super) fn brokers(
     enabled: &[(&'static SubscriberDef, Option<String>)],
     brokers: &BTreeMap<Option<Arc<str>>, Arc<dyn Broker>>,
@@ -90,11 +92,12 @@ pub(super) fn brokers(
     }
 }
 
-/// No two handlers of one group read the same topic, be it a retry topic of one of them.
+/// Checks that no two handlers of one group read the same topic, including their retry topics.
 ///
-/// Two different patterns may still meet on a topic that appears later: the first by module and line gets it.
+/// Two different patterns may still match the same topic that appears later: the first handler by module and line gets
+/// it.
 pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
-    // One fault for all that meet at the same topic, in the order of the first two.
+    // One fault for all handlers that read the same topic, in the order of the first two.
     let mut meetings: Vec<(String, BTreeSet<usize>)> = Vec::new();
     for (index, second) in subscribers.iter().enumerate() {
         for (earlier, first) in subscribers[..index].iter().enumerate() {
@@ -151,7 +154,7 @@ fn topics_by_name(subscriber: &Subscriber) -> impl Iterator<Item = &Arc<str>> {
     subscriber.sources().iter().chain(subscriber.retry_topics.iter().map(|retry| &retry.name))
 }
 
-/// No topic has the retries of two groups: `a-b` read by `c` and `a` read by `b-c` would share theirs.
+/// Checks that no topic has the retries of two groups: `a-b` read by `c` and `a` read by `b-c` would share theirs.
 pub(super) fn retry_topics(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
     for (index, second) in subscribers.iter().enumerate() {
         if let Some(name) = second.sources().iter().find(|name| second.retry_topic(name).is_some()) {
@@ -179,7 +182,7 @@ pub(super) fn retry_topics(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Sta
     }
 }
 
-/// No handler reads the dead letters that it writes.
+/// Checks that no handler reads the dead letters that it writes.
 pub(super) fn dead_letters(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
     for subscriber in subscribers {
         let writes = subscriber.writes_dead_letters();
@@ -199,7 +202,7 @@ pub(super) fn dead_letters(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Sta
     }
 }
 
-/// Every record to let go of is in a topic that somebody reads.
+/// Checks that every record to skip is in a topic that some subscriber reads.
 pub(super) fn skips(subscribers: &[Arc<Subscriber>], skips: &BTreeSet<Skip>, faults: &mut Vec<StartupFault>) {
     for skip in skips {
         let topic = &*skip.topic;
@@ -209,7 +212,7 @@ pub(super) fn skips(subscribers: &[Arc<Subscriber>], skips: &BTreeSet<Skip>, fau
     }
 }
 
-/// No setting makes a group stand still, spins, counts beyond the clock, or contradicts another one.
+/// Checks that no setting stalls a group, makes it spin, exceeds the clock's range, or contradicts another one.
 pub(super) fn settings(
     settings: &GroupSettings,
     subscribers: &[Arc<Subscriber>],
@@ -240,7 +243,7 @@ pub(super) fn settings(
     }
 }
 
-/// The brokers' own settings.
+/// Checks the brokers' own settings.
 pub(super) fn broker_settings(
     brokers: &BTreeMap<Option<Arc<str>>, Arc<dyn Broker>>,
     groups: &[GroupPlan],

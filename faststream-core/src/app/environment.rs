@@ -1,10 +1,10 @@
-//! Where `${VARIABLE:default}` in attributes takes its values from.
+//! The source of values for `${VARIABLE:default}` in attributes.
 //!
-//! The process's environment, or a map in tests. Values are read once, at start.
+//! The process's environment, or a map in tests. Values are read once, at startup.
 
 use std::collections::BTreeMap;
 
-/// Where `${VARIABLE:default}` takes its values from.
+/// The source of values for `${VARIABLE:default}`.
 ///
 /// As in a shell, an empty variable counts as unset where a default is given.
 ///
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// `None` is the process's own.
+    /// The variables; `None` is the process's environment.
     map: Option<BTreeMap<String, String>>,
 }
 
@@ -27,19 +27,19 @@ pub struct Environment {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExpandError {
-    /// Not set, and no default is given.
+    /// The variable is not set, and no default is given.
     #[error("the variable `{variable}` is not set: set it, or write a default, `${{{variable}:...}}`")]
     Unset {
-        /// Its name.
+        /// The variable's name.
         variable: String,
     },
-    /// Set, but not readable.
+    /// The variable is set, but is not valid Unicode.
     #[error("the variable `{variable}` is not valid UTF-8")]
     NotUnicode {
-        /// Its name.
+        /// The variable's name.
         variable: String,
     },
-    /// A variable inside of another one, or of its default.
+    /// A variable inside another variable, or inside its default.
     #[error(
         "`{text}` has a variable inside of another one, which is not resolved: write one, and set it to what the other one holds"
     )]
@@ -47,7 +47,7 @@ pub enum ExpandError {
         /// The whole text.
         text: String,
     },
-    /// `${` without an end, or without a name.
+    /// A `${` without an end, or without a name.
     #[error("`{text}` has a `${{` that is no variable: write `${{NAME}}` or `${{NAME:default}}`")]
     Malformed {
         /// The whole text.
@@ -56,20 +56,20 @@ pub enum ExpandError {
 }
 
 impl Environment {
-    /// The process's environment.
+    /// Returns the process's environment.
     #[must_use]
     pub fn process() -> Self {
         Self::default()
     }
 
-    /// Exactly these variables, whatever the process has.
+    /// Returns an environment with exactly these variables, whatever the process has.
     #[must_use]
     pub fn only<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
         let map = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
         Self { map: Some(map.collect()) }
     }
 
-    /// The value of a variable; `None` if it is not set.
+    /// Returns the value of a variable; `None` if it is not set.
     ///
     /// # Errors
     /// If the value is not valid UTF-8.
@@ -86,12 +86,12 @@ impl Environment {
         }
     }
 
-    /// Replaces every `${NAME}` and `${NAME:default}`. Everything else stays, a lone `$` too.
+    /// Replaces every `${NAME}` and `${NAME:default}`. Everything else stays unchanged, even a lone `$`.
     ///
-    /// A default may hold balanced braces: `${ROUTES:^a{2}$}`.
+    /// A default may contain balanced braces: `${ROUTES:^a{2}$}`.
     ///
     /// # Errors
-    /// If a variable has neither a value nor a default, or a `${` is no variable.
+    /// If a variable has neither a value nor a default, or a `${` does not begin a variable.
     pub fn expand(&self, text: &str) -> Result<String, ExpandError> {
         let malformed = || ExpandError::Malformed { text: text.to_owned() };
         let mut expanded = String::new();
@@ -122,7 +122,7 @@ impl Environment {
     }
 }
 
-/// Where the `}` is that closes a brace opened before `text`.
+/// Returns the position of the `}` that closes a brace opened before `text`.
 fn closing_brace(text: &str) -> Option<usize> {
     let mut depth = 0;
     for (index, character) in text.char_indices() {
@@ -171,7 +171,7 @@ mod tests {
             let error = environment.expand(text).expect_err(text).to_string();
             assert!(error.contains("a variable inside of another one"), "{text}: {error}");
         }
-        // What a variable holds is taken as it is.
+        // The value of a variable is not expanded again.
         let environment = Environment::only([("A", "${B}")]);
         assert_eq!(environment.expand("${A}"), Ok("${B}".to_owned()));
     }

@@ -1,6 +1,6 @@
 //! How an app ended.
 
-/// How an app ended: the exit code, and what there is to say about it.
+/// How an app ended: the exit code, and the messages that explain it.
 ///
 /// ```
 /// use faststream::{FastStream, TestApp, Verdict, memory::MemoryBroker, subscriber};
@@ -23,20 +23,21 @@
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exit {
-    /// 0 clean, 1 not started, 2 the drain time was exceeded, 3 stopped by a handler or by a fatal error.
+    /// The exit code: 0 clean, 1 not started, 2 the drain time was exceeded, 3 stopped by a handler or by a fatal
+    /// error.
     pub code: u8,
-    /// Why, and what was left; empty if it ended cleanly.
+    /// The reasons, and the unfinished work; empty if the app ended cleanly.
     pub messages: Vec<String>,
 }
 
 impl Exit {
-    /// The app did not start.
+    /// Returns the exit of an app that did not start.
     #[must_use]
     pub fn not_started(why: String) -> Self {
         Self { code: 1, messages: vec![why] }
     }
 
-    /// The worst counts; what was stopped on purpose is worse than what was cut off.
+    /// Keeps the worst code. A deliberate stop ranks worse than a cancelled call.
     pub(super) fn report(&mut self, code: u8, messages: impl IntoIterator<Item = String>) {
         self.code = self.code.max(code);
         self.messages.extend(messages);

@@ -1,21 +1,21 @@
-//! What is wrong with an app, found before anything is connected: all of it at once.
+//! The faults of an app, found before anything is connected and reported all at once.
 
 use std::fmt;
 
 use crate::subscriber::SubscriberDef;
 
-/// One thing that is wrong with the app: a sentence with the cure, and where it was written.
+/// One fault of the app: a sentence with the fix, and the place in the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartupFault {
-    /// The handler it concerns, by its path; `None` if it concerns the whole app.
+    /// The handler's path; `None` if the fault concerns the whole app.
     handler: Option<String>,
-    /// Its file and line.
+    /// The handler's file and line.
     location: Option<String>,
-    /// What is wrong and what to do.
+    /// The fault and its fix.
     message: String,
 }
 
-/// Everything that is wrong with the app. Prints as a list, one fault a line with its cure.
+/// All faults of the app. Prints as a list, one fault a line with its fix.
 ///
 /// ```
 /// use faststream::{FastStream, LaunchOptions, State, memory::MemoryBroker, subscriber};
@@ -38,29 +38,29 @@ pub struct StartupFaults {
 }
 
 impl StartupFault {
-    /// A fault of the whole app.
+    /// Returns a fault of the whole app.
     pub(crate) fn of_app(message: impl Into<String>) -> Self {
         Self { handler: None, location: None, message: message.into() }
     }
 
-    /// A fault of one handler.
+    /// Returns a fault of one handler.
     pub(crate) fn of_handler(def: &SubscriberDef, message: impl Into<String>) -> Self {
         Self { handler: Some(def.path()), location: Some(def.location()), message: message.into() }
     }
 
-    /// The handler it concerns, as `module::name`; `None` if it concerns the whole app.
+    /// Returns the handler's path, as `module::name`; `None` if the fault concerns the whole app.
     #[must_use]
     pub fn handler(&self) -> Option<&str> {
         self.handler.as_deref()
     }
 
-    /// The handler's `file:line`.
+    /// Returns the handler's `file:line`.
     #[must_use]
     pub fn location(&self) -> Option<&str> {
         self.location.as_deref()
     }
 
-    /// What is wrong and what to do.
+    /// Returns the fault and its fix.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -77,12 +77,12 @@ impl fmt::Display for StartupFault {
 }
 
 impl StartupFaults {
-    /// `Err` if there is any fault.
+    /// Returns `Err` if there is any fault.
     pub(crate) fn check(faults: Vec<StartupFault>) -> Result<(), Self> {
         if faults.is_empty() { Ok(()) } else { Err(Self { faults }) }
     }
 
-    /// Every fault: those of the app first, then by module and line.
+    /// Returns every fault: those of the app first, then by module and line.
     #[must_use]
     pub fn faults(&self) -> &[StartupFault] {
         &self.faults

@@ -1,4 +1,4 @@
-//! What users run when partitions come and go, and when commits fail.
+//! Hooks for assignments, revocations and failed commits.
 
 use std::fmt;
 use std::future::Future;
@@ -9,13 +9,13 @@ use super::hook::HookResult;
 use super::{FastStream, HookContext};
 use crate::broker::{BoxFuture, CommitClass};
 
-/// Partitions that a group's member begins or ceases to read.
+/// Partitions that a member of a group starts or stops reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rebalance {
     /// The consumer group.
     pub group: Arc<str>,
-    /// By topic and partition.
+    /// The partitions, by topic and number.
     pub partitions: Vec<GroupPartition>,
 }
 
@@ -27,11 +27,11 @@ pub struct GroupPartition {
     pub topic: Arc<str>,
     /// The partition.
     pub partition: i32,
-    /// The next offset: where reading begins, or up to where everything is finished.
+    /// The next offset: where reading begins, or the offset before which everything is finished.
     pub offset: i64,
 }
 
-/// A commit that failed for one partition. Delivery goes on; what to do about it is the class's to say.
+/// A failed commit of one partition. Delivery continues. The class says what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommitFailure {
@@ -43,18 +43,19 @@ pub struct CommitFailure {
     pub partition: i32,
     /// The next offset that was to be committed.
     pub offset: i64,
-    /// What it means: transient ones are tried again by themselves.
+    /// The class of the failure. Transient failures are retried automatically.
     pub class: CommitClass,
     /// The code's name and text.
     pub error: String,
-    /// For how long something finished has not become durable in this group; zero at the first failure.
+    /// How long finished records of this group have been uncommitted; zero at the first failure.
     pub dirty_for: Duration,
 }
 
 impl FastStream {
-    /// Runs when partitions are assigned, before their first record is handled: an async function or closure of a
-    /// [`HookContext`] and a [`Rebalance`]. It is waited for up to the group's drain time (5 s), then the partitions begin all the
-    /// same. Also when a partition begins again because its task died. A hook that fails is said, and changes nothing.
+    /// Adds a hook that runs when partitions are assigned, before their first record is handled: an async function or
+    /// closure of a [`HookContext`] and a [`Rebalance`]. The partitions wait for it, up to the group's drain time (5
+    /// s), and then begin anyway. It also runs when a partition begins again because its task died. A failing hook is
+    /// logged and changes nothing.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -87,9 +88,9 @@ impl FastStream {
         self
     }
 
-    /// Runs when partitions are about to be given back, in a rebalance or at a stop: once their calls have ended, and
-    /// before anybody else gets them. It is waited for with what is left of the group's drain time (5 s), counted from
-    /// the revocation; then they are given back all the same.
+    /// Adds a hook that runs when partitions are about to be released, in a rebalance or at a shutdown: once their
+    /// calls have ended, and before another member gets them. The release waits for what remains of the group's drain
+    /// time (5 s), counted from the revocation. Then the partitions are released anyway.
     ///
     /// ```
     /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -118,8 +119,8 @@ impl FastStream {
         self
     }
 
-    /// Runs when partitions are gone already: the membership was lost, or its client broke. Somebody else may own them;
-    /// nobody waits for the hook.
+    /// Adds a hook that runs when partitions are lost already: the membership was lost, or its client failed. Another
+    /// member may own them, and nothing waits for the hook.
     ///
     /// ```
     /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -147,8 +148,8 @@ impl FastStream {
         self
     }
 
-    /// Runs when commits fail, with the partitions for which they did. Delivery goes on meanwhile. One call at a time for
-    /// each group: what fails during a call is told by the next.
+    /// Adds a hook that runs when commits fail, with the partitions concerned. Delivery continues meanwhile. Each group
+    /// runs one call at a time: the next call reports the failures that occur during a call.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -186,7 +187,7 @@ impl FastStream {
     }
 }
 
-/// A group hook whose type is forgotten.
+/// A group hook with its type erased.
 pub(crate) type BoxGroupHook<T> =
     Arc<dyn Fn(HookContext, T) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
@@ -199,7 +200,7 @@ pub(crate) struct GroupHooks {
     pub(crate) commit_error: Vec<BoxGroupHook<Vec<CommitFailure>>>,
 }
 
-/// Forgets the type of a group hook.
+/// Erases the type of a group hook.
 pub(super) fn boxed_group<T, F, R>(hook: F) -> BoxGroupHook<T>
 where
     F: Fn(HookContext, T) -> R + Send + Sync + 'static,

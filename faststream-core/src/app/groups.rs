@@ -1,4 +1,4 @@
-//! Which memberships an app needs: one per (broker, group), whatever number of subscribers share it.
+//! The memberships that an app needs: one per (broker, group), no matter how many subscribers share it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ pub(super) struct GroupPlan {
     /// The named broker; `None` is the default one.
     pub(super) broker: Option<Arc<str>>,
     pub(super) request: GroupRequest,
-    /// By module and line.
+    /// The subscribers, by module and line.
     pub(super) subscribers: Vec<Arc<Subscriber>>,
     pub(super) settings: GroupSettings,
     pub(super) hooks: Arc<GroupHooks>,
 }
 
-/// The memberships, by broker and group.
+/// Returns the memberships, by broker and group.
 ///
-/// Order, concurrency, commit and start belong to a topic, which has one subscriber in a group. What is left to the
-/// group is its drain time: the longest of its subscribers'.
+/// Order, concurrency, commit and start belong to a topic, which has one subscriber in a group. The group itself has
+/// only a drain time: the longest of its subscribers'.
 pub(super) fn group(
     subscribers: &[Arc<Subscriber>],
     settings: &GroupSettings,
@@ -50,7 +50,7 @@ fn request(group: Arc<str>, subscribers: &[Arc<Subscriber>], settings: &GroupSet
         match &subscriber.source {
             Source::Topics(names) => {
                 topics.extend(names.iter().map(|name| (name.to_string(), subscriber.start)));
-                // Whatever is there was failed by this group: none of it may be passed over.
+                // Every record there failed in this group, so none may be skipped.
                 let retries = subscriber.retry_topics.iter();
                 topics.extend(retries.map(|retry| (retry.name.to_string(), Start::Earliest)));
             }

@@ -1,4 +1,4 @@
-//! Whether an app lives, and whether it is ready, as an orchestrator asks it.
+//! Liveness and readiness of an app, as an orchestrator checks them.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use crate::log::attempts;
 use crate::policy::GroupSettings;
 use crate::runtime::{DyingPartition, MemberStatus, StuckCall, UnconfirmedCopy};
 
-/// For how long commits may fail before the app is not ready.
+/// How long commits may fail before the app is not ready.
 const COMMITS_FAIL: Duration = Duration::from_secs(60);
-/// For how long a copy may go without confirmation before the app is not ready.
+/// How long a copy may stay unconfirmed before the app is not ready.
 const COPIES_LATE: Duration = Duration::from_secs(60);
-/// What a membership that was lost may take to be assigned something again, beyond the drain time: others give back first.
+/// How long a lost membership may take to get an assignment again, beyond the drain time: others release first.
 const REBALANCE: Duration = Duration::from_secs(5);
-/// A partition whose task died so often in a row makes the app not ready.
+/// A partition whose task died this often in a row makes the app not ready.
 const DEATHS: u32 = 5;
-/// A client that nobody polls for so long is dead: it is polled 50 times a second.
+/// A client that is not polled for this long is dead, because it is polled 50 times a second.
 const SILENT: Duration = Duration::from_secs(30);
 
-/// Whether an app lives and is ready, with reasons. A snapshot.
+/// Whether an app is live and ready, with reasons. A snapshot.
 ///
-/// It lives as long as restarting it would cure nothing: brokers that are away never count against it. Being degraded
-/// is for people: something is held, or not well, and everything else goes on.
+/// The app is live unless only a restart can help; unavailable brokers never make it not live. It is degraded when
+/// something needs a person's attention, such as a held record, while everything else continues.
 ///
 /// ```
 /// use faststream::Health;
@@ -37,18 +37,18 @@ const SILENT: Duration = Duration::from_secs(30);
 pub struct Health {
     /// False if only a restart can help.
     pub live: bool,
-    /// False while starting and shutting down, until every group had its first assignment, while a group's assignment
-    /// was lost and none came within its rebalance time (`drain` and 5 s), while all partitions of a group are held,
-    /// while commits fail or copies are not confirmed for over a minute, and while a partition's task dies again and again.
+    /// False during startup and shutdown, until every group had its first assignment, while a group's assignment was
+    /// lost and none came within its rebalance time (`drain` and 5 s), while all partitions of a group are held, while
+    /// commits fail or copies are unconfirmed for over a minute, and while a partition's task dies again and again.
     pub ready: bool,
-    /// Works, but something needs a look.
+    /// True if the app works, but something needs attention.
     pub degraded: bool,
-    /// Why it is not live, not ready or degraded.
+    /// The reasons why the app is not live, not ready or degraded.
     pub reasons: Vec<String>,
 }
 
 impl Health {
-    /// `phase` is why the app as a whole is not ready.
+    /// Returns the health. `phase` is why the app as a whole is not ready.
     pub(super) fn of(phase: Option<&str>, memberships: &[Membership]) -> Self {
         let mut health = Self { live: true, ready: true, ..Self::default() };
         if let Some(reason) = phase {
@@ -98,7 +98,7 @@ impl Health {
                 held.error
             ));
         }
-        // One that keeps back only its key, or nothing, lets its partition go on until too much is behind it.
+        // A record that holds only its key, or nothing, lets its partition continue until too many later records wait.
         if status.lanes > 0 && status.standing >= status.lanes {
             self.not_ready(format!("group {group}: all {} partitions are held", status.lanes));
         } else if status.standing > 0 {

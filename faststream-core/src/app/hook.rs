@@ -1,4 +1,4 @@
-//! What users run at start and at stop: lifecycle hooks, and states that are made at start.
+//! Hooks at startup and shutdown, and states that are created at startup.
 
 use std::any::Any;
 use std::error::Error;
@@ -13,7 +13,7 @@ use crate::publish::Publisher;
 use crate::result::HandlerError;
 use crate::runtime::Threads;
 
-/// What a hook may use of the app. Hooks that need nothing take no argument.
+/// The parts of the app that a hook may use. Hooks that need nothing take no argument.
 ///
 /// ```
 /// use faststream::{FastStream, HookContext, TestApp, memory::MemoryBroker, subscriber};
@@ -42,11 +42,11 @@ use crate::runtime::Threads;
 #[derive(Clone)]
 pub struct HookContext {
     pub(super) states: Arc<States>,
-    /// Of the default broker; `None` before the producer is there.
+    /// The context of the default broker; `None` before the producer exists.
     pub(super) context: Option<Arc<Context>>,
 }
 
-/// An async function or closure that runs at start or stop, with or without a [`HookContext`] argument.
+/// An async function or closure that runs at startup or shutdown, with or without a [`HookContext`] argument.
 ///
 /// It is cloned for each run: a test that crashes its app starts it again.
 #[diagnostic::on_unimplemented(
@@ -55,29 +55,29 @@ pub struct HookContext {
     note = "write `async move || {{ ... }}` or `async move |hook: HookContext| {{ ... }}`; what it captures must be `Clone`, as what is in an `Arc` is"
 )]
 pub trait HookFn<M>: Clone + Send + Sync + 'static {
-    /// What it returns.
+    /// The value that the hook returns.
     type Output: 'static;
 
-    /// Runs it.
+    /// Runs the hook.
     fn call(self, hook: HookContext) -> BoxFuture<'static, Self::Output>;
 }
 
-/// What a hook returns: `()`, or a `Result<T, E>` with any error type; what `Ok` holds is dropped. One that only panics
-/// returns nothing.
+/// The result of a hook: `()`, or a `Result<T, E>` with any error type. The value in `Ok` is dropped. A hook that only
+/// panics returns nothing.
 #[diagnostic::on_unimplemented(
     message = "a hook returns `()` or `Result<T, E>`, not `{Self}`",
     label = "not a result of a hook",
     note = "end it with `;` or with `Ok(())`; an error is a `std::error::Error + Send + Sync`, `anyhow::Error`, or text"
 )]
 pub trait HookResult {
-    /// The error as one line, with its causes.
+    /// Returns the error as one line, with its causes.
     ///
     /// # Errors
-    /// What the hook returned.
+    /// The error that the hook returned.
     fn into_result(self) -> Result<(), String>;
 }
 
-/// What makes a state: a `Result<T, E>` with any error type.
+/// The result of a function that creates a state: a `Result<T, E>` with any error type.
 #[diagnostic::on_unimplemented(
     message = "`state_with` takes a function that returns `Result<T, E>`, not `{Self}`",
     label = "not a result that holds a state",
@@ -88,10 +88,10 @@ pub trait StateResult {
     /// The state.
     type State: Send + Sync + 'static;
 
-    /// The error as one line, with its causes.
+    /// Returns the state, or the error as one line, with its causes.
     ///
     /// # Errors
-    /// What was returned.
+    /// The error that the function returned.
     fn into_state(self) -> Result<Self::State, String>;
 }
 
@@ -104,39 +104,40 @@ impl<T: Send + Sync + 'static, E: Into<AnyError>> StateResult for Result<T, E> {
     }
 }
 
-/// A hook whose type is forgotten.
+/// A hook with its type erased.
 pub(super) type BoxHook = Arc<dyn Fn(HookContext) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// A state that is made at start, with its type forgotten.
+/// A function that creates a state at startup, with its type erased.
 pub(super) type StateMaker =
     Arc<dyn Fn(HookContext) -> BoxFuture<'static, Result<AnyState, String>> + Send + Sync>;
 
-/// A state with its type forgotten.
+/// A state with its type erased.
 pub(super) type AnyState = Arc<dyn Any + Send + Sync>;
 
-/// An error of any type, `anyhow`'s too.
+/// An error of any type, including `anyhow`'s.
 pub(super) type AnyError = Box<dyn Error + Send + Sync>;
 
 impl HookContext {
-    /// A state of the app.
+    /// Returns a state of the app.
     ///
-    /// In `on_startup` and `state_with`, those given by `state`, and those that earlier `state_with` made.
+    /// In `on_startup` and `state_with`, the states given by `state` and those that earlier `state_with` calls created.
     #[must_use]
     pub fn state<T: 'static>(&self) -> Option<&T> {
         self.states.get()
     }
 
-    /// Where the hooks of a group run.
+    /// Returns the threads on which the hooks of a group run.
     pub(crate) fn threads(&self) -> Threads {
         self.context.as_ref().map(|context| context.plain.threads().clone()).unwrap_or_default()
     }
 
-    /// For the hooks of a group: what its handlers use.
+    /// Returns the context for the hooks of a group, which is the one of its handlers.
     pub(crate) fn of(context: &Arc<Context>) -> Self {
         Self { states: Arc::clone(&context.states), context: Some(Arc::clone(context)) }
     }
 
-    /// Publishes to the default broker (in the hooks of a group: to its broker); `None` before it is connected (`on_startup`, `state_with`).
+    /// Returns a publisher to the default broker (in the hooks of a group: to the group's broker); `None` before it is
+    /// connected (`on_startup`, `state_with`).
     #[must_use]
     pub fn publisher(&self) -> Option<Publisher> {
         self.context.as_ref().map(|context| Publisher::new(Arc::clone(&context.producer)))
@@ -189,7 +190,7 @@ impl<T, E: Into<AnyError>> HookResult for Result<T, E> {
     }
 }
 
-/// `!` by the only name that it has: what a function returns that never does.
+/// `!` by the only name that it has: the return type of a function that never returns.
 type Never = <fn() -> ! as Returns>::Output;
 
 #[diagnostic::do_not_recommend]
@@ -199,7 +200,7 @@ impl HookResult for Never {
     }
 }
 
-/// Forgets the type of a hook.
+/// Erases the type of a hook.
 pub(super) fn boxed<M, H>(hook: H) -> BoxHook
 where
     H: HookFn<M>,
@@ -211,7 +212,7 @@ where
     })
 }
 
-/// Forgets the type of a function that makes a state.
+/// Erases the type of a function that creates a state.
 pub(super) fn boxed_state<M, H>(make: H) -> StateMaker
 where
     H: HookFn<M>,

@@ -1,5 +1,5 @@
-//! Handlers whose records come back to them: by what they publish, their retries and their dead letters, directly or
-//! through other handlers of the app. It may be meant, so it is a warning.
+//! Handlers whose records come back to them, through their published records, retries or dead letters, directly or
+//! through other handlers of the app. This may be intended, so it is a warning.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write;
@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use crate::subscriber::{Source, Subscriber};
 
-/// One way of a record: from a handler, by a topic, to a handler that reads it.
+/// One path of a record: from a handler, through a topic, to a handler that reads it.
 struct Way {
     from: usize,
-    /// What goes there, as a sentence: `publishes to`.
+    /// A phrase for the records that go there: `publishes to`.
     what: &'static str,
     topic: Arc<str>,
     to: usize,
 }
 
-/// A sentence for each circle in which records may go for ever.
+/// Returns a sentence for each circle in which records may go forever.
 pub(super) fn warnings(subscribers: &[Arc<Subscriber>]) -> Vec<String> {
     let ways = ways(subscribers);
     let mut messages = BTreeSet::new();
@@ -38,7 +38,7 @@ fn ways(subscribers: &[Arc<Subscriber>]) -> Vec<Way> {
     for (from, writer) in subscribers.iter().enumerate() {
         for (what, topic) in outputs(writer) {
             for (to, reader) in subscribers.iter().enumerate() {
-                // Its own retries come back to it by design, and end.
+                // A handler's own retries come back to it by design, and end.
                 let by_design = from == to && what == RETRIES;
                 if writer.broker == reader.broker && reader.reads(&topic) && !by_design {
                     ways.push(Way { from, what, topic: Arc::clone(&topic), to });
@@ -51,7 +51,7 @@ fn ways(subscribers: &[Arc<Subscriber>]) -> Vec<Way> {
 
 const RETRIES: &str = "has its retries in";
 
-/// Where what comes of a handler's records goes, as far as it is known before they are there.
+/// Returns the topics to which a handler's outputs go, as far as they are known before any record is read.
 fn outputs(writer: &Subscriber) -> Vec<(&'static str, Arc<str>)> {
     let mut outputs: Vec<_> =
         writer.publishes.iter().map(|topic| ("publishes to", Arc::clone(topic))).collect();
@@ -66,7 +66,7 @@ fn outputs(writer: &Subscriber) -> Vec<(&'static str, Arc<str>)> {
     outputs
 }
 
-/// The shortest way from a handler back to itself, if there is one.
+/// Returns the shortest path from a handler back to itself, if there is one.
 fn shortest(ways: &[Way], handlers: usize, start: usize) -> Option<Vec<&Way>> {
     let mut came: Vec<Option<&Way>> = vec![None; handlers];
     let mut next = VecDeque::from([start]);
@@ -85,7 +85,7 @@ fn shortest(ways: &[Way], handlers: usize, start: usize) -> Option<Vec<&Way>> {
     None
 }
 
-/// The ways by which a search came back to its start, in order.
+/// Returns the paths by which a search came back to its start, in order.
 fn back<'a>(came: &[Option<&'a Way>], start: usize) -> Vec<&'a Way> {
     let mut circle = Vec::new();
     let mut at = start;

@@ -1,4 +1,4 @@
-//! One membership of a group, kept alive: a client that breaks is replaced, after a pause.
+//! One membership of a group, kept alive: a client that fails is replaced after a pause.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::broker::{Broker, BrokerError, Remedy};
 use crate::log::{debug, warn};
 use crate::runtime::{Ended, Member, MemberHandle, MemberStatus};
 
-/// One membership: what it takes to join, and its present client.
+/// One membership: the parameters for joining, and its current client.
 pub(super) struct Membership {
     pub(super) plan: Arc<GroupPlan>,
     broker: Arc<dyn Broker>,
@@ -24,26 +24,26 @@ pub(super) struct Membership {
 
 struct Present {
     handle: MemberHandle,
-    /// Between two clients: nothing is read.
+    /// True between two clients, when nothing is read.
     broken: bool,
     /// How often the client was replaced.
     restarts: u64,
-    /// Why it was the last time; empty before.
+    /// Why the client was replaced the last time; empty before.
     why: String,
 }
 
-/// How a membership ended for good.
+/// How a membership ended permanently.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum MembershipEnd {
     Clean,
-    /// One sentence for each call that was cut off.
+    /// One sentence for each cancelled call.
     DrainExceeded(Vec<String>),
-    /// Beyond repair: another client would fail in the same way, or there is no time for one.
+    /// A fatal error: another client would fail in the same way, or there is no time for one.
     Fatal(String),
 }
 
 impl Membership {
-    /// Joins the group; returns at once.
+    /// Joins the group. Returns at once.
     ///
     /// # Errors
     /// If the client library refuses the settings.
@@ -84,7 +84,7 @@ impl Membership {
         }
     }
 
-    /// Waits for the end of the present client; after `shutdown` no longer than a stop may take.
+    /// Waits for the end of the current client; after `shutdown`, no longer than a shutdown may take.
     async fn ended(&self, shutdown: &CancellationToken) -> Ended {
         let handle = self.handle();
         tokio::select! {
@@ -103,7 +103,7 @@ impl Membership {
         })
     }
 
-    /// Joins with a new client, as often as it takes; false if the app shuts down meanwhile.
+    /// Joins with new clients until one succeeds. Returns false if the app shuts down meanwhile.
     async fn replace(
         &self,
         mut why: String,
@@ -142,7 +142,7 @@ impl Membership {
         }
     }
 
-    /// Asks the present client to drain and to leave; the supervisor has to know before that it is wanted.
+    /// Asks the current client to drain and to leave. The supervisor must already know that this is wanted.
     pub(super) fn shutdown(&self) {
         self.handle().shutdown();
     }
@@ -152,13 +152,13 @@ impl Membership {
         self.handle().crash();
     }
 
-    /// What it looks like now; between two clients, nothing is assigned.
+    /// Returns the current status. Between two clients, nothing is assigned.
     pub(super) fn status(&self) -> MemberStatus {
         let present = self.present();
         if present.broken { MemberStatus::default() } else { present.handle.status() }
     }
 
-    /// How often the client was replaced, and why the last time.
+    /// Returns how often the client was replaced, and why the last time.
     pub(super) fn restarts(&self) -> (u64, String) {
         let present = self.present();
         (present.restarts, present.why.clone())

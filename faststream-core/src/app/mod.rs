@@ -1,4 +1,4 @@
-//! The app: what the user builds, what is selected from the registry, what runs.
+//! The app: the description that the user builds, the selection from the registry, and the running app.
 
 mod builder;
 mod checks;

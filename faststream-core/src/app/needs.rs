@@ -1,4 +1,4 @@
-//! The states that handlers take: each was given to the app, or there is one that was meant.
+//! Checks that the app has each state that a handler takes, and suggests a similar one otherwise.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::StartupFault;
 use super::builder::StateEntry;
 use crate::subscriber::{Requirements, SubscriberDef};
 
-/// Notes each handler that takes a state which the app does not have.
+/// Adds a fault for each handler that takes a state which the app does not have.
 pub(super) fn check(
     enabled: &[(&'static SubscriberDef, Option<String>)],
     given: &[StateEntry],
@@ -28,7 +28,7 @@ pub(super) fn check(
     }
 }
 
-/// What to do if `given` was meant by `asked`: one of them wraps the other, or they share their name.
+/// Returns a suggestion if `given` may be what `asked` means: one of them wraps the other, or they have the same name.
 fn meant(asked: &str, given: &str) -> Option<String> {
     let (short_asked, short_given) = (short(asked), short(given));
     if given == format!("alloc::sync::Arc<{asked}>") {
@@ -56,7 +56,7 @@ fn meant(asked: &str, given: &str) -> Option<String> {
     })
 }
 
-/// Whether `outer` holds `inner` as an argument of its type, or refers to it.
+/// Returns whether `outer` holds `inner` as an argument of its type, or refers to it.
 fn wraps(outer: &str, inner: &str) -> bool {
     outer.match_indices(inner).any(|(at, _)| {
         let before = outer[..at].chars().next_back();
@@ -66,7 +66,7 @@ fn wraps(outer: &str, inner: &str) -> bool {
     })
 }
 
-/// The names of types without their paths: `Arc<Db>`.
+/// Returns the names of types without their paths: `Arc<Db>`.
 fn short(name: &str) -> String {
     let mut short = String::new();
     for part in

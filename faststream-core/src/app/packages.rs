@@ -1,19 +1,19 @@
-//! Whose handlers run: registration at link time crosses crates, so that a library's handlers run in each program that
-//! uses anything of it.
+//! The packages whose handlers run. Registration at link time crosses crates, so a library's handlers run in each
+//! program that uses anything of the library.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::subscriber::Subscriber;
 
-/// The names of the packages, with the number of their handlers that run: `billing (2), report (1)`.
+/// Returns the names of the packages, with the number of their running handlers: `billing (2), report (1)`.
 pub(super) fn list(subscribers: &[Arc<Subscriber>]) -> String {
     let each = count(subscribers).into_iter().map(|(package, handlers)| format!("{package} ({handlers})"));
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// A sentence for each package whose handlers run although nothing says that they shall. `own` is the package that has
-/// `main`; `selected` is whether the app names what it runs.
+/// Returns a sentence for each package whose handlers run without being selected. `own` is the package that has `main`;
+/// `selected` is whether the app selects its subscribers.
 pub(super) fn warnings(subscribers: &[Arc<Subscriber>], own: Option<&str>, selected: bool) -> Vec<String> {
     let packages = count(subscribers);
     if selected || (own.is_none() && packages.len() < 2) {

@@ -1,4 +1,4 @@
-//! An app that was checked: its subscribers, their groups, and all that a start needs.
+//! A checked app: its subscribers, their groups, and everything that a startup needs.
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +14,11 @@ use super::{Environment, FastStream, Skip, StartupFault, StartupFaults, checks, 
 use crate::broker::Broker;
 use crate::subscriber::{Subscriber, SubscriberDef, registered};
 
-/// What the program's profile takes away.
+/// What the program's profile disables.
 const PANICS_ABORT: &str = "this program is built with `panic = \"abort\"`: a handler that panics ends it, and its record comes \
                             again after each restart; remove the setting from the profile in `Cargo.toml`";
 
-/// What an app is checked and started with that is not part of it.
+/// The inputs of a check and a startup that are not part of the app.
 ///
 /// ```
 /// use faststream::{Environment, FastStream, LaunchOptions, memory::MemoryBroker, subscriber};
@@ -41,36 +41,36 @@ const PANICS_ABORT: &str = "this program is built with `panic = \"abort\"`: a ha
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct LaunchOptions {
-    /// The package's name, from `#[faststream::main]`: the app's name if it has none.
+    /// The package's name, from `#[faststream::main]`. It is the app's name if the app has none.
     pub package: Option<&'static str>,
-    /// The package's version: the app's if it has none.
+    /// The package's version. It is the app's version if the app has none.
     pub version: Option<&'static str>,
-    /// Where `${VARIABLE:default}` takes its values from.
+    /// The source of values for `${VARIABLE:default}`.
     pub environment: Environment,
-    /// Held records to let go of: (topic, partition, offset).
+    /// Held records to skip: (topic, partition, offset).
     pub skips: BTreeSet<Skip>,
-    /// What the app runs on.
+    /// The brokers that the app runs on.
     pub brokers: Brokers,
     /// Whether a panic ends the process: the program was built with `panic = "abort"`.
     pub panics_abort: bool,
 }
 
-/// What an app runs on. Its own brokers are neither checked nor connected to when they are replaced.
+/// The brokers that an app runs on. If its own brokers are replaced, they are neither checked nor connected to.
 #[derive(Clone, Default)]
 pub enum Brokers {
-    /// Its own.
+    /// The app's own brokers.
     #[default]
     Own,
-    /// This one in place of each: `dev`.
+    /// This broker in place of each: `dev`.
     Shared(Arc<dyn Broker>),
-    /// One by name (`None` is the default one): tests.
+    /// A broker for each name (`None` is the default one): tests.
     ByName(BrokerByName),
 }
 
-/// Gives the broker of a name in place of the app's own; `None` is the default one.
+/// Returns the broker that replaces the app's broker of this name; `None` is the default one.
 pub type BrokerByName = Arc<dyn Fn(Option<&str>, &dyn Broker) -> Arc<dyn Broker> + Send + Sync>;
 
-/// An app that was checked, and can be started. Nothing was connected, no state was built.
+/// A checked app that can be started. Nothing was connected, and no state was built.
 ///
 /// ```
 /// use std::time::Duration;
@@ -95,25 +95,26 @@ pub struct Plan {
     version: Option<String>,
     subscribers: Vec<Arc<Subscriber>>,
     pub(super) groups: Vec<Arc<GroupPlan>>,
-    /// The default one is first: `None` orders before any name.
+    /// The brokers. The default one is first: `None` orders before any name.
     pub(super) brokers: BTreeMap<Option<Arc<str>>, Arc<dyn Broker>>,
     pub(super) states: Vec<StateEntry>,
     pub(super) hooks: AppHooks,
     pub(super) skips: BTreeSet<Skip>,
-    /// What may be meant, or may not: told at each start.
+    /// Possible mistakes, logged at each startup.
     warnings: Vec<String>,
 }
 
 impl FastStream {
-    /// Selects the subscribers, decides everything about them, and checks it all. Builds no state, connects to nothing.
+    /// Selects the subscribers, resolves their settings, and checks everything. Builds no state and connects to
+    /// nothing.
     ///
     /// # Errors
-    /// Everything that is wrong, at once, each with its handler, file and line, and the cure.
+    /// If anything is wrong: all faults at once, each with its handler, file, line and fix.
     pub fn plan(self, setting: LaunchOptions) -> Result<Plan, StartupFaults> {
         self.plan_of(registered(), setting)
     }
 
-    /// As [`plan`](Self::plan), with these subscribers in place of those that are linked in.
+    /// Same as [`plan`](Self::plan), with these subscribers in place of those that are linked in.
     pub(crate) fn plan_of(
         self,
         registered: Vec<&'static SubscriberDef>,
@@ -167,7 +168,7 @@ impl FastStream {
         })
     }
 
-    /// What may be meant, or may not.
+    /// Returns possible mistakes.
     fn warnings(&self, subscribers: &[Arc<Subscriber>], setting: &LaunchOptions) -> Vec<String> {
         let mut warnings = Vec::new();
         if subscribers.is_empty() {
@@ -176,7 +177,7 @@ impl FastStream {
         if setting.panics_abort || cfg!(panic = "abort") {
             warnings.push(PANICS_ABORT.to_owned());
         }
-        // Tests name their apps as they like, and select what they are about.
+        // Tests choose any name for their apps, and select the subscribers under test.
         if !matches!(setting.brokers, Brokers::ByName(_)) {
             let Selection { modules, packages } = &self.selection;
             let selected = !modules.is_empty() || !packages.is_empty();
@@ -202,19 +203,19 @@ impl FastStream {
 }
 
 impl Plan {
-    /// The app's name; `faststream` if it has none.
+    /// Returns the app's name; `faststream` if it has none.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The app's version.
+    /// Returns the app's version.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
     }
 
-    /// A value that was given by `.state(..)`.
+    /// Returns a value that was given by `.state(..)`.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let found = self.states.iter().find(|entry| entry.type_id == TypeId::of::<T>())?;
@@ -224,7 +225,7 @@ impl Plan {
         }
     }
 
-    /// The settings of its groups.
+    /// Returns the settings of its groups.
     #[cfg(feature = "testing")]
     pub(crate) fn group_settings(&self) -> BTreeMap<Arc<str>, Arc<crate::policy::GroupSettings>> {
         let settings =
@@ -232,39 +233,39 @@ impl Plan {
         self.groups.iter().map(settings).collect()
     }
 
-    /// What the hooks of an assignment may take before its partitions begin.
+    /// Returns how long the hooks of an assignment may take before its partitions begin.
     #[cfg(feature = "testing")]
     pub(crate) fn hooks_take(&self) -> Duration {
         let hooked = self.groups.iter().filter(|group| !group.hooks.assigned.is_empty());
         hooked.map(|group| group.settings.drain).max().unwrap_or_default()
     }
 
-    /// What may be meant, or may not, each a sentence with its cure: handlers of other packages, records that go round
-    /// for ever, panics that end the process. Logged at each start.
+    /// Returns possible mistakes, each a sentence with its fix: handlers of other packages, records that circulate
+    /// forever, panics that end the process. Logged at each startup.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The packages whose handlers run, with their numbers: `billing (2), report (1)`.
+    /// Returns the packages whose handlers run, with their numbers: `billing (2), report (1)`.
     #[must_use]
     pub fn packages(&self) -> String {
         packages::list(&self.subscribers)
     }
 
-    /// The subscribers that run, by module and line.
+    /// Returns the subscribers that run, by module and line.
     #[must_use]
     pub fn subscribers(&self) -> &[Arc<Subscriber>] {
         &self.subscribers
     }
 
-    /// What a stop may take until every call has ended or was cut off: the longest drain time.
+    /// Returns how long a shutdown may take until every call has ended or was cancelled: the longest drain time.
     #[must_use]
     pub fn longest_drain(&self) -> Duration {
         longest_drain(self.subscribers.iter())
     }
 
-    /// What a stop may take in all, when brokers and hooks take as long as they may.
+    /// Returns how long a shutdown may take in all, when brokers and hooks take their full time.
     #[must_use]
     pub fn longest_stop(&self) -> Duration {
         let hooks = self.hooks.on_shutdown.len() + self.hooks.after_shutdown.len();
@@ -272,7 +273,7 @@ impl Plan {
     }
 }
 
-/// `KAFKA_GROUP`, else the app's name.
+/// Returns `KAFKA_GROUP`, else the app's name.
 fn default_group(
     name: Option<&str>,
     environment: &Environment,
@@ -291,7 +292,7 @@ fn default_group(
     variable.or_else(|| name.map(ToOwned::to_owned))
 }
 
-/// Handlers of the same name are called by their whole path.
+/// Gives handlers of the same name their whole path as name.
 fn name_apart(subscribers: &mut [Subscriber]) {
     let mut names: BTreeMap<&'static str, usize> = BTreeMap::new();
     for subscriber in &*subscribers {

@@ -1,5 +1,5 @@
-//! Before the groups are joined: retry topics and dead-letter topics are there and keep what they are for, and none is
-//! forgotten.
+//! Creates or verifies retry topics and dead-letter topics before the groups are joined, and warns about retry topics
+//! that no handler reads any more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::policy::{GroupSettings, Provision};
 use crate::subscriber::{Source, Subscriber};
 use crate::topic_name::retry_source;
 
-/// What one try may take, beyond which the broker counts as away.
+/// How long one attempt may take before the broker counts as unavailable.
 const TRY: Duration = Duration::from_secs(30);
-/// Between two tries.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often a broker that is away is told again.
+/// How often an unavailable broker is logged again.
 const REMINDER: Duration = Duration::from_secs(60);
-/// What looking for forgotten records may take: the start does not depend on it.
+/// How long the search for forgotten records may take. The startup does not depend on it.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// The topics that handlers of a broker write copies to, and who needs them.
+/// The topics that handlers of a broker write copies to, and the handlers that need them.
 #[derive(Default)]
 struct Wanted<'a>(BTreeMap<String, Need<'a>>);
 
@@ -33,11 +33,11 @@ struct Need<'a> {
     request: TopicRequest,
 }
 
-/// Makes or verifies the topics of one broker's groups. Waits for a broker that is away, as long as it takes.
+/// Creates or verifies the topics of one broker's groups. Waits for an unavailable broker, as long as it takes.
 ///
 /// # Errors
-/// If a topic does not exist and is not made, or would lose records: naming it, its handler, and the cure. A missing topic
-/// of results is only warned of.
+/// If a topic does not exist and is not created, or would lose records. The error names the topic, its handler, and the
+/// fix. A missing topic of results only causes a warning.
 pub(super) async fn provide(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) -> Result<(), StartError> {
     let mut wanted = Wanted::default();
     for group in groups {
@@ -45,7 +45,7 @@ pub(super) async fn provide(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) -> 
             wanted.add(subscriber, &group.settings);
         }
     }
-    // Last: a topic that also has another purpose is looked at for that one.
+    // Last, so that a topic that also has another purpose is checked for that one.
     for group in groups {
         for subscriber in &group.subscribers {
             for topic in &*subscriber.publishes {
@@ -66,7 +66,7 @@ pub(super) async fn provide(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) -> 
     if faults.is_empty() { Ok(()) } else { Err(StartError::new(wanted.tell(broker, &faults))) }
 }
 
-/// Warns of records in retry topics of these groups that no handler reads any more.
+/// Warns about records in retry topics of these groups that no handler reads any more.
 pub(super) async fn warn_of_forgotten(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) {
     if groups.is_empty() {
         return;
@@ -86,14 +86,14 @@ pub(super) async fn warn_of_forgotten(broker: &dyn Broker, groups: &[&Arc<GroupP
     }
 }
 
-/// Group, topic, and how many records wait.
+/// Returns the group, the topic, and the number of waiting records.
 async fn forgotten(
     broker: &dyn Broker,
     groups: &[&Arc<GroupPlan>],
 ) -> Result<Vec<(Arc<str>, String, u64)>, BrokerError> {
     let topics = broker.topics().await?;
     let exists = |name: &str| topics.iter().any(|(topic, _)| *topic == *name);
-    // `orders-a-b-retry-10s` is of the group `a-b` if there is a topic `orders` and none `orders-a`.
+    // `orders-a-b-retry-10s` belongs to the group `a-b` if there is a topic `orders` and none named `orders-a`.
     let is_of_longer = |source: &str| {
         let mut known = topics.iter().filter_map(|(topic, _)| source.strip_prefix(&**topic));
         !exists(source) && known.any(|rest| rest.starts_with('-'))
@@ -160,7 +160,7 @@ impl<'a> Wanted<'a> {
             (Source::Pattern(_), Some(topic)) => {
                 self.want(subscriber, settings, TopicPurpose::DeadLetters, topic, None);
             }
-            // Not known before a record is there: made by the broker when it is first written.
+            // Unknown until a record is there: the broker creates it at the first write.
             (Source::Pattern(_), None) => {}
         }
     }
@@ -253,7 +253,7 @@ mod tests {
             ("orders-b-retry-10s", 2),
             ("orders-b-retry-1m", 3),
             ("orders-b-retry-5m", 0),
-            // Of the group `a-b`.
+            // Belongs to the group `a-b`.
             ("orders-a-b-retry-10s", 4),
             ("gone-b-retry-10s", 5),
         ] {

@@ -1,4 +1,4 @@
-//! When a client that broke is replaced: after which pause, and when not at all.
+//! When a failed client is replaced: after which pause, or not at all.
 //!
 //! Pure decisions of one membership.
 
@@ -8,25 +8,25 @@ use tokio::time::Instant;
 
 use crate::broker::Remedy;
 
-/// The pause before the first replacement; doubled by each further one.
+/// The pause before the first replacement. Each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A client that worked for this long is replaced as the first one would be.
+/// After a client has worked for this long, its replacement counts as the first one.
 const SOUND: Duration = Duration::from_secs(60);
-/// Between two tries, while somebody has to mend something: what was mended is used soon.
+/// The pause between two attempts while somebody has to fix something, so that a fix takes effect soon.
 const MENDED: Duration = Duration::from_secs(2);
-/// Between two tries, while its place in the group is taken.
+/// The pause between two attempts while the member's place in the group is taken.
 const TAKEN: Duration = Duration::from_secs(1);
-/// The same reason is logged again after this.
+/// The same reason is logged again after this time.
 const AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Replacement {
-    /// The pause before the next one, if clients fail by themselves.
+    /// The pause before the next replacement, if clients fail by themselves.
     pause: Duration,
-    /// Since when its place in the group is taken.
+    /// Since when the member's place in the group is taken.
     taken_since: Option<Instant>,
-    /// What was logged last, and when.
+    /// The last logged reason, and its time.
     logged: Option<(Instant, String)>,
 }
 
@@ -35,8 +35,8 @@ impl Replacement {
         Self { pause: FIRST_PAUSE, taken_since: None, logged: None }
     }
 
-    /// The pause before a new client takes over from one that lived for `lived`; `None` if none would do better.
-    /// `was_assigned` says whether the membership ever had an assignment.
+    /// Returns the pause before a new client takes over from one that lived for `lived`; `None` if no new client would
+    /// do better. `was_assigned` is whether the membership ever had an assignment.
     pub(super) fn after(
         &mut self,
         now: Instant,
@@ -60,14 +60,14 @@ impl Replacement {
         }
     }
 
-    /// The pause before the next try, longer each time.
+    /// Returns the pause before the next attempt, longer each time.
     pub(super) fn longer(&mut self) -> Duration {
         let pause = self.pause;
         self.pause = (pause * 2).min(LONGEST_PAUSE);
         pause
     }
 
-    /// Whether this reason is to be logged: at once, then once a minute.
+    /// Returns whether to log this reason: at once, then once a minute.
     pub(super) fn is_logged(&mut self, now: Instant, why: &str) -> bool {
         let is_known = |(at, known): &(Instant, String)| known == why && now - *at < AGAIN;
         if self.logged.as_ref().is_some_and(is_known) {

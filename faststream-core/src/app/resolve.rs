@@ -1,7 +1,7 @@
-//! From a subscriber as it was written to one with everything decided.
+//! Resolves the settings of a subscriber as it was written.
 //!
-//! The only place that knows the precedence of settings: subscriber, app, built-in. What the app sets is a default: it
-//! is passed over where it does not apply. What a subscriber says itself must apply (`rules`).
+//! The only place that knows the precedence of settings: subscriber, app, built-in. The app's settings are defaults and
+//! are ignored where they do not apply. The subscriber's own settings must apply (`rules`).
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::policy::{AckPolicy, OnError, Order, Retry, limits, parse_duration};
 use crate::subscriber::{RetryTopic, Source, SourceDef, Subscriber, SubscriberDef};
 use crate::topic_name;
 
-/// Calls at a time in one partition, where their order allows more than one.
+/// Concurrent calls in one partition, where their order allows more than one.
 const CONCURRENCY: u32 = 16;
-/// No text of Kafka's protocol is longer, in bytes.
+/// The longest text of Kafka's protocol, in bytes.
 const LONGEST_TEXT: usize = 32_767;
 
-/// What all subscribers of an app are resolved with.
+/// The inputs with which all subscribers of an app are resolved.
 pub(super) struct Resolver<'a> {
     pub(super) environment: &'a Environment,
     pub(super) defaults: &'a Defaults,
@@ -29,7 +29,7 @@ pub(super) struct Resolver<'a> {
     pub(super) group: Option<&'a str>,
 }
 
-/// One subscriber being read: what is wrong is noted, and reading goes on.
+/// One subscriber being read. Faults are noted, and reading continues.
 struct Reader<'a> {
     def: &'static SubscriberDef,
     environment: &'a Environment,
@@ -37,20 +37,20 @@ struct Reader<'a> {
 }
 
 impl Resolver<'_> {
-    /// Whether the subscriber takes part: for checks of those in which something else is wrong, too. Faults are told by
-    /// `resolve`.
+    /// Returns whether the subscriber is enabled, for checks of subscribers that have other faults, too. `resolve`
+    /// reports those faults.
     pub(super) fn is_enabled(&self, def: &'static SubscriberDef) -> bool {
         Reader { def, environment: self.environment, faults: &mut Vec::new() }.enabled()
     }
 
-    /// The broker that the subscriber names, likewise.
+    /// Returns the broker that the subscriber selects, for the same checks.
     pub(super) fn broker(&self, def: &'static SubscriberDef) -> Option<String> {
         let mut faults = Vec::new();
         let mut reader = Reader { def, environment: self.environment, faults: &mut faults };
         def.broker.and_then(|text| reader.text("broker", text))
     }
 
-    /// The subscriber with everything decided; `None` if it is disabled, or if something is wrong with it.
+    /// Returns the subscriber with all settings resolved; `None` if it is disabled or has a fault.
     pub(super) fn resolve(
         &self,
         def: &'static SubscriberDef,
@@ -115,12 +115,12 @@ impl Resolver<'_> {
     }
 }
 
-/// Whether a failed record is tried again under this policy.
+/// Returns whether a failed record is retried under this policy.
 pub(super) fn retries(ack: AckPolicy) -> bool {
     matches!(ack, AckPolicy::NackOnError | AckPolicy::Manual)
 }
 
-/// Whether a record can be given up on under this policy; with the others it is finished whatever comes.
+/// Returns whether this policy can give up on a record. The other policies finish it whatever happens.
 pub(super) fn gives_up(ack: AckPolicy) -> bool {
     retries(ack) || ack == AckPolicy::RejectOnError
 }
@@ -130,7 +130,7 @@ impl Reader<'_> {
         self.faults.push(StartupFault::of_handler(self.def, message));
     }
 
-    /// The text with its variables replaced.
+    /// Returns the text with its variables replaced.
     fn text(&mut self, key: &str, text: &str) -> Option<String> {
         match self.environment.expand(text) {
             Ok(expanded) => Some(expanded),
@@ -212,20 +212,20 @@ impl Reader<'_> {
 
     fn retry(&mut self, of_app: Option<Retry>) -> Option<Retry> {
         let Some(def) = self.def.retry else { return Some(of_app.unwrap_or_default()) };
-        // With retry topics, the pauses are there.
+        // With retry topics, the pauses are in them.
         let built_in = || if def.topics.is_empty() { Retry::default() } else { Retry::attempts(1) };
         let base = of_app.unwrap_or_else(built_in);
         let retry = def.attempts.map_or(base, |attempts| base.with_attempts(attempts));
         let Some(text) = def.backoff else { return Some(retry) };
         let retry = self.parsed("backoff", text, |text| retry.parse_backoff(text))?;
-        // Attempts are looked at with the other rules.
+        // Attempts are checked with the other rules.
         for fault in limits::retry_faults(&retry.with_attempts(1)) {
             self.fault(format!("`backoff = \"{text}\"`: {fault}"));
         }
         Some(retry)
     }
 
-    /// `None` if one of them cannot be, or nobody knows of what.
+    /// Returns `None` if one of the topics cannot exist, or if the sources or the group are unknown.
     fn retry_topics(&mut self, source: Option<&Source>, group: Option<&str>) -> Option<Vec<RetryTopic>> {
         let texts = self.def.retry.map(|retry| retry.topics).unwrap_or_default();
         if texts.is_empty() {
@@ -257,14 +257,14 @@ impl Reader<'_> {
     }
 }
 
-/// The first line that says what is wrong, without the drawing.
+/// Returns the first line that says what is wrong, without the drawing.
 fn pattern_error(error: &regex::Error) -> String {
     let text = error.to_string();
     let cause = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("not a regular expression");
     format!("not a pattern: {}", cause.trim().trim_start_matches("error: "))
 }
 
-/// What the app says of dead letters makes sense.
+/// Checks the app's dead-letter defaults.
 pub(super) fn check_defaults(defaults: &Defaults, faults: &mut Vec<StartupFault>) {
     for fault in defaults.retry.iter().flat_map(limits::retry_faults) {
         faults.push(StartupFault::of_app(format!("`.retry(..)`: {fault}")));
@@ -280,7 +280,7 @@ pub(super) fn check_defaults(defaults: &Defaults, faults: &mut Vec<StartupFault>
     }
 }
 
-/// A name that is free, but for what nobody sees.
+/// Checks a name that may be anything, except for invisible characters.
 pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
     let shown = name.escape_debug();
     if name.trim().is_empty() {
@@ -301,7 +301,7 @@ pub(super) fn check_name(name: &str, what: &str) -> Result<(), String> {
     }
 }
 
-/// Spaces without a width, marks of direction and of byte order, breaks of lines.
+/// Returns whether the character is a zero-width space, a mark of direction or of byte order, or a line break.
 fn is_unseen(letter: char) -> bool {
     matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
@@ -320,7 +320,7 @@ fn check_topic(name: &str) -> Result<(), String> {
     }
 }
 
-/// How long a revocation or stop waits for all of these.
+/// Returns how long a revocation or a shutdown waits for all of these.
 pub(super) fn longest_drain<'a>(subscribers: impl Iterator<Item = &'a Arc<Subscriber>>) -> Duration {
     subscribers.map(|subscriber| subscriber.drain).max().unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! What does not go together in one subscriber, once every setting is decided.
+//! Incompatible settings of one subscriber, once all settings are resolved.
 //!
-//! The macro refuses what it can see; here the app's defaults are known too. Only what the subscriber says itself can
-//! be wrong: a default that does not apply is passed over.
+//! The macro refuses what it can see; here the app's defaults are known, too. Only the subscriber's own settings can be
+//! wrong: a default that does not apply is ignored.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::resolve::{gives_up, retries};
 use crate::policy::{AckPolicy, OnError, Order, limits};
 use crate::subscriber::{Requirements, SourceDef, SubscriberDef};
 
-/// Notes every rule that the subscriber breaks.
+/// Adds a fault for every rule that the subscriber breaks.
 pub(super) fn check(
     def: &'static SubscriberDef,
     ack: AckPolicy,

@@ -1,4 +1,4 @@
-//! A running app: its memberships, until it is asked to end, must end, or is dropped.
+//! A running app: its memberships, until it is asked to stop, has to stop, or is dropped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::broker::BrokerError;
 use crate::log::{Time, count, error, info, warn};
 use crate::runtime::{HeldRecord, Uncommitted};
 
-/// A line names no more partitions than this.
+/// A line names at most this many partitions.
 const NAMED: usize = 5;
 
 /// A running app. Dropping it is a crash: nothing is drained, no hook runs.
@@ -42,11 +42,11 @@ const NAMED: usize = 5;
 /// ```
 pub struct Running {
     memberships: Arc<[Membership]>,
-    /// What the handlers get.
+    /// The states that the handlers get.
     states: Arc<States>,
-    /// Asked to end, or ending for another reason.
+    /// Cancelled when the app is asked to stop, or stops for another reason.
     shutdown: CancellationToken,
-    /// The start is over, `after_startup` too.
+    /// The startup is complete, including `after_startup`.
     started: AtomicBool,
     exit: watch::Receiver<Option<Exit>>,
     task: AbortHandle,
@@ -56,7 +56,7 @@ impl Running {
     /// Joins all groups, and keeps their memberships alive.
     ///
     /// # Errors
-    /// If a client library refuses its settings; what was joined before is left as by a crash.
+    /// If a client library refuses its settings. Memberships that were joined before end as in a crash.
     pub(super) fn begin(
         plan: &Plan,
         contexts: &Contexts,
@@ -87,7 +87,7 @@ impl Running {
         Ok(Self { memberships, states, shutdown, started: AtomicBool::new(false), exit, task })
     }
 
-    /// The start is over.
+    /// Marks the startup as complete.
     pub(super) fn set_started(&self) {
         self.started.store(true, Ordering::Relaxed);
     }
@@ -95,18 +95,19 @@ impl Running {
     /// Asks the app to drain and to end. Returns at once.
     pub fn shutdown(&self) {
         self.shutdown.cancel();
-        // Told directly, too: the task that leads the app has no thread to run on if handlers block them all.
+        // Notified directly, too: the task that supervises the app has no thread to run on if handlers block all of
+        // them.
         self.memberships.iter().for_each(Membership::shutdown);
     }
 
-    /// Waits until the app has ended: asked by [`shutdown`](Self::shutdown), by a `Stop` verdict, or beyond repair.
+    /// Waits until the app has ended: by [`shutdown`](Self::shutdown), by a `Stop` verdict, or by a fatal error.
     pub async fn ended(&mut self) -> Exit {
         let exit = self.exit.wait_for(Option::is_some).await;
         let gone = || Exit { code: 3, messages: vec!["the task that leads the app died".into()] };
         exit.ok().and_then(|exit| exit.clone()).unwrap_or_else(gone)
     }
 
-    /// Whether the app lives and is ready, with reasons.
+    /// Returns whether the app is live and ready, with reasons.
     #[must_use]
     pub fn health(&self) -> Health {
         let phase = if self.shutdown.is_cancelled() || self.exit.borrow().is_some() {
@@ -119,19 +120,19 @@ impl Running {
         Health::of(phase, &self.memberships)
     }
 
-    /// A value that the handlers get as `State<T>`.
+    /// Returns a value that the handlers get as `State<T>`.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.states.shared()
     }
 
-    /// How many partitions the app reads now, in all of its groups.
+    /// Returns how many partitions the app reads now, in all of its groups.
     #[must_use]
     pub fn partitions(&self) -> usize {
         self.memberships.iter().map(|membership| membership.status().lanes).sum()
     }
 
-    /// The records that are kept back, by topic, partition and offset.
+    /// Returns the held records, by topic, partition and offset.
     #[must_use]
     pub fn held(&self) -> Vec<HeldRecord> {
         let mut held: Vec<_> =
@@ -153,7 +154,7 @@ impl Drop for Running {
     }
 }
 
-/// From the first moment to the last.
+/// Supervises the app from its first moment to its last.
 async fn supervise(
     memberships: Arc<[Membership]>,
     shutdown: CancellationToken,
@@ -203,7 +204,7 @@ async fn supervise(
     exit
 }
 
-/// The last line: how long the stop took, what was done, what was left.
+/// Logs the last line: how long the shutdown took, what was done, and what was left.
 fn log_end(began: Instant, memberships: &[Membership], teardown: &Shutdown, cut_off: bool) {
     let took = Time::about(began.elapsed());
     let tally = teardown.contexts.values().next().map(|context| context.tally.message()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The end of an app, once its handlers have ended: hooks, the last confirmations.
+//! The end of an app, once its handlers have ended: hooks and the last confirmations.
 
 use crate::log::{Time, bounded, error};
 use std::collections::BTreeMap;
@@ -15,33 +15,34 @@ use crate::runtime::Threads;
 use crate::runtime::apart::apart;
 use crate::runtime::panics::catch_in;
 
-/// What a stop may take beyond the drain time, when brokers do not answer.
+/// How long a shutdown may take beyond the drain time, when brokers do not answer.
 pub(super) const BEYOND_DRAIN: Duration = Duration::from_secs(10);
-/// What the confirmation of everything published may take, however late it is.
+/// How long the confirmation of all published records may take, however late the shutdown is.
 pub(super) const FLUSH: Duration = Duration::from_secs(1);
-/// What a stop may take beyond the drain time once calls were cut off: whatever is confirmed then counts for none of them.
+/// How long a shutdown may take beyond the drain time once calls were cancelled. Later confirmations count for none of
+/// those calls.
 const CUT_OFF: Duration = Duration::from_millis(1_750);
-/// What a confirmation is waited for all the same: of what a hook has just published.
+/// How long to wait for confirmations even then: of records that a hook has just published.
 const CUT_OFF_FLUSH: Duration = Duration::from_millis(100);
-/// What one hook may take: a stop never hangs.
+/// How long one hook may take, so that a shutdown never hangs.
 pub(super) const HOOK_TIME: Duration = Duration::from_secs(10);
 
 /// The contexts by broker; the default one is first.
 pub(super) type Contexts = BTreeMap<Option<Arc<str>>, Arc<Context>>;
 
-/// What is done after the handlers have ended.
+/// The work after the handlers have ended.
 pub(super) struct Shutdown {
     pub(super) hook: HookContext,
-    /// None if the app did not get as far.
+    /// The contexts; empty if the startup failed before they existed.
     pub(super) contexts: Contexts,
     pub(super) hooks: AppHooks,
-    /// Where hooks run.
+    /// The threads on which hooks run.
     pub(super) threads: Threads,
 }
 
 impl Shutdown {
-    /// Runs the hooks, in between waits for confirmations, and notes what goes wrong. The confirmations have until a while
-    /// after `drained`, which is short if calls were `cut_off` then; the hooks have a time of their own.
+    /// Runs the hooks, waits for confirmations in between, and records errors. The confirmations have until a certain
+    /// time after `drained`, which is short if calls were `cut_off` then. The hooks have a time of their own.
     pub(super) async fn run(&self, drained: Instant, cut_off: bool, exit: &mut Exit) {
         self.run_hooks("on_shutdown", &self.hooks.on_shutdown, exit).await;
         let (beyond, least) = if cut_off { (CUT_OFF, CUT_OFF_FLUSH) } else { (BEYOND_DRAIN, FLUSH) };
@@ -63,10 +64,10 @@ impl Shutdown {
         self.run_hooks("after_shutdown", &self.hooks.after_shutdown, exit).await;
     }
 
-    /// Every hook runs, whatever comes of the others.
+    /// Runs every hook, whatever the outcome of the others.
     async fn run_hooks(&self, moment: &str, hooks: &[BoxHook], exit: &mut Exit) {
         for (number, hook) in (1..).zip(hooks) {
-            // All of it inside: the call itself may panic, and the drop of a hook that is left.
+            // Everything runs inside, because the call itself may panic, and so may the drop of an abandoned hook.
             let (hook, argument) = (Arc::clone(hook), self.hook.clone());
             let hook = apart(&self.threads, async move { hook(argument).await });
             let message = match catch_in(timeout(HOOK_TIME, hook)).await {
@@ -81,7 +82,7 @@ impl Shutdown {
                 Ok(Ok(Err(_))) | Err(_) => format!("hook {number} of `{moment}` panicked"),
             };
             error!("{message}");
-            // The records are safe: a failed hook is said, and changes no exit code but that of a left one.
+            // The records are safe. A failed hook is logged, and only an abandoned one changes the exit code.
             exit.messages.push(message);
         }
     }

@@ -1,23 +1,23 @@
-//! A held record that is to be let go of: where it is, and which one it is.
+//! A held record to skip.
 
 use std::fmt;
 
-/// A held record that is to be finished without a call, as `run --skip TOPIC:PARTITION:OFFSET@TIMESTAMP` asks.
+/// A held record to finish without a call, as `run --skip TOPIC:PARTITION:OFFSET@TIMESTAMP` requests.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Skip {
-    /// Its topic.
+    /// The record's topic.
     pub topic: String,
-    /// Its partition.
+    /// The record's partition.
     pub partition: i32,
-    /// Its offset.
+    /// The record's offset.
     pub offset: i64,
-    /// Its time, in milliseconds since the epoch. In a topic that was made again, another record has its offset: with a
-    /// time, that one is not let go of.
+    /// The record's time, in milliseconds since the epoch. In a recreated topic another record has the same offset.
+    /// With a time, that record is not skipped.
     pub timestamp: Option<i64>,
 }
 
 impl Skip {
-    /// Reads `TOPIC:PARTITION:OFFSET` or `TOPIC:PARTITION:OFFSET@TIMESTAMP`; `None` if it is neither.
+    /// Parses `TOPIC:PARTITION:OFFSET` or `TOPIC:PARTITION:OFFSET@TIMESTAMP`; returns `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (rest, record) = text.rsplit_once(':')?;
@@ -35,13 +35,13 @@ impl Skip {
 }
 
 impl From<(String, i32, i64)> for Skip {
-    /// Whichever record is there.
+    /// Skips the record at this offset, whatever its time.
     fn from((topic, partition, offset): (String, i32, i64)) -> Self {
         Self { topic, partition, offset, timestamp: None }
     }
 }
 
-/// As it is parsed.
+/// Formats the value as it is parsed.
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { topic, partition, offset, timestamp } = self;

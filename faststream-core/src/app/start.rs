@@ -1,6 +1,6 @@
-//! The start of an app, step by step: hooks, states, brokers, producers, groups.
+//! The startup of an app, step by step: hooks, states, brokers, producers, groups.
 //!
-//! It may take as long as a broker is away; dropped meanwhile, or failed, what was begun is ended in order.
+//! It may take as long as a broker is unavailable. If it is dropped or fails, everything that began is ended in order.
 
 use std::fmt;
 use std::future::Future;
@@ -21,22 +21,22 @@ use crate::log::{bounded, info, warn};
 use crate::runtime::apart::apart;
 use crate::runtime::{IdleTracker, PlainCalls, Threads};
 
-/// How an app is started, beyond what it is.
+/// The options of a startup that are not part of the app.
 #[derive(Clone, Default)]
 pub struct StartOptions {
-    /// Told of every call's end.
+    /// The observer, which is notified of the end of every call.
     pub observer: Option<Arc<dyn Observer>>,
-    /// Counts what is under way.
+    /// Counts the work in progress.
     pub idle: Arc<IdleTracker>,
-    /// Where plain `fn`s run.
+    /// The threads on which plain `fn`s run.
     pub threads: Threads,
-    /// Makes jitter repeat; by default it is different in every run.
+    /// A seed that makes jitter repeat. By default jitter differs in every run.
     pub seed: Option<u64>,
-    /// Unix time in milliseconds at start; by default the system's.
+    /// The Unix time in milliseconds at startup. Defaults to the system's.
     pub started: Option<i64>,
 }
 
-/// The app could not be started. What had begun was ended, the shutdown hooks have run.
+/// The app could not be started. Everything that had begun was ended, and the shutdown hooks have run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct StartError {
@@ -49,25 +49,25 @@ impl StartError {
     }
 }
 
-/// A broker and the name that subscribers call it by.
+/// A broker and the name by which subscribers select it.
 type NamedBroker<'a> = (&'a Option<Arc<str>>, &'a Arc<dyn Broker>);
 
-/// A start under way.
+/// A startup in progress.
 struct Launch<'a> {
     plan: &'a Plan,
     options: StartOptions,
-    /// The moment that `options.started` is the time of: hooks, states and brokers take their time.
+    /// The moment that `options.started` refers to, because hooks, states and brokers take time.
     began: Instant,
     states: States,
     tally: Arc<Tally>,
-    /// Empty until the producers are there.
+    /// Empty until the producers exist.
     contexts: Contexts,
     running: Option<Running>,
 }
 
 impl FastStream {
-    /// Runs the app until `shutdown` resolves, then drains it. For programs with a `main` of their own; signals are
-    /// theirs too.
+    /// Runs the app until `shutdown` resolves, then drains it. For programs with their own `main`, which also handle
+    /// signals themselves.
     ///
     /// ```
     /// use std::time::Duration;
@@ -97,13 +97,14 @@ impl FastStream {
 impl Plan {
     /// Starts the app: hooks, states, brokers (for which it waits as long as it takes), groups.
     ///
-    /// Dropping the future leaves out the shutdown hooks; [`run_until`](Self::run_until) does not.
+    /// Dropping the future skips the shutdown hooks; [`run_until`](Self::run_until) does not skip them.
     ///
     /// # Errors
-    /// If a hook or a state fails or panics, or waiting cannot cure what a broker says. The shutdown hooks have run then.
+    /// If a hook or a state fails or panics, or if a broker reports an error that waiting cannot fix. The shutdown
+    /// hooks have run then.
     ///
     /// # Panics
-    /// Never: a start that succeeds has a running app.
+    /// Never: a successful startup has a running app.
     pub async fn start(&self, options: StartOptions) -> Result<Running, StartError> {
         let mut launch = Launch::new(self, options);
         match launch.go().await {
@@ -115,10 +116,10 @@ impl Plan {
         }
     }
 
-    /// Starts the app and runs it until `shutdown` resolves, also while it is still starting; then drains it.
+    /// Starts the app and runs it until `shutdown` resolves, even if that happens during startup; then drains it.
     ///
     /// # Panics
-    /// Never: a start that succeeds has a running app.
+    /// Never: a successful startup has a running app.
     pub async fn run_until(&self, options: StartOptions, shutdown: impl Future<Output = ()>) -> Exit {
         let mut launch = Launch::new(self, options);
         let mut shutdown = std::pin::pin!(shutdown);
@@ -193,7 +194,7 @@ impl<'a> Launch<'a> {
         Ok(())
     }
 
-    /// What the groups of one broker need besides the topics that they read.
+    /// Provides what the groups of one broker need besides the topics that they read.
     async fn provide(&self, (name, broker): NamedBroker<'_>) -> Result<(), StartError> {
         let groups: Vec<_> = self.plan.groups.iter().filter(|group| group.broker == *name).collect();
         provision::provide(&**broker, &groups).await?;
@@ -263,7 +264,7 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// Ends in order what has begun.
+    /// Ends in order everything that has begun.
     async fn abandon(&mut self) -> Exit {
         if let Some(mut running) = self.running.take() {
             running.shutdown();
@@ -276,20 +277,21 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// What became of a user's function, or in words how it ended instead. A panic is a failure like any other: what was
-/// begun is ended in order.
+/// Returns the result of a user's function, or a text for how it ended instead. A panic is a failure like any other:
+/// everything that began is ended in order.
 async fn outcome<T: Send + 'static>(
     threads: &Threads,
     call: impl Future<Output = Result<T, String>> + Send + 'static,
 ) -> Result<T, String> {
     match apart(threads, call).await {
         Ok(ended) => ended.map_err(|error| bounded(format!("failed: {error}"))),
-        // Its text was reported by the panic hook.
+        // The panic hook has reported its text.
         Err(_) => Err("panicked".to_owned()),
     }
 }
 
-/// The only place that asks the system's clock: virtual time starts from it too, unless a test says otherwise.
+/// Returns the system's time. Only this function reads the system's clock: virtual time starts from it too, unless a
+/// test sets another time.
 pub(crate) fn unix_time() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// The request to stop the whole app: the first reason counts.
+/// The request to stop the whole app. The first reason counts.
 #[derive(Debug, Default)]
 pub struct StopRequest {
     reason: watch::Sender<Option<String>>,
@@ -18,7 +18,7 @@ impl StopRequest {
         });
     }
 
-    /// Waits until somebody asks, and returns the reason.
+    /// Waits for a request, and returns its reason.
     pub async fn requested(&self) -> String {
         let mut reason = self.reason.subscribe();
         let known = reason.wait_for(Option::is_some).await;
