@@ -1,15 +1,16 @@
-//! What `#[subscriber]` registers at link time: a constant, exactly as the user wrote it.
+//! The constant that `#[subscriber]` registers at link time, exactly as the user wrote it.
 
 use std::any::TypeId;
 
 use crate::delivery::{Call, Delivery};
 use crate::policy::{AckPolicy, Commit, OnError, Order, Start};
 
-/// What the macro generates for a handler: reads the arguments off the borrowed delivery, and returns a future that
-/// owns them. Never generic, never a closure.
+/// The function that the macro generates for a handler. It reads the arguments from the borrowed delivery, and returns
+/// a future that owns them. Never generic, never a closure.
 pub type HandlerFn = for<'d> fn(&Delivery<'d>) -> Call;
 
-/// One `#[subscriber]`, as registered at link time. `None` = not given: router, app or built-in default.
+/// One `#[subscriber]`, as registered at link time. `None` = not given: the router's, the app's or the built-in default
+/// applies.
 #[derive(Debug, Clone, Copy)]
 pub struct SubscriberDef {
     /// The function's name.
@@ -24,7 +25,7 @@ pub struct SubscriberDef {
     pub line: u32,
     /// The function's doc comment, without indentation; empty if there is none.
     pub doc: &'static str,
-    /// What it reads.
+    /// The topics that it reads.
     pub source: SourceDef,
     /// `group = "..."`.
     pub group: Option<&'static str>,
@@ -58,13 +59,13 @@ pub struct SubscriberDef {
     pub publishers: &'static [PublisherDef],
     /// Calls the function.
     pub call: HandlerFn,
-    /// What its arguments need of the app.
+    /// Collects what its arguments need from the app.
     pub requires: fn(&mut Requirements),
 }
 
 inventory::collect!(SubscriberDef);
 
-/// What a subscriber reads; may hold `${VARIABLE:default}`.
+/// The topics that a subscriber reads. The texts may contain `${VARIABLE:default}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceDef {
     /// `topic = "a"` or `topics = ["a", "b"]`.
@@ -80,18 +81,18 @@ pub struct RetryDef {
     pub attempts: Option<u32>,
     /// `backoff = "200ms..10s"`.
     pub backoff: Option<&'static str>,
-    /// `topics = ["10s", "1m"]`: delays, without variables; none = retries in place only.
+    /// `topics = ["10s", "1m"]`: delays, without variables. Empty means retries in place only.
     pub topics: &'static [&'static str],
 }
 
 /// One `#[publisher(...)]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublisherDef {
-    /// `topic = "..."`; may hold `${VARIABLE:default}`.
+    /// `topic = "..."`. May contain `${VARIABLE:default}`.
     pub topic: &'static str,
 }
 
-/// What the arguments of a subscriber need of its app; filled in at start.
+/// The requirements of a subscriber's arguments, collected at startup.
 #[derive(Debug, Default)]
 pub struct Requirements {
     states: Vec<(TypeId, &'static str)>,
@@ -100,41 +101,41 @@ pub struct Requirements {
 }
 
 impl Requirements {
-    /// A state of type `T` must have been given to the app.
+    /// Requires a state of type `T` in the app.
     pub fn state<T: 'static>(&mut self) {
         self.states.push((TypeId::of::<T>(), std::any::type_name::<T>()));
     }
 
-    /// An argument settles the record by hand: the policy must be `Manual`.
+    /// Requires the ack policy `Manual`: an argument settles the record.
     pub fn ack(&mut self) {
         self.takes_ack = true;
     }
 
-    /// Whether an argument settles the record by hand.
+    /// Returns whether an argument settles the record.
     #[must_use]
     pub fn takes_ack(&self) -> bool {
         self.takes_ack
     }
 
-    /// An argument reads the captures of the topic's name: the handler must read by a `pattern`.
+    /// Requires that the handler reads by a `pattern`: an argument reads the captures of the topic's name.
     pub fn captures(&mut self) {
         self.captures = true;
     }
 
-    /// Whether an argument reads the captures of the topic's name.
+    /// Returns whether an argument reads the captures of the topic's name.
     #[must_use]
     pub fn needs_pattern(&self) -> bool {
         self.captures
     }
 
-    /// The states that are needed: type and name.
+    /// Returns the required states: type and name.
     #[must_use]
     pub fn states(&self) -> &[(TypeId, &'static str)] {
         &self.states
     }
 }
 
-/// All subscribers linked into this program, by module and line.
+/// Returns all subscribers linked into this program, by module and line.
 #[must_use]
 pub fn registered() -> Vec<&'static SubscriberDef> {
     let mut all: Vec<_> = inventory::iter::<SubscriberDef>.into_iter().collect();
@@ -143,33 +144,33 @@ pub fn registered() -> Vec<&'static SubscriberDef> {
 }
 
 impl SubscriberDef {
-    /// `module::name`.
+    /// Returns `module::name`.
     #[must_use]
     pub fn path(&self) -> String {
         format!("{}::{}", unraw(self.module), self.name)
     }
 
-    /// Whether it is in the module of this path, or below.
+    /// Returns whether it is in the module of this path, or below it.
     pub(crate) fn is_in(&self, module: &str) -> bool {
         let (own, module) = (unraw(self.module), unraw(module));
         own.strip_prefix(&*module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
 
-    /// `src/orders.rs:12`.
+    /// Returns `src/orders.rs:12`.
     #[must_use]
     pub fn location(&self) -> String {
         format!("{}:{}", self.file, self.line)
     }
 }
 
-/// A path without the marks of raw names, as people write it: `shop::match`.
+/// Returns a path without the marks of raw names, as people write it: `shop::match`.
 fn unraw(path: &str) -> String {
     path.replace("r#", "")
 }
 
 #[cfg(test)]
 impl SubscriberDef {
-    /// One that says nothing itself, and does nothing.
+    /// Returns a definition that sets nothing and does nothing.
     pub(crate) const fn fixture() -> Self {
         Self {
             name: "nobody",

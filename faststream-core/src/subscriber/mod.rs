@@ -1,4 +1,4 @@
-//! What `#[subscriber]` registers at link time, and what an app makes of it.
+//! Subscribers: as `#[subscriber]` registers them at link time, and as an app resolves them.
 
 mod def;
 mod resolved;

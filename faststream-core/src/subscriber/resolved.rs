@@ -1,4 +1,4 @@
-//! A subscriber with everything decided: variables replaced, defaults applied, durations parsed.
+//! A subscriber with all settings resolved: variables replaced, defaults applied, durations parsed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,48 +9,49 @@ use super::{RetryTopic, SubscriberDef};
 use crate::policy::{AckPolicy, Commit, OnError, Order, Retry, Start};
 use crate::topic_name::{dead_letters, selects};
 
-/// A subscriber with everything decided. What a lane has to know about its handler, resolved once per lane.
+/// A subscriber with all settings resolved. It holds everything that a lane has to know about its handler, resolved
+/// once per lane.
 #[derive(Debug, Clone)]
 pub struct Subscriber {
-    /// As registered.
+    /// The definition, as registered.
     pub def: &'static SubscriberDef,
-    /// What logs, metrics and tests call it: the function's name.
+    /// The name in logs, metrics and tests: the function's name.
     pub handler: Arc<str>,
     /// The consumer group.
     pub group: Arc<str>,
     /// The named broker; `None` is the default one.
     pub broker: Option<Arc<str>>,
-    /// What it reads.
+    /// The topics that it reads.
     pub source: Source,
-    /// Where the topics' group begins if it never committed.
+    /// Where the group begins in these topics if it never committed.
     pub start: Start,
     /// When a record is finished.
     pub ack: AckPolicy,
-    /// Retries in place; with retry topics, at the source and again in each of them.
+    /// Retries in place. With retry topics, they apply in the source topic and again in each retry topic.
     pub retry: Retry,
-    /// Where a record goes on when its attempts in place ran out, by source and stage.
+    /// The retry topics that a record moves to when its attempts in place are used up, by source and position.
     pub retry_topics: Arc<[RetryTopic]>,
-    /// What becomes of a record when all retries ran out.
+    /// What happens to a record after the last attempt.
     pub on_error: OnError,
-    /// What becomes of a record that cannot be decoded.
+    /// What happens to a record that cannot be decoded.
     pub on_decode_error: OnError,
-    /// The dead-letter topic, if one was named; else it is `{topic}-dlt`.
+    /// The dead-letter topic, if one was named. Otherwise it is `{topic}-dlt`.
     pub dead_letter: Option<Arc<str>>,
-    /// What must not overtake what.
+    /// The order in which the records of one partition are handled.
     pub order: Order,
-    /// Calls at a time in one partition; 1 with `Order::Partition`.
+    /// How many calls may run at a time in one partition; 1 with `Order::Partition`.
     pub concurrency: usize,
-    /// When finished becomes durable.
+    /// When the offsets of finished records are committed.
     pub commit: Commit,
-    /// A longer call is cancelled and counts as failed.
+    /// How long a call may take. A longer call is cancelled and counts as failed.
     pub timeout: Option<Duration>,
-    /// What a revocation or stop waits for it.
+    /// How long a revocation or a shutdown waits for its calls.
     pub drain: Duration,
-    /// Topics of its `#[publisher]`s, in order.
+    /// The topics of its `#[publisher]`s, in order.
     pub publishes: Arc<[Arc<str>]>,
 }
 
-/// What a subscriber reads.
+/// The topics that a subscriber reads.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// Topics by name.
@@ -60,13 +61,13 @@ pub enum Source {
 }
 
 impl Subscriber {
-    /// Whether it handles records of `topic`: one of its sources, or one of its retry topics.
+    /// Returns whether it handles records of `topic`: one of its sources, or one of its retry topics.
     #[must_use]
     pub fn reads(&self, topic: &str) -> bool {
         self.retry_topic(topic).is_some() || self.reads_first(topic)
     }
 
-    /// The topics that it reads by name; none if it reads by a pattern.
+    /// Returns the topics that it reads by name; none if it reads by a pattern.
     #[must_use]
     pub fn sources(&self) -> &[Arc<str>] {
         match &self.source {
@@ -75,13 +76,14 @@ impl Subscriber {
         }
     }
 
-    /// The retry topic of this name, if it is one of this subscriber's.
+    /// Returns the retry topic of this name, if it belongs to this subscriber.
     #[must_use]
     pub fn retry_topic(&self, topic: &str) -> Option<&RetryTopic> {
         self.retry_topics.iter().find(|retry| *retry.name == *topic)
     }
 
-    /// Where a record of `topic` goes on when its attempts there ran out; `None` if that was the last stage.
+    /// Returns the topic that a record of `topic` moves to when its attempts there are used up; `None` if there is no
+    /// further retry topic.
     #[must_use]
     pub fn next_retry_topic(&self, topic: &str) -> Option<&RetryTopic> {
         let (source, stage) =
@@ -89,7 +91,7 @@ impl Subscriber {
         self.retry_topics.iter().find(|retry| *retry.source == *source && retry.stage == stage)
     }
 
-    /// Whether dead letters may come of its records.
+    /// Returns whether its records may become dead letters.
     #[must_use]
     pub fn writes_dead_letters(&self) -> bool {
         self.dead_letter.is_some()
@@ -104,8 +106,8 @@ impl Subscriber {
         }
     }
 
-    /// Where records of `topic` go that are given up on with `DeadLetter`; those of a retry topic go where those of its
-    /// source do.
+    /// Returns the topic for dead letters of records of `topic` (`OnError::DeadLetter`). Records of a retry topic go to
+    /// the dead-letter topic of their source topic.
     #[must_use]
     pub fn dead_letter_topic(&self, topic: &str) -> Arc<str> {
         let source = self.retry_topic(topic).map_or(topic, |retry| &retry.source);

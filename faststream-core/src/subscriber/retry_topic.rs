@@ -1,4 +1,4 @@
-//! The retry topics of a subscriber, and which one a record goes on in.
+//! The retry topics of a subscriber, and the one that a record moves to next.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use crate::topic_name;
 
 /// One retry topic of a subscriber: `{topic}-{group}-retry-{delay}`.
 ///
-/// Made for each topic that it reads by name and each delay of `retry(topics = [...])`. The group alone reads it: other
-/// groups of the source topic never see its retries.
+/// Created for each topic that the subscriber reads by name and each delay of `retry(topics = [...])`. Only this group
+/// reads it: other groups of the source topic never see its retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryTopic {
-    /// Its name.
+    /// The topic's name.
     pub name: Arc<str>,
-    /// The topic whose records come here.
+    /// The topic whose records move here.
     pub source: Arc<str>,
-    /// Which one of the source's it is; 0 for the first.
+    /// Its position among the retry topics of its source; 0 for the first.
     pub stage: usize,
     /// How long a record waits here before its next attempt.
     pub delay: Duration,
 }
 
 impl RetryTopic {
-    /// The delay as it was written: `1m`.
+    /// Returns the delay as it was written: `1m`.
     #[must_use]
     pub fn written_delay(&self) -> &str {
         self.name.rsplit_once("-retry-").map_or("", |(_, delay)| delay)
     }
 
-    /// The retry topics of these sources, by source and stage; the delays as they were written.
+    /// Returns the retry topics of these sources, by source and position. The delays are as they were written.
     pub(crate) fn all(sources: &[Arc<str>], group: &str, delays: &[(&str, Duration)]) -> Vec<Self> {
         let of = |source: &Arc<str>| {
             let source = Arc::clone(source);
