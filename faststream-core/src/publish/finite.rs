@@ -1,6 +1,6 @@
-//! Finds a number in a value that JSON cannot express: NaN or an infinity, which `serde_json` writes as `null`.
+//! Finds a number in a value that JSON cannot represent: NaN or an infinity, which `serde_json` writes as `null`.
 //!
-//! Not on the way of most values: only one that was written with a `null` in it is walked through once more.
+//! Most values skip this check: only a value that was written with a `null` in it is visited once more.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -12,7 +12,7 @@ use serde::ser::{
 };
 use serde_json::ser::Formatter;
 
-/// Compact JSON; notes that a `null` was written.
+/// Writes compact JSON, and notes that a `null` was written.
 #[derive(Debug, Default)]
 pub(super) struct NotingNulls {
     pub(super) has_null: bool,
@@ -25,7 +25,7 @@ impl Formatter for &mut NotingNulls {
     }
 }
 
-/// A number that is not finite, and where it is: `field `lines[2].price` is NaN`.
+/// Returns a number that is not finite, and its position: `field `lines[2].price` is NaN`.
 pub(super) fn not_finite<T: Serialize + ?Sized>(value: &T) -> Option<String> {
     match value.serialize(Walk) {
         Err(Found { number: Some(number), path }) if path.is_empty() => Some(format!("it is {number}")),
@@ -37,7 +37,7 @@ pub(super) fn not_finite<T: Serialize + ?Sized>(value: &T) -> Option<String> {
     }
 }
 
-/// Walks through a value and writes nothing.
+/// Visits a value and writes nothing.
 #[derive(Clone, Copy)]
 struct Walk;
 
@@ -45,7 +45,7 @@ struct Walk;
 #[derive(Debug)]
 struct Found {
     number: Option<f64>,
-    /// From the inside out.
+    /// The path, from the inside out.
     path: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ impl Found {
     }
 }
 
-/// The elements of a list, the fields of a struct, the entries of a map.
+/// Visits the elements of a list, the fields of a struct, or the entries of a map.
 #[derive(Default)]
 struct Inside {
     index: usize,

@@ -1,11 +1,12 @@
-//! What a key or a header value can be written as.
+//! Values that can be written as a key or a header value.
 
 use bytes::Bytes;
 
-/// A value that a key or a header can be made of: bytes, text, and what is written as its text (`42`, `true`).
+/// A value that can be written as a key or a header value: bytes, text, and values that are written as text (`42`,
+/// `true`).
 ///
-/// The counterpart of [`FromBytes`](crate::delivery::FromBytes). `None` of an `Option` is no key, or a null header. By
-/// value or by reference.
+/// The counterpart of [`FromBytes`](crate::delivery::FromBytes). `None` of an `Option` is a missing key, or a null
+/// header. Implemented for values and references.
 ///
 /// ```
 /// use faststream::{IntoBytes, Publish};
@@ -27,18 +28,19 @@ use bytes::Bytes;
     note = "pass its text: `value.to_string()`, or implement `faststream::IntoBytes`"
 )]
 pub trait IntoBytes {
-    /// The bytes; `None` is no key, or a null header.
+    /// Returns the bytes; `None` is a missing key, or a null header.
     fn into_bytes(self) -> Option<Bytes>;
 
-    /// Why this cannot be a key (lowercase, no full stop), asked before it is written; `None` if it can, as by default.
+    /// Returns why this value cannot be a key (lowercase, no full stop), checked before it is written; `None` if it
+    /// can, which is the default.
     ///
-    /// NaN and infinities cannot: no record is found by them, and they are refused in payloads, too. In a header they are
-    /// written as their text.
+    /// NaN and infinities cannot be keys: no record can be found by them, and payloads refuse them, too. In a header
+    /// they are written as text.
     fn key_fault(&self) -> Option<String> {
         None
     }
 
-    /// The key, or why it cannot be one. For the generated code.
+    /// Returns the key, or why the value cannot be a key. For the generated code.
     #[doc(hidden)]
     fn into_key(self) -> Result<Option<Bytes>, String>
     where

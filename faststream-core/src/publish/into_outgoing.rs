@@ -1,4 +1,4 @@
-//! The last step before the producer: a value, or a `Publish`, is encoded for its topic.
+//! The last step before the producer: encodes a value, or a `Publish`, for its topic.
 
 use std::sync::Arc;
 
@@ -6,17 +6,18 @@ use super::{EncodeError, IntoPayload, Publish};
 use crate::record::timestamp_fault;
 use crate::record::{Outgoing, Partition};
 
-/// What can be published: a value that is [`IntoPayload`], or a [`Publish`] of one.
+/// A value that can be published: a value that is [`IntoPayload`], or a [`Publish`] of one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be published",
     label = "neither serializable nor a `Publish`",
     note = "add `#[derive(serde::Serialize)]`, or implement `faststream::IntoPayload`"
 )]
 pub trait IntoOutgoing {
-    /// Encodes it.
+    /// Encodes the value.
     ///
     /// # Errors
-    /// If it cannot be encoded, its partition is negative, its timestamp is not after 1970, or its key is NaN or an infinity.
+    /// If the value cannot be encoded, its partition is negative, its timestamp is not after 1970, or its key is NaN or
+    /// an infinity.
     fn into_outgoing(self, topic: Arc<str>) -> Result<Outgoing, EncodeError>;
 }
 
@@ -31,7 +32,7 @@ impl<T: IntoPayload> IntoOutgoing for T {
 impl<T: IntoPayload> IntoOutgoing for Publish<T> {
     fn into_outgoing(self, topic: Arc<str>) -> Result<Outgoing, EncodeError> {
         let Self { value, key, key_fault, headers, partition, timestamp } = self;
-        // A client takes -1 as `any`, and 0 as `now`: that would be another record than the one that was asked for.
+        // A client takes -1 as `any`, and 0 as `now`, which would be another record than the requested one.
         if let Some(partition) = partition.filter(|partition| *partition < 0) {
             return Err(EncodeError::new::<T>(format!("there is no partition {partition}")));
         }

@@ -1,4 +1,4 @@
-//! How a value becomes a payload: any `Serialize` type is JSON, wrappers name their codec.
+//! Encodes a value as a payload: any `Serialize` type is JSON, wrappers select their codec.
 
 use std::any::type_name;
 use std::cell::Cell;
@@ -8,12 +8,13 @@ use serde::Serialize;
 
 use super::finite::{NotingNulls, not_finite};
 
-/// A value that can be published: any `Serialize` type is JSON; `Json<T>`, `Text`, `Raw` name their codec.
+/// A value that can be published as a payload. Any `Serialize` type is JSON; `Json<T>`, `Text` and `Raw` select their
+/// codec.
 ///
-/// By value or by reference. A `String` is a JSON string, with its quotes: publish [`Text`](crate::delivery::Text) for the text itself. An
-/// `Option` that is `None` is the JSON `null`, not a tombstone.
+/// Implemented for values and references. A `String` is a JSON string, with its quotes: publish [`Text`] for the text
+/// itself. An `Option` that is `None` is the JSON `null`, not a tombstone.
 ///
-/// Another codec is a wrapper of your own: `impl<T: ..> IntoPayload for MsgPack<T>`.
+/// For another codec, write a wrapper: `impl<T: ..> IntoPayload for MsgPack<T>`.
 ///
 /// ```
 /// use faststream::{EncodeError, FastStream, IntoPayload, TestApp, memory::MemoryBroker, publisher, subscriber};
@@ -51,14 +52,14 @@ use super::finite::{NotingNulls, not_finite};
     note = "add `#[derive(serde::Serialize)]`, or implement `faststream::IntoPayload`"
 )]
 pub trait IntoPayload {
-    /// Encodes it.
+    /// Encodes the value.
     ///
     /// # Errors
-    /// If the value cannot be encoded: in JSON a map whose keys are no strings, NaN, an infinity.
+    /// If the value cannot be encoded. In JSON these are a map whose keys are not strings, NaN, and an infinity.
     fn into_payload(self) -> Result<Bytes, EncodeError>;
 }
 
-/// A value cannot be encoded: no attempt will change that.
+/// A value that cannot be encoded. No further attempt changes that.
 ///
 /// ```
 /// use faststream::{EncodeError, IntoPayload};
@@ -74,12 +75,12 @@ pub struct EncodeError {
 }
 
 impl EncodeError {
-    /// A `T` cannot be encoded for the reason `message`: lowercase, no full stop.
+    /// Returns the error for a `T` that cannot be encoded, with the reason `message`: lowercase, no full stop.
     pub fn new<T: ?Sized>(message: impl Into<String>) -> Self {
         Self { type_name: type_name::<T>(), message: message.into() }
     }
 
-    /// The type's name.
+    /// Returns the type's name.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         self.type_name
@@ -94,16 +95,17 @@ impl<T: Serialize> IntoPayload for T {
 }
 
 thread_local! {
-    /// What was encoded last: the payload takes no more memory than it needs, and none grows on the way.
+    /// The last encoded value. The payload takes no more memory than it needs, and no payload grows while it is
+    /// written.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// A scratch larger than this is given back.
+/// A scratch buffer larger than this is freed.
 const SCRATCH_KEPT: usize = 64 << 10;
 
 /// Encodes a value as JSON.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, EncodeError> {
-    // Empty inside of itself: a value may encode others while it is encoded.
+    // Left empty while in use, because a value may encode others while it is encoded.
     let mut scratch = SCRATCH.take();
     scratch.clear();
     let payload = encode(value, &mut scratch).map(|()| {

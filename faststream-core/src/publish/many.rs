@@ -1,4 +1,4 @@
-//! Many records that are published together: `Publisher::send_all`.
+//! Publishes many records together: `Publisher::send_all`.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -8,22 +8,23 @@ use std::time::Duration;
 use crate::broker::{Answer, Mailbox, Numbered, Producer, PublishError, PublishErrorKind, Published};
 use crate::record::Outgoing;
 
-/// A full queue of the client is tried again after this.
+/// The pause before a record is offered to a full client queue again.
 pub(super) const QUEUE_FULL: Duration = Duration::from_millis(5);
 
-/// So many are handed over in one turn of the task.
+/// How many records are handed over in one turn of the task.
 const TURN: usize = 1024;
 
 type Result = std::result::Result<Published, PublishError>;
 
-/// The results of many records, as far as they have come. No allocation for each record, and each answer is looked at once.
+/// The results of many records, as far as they are known. No allocation for each record, and each answer is checked
+/// once.
 #[derive(Default)]
 pub(super) struct Many {
     mailbox: Arc<Mailbox>,
-    /// In the records' order; `None` is on its way.
+    /// The results in the records' order; `None` is not answered yet.
     results: Vec<Option<Result>>,
     open: usize,
-    /// Kept to be used again.
+    /// A buffer, kept for reuse.
     answers: Vec<Numbered>,
 }
 
@@ -40,7 +41,7 @@ impl Many {
                 self.results[number] = Some(result);
                 return;
             }
-            // Of these, one that is answered makes room.
+            // An answer to one of these makes room.
             if self.open == 0 {
                 tokio::time::sleep(QUEUE_FULL).await;
             } else {
@@ -50,12 +51,12 @@ impl Many {
         self.open += 1;
     }
 
-    /// A record that cannot be handed over.
+    /// Adds the result of a record that cannot be handed over.
     pub(super) fn refuse(&mut self, error: PublishError) {
         self.results.push(Some(Err(error)));
     }
 
-    /// All results, once the last one has come.
+    /// Returns all results, once the last one is known.
     pub(super) async fn results(mut self) -> Vec<Result> {
         while self.open > 0 {
             poll_fn(|cx| self.poll_some(cx)).await;
@@ -63,7 +64,7 @@ impl Many {
         self.results.into_iter().flatten().collect()
     }
 
-    /// Ready once answers have come.
+    /// Is ready once answers have arrived.
     fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut answers = std::mem::take(&mut self.answers);
         self.mailbox.take(&mut answers, cx.waker());
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
     use crate::broker::BoxFuture;
 
-    /// Has room for so many; a task answers them one by one, the newest first.
+    /// Has room for a fixed number of records; a task answers them one by one, the newest first.
     struct Narrow {
         room: usize,
         queue: Mutex<VecDeque<(Outgoing, Answer)>>,

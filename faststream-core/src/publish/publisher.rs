@@ -1,4 +1,4 @@
-//! Publishing by hand.
+//! Publishing from handlers and hooks.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,10 +11,10 @@ use crate::publish::{IntoBytes, IntoOutgoing, Publish};
 use crate::record::Outgoing;
 use crate::result::Rejection;
 
-/// Publishes by hand: an argument of handlers, and what hooks publish with. Cloning it is cheap.
+/// Publishes records explicitly. An argument of handlers, and available to hooks. Clones are cheap.
 ///
-/// Records go to the broker that the handler reads from. In a handler, a result that is published by hand and a call
-/// that then fails are two things: the record is handled again, and its copies may be published twice.
+/// Records go to the broker that the handler reads from. A record that is published this way is independent of the
+/// call: if the call then fails, its record is handled again, and the published records may be published twice.
 ///
 /// ```
 /// use faststream::{FastStream, Publish, Publisher, TestApp, memory::MemoryBroker, subscriber};
@@ -41,7 +41,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// On this producer.
+    /// Returns a publisher on this producer.
     pub(crate) fn new(producer: Arc<dyn Producer>) -> Self {
         Self { producer }
     }
@@ -49,16 +49,16 @@ impl Publisher {
     /// Publishes a value, or a [`Publish`] of one, and waits until the broker has confirmed it.
     ///
     /// # Errors
-    /// If it cannot be encoded, or the broker refused it.
+    /// If the value cannot be encoded, or the broker refuses it.
     pub async fn send(&self, topic: &str, value: impl IntoOutgoing) -> Result<Published, PublishError> {
         self.send_record(encode(&shared(topic), value)?).await
     }
 
-    /// Publishes a value without waiting: the receipt resolves once the broker has confirmed it. A full queue of the
-    /// client is told by the receipt.
+    /// Publishes a value without waiting. The receipt resolves once the broker has confirmed the record. The receipt
+    /// also reports a full queue of the client.
     ///
     /// # Errors
-    /// If it cannot be encoded.
+    /// If the value cannot be encoded.
     ///
     /// ```
     /// use faststream::{FastStream, Publisher, TestApp, memory::MemoryBroker, subscriber};
@@ -85,11 +85,13 @@ impl Publisher {
         Ok(self.producer.receipt(&encode(&shared(topic), value)?))
     }
 
-    /// Publishes many values, and waits for all of them: the results are in their order, each error names its own. They are
-    /// encoded one by one, as fast as the client takes them: while its queue is full, they wait.
+    /// Publishes many values, and waits for all of them. The results are in the order of the values, and each error is
+    /// at its own position. The values are encoded one by one, as fast as the client accepts them: while its queue is
+    /// full, they wait.
     ///
-    /// An iterator whose closure takes references (`orders.iter().map(|order| ..)`) is kept while they wait, and the compiler may
-    /// refuse the handler with "implementation of `FnOnce` is not general enough": collect it into a `Vec` first.
+    /// An iterator whose closure takes references (`orders.iter().map(|order| ..)`) is kept during the wait, and the
+    /// compiler may refuse the handler with "implementation of `FnOnce` is not general enough". Collect it into a `Vec`
+    /// first.
     ///
     /// ```
     /// use faststream::{FastStream, Publisher, TestApp, memory::MemoryBroker, subscriber};
@@ -136,7 +138,7 @@ impl Publisher {
     /// Publishes a tombstone for a key, and waits until the broker has confirmed it.
     ///
     /// # Errors
-    /// If the broker refused it.
+    /// If the broker refuses it.
     ///
     /// ```
     /// use faststream::{FastStream, Key, Publish, Publisher, TestApp, memory::MemoryBroker, subscriber};
@@ -179,7 +181,8 @@ impl Publisher {
 }
 
 thread_local! {
-    /// The topic that was published to last, most often the next one, too: its name is not copied for each record.
+    /// The topic of the last record, which is often the next one's, too, so that its name is not copied for each
+    /// record.
     static LAST: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
 }
 
