@@ -7,14 +7,14 @@ use crate::record::Record;
 use crate::runtime::LaneControl;
 use crate::subscriber::Subscriber;
 
-/// One attempt at one record. What a handler's arguments are read off, synchronously, before the handler runs.
+/// One attempt at one record. A handler's arguments are read from it, synchronously, before the handler runs.
 #[derive(Clone, Copy)]
 pub struct Delivery<'a> {
-    /// As it was read first: not from a retry topic.
+    /// The record as it was first read, not as it is in a retry topic.
     pub(crate) record: Record<'a>,
     /// The record's topic.
     pub(crate) topic: &'a Arc<str>,
-    /// Where it is now, in its lane.
+    /// Its offset in the lane that reads it now.
     pub(crate) offset: i64,
     pub(crate) attempt: u32,
     pub(crate) subscriber: &'a Arc<Subscriber>,
@@ -23,32 +23,32 @@ pub struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    /// The record. In a retry topic it has the topic, partition, offset and timestamp that it was first read with: what
-    /// is derived of them does not change with the attempt.
+    /// Returns the record. In a retry topic it keeps its original topic, partition, offset and timestamp, so that
+    /// values derived from them do not change with the attempt.
     #[must_use]
     pub fn record(&self) -> Record<'a> {
         self.record
     }
 
-    /// 1 for the first attempt, those in earlier retry topics counted.
+    /// Returns the attempt: 1 for the first, and attempts in earlier retry topics are counted.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// The handler's group.
+    /// Returns the handler's group.
     #[must_use]
     pub fn group(&self) -> &'a str {
         &self.subscriber.group
     }
 
-    /// The handler's name.
+    /// Returns the handler's name.
     #[must_use]
     pub fn handler(&self) -> &'a str {
         &self.subscriber.handler
     }
 
-    /// A state of the app; `None` if it was never given.
+    /// Returns a state of the app; `None` if the app does not have it.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<&'a T> {
         self.context.states.get::<T>()

@@ -1,4 +1,4 @@
-//! A call of a handler, begun or not.
+//! A call of a handler, before or after it began.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -10,34 +10,34 @@ use crate::runtime::PlainCall;
 /// A call of a handler: a future that owns its arguments and may outlive the batch.
 pub struct Call {
     inner: Inner,
-    /// It runs a plain function.
+    /// The plain function that it runs, if any.
     plain: Option<PlainCall>,
 }
 
 enum Inner {
-    /// Ended before it began.
+    /// The call ended before it began.
     Known(Ready<Outcome>),
     Running(Pin<Box<dyn Future<Output = Outcome> + Send>>),
 }
 
 impl Call {
-    /// A call that runs `future`.
+    /// Returns a call that runs `future`.
     pub fn new(future: impl Future<Output = Outcome> + Send + 'static) -> Self {
         Self { inner: Inner::Running(Box::pin(future)), plain: None }
     }
 
-    /// A call that runs a plain function on another thread, by `future`.
+    /// Returns a call that runs a plain function on another thread, with `future`.
     pub fn plain(plain: PlainCall, future: impl Future<Output = Outcome> + Send + 'static) -> Self {
         Self { inner: Inner::Running(Box::pin(future)), plain: Some(plain) }
     }
 
-    /// A call that ended before it began.
+    /// Returns a call that ended before it began.
     #[must_use]
     pub fn known(outcome: Outcome) -> Self {
         Self { inner: Inner::Known(ready(outcome)), plain: None }
     }
 
-    /// The plain function that it runs.
+    /// Returns the plain function that it runs.
     pub(crate) fn as_plain(&self) -> Option<&PlainCall> {
         self.plain.as_ref()
     }

@@ -1,4 +1,4 @@
-//! One record on its way to a handler, and everything that can be read off it.
+//! One record as a handler receives it, and everything that can be read from it.
 
 mod attempt;
 mod call;

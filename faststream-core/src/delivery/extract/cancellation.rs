@@ -1,4 +1,4 @@
-//! Whether the partition is being taken away.
+//! Whether the partition is being revoked.
 
 use tokio_util::sync::CancellationToken;
 
@@ -6,8 +6,8 @@ use super::FromDelivery;
 use crate::delivery::Delivery;
 use crate::result::Rejection;
 
-/// Tells a handler that its partition is revoked or the app shuts down: what it does from now on has `drain` (5 s) to
-/// end, then it is cut off and its record is handled again.
+/// Tells a handler that its partition is being revoked or that the app is shutting down. The call has `drain` (5 s) to
+/// end. After that it is cancelled, and its record is handled again.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,19 +36,19 @@ use crate::result::Rejection;
 pub struct Cancellation(CancellationToken);
 
 impl Cancellation {
-    /// For a unit test that calls a handler by itself: never cancelled.
+    /// Returns a value that is never cancelled, for a unit test that calls a handler directly.
     #[must_use]
     pub fn never() -> Self {
         Self(CancellationToken::new())
     }
 
-    /// Whether the handler should come to an end.
+    /// Returns whether the handler should end.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
     }
 
-    /// Waits until the handler should come to an end.
+    /// Waits until the handler should end.
     pub async fn cancelled(&self) {
         self.0.cancelled().await;
     }

@@ -1,4 +1,4 @@
-//! The named groups of a subscriber's `pattern`, as its record's topic matched them.
+//! The named groups of a subscriber's `pattern`, as they matched the name of the record's topic.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::delivery::Delivery;
 use crate::result::Rejection;
 use crate::subscriber::{Requirements, Source};
 
-/// The named groups of a subscriber's `pattern`: by name, or as a type with a field for each (text only; a group that
-/// took no part is missing).
+/// The named groups of a subscriber's `pattern`: by name, or as a type with a field for each. Values are text only, and
+/// a group that did not match is missing.
 ///
 /// ```
 /// use faststream::{Captures, FastStream, TestApp, memory::MemoryBroker, publisher, subscriber};

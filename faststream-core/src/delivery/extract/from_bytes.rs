@@ -1,4 +1,4 @@
-//! How keys and header values are read: bytes, text, and what is written as text.
+//! Reads keys and header values: bytes, text, and values that are written as text.
 
 use std::any::type_name;
 
@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use crate::result::Rejection;
 
-/// A type that a key or a header value can be read as. Implement it for your own.
+/// A type that a key or a header value can be read as. You can implement it for your own types.
 ///
-/// Numbers and `bool` are read from their text (`42`, `true`). Serializers that write big-endian integers, as Java's
-/// `LongSerializer`, are read as [`Bytes`]: `i64::from_be_bytes`.
+/// Numbers and `bool` are read from their text (`42`, `true`). For serializers that write big-endian integers, such as
+/// Java's `LongSerializer`, take [`Bytes`]: `i64::from_be_bytes`.
 ///
 /// ```
 /// use faststream::{FastStream, FromBytes, Key, Publish, Rejection, TestApp, memory::MemoryBroker, subscriber};
@@ -43,10 +43,11 @@ use crate::result::Rejection;
     note = "take it as `String` or `bytes::Bytes`, or implement `faststream::FromBytes` for `{Self}`"
 )]
 pub trait FromBytes: Sized {
-    /// Reads it.
+    /// Reads the value.
     ///
     /// # Errors
-    /// If the bytes are something else. The message goes on after `the key` or ``the header `x` ``: `is not UTF-8`.
+    /// If the bytes do not represent such a value. The message continues after `the key` or ``the header `x` ``: `is
+    /// not UTF-8`.
     fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection>;
 }
 
@@ -91,7 +92,7 @@ from_text! {
     f32: "a number", f64: "a number", bool: "`true` or `false`",
 }
 
-/// What Java's serializers of numbers write: the number itself, big-endian. Text has no control characters.
+/// Detects what Java's serializers of numbers write: the number itself, big-endian. Text has no control characters.
 #[cold]
 fn binary<T>(bytes: &[u8]) -> Option<Rejection> {
     let is_text = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));

@@ -6,8 +6,8 @@ use crate::subscriber::Requirements;
 
 /// An argument that is not the payload: `State<T>`, `Key`, `Headers`, or your own.
 ///
-/// Read synchronously from the borrowed record, before the handler runs; what it makes owns its data.
-/// A type that is also `Deserialize` is read as an extractor, not as a payload.
+/// It is read synchronously from the borrowed record, before the handler runs, and owns its data. A type that is also
+/// `Deserialize` is read as an extractor, not as a payload.
 ///
 /// ```
 /// use faststream::{Delivery, FromDelivery, Rejection};
@@ -29,15 +29,15 @@ use crate::subscriber::Requirements;
     note = "implement `faststream::FromDelivery`, or take one of `State<T>`, `Key`, `Headers`, ..."
 )]
 pub trait FromDelivery: Sized + Send + 'static {
-    /// Whether this decodes the payload: a handler takes at most one such argument, which the compiler checks.
+    /// Whether this type decodes the payload. A handler takes at most one such argument, which the compiler checks.
     const DECODES_PAYLOAD: bool = false;
 
-    /// Reads it off the delivery.
+    /// Reads the argument from the delivery.
     ///
     /// # Errors
-    /// If the record does not have it: never retried, `on_decode_error` decides.
+    /// If the record does not have it. Never retried: `on_decode_error` decides.
     fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection>;
 
-    /// Tells what the app must have; checked at start.
+    /// Declares what the app must have, which is checked at startup.
     fn requires(_requirements: &mut Requirements) {}
 }

@@ -1,4 +1,4 @@
-//! The trait of payloads, and the payload that names no codec: any `Deserialize` type is JSON.
+//! The trait of payloads, and the payload without a named codec: any `Deserialize` type is JSON.
 
 use serde::de::DeserializeOwned;
 
@@ -6,16 +6,16 @@ use super::json;
 use crate::delivery::Delivery;
 use crate::result::Rejection;
 
-/// The payload: any `Deserialize` type is JSON; `Json<T>`, `Text`, `Raw` name their codec. One a handler.
+/// The payload. Any `Deserialize` type is JSON; `Json<T>`, `Text` and `Raw` select their codec. A handler takes one.
 ///
-/// A tombstone (a record whose payload is null) is `None` of an `Option<T>`, and rejected by any other type. An empty
-/// payload is not a tombstone: it is a payload of no bytes, which is not JSON.
+/// A tombstone (a record whose payload is null) is `None` of an `Option<T>`, and is rejected by any other type. An
+/// empty payload is not a tombstone: it has no bytes, which is not JSON.
 ///
-/// Decoding reads the broker's buffer in place. The [`Rejection`] of a payload that cannot be decoded says what is
-/// wrong, with line and column, and names the field that is missing; it never quotes the payload, except for what a
+/// Decoding reads the broker's buffer in place. The [`Rejection`] of a payload that cannot be decoded gives the reason,
+/// with line and column, and the name of a missing field. It never quotes the payload, except for text that a
 /// hand-written `Deserialize` puts into its own error.
 ///
-/// Another codec is a wrapper of your own: `impl<T: ..> FromPayload for MsgPack<T>`.
+/// For another codec, write a wrapper: `impl<T: ..> FromPayload for MsgPack<T>`.
 ///
 /// ```
 /// use faststream::{Delivery, FastStream, FromPayload, Outgoing, Rejection, TestApp, memory::MemoryBroker, subscriber};
@@ -50,7 +50,7 @@ use crate::result::Rejection;
     note = "a payload needs `#[derive(serde::Deserialize)]`; an extractor implements `faststream::FromDelivery`"
 )]
 pub trait FromPayload: Sized + Send + 'static {
-    /// Reads it off the payload.
+    /// Reads the value from the payload.
     ///
     /// # Errors
     /// If the payload cannot be decoded, or is a tombstone where none is expected.

@@ -4,7 +4,7 @@ use super::{FromBytes, FromDelivery, OptionalFromDelivery};
 use crate::delivery::Delivery;
 use crate::result::Rejection;
 
-/// Names a header, and what it is read as.
+/// The name of a header, and the type of its value.
 ///
 /// ```
 /// use faststream::{Header, TypedHeader};
@@ -21,13 +21,13 @@ use crate::result::Rejection;
 /// }
 /// ```
 pub trait TypedHeader: 'static {
-    /// The header's name, exactly.
+    /// The header's name, matched exactly.
     const NAME: &'static str;
-    /// What its value is read as: bytes, text, a number from its text.
+    /// The type of the header's value: bytes, text, or a number that is read from its text.
     type Value: FromBytes + Send + 'static;
 }
 
-/// One header, typed. If the name is there more than once, the last one counts, as Kafka's own clients take it.
+/// One header, typed. If the name occurs more than once, the last header counts, as in Kafka's own clients.
 ///
 /// A record without the header, or with a null value, is rejected; `Option<Header<H>>` takes it as `None`.
 ///

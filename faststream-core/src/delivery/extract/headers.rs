@@ -9,9 +9,9 @@ use crate::result::Rejection;
 
 /// All headers of a record: a multimap of bytes.
 ///
-/// Order, duplicates and nulls are kept, and nothing need be UTF-8: neither names nor values. Where a name occurs more
-/// than once, [`get`](Self::get) and [`text`](Self::text) answer with the last one, as Kafka's own `lastHeader`. A name that
-/// somebody wrote with a NUL byte in it is read up to there: librdkafka gives names as C strings.
+/// Order, duplicates and nulls are kept, and neither names nor values have to be UTF-8. If a name occurs more than
+/// once, [`get`](Self::get) and [`text`](Self::text) return the last value, as Kafka's own `lastHeader` does. A name
+/// that was written with a NUL byte in it is read up to that byte: librdkafka returns names as C strings.
 ///
 /// ```
 /// use faststream::{FastStream, Headers, Publish, TestApp, memory::MemoryBroker, publisher, subscriber};
@@ -38,13 +38,13 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// No headers.
+    /// Returns an empty list of headers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a header behind all others; `None` is a null value.
+    /// Adds a header after all others; `None` is a null value.
     pub fn push(&mut self, name: impl Into<Bytes>, value: Option<impl Into<Bytes>>) {
         self.list.push((name.into(), value.map(Into::into)));
     }
@@ -78,7 +78,7 @@ impl Headers {
         std::str::from_utf8(self.get(name)?).ok()
     }
 
-    /// Whether there is a header of this name, be it null.
+    /// Returns whether there is a header of this name, even if its value is null.
     #[must_use]
     pub fn contains(&self, name: impl AsRef<[u8]>) -> bool {
         self.get_all(name).next().is_some()
@@ -90,13 +90,13 @@ impl Headers {
         self.list.iter().map(|(name, value)| (&name[..], value.as_deref()))
     }
 
-    /// How many there are, duplicates counted.
+    /// Returns the number of headers, duplicates counted.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no headers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -1,4 +1,4 @@
-//! JSON payloads: `Json<T>`, and the decoding that every plain `Deserialize` type uses too.
+//! JSON payloads: `Json<T>`, and the decoding that every plain `Deserialize` type uses, too.
 
 use std::any::type_name;
 use std::ops::{Deref, DerefMut};
@@ -14,9 +14,9 @@ use crate::delivery::Delivery;
 use crate::publish::{EncodeError, IntoPayload, json};
 use crate::result::Rejection;
 
-/// A JSON payload, said aloud: the same as `T` alone, as an argument and as a result.
+/// A JSON payload, named explicitly: the same as `T` alone, as an argument and as a result.
 ///
-/// Of use for a `T` that is also an extractor, and where the codec shall be seen.
+/// Useful for a `T` that is also an extractor, and where the codec should be visible.
 ///
 /// ```
 /// use faststream::{FastStream, Json, TestApp, memory::MemoryBroker, publisher, subscriber};
@@ -69,7 +69,7 @@ impl<T> DerefMut for Json<T> {
     }
 }
 
-/// Decodes a payload in place; `None` is a tombstone, which only `Option`s take.
+/// Decodes a payload in place; `None` is a tombstone, which only `Option`s accept.
 pub(crate) fn decode<T: DeserializeOwned>(payload: Option<&[u8]>) -> Result<T, Rejection> {
     match payload {
         Some(payload) => serde_json::from_slice(payload).map_err(|error| undecodable::<T>(payload, &error)),
@@ -95,7 +95,7 @@ fn undecodable<T>(payload: &[u8], error: &serde_json::Error) -> Rejection {
     }
 }
 
-/// What the payload may be instead, and what to take it as; `json` is whether it is JSON at all.
+/// Returns what the payload may be instead, and which type to use for it. `json` is whether it is JSON at all.
 fn hint(payload: &[u8], name: &str, json: bool) -> Option<String> {
     let inner = name.strip_prefix("core::option::Option<").and_then(|rest| rest.strip_suffix('>'));
     let name = inner.unwrap_or(name);
@@ -107,7 +107,7 @@ fn hint(payload: &[u8], name: &str, json: bool) -> Option<String> {
         if item == "u8" {
             return Some("a `Vec<u8>` is a JSON list of numbers: take `Raw` for the payload's bytes".into());
         }
-        // A list of them that is not one is told as it is.
+        // A JSON list gets no hint: its items are what is wrong.
         return (json && payload.trim_ascii_start().first() != Some(&b'[')).then(|| {
             let short = item.rsplit("::").next().unwrap_or(item);
             format!(
@@ -137,7 +137,7 @@ fn hint(payload: &[u8], name: &str, json: bool) -> Option<String> {
     if !is_text {
         return Some("it is binary: take `Raw` for its bytes".into());
     }
-    // What begins as JSON does was meant to be.
+    // A payload that begins like JSON was meant to be JSON.
     let begins = payload.trim_ascii_start().first();
     (!begins.is_some_and(|first| b"{[\"".contains(first))).then(|| "take `Text` for plain text".into())
 }

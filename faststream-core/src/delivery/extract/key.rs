@@ -9,10 +9,10 @@ use crate::delivery::Delivery;
 use crate::publish::IntoBytes;
 use crate::result::Rejection;
 
-/// The record's key: bytes, or what [`FromBytes`] reads them as: `Key<String>`, `Key<u64>` (from its text).
+/// The record's key: bytes, or a type that [`FromBytes`] reads: `Key<String>`, `Key<u64>` (from its text).
 ///
 /// A record without a key is rejected; `Option<Key<T>>` takes it as `None`. An empty key is a key. A key that cannot be
-/// read as `T` is rejected either way.
+/// read as `T` is rejected in both cases.
 ///
 /// ```
 /// use faststream::{FastStream, Key, Publish, TestApp, memory::MemoryBroker, publisher, subscriber};

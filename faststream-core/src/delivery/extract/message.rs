@@ -7,9 +7,9 @@ use crate::delivery::Delivery;
 use crate::record::Record;
 use crate::result::Rejection;
 
-/// The whole record, owned. Costs a copy: take a typed payload, `Key` or `Headers` if that is all you need.
+/// The whole record, owned. It costs a copy: take a typed payload, `Key` or `Headers` if that is enough.
 ///
-/// Its place and time are those that it was first read with, also in a retry topic.
+/// Its position and time are the original ones, even in a retry topic.
 ///
 /// ```
 /// use faststream::{FastStream, Message, Publish, TestApp, memory::MemoryBroker, subscriber};
@@ -33,7 +33,7 @@ use crate::result::Rejection;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// The topic that it was read from.
+    /// The topic that it was read from; the original topic if it came through retry topics.
     pub topic: String,
     /// The partition.
     pub partition: i32,

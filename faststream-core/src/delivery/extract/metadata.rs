@@ -1,4 +1,4 @@
-//! Where and when the record is.
+//! The position and time of the record.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use super::FromDelivery;
 use crate::delivery::Delivery;
 use crate::result::Rejection;
 
-/// Where and when the record is, and which attempt at it this is.
+/// The position and time of the record, and the number of this attempt.
 ///
-/// A record that came through retry topics says where it was first: a key made of topic, partition and offset names it in
-/// every attempt.
+/// For a record that came through retry topics, these are the original topic, partition and offset: a key made of them
+/// identifies the record in every attempt.
 ///
 /// ```
 /// use faststream::{FastStream, Metadata, TestApp, memory::MemoryBroker, subscriber};
@@ -32,7 +32,7 @@ use crate::result::Rejection;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// The topic that it was read from. Shared: cloning it copies no text.
+    /// The topic that it was read from. Shared: a clone copies no text.
     pub topic: Arc<str>,
     /// The partition.
     pub partition: i32,
@@ -45,7 +45,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// For a unit test that calls a handler by itself.
+    /// Returns metadata for a unit test that calls a handler directly.
     #[must_use]
     pub fn new(topic: impl Into<Arc<str>>, partition: i32, offset: i64) -> Self {
         Self { topic: topic.into(), partition, offset, timestamp: None, attempt: 1 }

@@ -1,4 +1,4 @@
-//! How a handler's argument is read off a delivery. One extractor = one file.
+//! How a handler's arguments are read from a delivery. One extractor = one file.
 
 mod cancellation;
 mod captures;

@@ -5,9 +5,9 @@ use crate::delivery::Delivery;
 use crate::result::Rejection;
 use crate::subscriber::Requirements;
 
-/// An extractor that can be taken as `Option<Self>`, `None` where the record does not have it.
+/// An extractor that can be taken as `Option<Self>`: `None` if the record does not have the value.
 ///
-/// What a record has but cannot be read is rejected all the same.
+/// A value that exists but cannot be read is still rejected.
 ///
 /// ```
 /// use faststream::{Delivery, FastStream, FromDelivery, OptionalFromDelivery, Rejection, TestApp};
@@ -43,16 +43,16 @@ use crate::subscriber::Requirements;
             record that has none"
 )]
 pub trait OptionalFromDelivery: Sized + Send + 'static {
-    /// As [`FromDelivery::DECODES_PAYLOAD`].
+    /// Same as [`FromDelivery::DECODES_PAYLOAD`].
     const DECODES_PAYLOAD: bool = false;
 
-    /// Reads it off the delivery; `None` if the record does not have it.
+    /// Reads the argument from the delivery; `None` if the record does not have it.
     ///
     /// # Errors
-    /// If the record has it, but not in a form that can be read.
+    /// If the record has it, but in a form that cannot be read.
     fn optional_from_delivery(delivery: &Delivery<'_>) -> Result<Option<Self>, Rejection>;
 
-    /// Tells what the app must have; checked at start.
+    /// Declares what the app must have, which is checked at startup.
     fn requires(_requirements: &mut Requirements) {}
 }
 

@@ -9,9 +9,9 @@ use crate::delivery::Delivery;
 use crate::publish::{EncodeError, IntoPayload};
 use crate::result::Rejection;
 
-/// The payload's bytes, copied, whatever they are. As a result: these bytes.
+/// The payload's bytes, copied and unchecked. As a result: these bytes.
 ///
-/// Only a tombstone is rejected; `Option<Raw>` takes that too.
+/// Only a tombstone is rejected; `Option<Raw>` accepts that, too.
 ///
 /// ```
 /// use faststream::{FastStream, Outgoing, Raw, TestApp, memory::MemoryBroker, subscriber};

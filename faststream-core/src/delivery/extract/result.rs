@@ -4,7 +4,7 @@ use super::{FromDelivery, FromPayload};
 use crate::delivery::Delivery;
 use crate::result::Rejection;
 
-/// The payload, or why it cannot be read: the handler decides, `on_decode_error` is not asked.
+/// The payload, or why it cannot be read. The handler decides, and `on_decode_error` does not apply.
 ///
 /// `T` is a payload: any `Deserialize` type, `Option` of one, `Json<T>`, `Text`, `Raw`.
 impl<T: FromPayload> FromDelivery for Result<T, Rejection> {

@@ -1,18 +1,19 @@
-//! What serde says of a payload, without the payload: errors go to logs and dead letters, where its text must not be.
+//! serde's message about a payload, without the payload: errors go to logs and dead letters, where its text must not
+//! be.
 //!
-//! serde's sentences quote the value that does not fit (`invalid type: string "..."`) and unknown names. They are taken
-//! out; what was expected, the names of the type's own fields, line and column stay.
+//! serde's messages quote the invalid value (`invalid type: string "..."`) and unknown names. They are removed. The
+//! expected type, the names of the type's own fields, line and column stay.
 
 use std::borrow::Cow;
 
-/// How much of a type's own error is passed on, in bytes.
+/// How much of a type's own error is kept, in bytes.
 const LONGEST: usize = 400;
 
-/// Kinds of values that serde quotes, with how the quote begins.
+/// The kinds of values that serde quotes, with the beginning of the quote.
 const QUOTED: [(&str, char); 5] =
     [("string ", '"'), ("integer ", '`'), ("boolean ", '`'), ("floating point ", '`'), ("character ", '`')];
 
-/// Takes the payload's own text out of one of serde's sentences.
+/// Removes the payload's own text from one of serde's messages.
 #[cold]
 pub(super) fn without_values(sentence: &str) -> String {
     let sentence = without_value(sentence).or_else(|| without_name(sentence)).unwrap_or(sentence.into());
@@ -23,19 +24,19 @@ pub(super) fn without_values(sentence: &str) -> String {
     format!("{}...", &sentence[..end])
 }
 
-/// `invalid type: string "secret", expected u64` without the secret.
+/// Returns `invalid type: string "secret", expected u64` without the secret.
 fn without_value(sentence: &str) -> Option<Cow<'_, str>> {
     let prefix = ["invalid type: ", "invalid value: "].into_iter().find(|it| sentence.starts_with(it))?;
     let found = &sentence[prefix.len()..];
     let (kind, _) = QUOTED
         .iter()
         .find(|(kind, quote)| found.strip_prefix(kind).is_some_and(|it| it.starts_with(*quote)))?;
-    // The last one is the type's: the value, which may hold the same words, stands before it.
+    // The last one belongs to the type: the value, which may contain the same words, comes before it.
     let expected = found.rfind(", expected ").map_or("", |at| &found[at..]);
     Some(format!("{prefix}{}{expected}", kind.trim_end()).into())
 }
 
-/// ``unknown field `secret`, expected `id` `` without the secret.
+/// Returns ``unknown field `secret`, expected `id` `` without the secret.
 fn without_name(sentence: &str) -> Option<Cow<'_, str>> {
     let prefix = ["unknown field", "unknown variant"]
         .into_iter()
@@ -76,7 +77,7 @@ mod tests {
     #[derive(Debug, Deserialize)]
     enum Never {}
 
-    /// What is said of `payload`.
+    /// Returns the message about `payload`.
     fn said<T: DeserializeOwned + std::fmt::Debug>(payload: &str) -> String {
         without_values(&serde_json::from_str::<T>(payload).expect_err("does not fit").to_string())
     }

@@ -10,10 +10,11 @@ use crate::delivery::Delivery;
 use crate::result::Rejection;
 use crate::subscriber::Requirements;
 
-/// A value that was given to the app by `.state(..)` or `.state_with(..)`, found by its type.
+/// A value that the app got by `.state(..)` or `.state_with(..)`, found by its type.
 ///
-/// It holds an `Arc<T>`: `T` need not be `Clone`, `&*state` is a `&T`, and an `Arc` of it is not given to the app, which
-/// would be another type. That the app has it is checked at start, before anything is read.
+/// It holds an `Arc<T>`: `T` need not be `Clone`, and `&*state` is a `&T`. Do not pass an `Arc` of the value to the
+/// app, because that would be another type. At startup, before anything is read, faststream checks that the app has the
+/// value.
 ///
 /// ```
 /// use faststream::State;
@@ -61,7 +62,7 @@ impl<T> From<T> for State<T> {
     }
 }
 
-/// Says the type only: states hold connections and secrets.
+/// Prints the type only, because states hold connections and secrets.
 impl<T> fmt::Debug for State<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "State<{}>", type_name::<T>())

@@ -10,7 +10,7 @@ use crate::delivery::Delivery;
 use crate::publish::{EncodeError, IntoPayload};
 use crate::result::Rejection;
 
-/// A payload that is text as it stands, not a JSON string: UTF-8, checked. As a result: the text's bytes.
+/// A payload that is plain text, not a JSON string: checked UTF-8. As a result: the text's bytes.
 ///
 /// ```
 /// use faststream::{FastStream, Outgoing, TestApp, Text, memory::MemoryBroker, publisher, subscriber};

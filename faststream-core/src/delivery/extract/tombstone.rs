@@ -1,4 +1,4 @@
-//! The deserializer of a payload that is not there: `None` for an `Option`, an error for everything else.
+//! The deserializer of a missing payload: `None` for an `Option`, an error for everything else.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ use crate::result::Rejection;
 /// A record without payload, as serde sees it.
 pub(super) struct Tombstone;
 
-/// The type asked for something else than an `Option`.
+/// The type requested something other than an `Option`.
 #[derive(Debug)]
 pub(super) struct NotAnOption;
 
-/// A tombstone where `expected` is.
+/// Returns the rejection of a tombstone where `expected` is required.
 #[cold]
 pub(super) fn unexpected(expected: &str) -> Rejection {
     Rejection::new(format!(
