@@ -1,11 +1,11 @@
-//! What there was when a member joined: `Start::Latest` skips that, and nothing else.
+//! The topics that exist when a member joins: `Start::Latest` skips their records, and nothing else.
 //!
-//! Pure bookkeeping, for both backends. A partition that is added later, or was while nobody of the group ran, has no
-//! commit either; what was written to it before anybody looked is not to be lost.
+//! Pure bookkeeping, for both backends. A partition that is added later, or while no member of the group was running,
+//! has no commit either. Records that were written to it before any member read it must not be lost.
 
 use std::collections::BTreeMap;
 
-/// The topics that there were when a member joined.
+/// The topics that existed when a member joined.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AtJoin {
     topics: BTreeMap<String, Topic>,
@@ -14,17 +14,17 @@ pub struct AtJoin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Topic {
     partitions: i32,
-    /// The group had committed in it, in whatever partition: it began before.
+    /// Whether the group had committed in any of its partitions, and so had begun before.
     has_commits: bool,
 }
 
 impl AtJoin {
-    /// Notes a topic: how many partitions it had, and whether the group had committed in any of them.
+    /// Records a topic: how many partitions it had, and whether the group had committed in any of them.
     pub fn note(&mut self, topic: &str, partitions: i32, has_commits: bool) {
         self.topics.insert(topic.to_owned(), Topic { partitions, has_commits });
     }
 
-    /// Whether a partition without a commit is one that the group begins with, and not one that came later.
+    /// Returns whether a partition without a commit existed when the group began, and did not come later.
     #[must_use]
     pub fn begins_with(&self, topic: &str, partition: i32) -> bool {
         let known = self.topics.get(topic);

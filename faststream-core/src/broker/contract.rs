@@ -1,4 +1,4 @@
-//! What a backend does for the runtime.
+//! The operations of a backend that the runtime uses.
 
 use std::any::Any;
 use std::fmt;
@@ -11,20 +11,20 @@ use super::{BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicR
 /// A boxed future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Where messages come from and go to. Sealed until 1.0: only the backends of this project implement it, because the
+/// A source and destination of records. Sealed until 1.0: only the backends of this project implement it, because the
 /// contract still grows.
 ///
-/// Making one never connects and never fails; what is wrong with its settings is told by [`check`](Broker::check).
+/// Creating one never connects and never fails. [`check`](Broker::check) reports what is wrong with its settings.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a broker",
     label = "not a broker",
     note = "write `Kafka::new(\"localhost:9092\")`, or `Kafka::from_env()`, with `use faststream::kafka::Kafka;`"
 )]
 pub trait Broker: sealed::Sealed + Any + fmt::Debug + Send + Sync {
-    /// What logs call it, with the address: `kafka at localhost:9092`, `the in-memory broker`.
+    /// Returns the name in logs, with the address: `kafka at localhost:9092`, `the in-memory broker`.
     fn describe(&self) -> String;
 
-    /// Sets a property over whoever else sets it: `-X key=value`. Only before the broker is used.
+    /// Sets a property with precedence over every other source: `-X key=value`. Call it only before the broker is used.
     ///
     /// # Errors
     /// If this broker has no properties.
@@ -32,16 +32,17 @@ pub trait Broker: sealed::Sealed + Any + fmt::Debug + Send + Sync {
         Err(BrokerError::new(format!("{} has no properties: {key} cannot be set", self.describe())))
     }
 
-    /// Everything that is wrong with the settings, found without connecting: one sentence each, with the cure.
+    /// Returns everything that is wrong with the settings, without connecting: one sentence each, with the fix.
     fn check(&self, groups: &[GroupRequest]) -> Vec<String>;
 
-    /// Resolves once the broker answered for the first time.
+    /// Resolves once the broker has answered for the first time.
     ///
-    /// While it does not, it says so within 2 s, naming the address and the setting, then once a minute, and goes on
-    /// trying. Fails only on what waiting cannot cure. Dropping the future stops the waiting.
+    /// While the broker does not answer, the backend logs that within 2 s, with the address and the setting, then once
+    /// a minute, and keeps trying. It fails only with errors that waiting cannot fix. Dropping the future stops the
+    /// wait.
     fn connect(&self) -> BoxFuture<'_, Result<(), BrokerError>>;
 
-    /// The producer. One for the process; made at the first call.
+    /// Returns the producer. There is one for the process, created by the first call.
     ///
     /// # Errors
     /// If the client library refuses the settings.
@@ -49,26 +50,27 @@ pub trait Broker: sealed::Sealed + Any + fmt::Debug + Send + Sync {
 
     /// Joins a group and returns at once. The backend drives `member` until it is finished.
     ///
-    /// Called inside a tokio runtime. Dropping the member without `Event::Closed` is a crash of it.
+    /// Call it inside a tokio runtime. Dropping the member without `Event::Closed` counts as a crash of the member.
     ///
     /// # Errors
-    /// If the client library refuses the settings; `member` is dropped then.
+    /// If the client library refuses the settings; `member` is then dropped.
     fn join(&self, request: GroupRequest, member: Box<dyn GroupMember>) -> Result<(), BrokerError>;
 
-    /// The topics that exist, with their number of partitions.
+    /// Returns the topics that exist, with their number of partitions.
     fn topics(&self) -> BoxFuture<'_, Result<Vec<(String, i32)>, BrokerError>>;
 
-    /// Makes or verifies topics, and returns those that do not exist and will not, and those that would lose records. A
-    /// topic that exists is left as it is. When this returns, a member that joins finds them. Topics of results are not made;
-    /// one is returned if it does not exist and the broker does not make it at its first record, or shall not.
+    /// Creates or verifies topics. Returns the topics that do not exist and will not be created, and those that would
+    /// lose records. An existing topic stays unchanged. When this returns, a member that joins finds the topics. Topics
+    /// of results are not created; one is returned if it does not exist and the broker does not create it at its first
+    /// record, or must not.
     ///
-    /// What it made, it makes again if somebody deletes it while the app runs.
+    /// If somebody deletes a topic that it created while the app runs, it recreates the topic.
     ///
     /// # Errors
-    /// If the broker did not answer, or trying again may help for another reason. The caller does.
+    /// If the broker did not answer, or if a retry may help for another reason. The caller retries.
     fn ensure_topics(&self, wanted: &[TopicRequest]) -> BoxFuture<'_, Result<Vec<TopicFault>, BrokerError>>;
 
-    /// How many records of each of these topics the group has not committed.
+    /// Returns how many records of each of these topics the group has not committed.
     ///
     /// # Errors
     /// If the broker did not answer.

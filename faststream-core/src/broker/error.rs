@@ -1,8 +1,8 @@
-//! Why a backend could not do what it was asked.
+//! The error of a backend that could not do what was requested.
 
 use crate::log::bounded;
 
-/// A backend could not do what it was asked: the sentence names the address or setting.
+/// A backend could not do what was requested. The message names the address or setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BrokerError {
@@ -10,7 +10,7 @@ pub struct BrokerError {
 }
 
 impl BrokerError {
-    /// An error that says `message`.
+    /// Returns an error with this message.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: bounded(message.into()) }
     }

@@ -1,4 +1,4 @@
-//! What a backend tells a member of a group, and what the member asks of the backend.
+//! The events that a backend reports to a member of a group, and the commands that the member returns.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,12 +7,13 @@ use super::Lane;
 
 /// One lane: a partition during one assignment.
 ///
-/// Unique in the process over all partitions and groups, so it names a lane alone. Only ever compared for equality.
+/// Unique in the process over all partitions and groups, so it identifies a lane alone. Only ever compared for
+/// equality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
 impl Epoch {
-    /// The next number of this process.
+    /// Returns the next number of this process.
     pub fn next() -> Self {
         use std::sync::atomic::{AtomicU64, Ordering};
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -24,50 +25,50 @@ impl Epoch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RevocationId(pub u64);
 
-/// The lane is over: the offset was not taken. Not an error to retry: somebody else owns the partition now.
+/// The lane has ended, and the offset was not accepted. Do not retry: another member owns the partition now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the partition was given to another assignment; this has no effect")]
 pub struct Stale;
 
-/// What happened to the membership, in the order in which it happened.
+/// The events of a membership, in the order in which they happened.
 pub enum Event {
-    /// Lanes to read, opened at the group's committed offsets (or by the start policy). May be empty: the member owns
-    /// nothing yet, but it has an assignment.
+    /// Lanes to read, opened at the group's committed offsets (or by the start policy). The list may be empty: the
+    /// member owns no partitions yet, but it has an assignment.
     Assigned(Vec<Box<dyn Lane>>),
-    /// To be answered by [`Command::Answer`]; until then nobody else gets the partitions, unless `lost`: then
-    /// somebody else may have them already.
+    /// A revocation, to be answered by [`Command::Answer`]. Until then no other member gets the partitions, unless
+    /// `lost`: then another member may own them already.
     Revoked {
-        /// What the answer names.
+        /// The id for the answer.
         id: RevocationId,
         /// The lanes that end.
         lanes: Vec<Epoch>,
-        /// The membership is gone already.
+        /// Whether the membership is already lost.
         lost: bool,
     },
     /// The result of one commit, lane by lane.
     Committed(Vec<CommitReport>),
-    /// Records of a lane were deleted by the broker before they were read: it keeps them for too short a time.
+    /// The broker deleted records of a lane before they were read: its retention time is too short.
     Expired {
-        /// The lane that would have read them.
+        /// The lane that would have read the records.
         lane: Epoch,
         /// The first of their offsets.
         from: i64,
-        /// The first offset that is there.
+        /// The first offset that still exists.
         to: i64,
     },
-    /// The client is beyond repair: every lane ends now, nothing they do from now on counts. `Closed` follows by the
-    /// backend's own doing, without `Command::Close`.
+    /// A fatal client error: every lane ends now, and nothing they do from now on counts. The backend sends `Closed`
+    /// next by itself, without `Command::Close`.
     Fatal {
-        /// What the client said, with its code.
+        /// The client's message, with its code.
         message: String,
-        /// What could help.
+        /// The possible remedy.
         remedy: Remedy,
     },
-    /// The membership is over; the backend forgets the member after this.
+    /// The membership has ended. The backend drops the member after this.
     Closed,
 }
 
-/// What could help when a client is beyond repair.
+/// The possible remedy after a fatal client error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {
@@ -76,43 +77,43 @@ pub enum Remedy {
     /// Somebody has to change something outside of this program (a permission, a place in the group), and may at any
     /// moment: a new client tries every few seconds.
     Somebody,
-    /// Time: the place of this process in the group is still taken, perhaps by itself before it crashed. A member that
-    /// never had an assignment tries every second, for `longest` at most; else as `Nothing`.
+    /// Waiting: this process's place in the group is still taken, perhaps by itself before a crash. A member that never
+    /// had an assignment tries every second, for `longest` at most; otherwise the same as `Nothing`.
     Time {
-        /// When it is taken by somebody else for sure.
+        /// The time after which the place is certainly taken by another member.
         longest: Duration,
     },
-    /// A new client would fail in the same way (another owner has our static id): do not restart.
+    /// None: a new client would fail in the same way (another member owns our static id). Do not restart.
     Nothing,
 }
 
-/// What the member asks of its backend, to be carried out in order.
+/// The commands of a member to its backend, to be applied in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Give the lanes of this revocation back. First of all, their `store` is fenced; what they stored before is
-    /// committed. The answer never waits for a lane's task.
+    /// Release the lanes of this revocation. First, their `store` is fenced, and the offsets that they stored before
+    /// are committed. The answer never waits for a lane's task.
     Answer(RevocationId),
-    /// Commit what is stored, without waiting for the timer. One commit of a member is in flight at a time; asked again
-    /// meanwhile, one more follows, however often. A revocation that waits for its answer delays nothing: calls may be
-    /// waiting for this commit. What the backend cannot commit now (the broker is away, the client is joining) it commits by
-    /// its timer at the latest.
+    /// Commit the stored offsets, without waiting for the timer. One commit of a member is in flight at a time. Further
+    /// requests during that commit cause exactly one more. A revocation that waits for its answer delays nothing,
+    /// because calls may be waiting for this commit. If the backend cannot commit now (the broker is unavailable, the
+    /// client is joining), it commits by its timer at the latest.
     CommitNow,
     /// End this lane and open its partition again, as a new lane, at the committed or stored offset, whichever is
     /// later: the lane's task died.
     Reopen(Epoch),
-    /// Fence all lanes, commit what is stored, leave the group, end with `Event::Closed`. Answers every revocation
-    /// that is still open or comes from now on by itself, and assigns nothing more.
+    /// Fence all lanes, commit the stored offsets, leave the group, and end with `Event::Closed`. The backend answers
+    /// every revocation that is open or arrives from now on by itself, and assigns nothing more.
     Close,
 }
 
-/// How a commit went for one lane.
+/// The result of a commit for one lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitReport {
     /// The lane that stored the offset.
     pub lane: Epoch,
     /// The next offset that was to be committed.
     pub next: i64,
-    /// Whether the broker has it.
+    /// Whether the broker accepted it.
     pub result: Result<(), CommitError>,
 }
 
@@ -120,28 +121,28 @@ pub struct CommitReport {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct CommitError {
-    /// What to do about it.
+    /// What the failure means.
     pub class: CommitClass,
     /// The code's name and text.
     pub message: String,
 }
 
-/// What a failed commit means.
+/// The meaning of a failed commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitClass {
-    /// Tried again by the backend's timer.
+    /// The backend's timer retries it.
     Transient,
-    /// Somebody else owns the partition, or will: a lost revocation follows. Never tried again.
+    /// Another member owns the partition, or soon will: a lost revocation follows. Never retried.
     Stale,
-    /// Will fail until somebody changes a setting or a permission; tried again by the timer all the same.
+    /// It fails until somebody changes a setting or a permission. The timer still retries it.
     Permanent,
-    /// The client is beyond repair; `Event::Fatal` follows.
+    /// A fatal client error; `Event::Fatal` follows.
     Fatal,
 }
 
 impl CommitClass {
-    /// For logs: what follows.
+    /// Returns the consequence, for logs.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Transient => "tried again by itself",
@@ -151,7 +152,7 @@ impl CommitClass {
         }
     }
 
-    /// As metrics call it.
+    /// Returns the label in metrics.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Transient => "transient",

@@ -1,4 +1,4 @@
-//! What the runtime gives a backend when it joins a group.
+//! The member that the runtime gives a backend when it joins a group.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,35 +10,37 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Command, Event};
 
-/// One membership of a group: it decides, and the backend carries out.
+/// One membership of a group: it decides, and the backend acts.
 ///
-/// A backend calls it on one control thread, or from one task, and applies the commands that it returns, in order. It never
-/// blocks, and it never waits for a handler. Dropping it before it [is finished](Self::is_finished) is a crash of the member:
-/// its calls are aborted, and nothing is drained.
+/// A backend calls it on one control thread, or from one task, and applies the commands that it returns, in order. It
+/// never blocks, and it never waits for a handler. Dropping it before it [is finished](Self::is_finished) counts as a
+/// crash of the member: its calls are aborted, and nothing is drained.
 pub trait GroupMember: fmt::Debug + Send {
-    /// Handles an event of the backend, and returns what the backend does about it.
+    /// Handles an event of the backend, and returns the commands that follow from it.
     fn on(&mut self, event: Event) -> Vec<Command>;
 
-    /// Handles reports of lanes, requests of the app, and whatever is due by the clock. Call it when [`wake`](Self::wake) is
-    /// notified and at [`deadline`](Self::deadline), or simply every 20 ms.
+    /// Handles reports of lanes, requests of the app, and everything that is due by the clock. Call it when
+    /// [`wake`](Self::wake) is notified and at [`deadline`](Self::deadline), or simply every 20 ms.
     fn turn(&mut self) -> Vec<Command>;
 
-    /// Sets what the backend finds wrong now, one sentence each: health is degraded by it until the next call.
+    /// Sets the backend's current problems, one sentence each. They degrade health until the next call.
     fn set_problems(&mut self, problems: Vec<String>);
 
-    /// Returns what is notified (`notify_one`) when [`turn`](Self::turn) has something to do before the deadline.
+    /// Returns the handle that is notified (`notify_one`) when [`turn`](Self::turn) has something to do before the
+    /// deadline.
     fn wake(&self) -> Arc<Notify>;
 
-    /// Returns when [`turn`](Self::turn) has something to do by the clock alone.
+    /// Returns when [`turn`](Self::turn) has something to do because of the clock alone.
     fn deadline(&self) -> Instant;
 
-    /// Returns the token that is cancelled when the app crashes this member on purpose: the backend drops it at once.
+    /// Returns the token that is cancelled when the app crashes this member on purpose. The backend then drops the
+    /// member at once.
     fn crash_token(&self) -> CancellationToken;
 
-    /// Returns what is left of the drain time at a shutdown: leaving the group may use it, too.
+    /// Returns the rest of the drain time at a shutdown, which leaving the group may use, too.
     fn spare_drain(&self) -> Duration;
 
-    /// Whether nothing more will be asked of the backend: after [`Event::Closed`], or when closing took too long. The backend
-    /// ends its thread then, and leaks the client rather than wait for it.
+    /// Returns whether the backend has nothing more to do: after [`Event::Closed`], or when closing took too long. The
+    /// backend then ends its thread, and leaks the client rather than wait for it.
     fn is_finished(&self) -> bool;
 }

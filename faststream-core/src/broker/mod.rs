@@ -1,11 +1,11 @@
-//! The contract of a backend: what it does for the runtime, and what each side promises.
+//! The contract of a backend: the operations that the runtime uses, and the promises of each side.
 //!
 //! Two backends implement it: the in-memory broker of this crate, and Kafka. The runtime exists once.
 //!
-//! A backend joins a group with a [`GroupMember`] that the runtime gives it, and drives it
-//! synchronously, on one control thread (or one task): every event goes in by `GroupMember::on`, time and
-//! reports of lanes by `GroupMember::turn`, and both return commands, to be carried out in order. The member never blocks, never awaits and
-//! never panics on purpose.
+//! A backend joins a group with a [`GroupMember`] from the runtime, and drives it synchronously, on one control thread
+//! (or one task). It passes every event to `GroupMember::on`, and calls `GroupMember::turn` for time and for reports of
+//! lanes. Both return commands, which the backend applies in order. The member never blocks, never awaits and never
+//! panics on purpose.
 
 mod at_join;
 mod contract;

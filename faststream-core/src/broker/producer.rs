@@ -1,19 +1,19 @@
-//! How records are published.
+//! Publishing records to the broker.
 
 use std::sync::Arc;
 
 use super::{Answer, BoxFuture, Receipt};
 use crate::record::Outgoing;
 
-/// Publishes records. Shared by all of the process.
+/// Publishes records. Shared by the whole process.
 pub trait Producer: Send + Sync {
-    /// Queues a record, and answers it once the broker did. Never blocks.
+    /// Queues a record, and answers it once the broker has answered. Never blocks.
     ///
-    /// `Some` is a result that is known at once: `answer` was [spared](Answer::spare). So is always told that the client's
-    /// own queue is full ([`PublishErrorKind::QueueFull`]).
+    /// `Some` is a result that is known at once: `answer` was [spared](Answer::spare). A full queue of the client
+    /// ([`PublishErrorKind::QueueFull`]) is always reported this way.
     fn enqueue(&self, record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>>;
 
-    /// Queues a record: the receipt resolves with its answer.
+    /// Queues a record. The receipt resolves with its answer.
     fn receipt(&self, record: &Outgoing) -> Receipt {
         let (answer, receipt) = Receipt::waiting(Arc::clone(&record.topic));
         self.enqueue(record, answer).map_or(receipt, Receipt::known)
@@ -23,7 +23,7 @@ pub trait Producer: Send + Sync {
     fn flush(&self) -> BoxFuture<'_, ()>;
 }
 
-/// Where a record landed.
+/// The position of a published record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
     /// The partition that it was written to.
@@ -57,35 +57,35 @@ pub struct Published {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("publishing to topic {topic}: {message}")]
 pub struct PublishError {
-    /// Whether trying again can help.
+    /// Whether a retry can help.
     pub kind: PublishErrorKind,
-    /// The topic it was for.
+    /// The record's topic.
     pub topic: String,
-    /// The code's name and text, and what to do.
+    /// The code's name and text, and the fix.
     pub message: String,
 }
 
-/// Whether trying again can help.
+/// Whether a retry can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublishErrorKind {
-    /// The client's own queue is full: try again after a moment.
+    /// The client's own queue is full. Retry after a moment.
     QueueFull,
-    /// The broker refused or did not answer: the same record may pass later.
+    /// The broker refused the record or did not answer. The same record may be accepted later.
     Retriable,
-    /// Only the cluster can change it: a missing right or topic, a policy, a quota. The same record passes once somebody
-    /// mended that; calling its handler again changes nothing.
+    /// The cluster has to change: a missing permission or topic, a policy, a quota. The same record is accepted once
+    /// somebody fixes that. Calling its handler again changes nothing.
     Denied,
-    /// The record itself can never be published: its size, encoding or headers. Only another call can help.
+    /// The record itself can never be published, because of its size, encoding or headers. Only another call can help.
     Permanent,
 }
 
 impl Outgoing {
-    /// Whether any backend can write it as it is: a header's name that contains a NUL byte would be read up to there,
-    /// and a client takes the timestamp 0 as "now".
+    /// Checks whether any backend can write the record as it is. A header name that contains a NUL byte would be cut
+    /// there, and a client reads the timestamp 0 as "now".
     ///
     /// # Errors
-    /// If none can, whatever the broker says.
+    /// If no backend can, whatever the broker answers.
     pub fn check(&self) -> Result<(), PublishError> {
         self.fault().map_or(Ok(()), |fault| Err(self.permanent(fault)))
     }
@@ -94,7 +94,7 @@ impl Outgoing {
         self.header_fault().map_or(Ok(()), |fault| Err(self.permanent(fault)))
     }
 
-    /// As Kafka refuses a topic that cannot exist.
+    /// Returns the error with which Kafka refuses a topic that cannot exist.
     pub(crate) fn no_such_topic(&self) -> PublishError {
         PublishError {
             kind: PublishErrorKind::Denied,
@@ -103,7 +103,7 @@ impl Outgoing {
         }
     }
 
-    /// It can never be written.
+    /// Returns the error of a record that can never be written.
     fn permanent(&self, message: String) -> PublishError {
         PublishError { kind: PublishErrorKind::Permanent, topic: self.topic.to_string(), message }
     }

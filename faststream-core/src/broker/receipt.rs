@@ -1,7 +1,7 @@
-//! How the confirmation of a record is awaited: one by one, or many by one task.
+//! Waits for the confirmation of records: one by one, or many by one task.
 //!
-//! One allocation for both ends of a receipt, none for an answer that goes to a mailbox, and no channel of tokio's: those
-//! give way after 128 answers a turn, so that a task with thousands of receipts would look at all of them again and again.
+//! A receipt is one allocation for both ends, an answer to a mailbox is none, and there is no channel of tokio's: those
+//! yield after 128 answers a turn, so that a task with thousands of receipts would check all of them again and again.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,11 +22,12 @@ enum Inner {
     Waiting(Arc<Shared>),
 }
 
-/// What a producer answers a record with. Dropped without an answer, the record counts as refused, and may be tried again.
+/// The handle with which a producer answers a record. If it is dropped without an answer, the record counts as refused,
+/// and may be retried.
 #[derive(Debug)]
 pub struct Answer(Option<To>);
 
-/// Who waits for it.
+/// The receiver of the answer.
 #[derive(Debug)]
 enum To {
     Receipt(Arc<Shared>),
@@ -41,24 +42,24 @@ struct Shared {
     topic: Arc<str>,
 }
 
-/// Takes the answers of many records for one task: it is woken, and looks at what was answered alone.
+/// Collects the answers of many records for one task. The task is woken, and checks only the answered records.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     answers: Mutex<Vec<Numbered>>,
     waker: AtomicWaker,
 }
 
-/// The number of a record, and how it was answered.
+/// The number of a record, and its answer.
 pub(crate) type Numbered = (usize, Result<Published, Box<PublishError>>);
 
 impl Mailbox {
-    /// Takes what was answered into `answers`, which is empty, in that order; the task is woken for the next.
+    /// Moves the answers into `answers`, which is empty, in their order. The task is woken for the next one.
     pub(crate) fn take(&self, answers: &mut Vec<Numbered>, waker: &Waker) {
         self.waker.register(waker);
         std::mem::swap(answers, &mut self.answers());
     }
 
-    /// The task is woken for the next answer.
+    /// Registers the task to be woken for the next answer.
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
@@ -79,13 +80,13 @@ impl Mailbox {
 }
 
 impl Receipt {
-    /// The result is known already.
+    /// Returns a receipt whose result is already known.
     #[must_use]
     pub fn known(result: Result<Published, PublishError>) -> Self {
         Self(Inner::Known(Some(result)))
     }
 
-    /// The result comes later, for a record to this topic.
+    /// Returns a receipt whose result comes later, for a record to this topic.
     #[must_use]
     pub fn waiting(topic: Arc<str>) -> (Answer, Self) {
         let shared = Arc::new(Shared { result: OnceLock::new(), waker: AtomicWaker::new(), topic });
@@ -97,7 +98,7 @@ impl Future for Receipt {
     type Output = Result<Published, PublishError>;
 
     /// # Panics
-    /// If the result was known at once, and is asked for twice.
+    /// If the result was known at once, and is polled twice.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = match &mut self.get_mut().0 {
             Inner::Known(result) => {
@@ -108,25 +109,25 @@ impl Future for Receipt {
         if shared.result.get().is_none() {
             shared.waker.register(cx.waker());
         }
-        // An answer that came before the waker was there wakes nobody: it is looked at once more.
+        // An answer that arrived before the waker was registered wakes nobody, so check once more.
         shared.answer().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
 impl Answer {
-    /// The answer of one of many records, to whoever reads the mailbox.
+    /// Returns the answer of one of many records, for the reader of the mailbox.
     pub(crate) fn to(mailbox: &Arc<Mailbox>, number: usize) -> Self {
         Self(Some(To::Mailbox(Arc::clone(mailbox), number)))
     }
 
-    /// Answers, and wakes whoever waits.
+    /// Answers, and wakes the waiting task.
     pub fn give(mut self, result: Result<Published, PublishError>) {
         if let Some(to) = self.0.take() {
             to.give(result.map_err(Box::new));
         }
     }
 
-    /// Not needed: whoever handed the record over learns the result from what [`Producer::enqueue`] returns.
+    /// Discards the handle: the caller learns the result from the return value of [`Producer::enqueue`].
     ///
     /// [`Producer::enqueue`]: super::Producer::enqueue
     pub fn spare(mut self) {
@@ -139,7 +140,7 @@ impl Drop for Answer {
         if let Some(to) = self.0.take() {
             let topic = match &to {
                 To::Receipt(shared) => shared.topic.to_string(),
-                // Whoever reads it knows what it was for.
+                // The reader knows the topic.
                 To::Mailbox(..) => String::new(),
             };
             let message = "the producer ended before the broker answered".into();
@@ -152,7 +153,7 @@ impl To {
     fn give(self, result: Result<Published, Box<PublishError>>) {
         match self {
             Self::Receipt(shared) => {
-                // The first answer stands; there is but one.
+                // The first answer stands; there is only one.
                 let _ = shared.result.set(result);
                 shared.waker.wake();
             }

@@ -1,4 +1,4 @@
-//! What a member wants to read.
+//! A member's request for the topics that it reads.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use regex::Regex;
 use crate::policy::Start;
 use crate::topic_name::selects;
 
-/// The membership that is asked for: one per (broker, group) of the process, whatever number of subscribers share it.
+/// The requested membership: one per (broker, group) of the process, no matter how many subscribers share it.
 #[derive(Debug, Clone)]
 pub struct GroupRequest {
     /// The consumer group.
@@ -20,29 +20,29 @@ pub struct GroupRequest {
     pub patterns: Vec<PatternRequest>,
     /// How often stored offsets are committed.
     pub commit_interval: Duration,
-    /// What a revocation waits for running calls.
+    /// How long a revocation waits for running calls.
     pub drain: Duration,
 }
 
-/// Topics by pattern. Kafka's internal topics (`__...`) never match, and dead letters (`...-dlt`) and retry topics
-/// (`...-retry-10s`) only if the pattern names them: else a pattern would read the dead letters that its own handler
-/// writes, for ever, and the retries of other groups.
+/// Topics by pattern. Kafka's internal topics (`__...`) never match, and dead-letter topics (`...-dlt`) and retry
+/// topics (`...-retry-10s`) match only if the pattern names them. Otherwise a pattern would read the dead letters that
+/// its own handler writes, forever, and the retries of other groups.
 #[derive(Debug, Clone)]
 pub struct PatternRequest {
-    /// Searched in the topic's name; anchored only if it says so.
+    /// The regular expression, searched in the topic's name. Anchored only if it contains anchors.
     pub regex: Regex,
     /// Where the group begins if it never committed there.
     pub start: Start,
 }
 
 impl GroupRequest {
-    /// Whether this member reads `topic`, by name or by pattern.
+    /// Returns whether this member reads `topic`, by name or by pattern.
     #[must_use]
     pub fn reads(&self, topic: &str) -> bool {
         self.start(topic).is_some()
     }
 
-    /// Where the group begins in `topic`; `None` if it does not read it.
+    /// Returns where the group begins in `topic`; `None` if it does not read the topic.
     #[must_use]
     pub fn start(&self, topic: &str) -> Option<Start> {
         let by_pattern =
@@ -52,7 +52,7 @@ impl GroupRequest {
 }
 
 impl PatternRequest {
-    /// Whether the pattern selects `topic`.
+    /// Returns whether the pattern selects `topic`.
     #[must_use]
     pub fn reads(&self, topic: &str) -> bool {
         selects(&self.regex, topic)

@@ -1,4 +1,4 @@
-//! What keeps [`Broker`](super::Broker) for the backends of this project. No part of the public interface.
+//! Restricts [`Broker`](super::Broker) to the backends of this project. Not part of the public interface.
 //!
 //! ```compile_fail
 //! use faststream_core::broker::{
@@ -37,5 +37,5 @@
 //! }
 //! ```
 
-/// Implemented by the backends of this project alone.
+/// Implemented only by the backends of this project.
 pub trait Sealed {}
