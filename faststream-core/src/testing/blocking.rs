@@ -1,8 +1,8 @@
-//! Plain `fn`s in tests: on the blocking pool as in production, and what that means for virtual time.
+//! Plain `fn`s in tests: they run on the blocking pool as in production, with consequences for virtual time.
 //!
-//! The clock stands still while one runs: tokio holds it as long as a blocking task runs. What a function waits for by
-//! the clock (`Handle::block_on` of a timer) would never come then, so after a moment of real time the clock goes on, at
-//! the pace of real time.
+//! The clock stops while one runs, because tokio holds it as long as a blocking task runs. A function that waits for
+//! the clock (`Handle::block_on` of a timer) would then wait forever, so after a moment of real time the clock
+//! continues, at the pace of real time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,26 +16,26 @@ use tokio::time::{Instant, advance};
 use super::simulate;
 use crate::runtime::{RunPlain, Threads};
 
-/// The clock stands still for calls that take no longer, in steps: a call without a processor costs no steps while the
+/// The clock stops for calls that take no longer, counted in steps: a call without a processor costs no steps while the
 /// thread that counts them has none either.
 const STILL: u32 = 20;
-/// The steps of its pace, in real time.
+/// The length of a step, in real time.
 const STEP: Duration = Duration::from_millis(5);
 
 thread_local! {
-    /// A test in virtual time runs on this thread.
+    /// True on the thread of a test in virtual time.
     static VIRTUAL: Cell<bool> = const { Cell::new(false) };
-    /// A plain function of such a test runs on this thread, for this runtime.
+    /// The runtime for which a plain function of such a test runs on this thread.
     static CALLED_BY: RefCell<Option<Handle>> = const { RefCell::new(None) };
 }
 
-/// Blocks the thread of a plain `fn` for a while: of virtual time in a test or a simulation, of real time elsewhere.
+/// Blocks the thread of a plain `fn` for a while: in virtual time in a test or a simulation, in real time elsewhere.
 ///
-/// What stands for slow work in handlers under test. In a simulation nothing else lets a plain `fn` take (virtual) time
-/// so that the seed replays.
+/// Use it for slow work in handlers under test. In a simulation, nothing else lets a plain `fn` take (virtual) time so
+/// that the seed replays.
 ///
 /// # Panics
-/// On the thread of the test itself, in virtual time: `tokio::time::sleep` is for that.
+/// On the thread of the test itself, in virtual time. Use `tokio::time::sleep` there.
 ///
 /// ```
 /// use std::time::Duration;
@@ -65,14 +65,14 @@ pub fn block_for(duration: Duration) {
         None => std::thread::sleep(duration),
         Some(handle) => {
             let until = Instant::now() + duration;
-            // In steps: what is due in between comes in its order.
+            // In steps, so that everything due in between comes in its order.
             let step = (duration / 100).max(STEP);
             while Instant::now() < until && move_clock(&handle, step.min(until - Instant::now())) {}
         }
     }
 }
 
-/// Moves a paused clock; false if its runtime is gone.
+/// Advances a paused clock. Returns false if its runtime is gone.
 fn move_clock(handle: &Handle, by: Duration) -> bool {
     let (done, moved) = channel();
     handle.spawn(async move {
@@ -82,7 +82,7 @@ fn move_clock(handle: &Handle, by: Duration) -> bool {
     moved.recv().is_ok()
 }
 
-/// A test in virtual time runs on this thread until this is dropped.
+/// Marks this thread as a test in virtual time until it is dropped.
 pub(super) struct VirtualTime(());
 
 impl VirtualTime {
@@ -98,7 +98,7 @@ impl Drop for VirtualTime {
     }
 }
 
-/// Where the plain functions of an app under test run.
+/// Returns the threads on which the plain functions of an app under test run.
 pub(crate) fn threads() -> Threads {
     if VIRTUAL.get() { Threads::Given(Arc::new(Paced::default())) } else { Threads::Pool }
 }
@@ -116,13 +116,13 @@ struct Calls {
 #[derive(Default)]
 struct Known {
     made: u64,
-    /// Those that run or wait for a thread, and for how many steps.
+    /// The calls that run or wait for a thread, and for how many steps.
     open: BTreeMap<u64, u32>,
-    /// Somebody keeps the pace.
+    /// Whether a thread keeps the pace.
     is_paced: bool,
 }
 
-/// Until it is dropped, a call is open.
+/// Keeps a call open until it is dropped.
 struct Open {
     calls: Arc<Calls>,
     number: u64,
@@ -152,7 +152,7 @@ impl RunPlain for Paced {
 }
 
 impl Calls {
-    /// Lets time pass as it really does, while a call is open for long.
+    /// Advances the clock at real time while a call is open for long.
     fn keep_pace(&self, handle: &Handle) {
         let mut last = std::time::Instant::now();
         let mut known = self.known();

@@ -1,4 +1,4 @@
-//! What handlers did, as a test sees it.
+//! The calls of handlers, as a test sees them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use crate::log::{count, print};
 use crate::result::Outcome;
 use crate::result::Verdict;
 
-/// So many ends are kept one by one. What is called more often is only counted: a test that never ends must not use up the
-/// memory before it is ended.
+/// How many ends are kept one by one. Further calls are only counted, so that a test that never ends does not use up
+/// the memory before it is stopped.
 const KEPT: usize = 1_000_000;
 
-/// One call of a handler, and what came of it.
+/// One call of a handler, and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TestCall {
@@ -33,40 +33,40 @@ pub struct TestCall {
     pub error: Option<String>,
 }
 
-/// Records every call, and tells failures on standard error, where a failing test shows them.
+/// Records every call, and reports failures on standard error, where a failing test shows them.
 #[derive(Debug, Default)]
 pub(super) struct Calls(Mutex<Ends>);
 
 #[derive(Debug, Default)]
 struct Ends {
-    /// In order; with each, whether the handler ran.
+    /// The ends in order, each with whether the handler ran.
     kept: Vec<(TestCall, bool)>,
     /// How often each handler was called, by topic and partition.
     counts: BTreeMap<(String, String, i32), u64>,
 }
 
-/// The calls of all apps of a test, for what is said if it hangs.
+/// The calls of all apps of a test, for the message of a hanging test.
 pub(super) type Watched = Arc<Mutex<Vec<Weak<Calls>>>>;
 
 thread_local! {
     static WATCHED: RefCell<Option<Watched>> = const { RefCell::new(None) };
 }
 
-/// The calls of apps that are started on this thread from now on.
+/// Returns the calls of apps that are started on this thread from now on.
 pub(super) fn watched() -> Watched {
     let watched = Watched::default();
     WATCHED.with(|slot| *slot.borrow_mut() = Some(Arc::clone(&watched)));
     watched
 }
 
-/// What was called most often in a test: `again, 81,234 calls at loop/0`.
+/// Returns the handler that was called most often in a test: `again, 81,234 calls at loop/0`.
 pub(super) fn most_called(watched: &Watched) -> Option<String> {
     let watched = watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
     watched.iter().filter_map(Weak::upgrade).filter_map(|calls| calls.most()).max().map(|(_, text)| text)
 }
 
 impl Calls {
-    /// Calls that a hanging test tells of.
+    /// Returns the calls that a hanging test reports.
     pub(super) fn new() -> Arc<Self> {
         let calls = Arc::new(Self::default());
         WATCHED.with(|slot| {
@@ -77,12 +77,12 @@ impl Calls {
         calls
     }
 
-    /// The calls of a handler.
+    /// Returns the calls of a handler.
     pub(super) fn of(&self, handler: &str) -> Vec<TestCall> {
         self.with(handler, true)
     }
 
-    /// The records that a handler was not called for, because an argument could not be read.
+    /// Returns the records that a handler was not called for, because an argument could not be read.
     pub(super) fn rejected(&self, handler: &str) -> Vec<TestCall> {
         self.with(handler, false)
     }
@@ -93,7 +93,7 @@ impl Calls {
         found.map(|(call, _)| call.clone()).collect()
     }
 
-    /// The last `most` ends that are failures, in order.
+    /// Returns the last `most` ends that are failures, in order.
     pub(super) fn last_failures(&self, most: usize) -> Vec<TestCall> {
         let ends = self.lock();
         let failed = ends.kept.iter().rev().filter(|(call, _)| call.error.is_some());
@@ -102,12 +102,12 @@ impl Calls {
         last
     }
 
-    /// How many ends there were.
+    /// Returns how many ends there were.
     pub(super) fn len(&self) -> u64 {
         self.lock().counts.values().sum()
     }
 
-    /// What was called most often, and how often.
+    /// Returns the handler that was called most often, and how often.
     pub(super) fn most(&self) -> Option<(u64, String)> {
         let ends = self.lock();
         let ((handler, topic, partition), most) = ends.counts.iter().max_by_key(|(_, number)| **number)?;

@@ -1,4 +1,4 @@
-//! Records that were given up on, with their reasons.
+//! Dead letters, with their reasons.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use crate::record::OwnedRecord;
 use crate::subscriber::Subscriber;
 use crate::wire::dead_letter;
 
-/// A record that was given up on, with its reason, from the headers of its copy.
+/// A record that the app gave up on, with its reason, from the headers of its dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeadLetter {
-    /// The topic that it was read from.
+    /// The original topic.
     pub topic: String,
-    /// The partition there.
+    /// The original partition.
     pub partition: i32,
-    /// The offset there.
+    /// The original offset.
     pub offset: i64,
     /// The handler's group.
     pub group: String,
     /// The handler.
     pub handler: String,
-    /// How often it was tried.
+    /// How many attempts were made.
     pub attempts: u32,
     /// The error's type.
     pub error_type: String,
@@ -35,21 +35,21 @@ pub struct DeadLetter {
     pub key: Option<Bytes>,
     /// The record's payload.
     pub payload: Option<Bytes>,
-    /// The record's headers, in order; those that say why it was given up on are left out.
+    /// The record's headers, in order, without those that give the reason.
     pub headers: Vec<(String, Option<Bytes>)>,
     /// The record's timestamp, in Unix milliseconds.
     pub timestamp: Option<i64>,
 }
 
 impl DeadLetter {
-    /// The value of the record's last header of this name, as text; `None` if there is none, or it is null.
+    /// Returns the value of the record's last header of this name, as text; `None` if there is none, or it is null.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         let found = self.headers.iter().rev().find(|(known, _)| known == name)?;
         found.1.as_deref().map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
-    /// Those of the records read from `topic`, wherever its handlers put them.
+    /// Returns the dead letters of the records read from `topic`, whichever topics its handlers wrote them to.
     pub(super) fn all(broker: &MemoryBroker, subscribers: &[Arc<Subscriber>], topic: &str) -> Vec<Self> {
         let readers = subscribers.iter().filter(|subscriber| subscriber.reads(topic));
         let mut places: Vec<_> = readers.map(|subscriber| subscriber.dead_letter_topic(topic)).collect();

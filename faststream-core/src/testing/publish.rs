@@ -1,4 +1,4 @@
-//! How a test publishes, and to which of the app's brokers.
+//! Publishing from a test, to the right broker of the app.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::publish::{EncodeError, IntoOutgoing, IntoPayload, Publish};
 use crate::record::Outgoing;
 use crate::subscriber::{Source, Subscriber};
 
-/// What a test can publish: a reference to a value, which is written as JSON, or a [`Publish`] with key, headers, partition or
-/// time.
+/// A value that a test can publish: a reference to a value, which is written as JSON, or a [`Publish`] with key,
+/// headers, partition or time.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be published by a test",
     label = "neither a reference to a value that is `Serialize` nor a `Publish`",
     note = "write `&value`, or `Publish::new(value).key(..)`"
 )]
 pub trait Publishable {
-    /// Encodes it.
+    /// Encodes the value.
     ///
     /// # Errors
     /// If it cannot be encoded.
@@ -39,9 +39,9 @@ impl<T: IntoPayload> Publishable for Publish<T> {
 }
 
 impl TestApp {
-    /// Publishes a value as JSON, or a [`Publish`] with its key and headers, and waits until everything that this caused has
-    /// settled: every record is finished, held, or waits for longer than an hour. In real time, what is finished is committed
-    /// then, too.
+    /// Publishes a value as JSON, or a [`Publish`] with its key and headers, and waits until everything that this
+    /// caused has settled: every record is finished, held, or waits for longer than an hour. In real time, finished
+    /// records are then committed, too.
     ///
     /// # Panics
     /// If the topic is unknown to the app, the value cannot be encoded, or it never settles.
@@ -70,7 +70,7 @@ impl TestApp {
     /// Publishes a record as it is, and waits as [`publish`](Self::publish) does.
     ///
     /// # Panics
-    /// As [`publish`](Self::publish).
+    /// Same as [`publish`](Self::publish).
     ///
     /// ```
     /// use faststream::{FastStream, Outgoing, TestApp, memory::MemoryBroker, subscriber};
@@ -95,7 +95,7 @@ impl TestApp {
     /// Publishes a value as JSON, or a [`Publish`] with its key and headers, and does not wait.
     ///
     /// # Panics
-    /// As [`publish`](Self::publish).
+    /// Same as [`publish`](Self::publish).
     ///
     /// ```
     /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -125,7 +125,7 @@ impl TestApp {
     /// Publishes a record as it is, and does not wait.
     ///
     /// # Panics
-    /// As [`publish`](Self::publish).
+    /// Same as [`publish`](Self::publish).
     #[track_caller]
     pub fn append_record(&self, record: Outgoing) {
         let broker = self.broker_of(&record.topic);
@@ -134,7 +134,7 @@ impl TestApp {
         }
     }
 
-    /// The broker on which the app knows this topic.
+    /// Returns the broker on which the app has this topic.
     #[track_caller]
     pub(super) fn broker_of(&self, topic: &str) -> MemoryBroker {
         let is_known_to = |subscriber: &&Arc<Subscriber>| {

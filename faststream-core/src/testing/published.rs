@@ -1,4 +1,4 @@
-//! What was published to a topic, decoded.
+//! The records that were published to a topic, decoded.
 
 use std::any::type_name;
 use std::marker::PhantomData;
@@ -41,17 +41,17 @@ impl<T: DeserializeOwned> Published<T> {
         Self { topic: topic.to_owned(), records, payload: PhantomData }
     }
 
-    /// The only value.
+    /// Returns the only value.
     ///
     /// # Panics
-    /// If there is none or more than one (they are listed), or if it is no `T`.
+    /// If there is none or more than one (they are listed), or if it is not a `T`.
     #[must_use]
     #[track_caller]
     pub fn single(&self) -> T {
         self.decode(self.only())
     }
 
-    /// The only record, as it is, with its partition.
+    /// Returns the only record, as it is, with its partition.
     ///
     /// # Panics
     /// If there is none or more than one (they are listed).
@@ -75,10 +75,10 @@ impl<T: DeserializeOwned> Published<T> {
         }
     }
 
-    /// All values; tombstones are left out.
+    /// Returns all values, without tombstones.
     ///
     /// # Panics
-    /// If one is no `T`.
+    /// If one is not a `T`.
     #[must_use]
     #[track_caller]
     pub fn all(&self) -> Vec<T> {
@@ -89,26 +89,26 @@ impl<T: DeserializeOwned> Published<T> {
         all
     }
 
-    /// How many records there are.
+    /// Returns how many records there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The keys, as text.
+    /// Returns the keys, as text.
     #[must_use]
     pub fn keys(&self) -> Vec<Option<String>> {
         let text = |key: &Bytes| String::from_utf8_lossy(key).into_owned();
         self.records.iter().map(|(_, record)| record.key.as_ref().map(text)).collect()
     }
 
-    /// The values of a header, as text: the last one of each record, `None` where there is none or a null.
+    /// Returns the values of a header, as text: the last one of each record, `None` where it is missing or null.
     #[must_use]
     pub fn headers(&self, name: &str) -> Vec<Option<String>> {
         let value = |(_, record): &(i32, OwnedRecord)| {
@@ -118,7 +118,7 @@ impl<T: DeserializeOwned> Published<T> {
         self.records.iter().map(value).collect()
     }
 
-    /// The records as they are, with their partitions.
+    /// Returns the records as they are, with their partitions.
     #[must_use]
     pub fn records(&self) -> &[(i32, OwnedRecord)] {
         &self.records

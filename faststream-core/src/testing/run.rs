@@ -1,4 +1,4 @@
-//! `#[faststream::test]`: one thread, virtual time, and an end by the wall clock.
+//! `#[faststream::test]`: one thread, virtual time, and a limit in real time.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -12,33 +12,33 @@ use super::calls;
 use crate::log::Time;
 use crate::policy::parse_duration;
 
-/// No test takes longer, by the wall clock: hangs are the typical failure.
+/// The limit of a test, in real time, because hangs are the typical failure.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Sets another limit: `5m`.
+/// The variable that sets another limit: `5m`.
 const OWN_LIMIT: &str = "FASTSTREAM_TEST_LIMIT";
 
 thread_local! {
     static REAL_TIME: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the test on this thread has asked for real time.
+/// Returns whether the test on this thread has requested real time.
 pub(super) fn is_real_time() -> bool {
     REAL_TIME.get()
 }
 
 /// Runs a test's body on one thread, in virtual time unless `real_time`.
 ///
-/// In virtual time the clock stands still while anything runs, and jumps to the next timer once nothing does.
+/// In virtual time the clock stops while anything runs, and jumps to the next timer once nothing does.
 ///
 /// # Panics
-/// If the body does. A body that hangs for a minute of real time ends the test's process; `FASTSTREAM_TEST_LIMIT=5m` gives it
-/// longer.
+/// If the body panics. A body that hangs for a minute of real time ends the test's process; `FASTSTREAM_TEST_LIMIT=5m`
+/// gives it longer.
 pub fn run<F: Future>(real_time: bool, body: impl FnOnce() -> F) -> F::Output {
     let limit = std::env::var(OWN_LIMIT).ok().and_then(|text| parse_duration(&text).ok());
     run_within(limit.unwrap_or(LIMIT), real_time, body)
 }
 
-/// As [`run`], with another limit.
+/// Same as [`run`], with another limit.
 pub(super) fn run_within<F: Future>(limit: Duration, real_time: bool, body: impl FnOnce() -> F) -> F::Output {
     let (done, watched) = channel::<()>();
     let name = thread::current().name().unwrap_or("a test").to_owned();
@@ -47,7 +47,7 @@ pub(super) fn run_within<F: Future>(limit: Duration, real_time: bool, body: impl
         if watched.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             let most = calls::most_called(&watched_calls);
             let most = most.map_or_else(String::new, |most| format!("; called most: {most}"));
-            // `eprintln` would be captured for the end of the test, which never comes.
+            // `eprintln` would be captured until the end of the test, which never comes.
             let _ = writeln!(
                 stderr(),
                 "{name} hangs: not done after {} of real time{most}; the test's process is ended",

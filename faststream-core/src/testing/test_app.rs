@@ -18,16 +18,16 @@ use crate::log::print;
 use crate::memory::{MemoryBroker, SESSION};
 use crate::runtime::{HeldRecord, IdleTracker};
 
-/// Far beyond any test's intent, in virtual time: only what never ends gets there.
+/// Far longer than any test intends, in virtual time: only a test that never ends takes this long.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
-/// How many failures a failing test shows again at its end.
+/// How many failures a failing test prints again at its end.
 const LAST: usize = 5;
-/// What a commit may take in real time, before a test goes on without: it may be made to fail.
+/// How long a commit may take in real time before a test continues without it: a test may make it fail.
 const COMMIT: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(1);
-/// Calls of a handler that make one think of a loop.
+/// The number of calls of a handler that suggests a loop.
 const MANY: u64 = 1_000;
-/// Jitter repeats in every run.
+/// The seed, so that jitter repeats in every run.
 const SEED: u64 = 7;
 
 /// The same app that `main` runs, on the in-memory broker, in virtual time.
@@ -36,27 +36,27 @@ const SEED: u64 = 7;
 pub struct TestApp {
     pub(super) plan: Plan,
     brokers: Named,
-    /// Who counts what is under way: several, if the brokers were not made for this app.
+    /// The counters of work in progress: several, if the brokers were not created for this app.
     quiets: Vec<Arc<IdleTracker>>,
     pub(super) calls: Arc<Calls>,
-    /// `None` once it was shut down.
+    /// The running app; `None` once it was shut down.
     pub(super) running: Option<Running>,
-    /// Unknown topics may be published to.
+    /// Whether the test may publish to unknown topics.
     pub(super) lenient: bool,
 }
 
-/// Where the test called.
+/// The location of the test's call.
 pub(super) type Caller = &'static Location<'static>;
 
-/// One broker a name; `None` is the default one.
+/// One broker for each name; `None` is the default one.
 type Named = Arc<Mutex<BTreeMap<Option<String>, MemoryBroker>>>;
 
 impl TestApp {
-    /// Starts the app. It runs on the [`MemoryBroker`] that it was made with, which several apps may share; any other broker
-    /// is replaced by a new one.
+    /// Starts the app. It runs on the [`MemoryBroker`] that it was created with, which several apps may share. Any
+    /// other broker is replaced by a new one.
     ///
     /// # Panics
-    /// If something is wrong with it: everything that is, is listed.
+    /// If the app has faults: all of them are listed.
     #[track_caller]
     pub fn start(app: FastStream) -> impl Future<Output = Self> {
         Self::start_in(app, Environment::default())
@@ -65,7 +65,7 @@ impl TestApp {
     /// Starts the app with these environment variables instead of the process's.
     ///
     /// # Panics
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     ///
     /// ```
     /// use faststream::{Environment, FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -113,7 +113,7 @@ impl TestApp {
         };
         let mut app =
             Self { plan, brokers, quiets: vec![idle], calls: Calls::new(), running: None, lenient: false };
-        // What lanes do counts where the default broker's own work does.
+        // The work of lanes counts where the default broker's own work does.
         app.quiets.insert(0, app.broker().idle());
         let named: Vec<_> = app.named().values().map(MemoryBroker::idle).collect();
         app.quiets.extend(named);
@@ -121,17 +121,18 @@ impl TestApp {
         app
     }
 
-    /// Lets publish to topics that nobody reads or writes, and look at groups that no handler has.
+    /// Allows publishing to topics that no handler reads or writes, and reading the offsets of groups that no handler
+    /// has.
     #[must_use]
     pub fn lenient(mut self) -> Self {
         self.lenient = true;
         self
     }
 
-    /// Waits until everything has settled. In real time, what is finished is committed then, too.
+    /// Waits until everything has settled. In real time, finished records are then committed, too.
     ///
     /// # Panics
-    /// If it does not within a day of virtual time.
+    /// If that takes longer than a day of virtual time.
     #[track_caller]
     pub fn settle(&self) -> impl Future<Output = ()> {
         self.settle_for(Location::caller())
@@ -151,14 +152,14 @@ impl TestApp {
         }
     }
 
-    /// No clock jumps to the next commit: it is made at once.
+    /// No clock jumps to the next commit, so it commits at once.
     async fn commit(&self, brokers: &[MemoryBroker]) {
         brokers.iter().for_each(MemoryBroker::commit_now);
         let until = Instant::now() + COMMIT;
         while brokers.iter().any(MemoryBroker::has_uncommitted) && Instant::now() < until {
             tokio::time::sleep(LOOK).await;
         }
-        // The members hear of it.
+        // The members are notified of it.
         let seen = || brokers.iter().any(MemoryBroker::has_unseen);
         let _ = timeout(COMMIT, IdleTracker::wait_for_all(&self.quiets, seen)).await;
     }
@@ -166,7 +167,7 @@ impl TestApp {
     /// Lets time pass, then waits until everything has settled.
     ///
     /// # Panics
-    /// As [`settle`](Self::settle).
+    /// Same as [`settle`](Self::settle).
     ///
     /// ```
     /// use std::time::Duration;
@@ -197,10 +198,10 @@ impl TestApp {
         }
     }
 
-    /// The default broker, for faults by name.
+    /// Returns the default broker, for injecting faults by name.
     ///
     /// # Panics
-    /// Never: every app has one.
+    /// Never: every app has a default broker.
     ///
     /// ```
     /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -222,18 +223,18 @@ impl TestApp {
         self.named().get(&None).cloned().expect("every app has a default broker")
     }
 
-    /// A named broker.
+    /// Returns a named broker.
     #[must_use]
     pub fn broker_named(&self, name: &str) -> Option<MemoryBroker> {
         self.named().get(&Some(name.to_owned())).cloned()
     }
 
     /// Ends the app as a power failure would, and starts it again from the committed offsets, once the session of the
-    /// crashed one is over (6 s); then waits until everything has settled. States that were given by `.state(..)` are
-    /// the same, those of `.state_with(..)` are made again.
+    /// crashed one has ended (6 s). Then waits until everything has settled. States from `.state(..)` stay the same;
+    /// those of `.state_with(..)` are created again.
     ///
     /// # Panics
-    /// If it does not start or settle, as [`start`](Self::start) and [`settle`](Self::settle).
+    /// If the app does not start or settle, as in [`start`](Self::start) and [`settle`](Self::settle).
     ///
     /// ```
     /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -256,7 +257,7 @@ impl TestApp {
         let caller = Location::caller();
         async move {
             drop(self.running.take());
-            // A moment longer: timers of the same moment may run in any order.
+            // A moment longer, because timers of the same moment may run in any order.
             tokio::time::sleep(SESSION + Duration::from_millis(10)).await;
             self.run(caller).await;
             self.settle_for(caller).await;
@@ -273,10 +274,10 @@ impl TestApp {
         timeout(NEVER, running.ended()).await.expect("an app ends within its drain times")
     }
 
-    /// Waits until the app ends by itself: a `Stop` verdict, for example.
+    /// Waits until the app ends by itself, for example by a `Stop` verdict.
     ///
     /// # Panics
-    /// If it does not within a day of virtual time.
+    /// If it has not ended within a day of virtual time.
     pub async fn ended(&mut self) -> Exit {
         let Some(running) = &mut self.running else { return Exit::default() };
         timeout(NEVER, running.ended()).await.expect("the app ends by itself")
@@ -297,7 +298,7 @@ impl TestApp {
         }
     }
 
-    /// Where a handler has something left to do: what is neither committed after a day nor held.
+    /// Returns where a handler has unfinished work: records that are neither committed after a day nor held.
     fn unfinished(&self) -> String {
         let held: BTreeSet<_> =
             self.held().into_iter().map(|held| (held.group, held.topic, held.partition)).collect();
@@ -333,7 +334,7 @@ impl TestApp {
 }
 
 impl Drop for TestApp {
-    /// A failing test shows what its handlers failed with, and what is held.
+    /// A failing test prints its handlers' failures, and the held records.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;

@@ -1,4 +1,4 @@
-//! What a test looks at: topics, offsets, calls, held records, states.
+//! The views of a test: topics, offsets, calls, held records, states.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::app::{Health, Running};
 use crate::runtime::HeldRecord;
 
 impl TestApp {
-    /// What is in a topic, with JSON payloads of type `T`.
+    /// Returns the records of a topic, with JSON payloads of type `T`.
     ///
     /// # Panics
     /// If the topic is unknown to the app.
@@ -20,8 +20,8 @@ impl TestApp {
         Published::new(topic, self.broker_of(topic).records(topic))
     }
 
-    /// The records that were given up on, of those read from `topic`: what is in `{topic}-dlt`, or where a handler's
-    /// `dead_letter` says.
+    /// Returns the dead letters of the records read from `topic`: the records in `{topic}-dlt`, or in the topic that a
+    /// handler's `dead_letter` names.
     ///
     /// # Panics
     /// If the topic is unknown to the app.
@@ -50,11 +50,11 @@ impl TestApp {
         DeadLetter::all(&self.broker_of(topic), self.plan.subscribers(), topic)
     }
 
-    /// The next offsets that a group committed in a topic, by partition.
+    /// Returns the next offsets that a group committed in a topic, by partition.
     ///
     /// # Panics
     /// If the topic is unknown to the app, or if no handler has this group and it committed nothing there. The group of
-    /// handlers without `group` is the app's name, and that of an app without a name is `test`.
+    /// handlers without `group` is the app's name, which is `test` for an app without a name.
     ///
     /// ```
     /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -81,7 +81,7 @@ impl TestApp {
         committed
     }
 
-    /// The calls of a handler, in order. A record that could not be read is no call of it:
+    /// Returns the calls of a handler, in order. A record that could not be read is not a call: see
     /// [`rejections`](Self::rejections).
     ///
     /// # Panics
@@ -112,7 +112,7 @@ impl TestApp {
         self.calls.of(handler)
     }
 
-    /// The records that a handler was not called for, because one of its arguments could not be read, in order.
+    /// Returns the records that a handler was not called for, because one of its arguments could not be read, in order.
     ///
     /// # Panics
     /// If there is no such handler.
@@ -123,7 +123,7 @@ impl TestApp {
         self.calls.rejected(handler)
     }
 
-    /// Other apps may share the broker, so that only a group that committed nothing is a misspelt one.
+    /// Other apps may share the broker, so only a group that committed nothing counts as misspelt.
     #[track_caller]
     fn check_group(&self, group: &str) {
         let known: BTreeSet<&str> =
@@ -145,19 +145,19 @@ impl TestApp {
         );
     }
 
-    /// The records that are kept back.
+    /// Returns the held records.
     #[must_use]
     pub fn held(&self) -> Vec<HeldRecord> {
         self.running.as_ref().map(Running::held).unwrap_or_default()
     }
 
-    /// What the app says of its health; neither live nor ready once it was ended.
+    /// Returns the app's health; neither live nor ready after the app has ended.
     #[must_use]
     pub fn health(&self) -> Health {
         self.running.as_ref().map(Running::health).unwrap_or_default()
     }
 
-    /// A value that the handlers get as `State<T>`; `None` also once the app was ended.
+    /// Returns a value that the handlers get as `State<T>`; `None` after the app has ended, too.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.running.as_ref()?.state()

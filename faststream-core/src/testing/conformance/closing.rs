@@ -6,7 +6,7 @@ use super::member::{ScriptedMembership, fill_all, yields_nothing};
 use super::{UnderTest, publish};
 use crate::broker::Stale;
 
-/// Closing fences every lane, commits what they stored, and ends with `Event::Closed`.
+/// Checks that closing fences every lane, commits what they stored, and ends with `Event::Closed`.
 pub async fn closing_fences_commits_and_ends_with_closed(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "closing");
     on.create_topic(topic, 1);

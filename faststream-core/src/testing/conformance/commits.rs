@@ -1,4 +1,4 @@
-//! Commits that are asked for: one in flight at a time, and the newest offset last.
+//! Requested commits: one in flight at a time, and the newest offset last.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::member::{ScriptedMembership, fill_all};
 use super::{UnderTest, publish};
 use crate::broker::Command;
 
-/// How late answers come.
+/// The delay of answers.
 const DELAY: Duration = Duration::from_millis(600);
 
-/// Commits that are asked for while one is in flight become one more, which has the newest offset.
+/// Checks that commits requested while one is in flight become one more, with the newest offset.
 pub async fn commits_asked_for_while_one_is_in_flight_become_one_more(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "coalesced-commits");
     on.create_topic(topic, 1);
@@ -21,7 +21,7 @@ pub async fn commits_asked_for_while_one_is_in_flight_become_one_more(on: &dyn U
     lane.store(1).expect("the lane is not over");
     member.command([Command::CommitNow]);
     member.taken().await;
-    // It is in flight then: a backend sends it in the turn in which it takes the command.
+    // It is then in flight: a backend sends it in the turn in which it takes the command.
     tokio::time::sleep(DELAY / 3).await;
     for next in 2..=4 {
         lane.store(next).expect("the lane is not over");
@@ -37,7 +37,7 @@ pub async fn commits_asked_for_while_one_is_in_flight_become_one_more(on: &dyn U
     member.close().await;
 }
 
-/// The backlog of a topic is the records that the group has not committed.
+/// Checks that the backlog of a topic is the records that the group has not committed.
 pub async fn backlog_is_what_the_group_has_not_committed(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "backlog");
     on.create_topic(topic, 2);

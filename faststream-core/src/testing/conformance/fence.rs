@@ -1,4 +1,4 @@
-//! A lane that is over takes nothing and gives nothing; the next one begins where it ended.
+//! A lane that has ended accepts no offsets and yields no records; the next one begins where it ended.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::member::{ScriptedMembership, fill, fill_all, yields_nothing};
 use super::{UnderTest, publish};
 use crate::broker::{Command, Stale};
 
-/// How long a lane that is over is looked at.
+/// How long a lane that has ended is observed.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// A store after the fence is [`Stale`], by the lane and from another thread, and changes nothing.
+/// Checks that a store after the fence is [`Stale`], by the lane and from another thread, and changes nothing.
 pub async fn a_store_after_the_fence_is_stale(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "stale-store");
     on.create_topic(topic, 1);
@@ -32,7 +32,7 @@ pub async fn a_store_after_the_fence_is_stale(on: &dyn UnderTest) {
     next.close().await;
 }
 
-/// A lane yields nothing after the fence, whatever has arrived and arrives for its partition.
+/// Checks that a lane yields nothing after the fence, whatever has arrived or arrives for its partition.
 pub async fn a_fill_after_the_fence_yields_nothing(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "fill-after-fence");
     on.create_topic(topic, 1);
@@ -48,8 +48,8 @@ pub async fn a_fill_after_the_fence_yields_nothing(on: &dyn UnderTest) {
     member.close().await;
 }
 
-/// A revoked lane may still store until its revocation is answered. What it stored is committed then, it is over, and the
-/// partition goes on there with its next owner.
+/// Checks that a revoked lane may still store until its revocation is answered. Then what it stored is committed, the
+/// lane has ended, and the partition continues there with its next owner.
 pub async fn a_revoked_lane_is_over_once_the_revocation_is_answered(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "revoked-lane");
     on.create_topic(topic, 2);
@@ -83,7 +83,7 @@ pub async fn a_revoked_lane_is_over_once_the_revocation_is_answered(on: &dyn Und
     first.close().await;
 }
 
-/// A lane whose task died is opened again at what it stored or at what is committed, whichever is later.
+/// Checks that a lane whose task died is opened again at its stored or the committed offset, whichever is later.
 pub async fn a_lane_is_reopened_at_the_later_of_committed_and_stored(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "reopened-lane");
     on.create_topic(topic, 1);
@@ -100,7 +100,7 @@ pub async fn a_lane_is_reopened_at_the_later_of_committed_and_stored(on: &dyn Un
     stored.store(4).expect("the lane is not over");
     member.command([Command::CommitNow]);
     member.commits_up_to(4).await;
-    // Committed, and nothing stored since by the lane that ends.
+    // Committed, and the lane that ends has stored nothing since.
     member.command([Command::Reopen(stored.epoch())]);
     let reopened = member.lane().await;
     assert_eq!(reopened.start(), 4);

@@ -1,4 +1,4 @@
-//! A member that decides nothing by itself: a check reads its events, and gives it commands.
+//! A member that decides nothing by itself: a check reads its events, and returns commands for it.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -16,12 +16,12 @@ use crate::broker::{
 };
 use crate::policy::Start;
 
-/// A membership of a group, as a check steers it. Dropping it crashes the member, unless it was closed.
+/// A membership of a group, controlled by a check. Dropping it crashes the member, unless it was closed.
 pub(super) struct ScriptedMembership {
     script: Arc<Script>,
 }
 
-/// What the member and its check share.
+/// The state that the member and its check share.
 #[derive(Debug, Default)]
 struct Script {
     heard: Mutex<Heard>,
@@ -32,24 +32,24 @@ struct Script {
     crash: CancellationToken,
 }
 
-/// The events so far, each until the check took it.
+/// The events so far, each until the check takes it.
 #[derive(Default)]
 struct Heard {
     lanes: VecDeque<Box<dyn Lane>>,
     revoked: VecDeque<(RevocationId, Vec<Epoch>)>,
     commits: Vec<CommitReport>,
-    /// A revocation is answered at once, without the check.
+    /// Whether a revocation is answered at once, without the check.
     answers_at_once: bool,
     closed: bool,
     fatal: Option<String>,
 }
 
-/// What the backend drives.
+/// The member that the backend drives.
 #[derive(Debug)]
 struct ScriptedMember(Arc<Script>);
 
 impl ScriptedMembership {
-    /// Joins a group that reads one topic from its beginning, and commits only when it is asked to.
+    /// Joins a group that reads one topic from its beginning, and commits only on request.
     pub(super) fn join(broker: &dyn Broker, group: &str, topic: &str) -> Self {
         let script = Arc::new(Script::default());
         let request = GroupRequest {
@@ -68,7 +68,7 @@ impl ScriptedMembership {
         self.script.heard().answers_at_once = true;
     }
 
-    /// Gives the backend commands, all at once.
+    /// Passes commands to the backend, all at once.
     pub(super) fn command(&self, commands: impl IntoIterator<Item = Command>) {
         self.script.commands().extend(commands);
         self.script.wake.notify_one();
@@ -80,7 +80,7 @@ impl ScriptedMembership {
         self.heard("that its commands are taken", |_| commands().is_empty().then_some(())).await;
     }
 
-    /// Returns the next lane that is assigned.
+    /// Returns the next assigned lane.
     pub(super) async fn lane(&self) -> Box<dyn Lane> {
         self.heard("a lane", |heard| heard.lanes.pop_front()).await
     }
@@ -103,7 +103,7 @@ impl ScriptedMembership {
         self.script.heard().commits.clone()
     }
 
-    /// Leaves the group, and waits until the backend has.
+    /// Leaves the group, and waits until the backend has left it.
     pub(super) async fn close(&self) {
         self.command([Command::Close]);
         self.heard("the end", |heard| heard.closed.then_some(())).await;
@@ -218,7 +218,7 @@ pub(super) async fn fill(lane: &mut dyn Lane) -> Vec<i64> {
     (0..records).map(|index| lane.record(index).offset).collect()
 }
 
-/// Takes records of a lane until there are so many, and returns their offsets.
+/// Takes records of a lane until there are `records` of them, and returns their offsets.
 pub(super) async fn fill_all(lane: &mut dyn Lane, records: usize) -> Vec<i64> {
     let mut offsets = Vec::new();
     while offsets.len() < records {
@@ -227,7 +227,7 @@ pub(super) async fn fill_all(lane: &mut dyn Lane, records: usize) -> Vec<i64> {
     offsets
 }
 
-/// Whether the lane has nothing to read for this long.
+/// Returns whether the lane yields nothing for this long.
 pub(super) async fn yields_nothing(lane: &mut dyn Lane, long: Duration) -> bool {
     let woken = async {
         poll_fn(|cx| match lane.poll_fill(cx, 100) {
