@@ -74,8 +74,8 @@ pub enum Event {
 pub enum Remedy {
     /// A new client, after a pause that grows while new clients fail.
     NewClient,
-    /// Somebody has to change something outside of this program (a permission, a place in the group), and may at any
-    /// moment: a new client tries every few seconds.
+    /// Somebody has to change something outside this program (a permission, a place in the group), and may do so at any
+    /// moment. A new client tries every few seconds.
     Somebody,
     /// Waiting: this process's place in the group is still taken, perhaps by itself before a crash. A member that never
     /// had an assignment tries every second, for `longest` at most; otherwise the same as `Nothing`.

@@ -36,8 +36,8 @@ pub trait Lane: Send {
     /// If the index is beyond the batch, as for slices.
     fn record(&self, index: usize) -> Record<'_>;
 
-    /// Copies the records from `from` on, and frees the broker's buffers; indices stay what they are. Records before
-    /// `from` are not read again. Called when a call does not end at once: a suspended call pins no fetch buffer.
+    /// Copies the records from `from` on, and frees the broker's buffers. Indices stay valid. Records before `from` are
+    /// not read again. Called when a call does not end at once, so that a suspended call pins no fetch buffer.
     fn detach(&mut self, from: usize);
 
     /// Hands the next offset to the backend's committer (timer, retries, close). Monotonic.

@@ -1,7 +1,7 @@
 //! The contract of a backend, checked through the contract alone: no app and no runtime, only a [`Broker`] and its
 //! [`Producer`](crate::broker::Producer), [`Lane`](crate::broker::Lane)s and events.
 //!
-//! Each function is one check. It plays on an [`UnderTest`], makes topics and groups of its own, and panics if the backend
+//! Each function is one check. It runs on an [`UnderTest`], creates its own topics and groups, and panics if the backend
 //! breaks a promise. Call it on a tokio runtime whose clock runs.
 #![allow(clippy::missing_panics_doc, reason = "a check panics if the promise that its name states is broken")]
 
@@ -29,30 +29,30 @@ pub use self::publishes::{a_flush_waits_for_every_answer, publishes_are_answered
 use crate::broker::Broker;
 use crate::record::{Outgoing, Partition};
 
-/// What comes within this, or not at all.
+/// How long a check waits for anything that has to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A backend, as a check prepares it.
 pub trait UnderTest: fmt::Debug {
-    /// Returns the broker; each call may make another handle to the same one.
+    /// Returns the broker; each call may return another handle to the same one.
     fn broker(&self) -> Arc<dyn Broker>;
 
-    /// Makes a topic, which does not exist yet.
+    /// Creates a topic that does not exist yet.
     fn create_topic(&self, topic: &str, partitions: i32);
 
-    /// Lets the broker's answers to commits and publishes come this much later from now on. A backend whose broker cannot do
-    /// that does nothing: the check then proves less.
+    /// Delays the broker's answers to commits and publishes by `delay` from now on. A backend whose broker cannot do that
+    /// does nothing, and the check then proves less.
     fn delay_answers(&self, delay: Duration);
 }
 
-/// A record for a partition.
+/// Returns a record for a partition.
 fn record(topic: &str, partition: i32, number: usize) -> Outgoing {
     let mut record = Outgoing::new(topic, number.to_string());
     record.partition = Partition::Exactly(partition);
     record
 }
 
-/// Publishes so many records to a partition, and waits until they are there.
+/// Publishes this many records to a partition, and waits until they are confirmed.
 async fn publish(broker: &dyn Broker, topic: &str, partition: i32, records: usize) {
     let producer = broker.producer().expect("a producer");
     for number in 0..records {
