@@ -1,4 +1,4 @@
-//! Settling a record by hand.
+//! Settling a record explicitly (`ack = Manual`).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::result::Rejection;
 use crate::result::Verdict;
 use crate::subscriber::Requirements;
 
-/// Settles one record by hand; the argument of handlers with `ack = Manual`.
+/// Settles one record explicitly. The argument of handlers with `ack = Manual`.
 ///
-/// It may outlive the call: move it to whatever finishes the work. Settling takes `self`, so settling twice is
-/// impossible; dropping it unsettled is a nack, unless the call returns a verdict other than `Ack` (as `or_reject()?`
-/// does). A result that the call publishes does not settle it. It belongs to one assignment of its partition: settled
-/// after a revocation it changes nothing and says [`Stale`].
+/// It may outlive the call: move it to the code that finishes the work. Settling takes `self`, so an `Ack` cannot be
+/// settled twice. Dropping it unsettled is a nack, unless the call returns a verdict other than `Ack` (as
+/// `or_reject()?` does). A result that the call publishes does not settle it. It belongs to one assignment of its
+/// partition: after a revocation, settling it has no effect and returns [`Stale`].
 ///
 /// ```
 /// use faststream::{Ack, FastStream, State, TestApp, memory::MemoryBroker, subscriber};
@@ -54,27 +54,29 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// The record is finished. Recorded at once, durable with the next commit.
+    /// Finishes the record. The offset is recorded at once, and committed with the next commit.
     ///
     /// # Errors
-    /// [`Stale`] if the partition was taken away meanwhile: the record is handled again elsewhere.
+    /// [`Stale`] if the partition was revoked meanwhile: the record is handled again elsewhere.
     pub fn ack(self) -> Result<(), Stale> {
         self.settle(Verdict::Ack)
     }
 
-    /// The record is finished, and so is the wait: the broker has committed it, and every earlier record of its
-    /// partition.
+    /// Finishes the record, and returns once the broker has committed it and every earlier record of its partition.
     ///
-    /// A commit is asked for at once; those of many records coalesce. While commits fail, it waits for as long as they do;
-    /// dropping the future gives up the wait, not the ack. Earlier records of the partition that are not finished (kept
-    /// back, settled by somebody else) are waited for too: nothing behind them can be committed.
+    /// It requests a commit at once, and the requests of many records coalesce. While commits fail, it waits for as
+    /// long as they do. Dropping the future ends the wait, and the ack stays valid. It also waits for unfinished
+    /// earlier records of the partition (held, or settled elsewhere), because no later offset can be committed before
+    /// they finish.
     ///
-    /// Awaited inside the call of a handler with `concurrency`, it keeps its place meanwhile; the oldest unfinished record
-    /// of the partition is tried again beside it all the same. A held one keeps it waiting: set a `timeout`. With `order = Key`, do not nack a record after its call
-    /// ended while later calls of its key wait like this: it would wait for them.
+    /// If a handler with `concurrency` awaits it inside the call, the call keeps counting against `concurrency`. The
+    /// oldest unfinished record of the partition is still retried meanwhile. A held record makes it wait: set a
+    /// `timeout`. With `order = Key`, do not nack a record after its call ended while later calls of its key wait like
+    /// this: it would wait for them.
     ///
     /// # Errors
-    /// [`Stale`] if the partition was taken away before the broker confirmed: the record may be handled again elsewhere.
+    /// [`Stale`] if the partition was revoked before the broker confirmed the commit: the record may be handled again
+    /// elsewhere.
     ///
     /// ```
     /// use faststream::{Ack, FastStream, Stale, TestApp, memory::MemoryBroker, subscriber};
@@ -102,34 +104,34 @@ impl Ack {
         control.durable(offset).await
     }
 
-    /// The record failed: retried by the policy, then `on_error`.
+    /// Fails the record: it is retried by the policy, then `on_error` applies.
     ///
     /// # Errors
-    /// [`Stale`] as with [`ack`](Self::ack).
+    /// [`Stale`], as for [`ack`](Self::ack).
     pub fn nack(self) -> Result<(), Stale> {
         self.settle(Verdict::nack())
     }
 
-    /// The record failed, and is tried again after `pause`, instead of the policy's.
+    /// Fails the record. It is retried after `pause`, instead of the policy's pause.
     ///
     /// # Errors
-    /// [`Stale`] as with [`ack`](Self::ack).
+    /// [`Stale`], as for [`ack`](Self::ack).
     pub fn nack_after(self, pause: Duration) -> Result<(), Stale> {
         self.settle(Verdict::Nack { after: Some(pause) })
     }
 
-    /// The record is given up now: the dead letter if one is named, else by `on_error`.
+    /// Gives up on the record now: to the dead-letter topic if one is named, else by `on_error`.
     ///
     /// # Errors
-    /// [`Stale`] as with [`ack`](Self::ack).
+    /// [`Stale`], as for [`ack`](Self::ack).
     pub fn reject(self, reason: impl Into<Cow<'static, str>>) -> Result<(), Stale> {
         self.settle(Verdict::reject(reason))
     }
 
-    /// The record is finished without having been handled.
+    /// Finishes the record without handling it.
     ///
     /// # Errors
-    /// [`Stale`] as with [`ack`](Self::ack).
+    /// [`Stale`], as for [`ack`](Self::ack).
     pub fn skip(self) -> Result<(), Stale> {
         self.settle(Verdict::Skip)
     }
@@ -166,7 +168,7 @@ impl Drop for Ack {
     fn drop(&mut self) {
         if self.control.is_some() {
             let (control, settled) = self.take(Verdict::nack());
-            // Stale: handled again elsewhere, which is what a nack asks for.
+            // If stale, the record is handled again elsewhere, which is what a nack requests.
             let _ = control.settle(Settled { dropped: true, ..settled });
         }
     }

@@ -1,6 +1,6 @@
-//! Hooks run on threads of their own: one that blocks its thread holds up no partition, no deadline and no stop.
+//! Runs hooks on separate threads: a hook that blocks its thread delays no partition, no deadline and no shutdown.
 //!
-//! In virtual time they run in place, so that the clock stands still meanwhile and a run repeats.
+//! In virtual time they run in place, so that the clock stops meanwhile and a run repeats.
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::panics::{Panicked, catch_in};
 use super::plain::Threads;
 
-/// Runs a hook's future on a thread of its own. Dropped, it ends the hook at its next `await`; a hook that blocks its
-/// thread is left there.
+/// Runs a hook's future on a separate thread. Dropping it ends the hook at its next `await`. A hook that blocks its
+/// thread is abandoned there.
 pub(crate) async fn apart<T: Send + 'static>(
     threads: &Threads,
     hook: impl Future<Output = T> + Send + 'static,
@@ -32,7 +32,7 @@ pub(crate) async fn apart<T: Send + 'static>(
     let run = move || {
         let ended = runtime.block_on(catch_in(run));
         if let Some(ended) = ended.transpose() {
-            // If nobody waits any more, what it returned is dropped here.
+            // If nothing waits any more, the returned value is dropped here.
             super::panics::drop_safely(notify.send(ended));
         }
     };

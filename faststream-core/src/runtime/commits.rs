@@ -1,5 +1,5 @@
-//! Whether commits succeed, partition by partition: since when something finished is not durable, what fails, and when
-//! to brake.
+//! Tracks whether commits succeed, partition by partition: since when finished records are uncommitted, which commits
+//! fail, and when to brake.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,31 +10,31 @@ use tokio::time::Instant;
 use super::LaneControl;
 use crate::broker::Epoch;
 
-/// Without an accepted commit for so many intervals, a lane is braked as if commits had failed.
+/// After this many intervals without a successful commit, a lane is braked as if commits had failed.
 const SILENT_INTERVALS: u32 = 3;
-/// Lanes are looked at this often at least, however seldom is committed; and what failed is committed again.
+/// Lanes are checked at least this often, however long the commit interval is; failed commits are then retried.
 const LOOK: Duration = Duration::from_secs(1);
-/// What goes on failing is said again after this.
+/// A continuing failure is logged again after this time.
 const AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Commits {
     interval: Duration,
     next_check: Instant,
-    /// Since when something of a lane was stored and nothing accepted.
+    /// Since when a lane has stored offsets, without a successful commit.
     dirty: BTreeMap<Epoch, Instant>,
-    /// Since when something of a lane was delivered and no commit moved on, from which offset.
+    /// Since when a lane has delivered records while no commit advanced, and from which offset.
     behind: BTreeMap<Epoch, (Instant, i64)>,
     failing: BTreeMap<Epoch, Failing>,
 }
 
 #[derive(Debug)]
 struct Failing {
-    /// When it was said last.
+    /// When it was logged last.
     said: Instant,
-    /// This failure was said, hence its end is said as well.
+    /// This failure was logged, so its end is logged as well.
     is_said: bool,
-    /// The last error, with its place; `None` since a commit was accepted.
+    /// The last error, with its partition; `None` since a successful commit.
     message: Option<String>,
 }
 
@@ -58,14 +58,16 @@ impl Commits {
         now >= self.next_check
     }
 
-    /// A commit was accepted: what is dirty now is so from now on. True if that is to be said: the one before had failed.
+    /// Records a successful commit: the uncommitted time starts again now. Returns true if that is to be logged,
+    /// because the commit before had failed.
     pub(super) fn accepted(&mut self, now: Instant, lane: Epoch) -> bool {
         self.dirty.entry(lane).and_modify(|since| *since = now);
         let failing = self.failing.get_mut(&lane);
         failing.is_some_and(|failing| failing.message.take().is_some() && failing.is_said)
     }
 
-    /// A commit failed. True if it is to be said: the first time, then once a minute, also if some succeed in between.
+    /// Records a failed commit. Returns true if it is to be logged: the first time, then once a minute, even if some
+    /// commits succeed in between.
     pub(super) fn failed(&mut self, now: Instant, lane: Epoch, message: String) -> bool {
         self.dirty.entry(lane).or_insert(now);
         let Some(failing) = self.failing.get_mut(&lane) else {
@@ -81,12 +83,12 @@ impl Commits {
         again
     }
 
-    /// Whether to commit again what failed, because the timer would come too late.
+    /// Returns whether to retry the failed commit now, because the timer would be too late.
     pub(super) fn ask_again(&self) -> bool {
         self.interval > LOOK && self.error().is_some()
     }
 
-    /// Looks at all lanes, once an interval or more often.
+    /// Checks all lanes, once an interval or more often.
     pub(super) fn check<'a>(&mut self, now: Instant, lanes: impl Iterator<Item = &'a Arc<LaneControl>>) {
         self.next_check = now + self.interval.min(LOOK);
         let before = std::mem::take(&mut self.dirty);
@@ -95,7 +97,7 @@ impl Commits {
         for lane in lanes {
             alive.insert(lane.epoch);
             if lane.offsets.is_behind() {
-                // Whatever the reason: commits that are not answered, results that are not confirmed, a record that is held.
+                // Whatever the reason: unanswered commits, unconfirmed results, or a held record.
                 let committed = lane.offsets.committed_offset();
                 let known = behind.get(&lane.epoch).filter(|(_, from)| *from == committed);
                 let since = known.map_or(now, |(since, _)| *since);
@@ -105,7 +107,7 @@ impl Commits {
                 }
             }
             if !lane.offsets.is_dirty() {
-                // What has nothing to commit any more fails no more.
+                // A lane that has nothing to commit any more no longer fails.
                 self.failing.entry(lane.epoch).and_modify(|failing| failing.message = None);
                 continue;
             }
@@ -115,7 +117,7 @@ impl Commits {
         self.failing.retain(|lane, _| alive.contains(lane));
     }
 
-    /// For how long something finished has not become durable, in the worst partition; zero if commits succeed.
+    /// Returns how long finished records have been uncommitted, in the worst partition; zero if commits succeed.
     pub(super) fn dirty_for(&self, now: Instant) -> Duration {
         let fails = |lane| self.failing.get(lane).is_some_and(|failing| failing.message.is_some());
         let ages = self.dirty.iter().map(|(lane, since)| (lane, now - *since));
@@ -125,12 +127,13 @@ impl Commits {
             .unwrap_or_default()
     }
 
-    /// What counts as a failure without an accepted commit: however short the interval, a commit takes its time.
+    /// Returns the time without a successful commit that counts as a failure. However short the interval is, a commit
+    /// takes some time.
     fn silence(&self) -> Duration {
         (self.interval * SILENT_INTERVALS).max(LOOK)
     }
 
-    /// One of the partitions whose last commit failed.
+    /// Returns the error of one of the partitions whose last commit failed.
     pub(super) fn error(&self) -> Option<String> {
         self.failing.values().find_map(|failing| failing.message.clone())
     }

@@ -1,4 +1,4 @@
-//! What others may do to a running lane: stop it, fence it, tell it of commits, settle by hand.
+//! Controls a running lane from other threads: stop it, fence it, report commits to it, settle its records.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -16,35 +16,35 @@ use crate::TopicPartition;
 use crate::app::{ManuallySettled, Observer};
 use crate::broker::{Epoch, Stale};
 
-/// One per lane, shared by pointer. An `Ack` holds the pointer, so it cannot reach another assignment of the partition:
-/// staleness is identity, no number is compared.
+/// The control of one lane, shared by pointer. An `Ack` holds the pointer, so it cannot reach another assignment of the
+/// partition: staleness is identity, and no number is compared.
 pub struct LaneControl {
     pub(crate) epoch: Epoch,
     tp: TopicPartition,
-    /// The record at which earlier tasks of the partition died, and how many did.
+    /// The record at which earlier tasks of the partition died, and how many died.
     deaths: Option<(i64, u32)>,
     stop: Stop,
-    /// Commits fail: no more than the limit is delivered beyond the last accepted one.
+    /// Commits fail, so at most the limit is delivered beyond the last successful commit.
     braked: AtomicBool,
-    /// Nothing begins before `on_assigned` has ended.
+    /// No record begins before `on_assigned` has ended.
     gated: AtomicBool,
-    /// What it has finished, stored and committed.
+    /// The finished, stored and committed offsets of the lane.
     pub(super) offsets: OffsetCell,
-    /// What its task does now.
+    /// The current work of the lane's task.
     pub(super) work: Work,
     inbox: Inbox,
     waker: AtomicWaker,
-    /// Those who wait until their record is durable.
+    /// The calls that wait until their record is committed.
     waiters: Waiters,
-    /// Told of what is settled by hand.
+    /// The observer, which is notified of settled `Ack`s.
     observer: Option<Arc<dyn Observer>>,
 }
 
-/// Revoked or shutting down.
+/// The request to stop: the partition is revoked, or the app is shutting down.
 #[derive(Debug, Default)]
 struct Stop {
     token: CancellationToken,
-    /// The same, to be asked for each record: a token takes a lock.
+    /// The same state, cheap enough to check for each record: a token takes a lock.
     asked: AtomicBool,
 }
 
@@ -56,7 +56,7 @@ impl Stop {
 }
 
 impl LaneControl {
-    /// The control of a lane that begins at the next offset `start`.
+    /// Returns the control of a lane that begins at the next offset `start`.
     pub(crate) fn new(epoch: Epoch, start: i64) -> Self {
         Self {
             epoch,
@@ -74,42 +74,42 @@ impl LaneControl {
         }
     }
 
-    /// Tells what is settled by hand to `observer`.
+    /// Reports settled `Ack`s to `observer`.
     pub(super) fn observed(mut self, observer: Option<Arc<dyn Observer>>) -> Self {
         self.observer = observer;
         self
     }
 
-    /// Which partition it is.
+    /// Sets the partition.
     pub(super) fn of(mut self, tp: TopicPartition) -> Self {
         self.tp = tp;
         self
     }
 
-    /// So many earlier tasks of the partition died at this record.
+    /// Sets how many earlier tasks of the partition died at which record.
     pub(super) fn after_deaths(mut self, deaths: Option<(i64, u32)>) -> Self {
         self.deaths = deaths;
         self
     }
 
-    /// How many earlier tasks of the partition died at this record.
+    /// Returns how many earlier tasks of the partition died at this record.
     pub(super) fn deaths_at(&self, offset: i64) -> Option<u32> {
         self.deaths.filter(|(at, _)| *at == offset).map(|(_, times)| times)
     }
 
-    /// What is settled by hand counts as under way until the task has read it.
+    /// Counts settled `Ack`s as work in progress until the task has read them.
     pub(super) fn counted_busy_by(self, busy: BusyGuard) -> Self {
         self.inbox.counted_busy_by(busy);
         self
     }
 
-    /// Nothing new is begun from now on; running calls are told.
+    /// Stops the lane: no further record begins, and running calls are notified.
     pub(super) fn stop(&self) {
         self.stop.set();
         self.waker.wake();
     }
 
-    /// The broker has everything before `next`.
+    /// Records that the broker has committed everything before `next`.
     pub(super) fn committed(&self, next: i64) {
         self.offsets.committed(next);
         self.braked.store(false, SeqCst);
@@ -134,8 +134,8 @@ impl LaneControl {
         self.braked.store(true, SeqCst);
     }
 
-    /// From here on settling says `Stale`. What was settled before is returned, so that an ack that was told `Ok`
-    /// still counts.
+    /// Fences the lane: from now on, settling returns `Stale`. Returns the `Ack`s that were settled before, so that an
+    /// ack that returned `Ok` still counts.
     pub(super) fn fence(&self) -> Vec<Settled> {
         self.stop.set();
         let settled = self.inbox.fence();
@@ -143,14 +143,14 @@ impl LaneControl {
         settled
     }
 
-    /// Waits until the broker has everything up to this record.
+    /// Waits until the broker has committed everything up to this record.
     pub(super) async fn durable(&self, offset: i64) -> Result<(), Stale> {
         let _waits = self.waiters.wait(offset);
         self.waker.wake();
         loop {
             let moved = self.waiters.notified();
             tokio::pin!(moved);
-            // Registered before the look, or a change in between would be missed.
+            // Registered before the check, or a change in between would be missed.
             moved.as_mut().enable();
             if self.offsets.committed_offset() > offset {
                 return Ok(());
@@ -162,7 +162,7 @@ impl LaneControl {
         }
     }
 
-    /// Whether somebody waits until one of these records is durable.
+    /// Returns whether a call waits until one of these records is committed.
     pub(super) fn any_waits_until_durable(&self, of: impl Fn(i64) -> bool) -> bool {
         self.waiters.any(of)
     }
@@ -171,7 +171,7 @@ impl LaneControl {
         self.waker.register(waker);
     }
 
-    /// Cancelled when it is revoked or the app shuts down.
+    /// Returns the token that is cancelled when the partition is revoked or the app shuts down.
     pub(crate) fn cancelled(&self) -> &CancellationToken {
         &self.stop.token
     }
@@ -184,17 +184,18 @@ impl LaneControl {
         self.braked.load(SeqCst)
     }
 
-    /// Whether the other one is another assignment of the same partition.
+    /// Returns whether the other one is another assignment of the same partition.
     pub(super) fn is_of_partition_of(&self, other: &Self) -> bool {
         self.tp == other.tp
     }
 
-    /// The record that the lane is at: the one whose handler was just begun, else the oldest unfinished one.
+    /// Returns the lane's current record: the one whose handler was just begun, else the oldest unfinished one.
     pub(super) fn at_work(&self) -> Option<i64> {
         self.work.working_at().or_else(|| self.offsets.oldest())
     }
 
-    /// What a lane that is cut off leaves unfinished. A handler that blocks its thread notes nothing: its call still runs.
+    /// Returns what a cancelled lane leaves unfinished. A handler that blocks its thread notes nothing, because its
+    /// call still runs.
     pub(super) fn unfinished(&self) -> Option<Unfinished> {
         let call = |offset| Unfinished { offset, why: WhyUnfinished::Call, others: 0 };
         let noted = || self.work.unfinished();
@@ -209,7 +210,7 @@ impl LaneControl {
         self.inbox.take()
     }
 
-    /// Somebody wrote; whoever reads it must count as busy before.
+    /// Returns whether an `Ack` was settled. The reader must count as busy before it checks.
     pub(super) fn has_settled(&self) -> bool {
         self.inbox.has_settled()
     }
@@ -240,7 +241,7 @@ impl LaneControl {
         Err(Stale)
     }
 
-    /// An ack of another lane; false if this one is fenced.
+    /// Delivers a stale lane's ack to this lane; returns false if this one is fenced, too.
     #[cfg(feature = "planted-bugs")]
     pub(super) fn deliver(&self, settled: Settled) -> bool {
         let is_in = self.inbox.post(settled).is_ok();

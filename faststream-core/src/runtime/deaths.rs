@@ -1,7 +1,8 @@
-//! Tasks of partitions that died: where, and how often in a row.
+//! Deaths of partition tasks: where, and how often in a row.
 //!
-//! Code of the user is guarded, so a task dies only by what nobody thought of. What it worked at may be the cause: it has
-//! failed an attempt, so that its retries run out and its policy decides. Pure bookkeeping of one membership.
+//! The user's code is guarded, so a task dies only of an unforeseen fault. The record that it worked at may be the
+//! cause. That counts as a failed attempt of the record, so that its attempts are used up and its policy decides. Pure
+//! bookkeeping of one membership.
 
 use crate::TopicPartition;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use super::status::DyingPartition;
 
-/// After so long without a death, a partition is sound. The longest pause before it is opened again is 30 s.
+/// After this long without a death, a partition counts as sound. The longest pause before it is opened again is 30 s.
 const SOUND: Duration = Duration::from_secs(90);
 
 #[derive(Debug, Default)]
@@ -25,12 +26,12 @@ struct Known {
     handler: Arc<str>,
     in_a_row: u32,
     last: Instant,
-    /// The record that it worked at, and how often.
+    /// The record that the task worked at, and how often it died there.
     record: Option<(i64, u32)>,
 }
 
 impl Deaths {
-    /// A partition's task died while it worked at this record. Returns how often it did in a row.
+    /// Records that a partition's task died while it worked at this record. Returns how often it died in a row.
     pub(super) fn add(
         &mut self,
         now: Instant,
@@ -42,7 +43,7 @@ impl Deaths {
         let known = self.known.entry(tp.clone()).or_insert_with(new);
         known.in_a_row = known.in_a_row.saturating_add(1);
         known.last = now;
-        // A death elsewhere says nothing of the record that died before.
+        // A death elsewhere says nothing about the record of an earlier death.
         if let Some(at) = at {
             let before = known.record.filter(|(offset, _)| *offset == at).map_or(0, |(_, times)| times);
             known.record = Some((at, before.saturating_add(1)));
@@ -50,19 +51,19 @@ impl Deaths {
         known.in_a_row
     }
 
-    /// The record at which tasks of this partition died, and how many did.
+    /// Returns the record at which tasks of this partition died, and how many died.
     pub(super) fn at_record(&self, tp: &TopicPartition) -> Option<(i64, u32)> {
         self.known.get(tp)?.record
     }
 
-    /// Forgets what is long ago; true if there was something.
+    /// Forgets old deaths. Returns true if there were any.
     pub(super) fn forget(&mut self, now: Instant) -> bool {
         let before = self.known.len();
         self.known.retain(|_, known| now - known.last < SOUND);
         self.known.len() < before
     }
 
-    /// Those that died more than once.
+    /// Returns the partitions whose task died more than once.
     pub(super) fn in_a_row(&self) -> Vec<DyingPartition> {
         let dying = self.known.iter().filter(|(_, known)| known.in_a_row > 1);
         let partition = |(tp, known): (&TopicPartition, &Known)| DyingPartition {

@@ -1,7 +1,7 @@
 //! The group's state machine: inputs and a clock in, outputs out. No I/O, no task, no lock.
 //!
-//! It decides who starts, who drains until when, when a revocation is answered and when the consumer is closed. It
-//! never sees a record.
+//! It decides which lanes start, which drain and until when, when a revocation is answered, and when the consumer is
+//! closed. It never sees a record.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,31 +10,31 @@ use tokio::time::Instant;
 
 use crate::broker::{Epoch, RevocationId};
 
-/// Somebody else may own the partition already: only a moment to end well.
+/// The drain time of lost lanes. Another member may own the partition already, so it is short.
 const DRAIN_LOST: Duration = Duration::from_millis(200);
-/// What the backend has for leaving the group, if it does not give up by itself.
+/// How long the backend may take to leave the group, if it does not give up by itself.
 const CLOSE: Duration = Duration::from_secs(12);
-/// The pause before a lane that died is opened again, doubled with each death in a row.
+/// The pause before a lane that died is opened again. Each death in a row doubles it.
 const REOPEN: Duration = Duration::from_millis(100);
 const REOPEN_MOST: Duration = Duration::from_secs(30);
-/// Without a death for so long, the next one is the first again.
+/// After this long without a death, the next one counts as the first again.
 const REOPEN_FORGET: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Input {
-    /// Lanes, and what a drain waits for each.
+    /// Lanes, and how long a drain waits for each.
     Assigned(Vec<(Epoch, Duration)>),
     Revoked {
         id: RevocationId,
         lanes: Vec<Epoch>,
         lost: bool,
     },
-    /// The lane's task is gone; `died` if nobody asked for it.
+    /// The lane's task has ended; `died` if the member did not request it.
     LaneEnded {
         lane: Epoch,
         died: bool,
     },
-    /// `on_revoked` has ended; `None` for the one at a stop.
+    /// `on_revoked` has ended; `None` for the one at a shutdown.
     HookEnded(Option<RevocationId>),
     Shutdown,
     Fatal,
@@ -46,21 +46,21 @@ pub(super) enum Input {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Start(Epoch),
-    /// Assigned when it was too late: throw the lane away unread.
+    /// Drop the lane unread: it was assigned too late.
     Discard(Epoch),
-    /// Begin nothing new, finish what runs.
+    /// Begin no further record, and finish running calls.
     Drain(Epoch),
-    /// Cut off: from now on nothing it does counts. `late` if it was out of time.
+    /// Fence the lane: from now on, nothing it does counts. `late` if its drain time was exceeded.
     Fence {
         lane: Epoch,
         late: bool,
     },
-    /// Run `on_revoked`: the calls have ended. `None` at a stop.
+    /// Run `on_revoked`, because the calls have ended. `None` at a shutdown.
     Hook(Option<RevocationId>),
     Answer(RevocationId),
     Reopen(Epoch),
     Close,
-    /// The membership is over; `closed` if the backend said so.
+    /// The membership has ended; `closed` if the backend reported it.
     Finished {
         closed: bool,
     },
@@ -70,13 +70,13 @@ pub(super) enum Action {
 pub(super) struct Group {
     phase: Phase,
     lanes: BTreeMap<Epoch, LaneState>,
-    /// Answered strictly in this order: the client acts on them in order, too.
+    /// Revocations, answered strictly in this order, because the client acts on them in order, too.
     pending_revocations: VecDeque<PendingRevocation>,
-    /// `on_revoked` runs before partitions are given back.
+    /// `on_revoked` runs before partitions are released.
     hooked: bool,
-    /// The one at a stop.
+    /// The hook at a shutdown.
     last_hook: HookState,
-    /// Deaths of lanes in a row, and when the last was.
+    /// Deaths of lanes in a row, and the time of the last one.
     deaths: u32,
     last_death: Option<Instant>,
 }
@@ -86,7 +86,7 @@ enum Phase {
     #[default]
     Running,
     Draining,
-    /// Asked to close, or broken: the backend's end is awaited.
+    /// A close was requested, or the client failed. The backend's end is awaited.
     Closing {
         until: Instant,
     },
@@ -101,7 +101,7 @@ enum LaneState {
     Draining {
         until: Instant,
     },
-    /// Its task died; opened again at this moment.
+    /// The lane's task died. It is opened again at this moment.
     Dead {
         reopen: Instant,
     },
@@ -114,7 +114,7 @@ struct PendingRevocation {
     hook: HookState,
 }
 
-/// A run of `on_revoked`, and until when it is waited for: the drain time counts from the revocation.
+/// A run of `on_revoked`, and how long to wait for it: the drain time counts from the revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum HookState {
     #[default]
@@ -128,7 +128,7 @@ enum HookState {
 }
 
 impl HookState {
-    /// Waits for the hook, which is begun by the first call; false once that is over.
+    /// Waits for the hook, which the first call starts. Returns false once the wait has ended.
     fn waits(&mut self, now: Instant, id: Option<RevocationId>, out: &mut Vec<Action>) -> bool {
         match *self {
             Self::Unwanted => false,
@@ -154,7 +154,7 @@ impl HookState {
 }
 
 impl Group {
-    /// With hooks, a revocation is answered once its hook has ended, or is out of time.
+    /// Makes revocations wait for hooks: each is answered once its hook has ended, or its time is over.
     pub(super) fn hooked(&mut self) {
         self.hooked = true;
     }
@@ -173,7 +173,7 @@ impl Group {
         self.advance(now, out);
     }
 
-    /// When the clock alone makes something due.
+    /// Returns when the clock alone makes something due.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let closing = match self.phase {
             Phase::Closing { until } => Some(until),
@@ -215,7 +215,7 @@ impl Group {
         let most = if lost { DRAIN_LOST } else { Duration::MAX };
         let hook = if lost { HookState::Unwanted } else { self.hook(now, &lanes) };
         if lost {
-            // Nobody waits for hooks of what is gone.
+            // Nothing waits for hooks of lost partitions.
             self.pending_revocations.iter_mut().for_each(|pending| pending.hook = HookState::Unwanted);
         }
         for lane in &lanes {
@@ -224,7 +224,7 @@ impl Group {
         self.pending_revocations.push_back(PendingRevocation { id, lanes, hook });
     }
 
-    /// The hook of a revocation of these lanes; with none of them alive, nobody asks for it.
+    /// Returns the hook of a revocation of these lanes. If none of them is alive, no hook runs.
     fn hook(&self, now: Instant, lanes: &[Epoch]) -> HookState {
         let until = lanes.iter().filter_map(|lane| match *self.lanes.get(lane)? {
             LaneState::Active { drain } => Some(now + drain),
@@ -275,7 +275,7 @@ impl Group {
         }
     }
 
-    /// Fetching does not stop by itself after a fatal error: every lane ends at once.
+    /// Ends every lane at once, because fetching does not stop by itself after a fatal error.
     fn fatal(&mut self, now: Instant, out: &mut Vec<Action>) {
         if matches!(self.phase, Phase::Finished) {
             return;
@@ -301,7 +301,7 @@ impl Group {
         }
     }
 
-    /// Whatever the clock or the last input made due.
+    /// Applies whatever the clock or the last input made due.
     fn advance(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.lanes.retain(|lane, state| match *state {
             LaneState::Draining { until } if until <= now => {
@@ -322,7 +322,7 @@ impl Group {
                 break;
             }
             self.pending_revocations.pop_front();
-            // A consumer that closes answers for itself.
+            // A consumer that closes answers revocations itself.
             if matches!(self.phase, Phase::Running | Phase::Draining) {
                 out.push(Action::Answer(id));
             }
@@ -367,7 +367,7 @@ mod tests {
 
     const DRAIN: Duration = Duration::from_secs(5);
 
-    /// What a backend and its lanes may do next, by random choice.
+    /// The possible next steps of a backend and its lanes, chosen at random.
     #[derive(Debug, Clone, Copy)]
     enum Act {
         Assign(u8),
@@ -393,7 +393,7 @@ mod tests {
         ]
     }
 
-    /// A world that obeys the contract, and holds the machine to it.
+    /// A world that obeys the contract, and checks that the state machine obeys it, too.
     #[derive(Debug)]
     struct World {
         group: Group,

@@ -1,7 +1,7 @@
-//! Runs a group's hooks on threads of their own: they cannot hurt the membership.
+//! Runs a group's hooks on separate threads, so that they cannot affect the membership.
 //!
-//! Each has a deadline, a panic is an error, an error is said. At most one call of `on_commit_error` runs at a time:
-//! what fails meanwhile is told by the next.
+//! Each hook has a deadline. A panic is an error, and an error is logged. At most one call of `on_commit_error` runs at
+//! a time: the next call reports the failures that occur meanwhile.
 
 use crate::TopicPartition;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -26,16 +26,16 @@ pub(super) struct GroupHookRunner {
     context: Arc<Context>,
     shared: Arc<Shared>,
     runtime: Handle,
-    /// What one call may take.
+    /// How long one call may take.
     deadline: Duration,
     failures: Arc<Mutex<Failures>>,
 }
 
-/// Failed commits on their way to `on_commit_error`.
+/// Failed commits to be reported to `on_commit_error`.
 #[derive(Default)]
 struct Failures {
     waiting: Vec<CommitFailure>,
-    /// A call runs, and will take what waits.
+    /// A call runs, and will report the waiting failures.
     telling: bool,
 }
 
@@ -55,12 +55,13 @@ impl GroupHookRunner {
         self.given = hooks;
     }
 
-    /// Whether partitions wait for a hook before their first record; [`assigned`](Self::assigned) lets them begin.
+    /// Returns whether partitions wait for a hook before their first record; [`assigned`](Self::assigned) lets them
+    /// begin.
     pub(super) fn delay_starts(&self) -> bool {
         !self.given.assigned.is_empty()
     }
 
-    /// Whether partitions wait for a hook before they are given back.
+    /// Returns whether partitions wait for a hook before they are released.
     pub(super) fn delay_answers(&self) -> bool {
         !self.given.revoked.is_empty()
     }
@@ -74,7 +75,7 @@ impl GroupHookRunner {
         self.spawn(run, move || lanes.iter().for_each(|(_, control)| control.open_gate()));
     }
 
-    /// Tells the member when `on_revoked` has ended, or its time is over.
+    /// Notifies the member when `on_revoked` has ended, or its time is over.
     pub(super) fn revoked(
         &self,
         revocation: Option<RevocationId>,
@@ -82,14 +83,14 @@ impl GroupHookRunner {
     ) {
         let shared = Arc::clone(&self.shared);
         if lanes.is_empty() {
-            // Each was told before, or had died.
+            // Each was reported before, or had died.
             return shared.notify(Notice::HookEnded(revocation));
         }
         let run = self.run("on_revoked", self.given.revoked.clone(), self.rebalance(&lanes));
         self.spawn(run, move || shared.notify(Notice::HookEnded(revocation)));
     }
 
-    /// Nobody waits: somebody else may own the partitions already.
+    /// Runs `on_lost`. Nothing waits for it, because another member may own the partitions already.
     pub(super) fn lost(&self, lanes: Vec<(TopicPartition, Arc<LaneControl>)>) {
         if !self.given.lost.is_empty() && !lanes.is_empty() {
             self.spawn(self.run("on_lost", self.given.lost.clone(), self.rebalance(&lanes)), || {});
@@ -152,7 +153,7 @@ impl GroupHookRunner {
     }
 }
 
-/// All hooks of a moment, one after the other; all together have the deadline, which runs apart from them.
+/// Runs all hooks of a moment, one after the other. The deadline covers all of them together, and runs separately.
 async fn run<T: Clone + Send + Sync + 'static>(
     moment: &'static str,
     group: &Arc<str>,
@@ -179,7 +180,7 @@ async fn run<T: Clone + Send + Sync + 'static>(
         }
     };
     let threads = hook.threads();
-    // A hook that is cut off may panic even in its drop.
+    // An abandoned hook may panic even in its drop.
     let ended = catch_in(async move { timeout(deadline, apart(&threads, all)).await }).await;
     let number = number.load(Relaxed);
     match ended {
@@ -192,7 +193,7 @@ async fn run<T: Clone + Send + Sync + 'static>(
     }
 }
 
-/// What failed since the last call; nobody tells any more once there is nothing.
+/// Returns the failures since the last call. Once there are none, the reporting ends.
 fn next(failures: &Mutex<Failures>) -> Option<Vec<CommitFailure>> {
     let mut failures = lock(failures);
     let batch = std::mem::take(&mut failures.waiting);

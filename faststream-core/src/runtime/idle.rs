@@ -1,24 +1,24 @@
-//! When a test's `publish().await` may return: nothing is under way any more.
+//! When a test's `publish().await` may return: no work is in progress any more.
 //!
-//! Lanes count themselves busy (one atomic per wake-up, none per message); the in-memory broker knows what no lane
-//! has seen yet. Whoever may have been the last wakes the waiter, so nobody polls.
+//! Lanes count themselves busy (one atomic per wake-up, none per record), and the in-memory broker knows which records
+//! no lane has seen yet. Any of them may be the last, and wakes the waiter, so that nobody polls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use tokio::sync::Notify;
 
-/// Counts what is under way.
+/// Counts the work in progress.
 #[derive(Debug, Default)]
 pub struct IdleTracker {
     busy: AtomicUsize,
-    /// How often something became busy: two looks are one if it did not move between them.
+    /// How often something became busy. Two checks count as one moment if it did not change between them.
     woken: AtomicUsize,
     changed: Notify,
 }
 
 impl IdleTracker {
-    /// Something changed that `unseen` looks at.
+    /// Notifies the waiter that something changed that `unseen` checks.
     pub fn notify(&self) {
         self.changed.notify_waiters();
     }
@@ -54,7 +54,7 @@ impl IdleTracker {
     }
 }
 
-/// One lane's or task's vote. Dropped busy (crash, fence), it gives the vote back.
+/// The busy guard of one lane or task. If it is dropped while busy (crash, fence), it stops counting as busy.
 #[derive(Debug)]
 pub struct BusyGuard {
     idle: Arc<IdleTracker>,
@@ -62,13 +62,13 @@ pub struct BusyGuard {
 }
 
 impl BusyGuard {
-    /// A vote that is not busy.
+    /// Returns a guard that is not busy.
     #[must_use]
     pub fn new(idle: Arc<IdleTracker>) -> Self {
         Self { idle, busy: false }
     }
 
-    /// Sets whether something is under way here.
+    /// Sets whether work is in progress here.
     pub fn set(&mut self, busy: bool) {
         if self.busy == busy {
             return;

@@ -1,17 +1,18 @@
-//! Many partitions in one line of the log.
+//! Lists many partitions in one log line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// A line names no more than so many ranges.
+/// A line lists at most this many ranges.
 const MOST: usize = 10;
 
-/// `3 partitions`, `1 partition`.
+/// Returns `3 partitions`, `1 partition`.
 pub(super) fn count(number: usize) -> String {
     if number == 1 { "1 partition".to_owned() } else { format!("{number} partitions") }
 }
 
-/// `invoices/0-11, orders/2, orders/5-6`, by topic and number; a long list is cut and says by how much.
+/// Returns `invoices/0-11, orders/2, orders/5-6`, by topic and number. A long list is cut, with the number of omitted
+/// ones.
 pub(super) fn list<'a>(partitions: impl IntoIterator<Item = (&'a str, i32)>) -> String {
     let mut topics: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
     for (topic, partition) in partitions {

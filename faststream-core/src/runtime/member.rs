@@ -1,4 +1,4 @@
-//! One membership of a group: carries events to the state machine, and its outputs to lanes and backend.
+//! One membership of a group: passes events to the state machine, and applies its outputs to lanes and backend.
 //!
 //! Plain and synchronous: a backend calls it on its control thread. It never waits, whatever handlers do.
 
@@ -31,29 +31,30 @@ use crate::subscriber::Subscriber;
 
 /// One membership of a group: the state machine, and the lanes' tasks that it starts and ends.
 ///
-/// Dropping it before it is finished is a crash: the lanes' tasks are aborted, nothing is drained.
+/// Dropping it before it is finished counts as a crash: the lanes' tasks are aborted, and nothing is drained.
 pub struct Member {
     pub(super) scope: MemberScope,
     group: Group,
     pub(super) commits: Commits,
     pub(super) progress: Progress,
     pub(super) deaths: Deaths,
-    /// Assigned, and about to be started by the state machine.
+    /// Assigned lanes that the state machine is about to start.
     arrived: BTreeMap<Epoch, Box<dyn Lane>>,
     pub(super) running: BTreeMap<Epoch, RunningLane>,
     pub(super) hooks: GroupHookRunner,
-    /// For `on_revoked`, once the calls have ended: what is given back by a revocation, or at a stop (`None`).
+    /// The lanes for `on_revoked`, once their calls have ended: those that a revocation releases, or a shutdown
+    /// (`None`).
     leaving: BTreeMap<Option<RevocationId>, Vec<(TopicPartition, Arc<LaneControl>)>>,
-    /// What was left by the stop, until its last commit is known.
+    /// The lanes that the shutdown released, until the result of their last commit is known.
     pub(super) parting: Vec<(TopicPartition, Arc<LaneControl>)>,
-    /// What the end of the membership will be, if nothing worse happens.
+    /// How the membership will end, if nothing worse happens.
     pub(super) ending: Ended,
     /// Since when the app has been shutting down.
     pub(super) shutdown: Option<Instant>,
 }
 
 impl Member {
-    /// A member whose lanes run on the current tokio runtime, and the app's handle to it.
+    /// Returns a member whose lanes run on the current tokio runtime, and the app's handle to it.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -98,7 +99,7 @@ impl Member {
         (member, handle)
     }
 
-    /// Runs these hooks when partitions come and go, and when commits fail.
+    /// Runs these hooks when partitions are assigned and revoked, and when commits fail.
     pub(crate) fn with_hooks(mut self, hooks: Arc<GroupHooks>) -> Self {
         self.hooks.set(hooks);
         if self.hooks.delay_answers() {
@@ -141,7 +142,8 @@ impl Member {
         );
     }
 
-    /// Each partition is told of once: what is being revoked is not told of at the stop.
+    /// Notes all lanes for the hook at a shutdown. Each partition is reported once, so those that are being revoked are
+    /// left out.
     fn leave_all(&mut self) {
         if self.shutdown.is_some() {
             return;
@@ -154,7 +156,7 @@ impl Member {
         self.leaving.insert(None, kept);
     }
 
-    /// These are told of by a newer revocation, or are lost.
+    /// Forgets lanes that a newer revocation reports, or that are lost.
     fn forget_leaving(&mut self, leaving: &[(TopicPartition, Arc<LaneControl>)]) {
         for told in self.leaving.values_mut() {
             told.retain(|(_, control)| leaving.iter().all(|(_, newer)| newer.epoch != control.epoch));
@@ -295,7 +297,7 @@ impl GroupMember for Member {
             let mut status = self.scope.shared.status();
             (status.known.dirty_for, status.known.commit_error) = (dirty, self.commits.error());
         }
-        // News of a commit wish may have come many times: one is enough.
+        // Several notices may have requested a commit: one is enough.
         commands.dedup_by(|one, other| one == other && *one == Command::CommitNow);
         commands
     }

@@ -1,7 +1,7 @@
-//! What is counted. Names and labels are stable: dashboards rest on them.
+//! The metrics. Names and labels are stable, because dashboards depend on them.
 //!
-//! Through the `metrics` facade: without a recorder, all of this does nothing. A lane counts records in plain numbers
-//! and hands them over once a turn; everything else is rare.
+//! They are reported through the `metrics` facade: without a recorder, all of this does nothing. A lane counts records
+//! in plain numbers and reports them once a turn. Everything else is rare.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ pub(super) struct LaneMetrics {
     acked: Counter,
     held: Gauge,
     tally: Arc<Tally>,
-    /// Since the last turn.
+    /// The count since the last turn.
     received_now: u64,
     acked_now: u64,
     held_now: u32,
 }
 
-/// `app_name`, `broker`, `handler`, in every series about records.
+/// `app_name`, `broker` and `handler`, in every series about records.
 #[derive(Clone)]
 struct Labels {
     app: Arc<str>,
@@ -72,7 +72,7 @@ impl LaneMetrics {
         self.acked_now += 1;
     }
 
-    /// Once a turn.
+    /// Reports the counts, once a turn.
     pub(super) fn flush(&mut self) {
         if self.received_now > 0 {
             self.received.increment(std::mem::take(&mut self.received_now));
@@ -83,7 +83,7 @@ impl LaneMetrics {
         }
     }
 
-    /// Anything but success: `nacked`, `rejected`, `skipped`, `error`.
+    /// Counts any outcome but success: `nacked`, `rejected`, `skipped`, `error`.
     pub(super) fn settled(&self, status: &'static str) {
         match status {
             "rejected" => self.tally.dead_lettered(),
@@ -103,7 +103,7 @@ impl LaneMetrics {
         self.labels.counter("faststream_decode_errors_total", None).increment(1);
     }
 
-    /// `in_place`, or by a `topic`.
+    /// Counts a retry: `in_place`, or by a `topic`.
     pub(super) fn retried(&self, kind: &'static str) {
         self.labels.counter("faststream_retries_total", Some(("kind", kind.to_owned()))).increment(1);
     }
@@ -114,7 +114,7 @@ impl LaneMetrics {
             .increment(1);
     }
 
-    /// A record of this lane is kept back from now on, or no longer.
+    /// Counts a record of this lane that is held from now on, or no longer.
     pub(super) fn held(&mut self, held: bool) {
         let before = self.held_now;
         self.held_now = if held { before + 1 } else { before.saturating_sub(1) };
@@ -135,12 +135,12 @@ impl Drop for LaneMetrics {
     }
 }
 
-/// An `Ack` was settled too late.
+/// Counts an `Ack` that was settled too late.
 pub(super) fn stale_ack() {
     counter!("faststream_stale_acks_total").increment(1);
 }
 
-/// Of one group.
+/// Counts a commit of one group.
 pub(super) fn commit(group: &str, result: &'static str) {
     counter!("faststream_kafka_commits_total", "group" => group.to_owned(), "result" => result).increment(1);
 }
@@ -166,7 +166,7 @@ pub(super) fn dirty(group: &str, dirty: Duration) {
     gauge!("faststream_commit_dirty_seconds", "group" => group.to_owned()).set(dirty.as_secs_f64());
 }
 
-/// Records that the broker deleted before they were read.
+/// Counts records that the broker deleted before they were read.
 pub(super) fn expired(group: &str, topic: &str, records: u64) {
     counter!("faststream_expired_records_total", "group" => group.to_owned(), "topic" => topic.to_owned())
         .increment(records);

@@ -1,6 +1,6 @@
-//! The runtime: what happens to records between the broker and the handlers. It exists once, whatever the backend.
+//! The runtime: handles records between the broker and the handlers. It exists once, whatever the backend.
 //!
-//! One member a group (`member`, deciding by `group`), one task a lane (`lane`).
+//! There is one member for each group (`member`, with decisions by `group`), and one task for each lane (`lane`).
 
 mod ack;
 pub(crate) mod apart;

@@ -5,26 +5,27 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::broker::Stale;
 
-/// Where nothing is known yet.
+/// The value of an unknown offset.
 const NOTHING: i64 = i64::MIN;
 
-/// What a lane has finished, stored and committed: next offsets.
+/// The finished, stored and committed offsets of a lane, as next offsets.
 #[derive(Debug)]
 pub(crate) struct OffsetCell {
-    /// The next offset that the broker has.
+    /// The next offset that the broker has committed.
     committed: AtomicI64,
     /// The next offset that was handed to the committer.
     stored: AtomicI64,
-    /// Up to where everything is finished, as of the last call's begin: stored or not yet.
+    /// The next offset up to which everything is finished, stored or not, as of the beginning of the last call.
     finished: AtomicI64,
-    /// One store at a time, each further than the last: the task's own, and those while a call has its thread.
+    /// One store at a time, each with a later offset than the last: by the task itself, and while a call occupies its
+    /// thread.
     storing: Mutex<i64>,
-    /// The oldest unfinished record, for what is said when the lane is cut off.
+    /// The oldest unfinished record, for the log line when the lane is cancelled.
     oldest: AtomicI64,
 }
 
 impl OffsetCell {
-    /// Of a lane that begins at the next offset `start`.
+    /// Returns the offsets of a lane that begins at the next offset `start`.
     pub(super) fn new(start: i64) -> Self {
         Self {
             committed: AtomicI64::new(start),
@@ -35,27 +36,27 @@ impl OffsetCell {
         }
     }
 
-    /// The broker has everything before `next`.
+    /// Records that the broker has committed everything before `next`.
     pub(super) fn committed(&self, next: i64) {
         self.committed.fetch_max(next, SeqCst);
     }
 
-    /// The oldest unfinished record.
+    /// Returns the oldest unfinished record.
     pub(super) fn oldest(&self) -> Option<i64> {
         Some(self.oldest.load(SeqCst)).filter(|offset| *offset != NOTHING)
     }
 
-    /// Something is stored that the broker does not have.
+    /// Returns whether an offset is stored that the broker has not committed.
     pub(super) fn is_dirty(&self) -> bool {
         self.stored.load(SeqCst) > self.committed_offset()
     }
 
-    /// Something was delivered that the broker does not know to be finished: it is stored, or not even that.
+    /// Returns whether a record was delivered that the broker does not know to be finished, stored or not.
     pub(super) fn is_behind(&self) -> bool {
         self.is_dirty() || self.oldest.load(SeqCst) != NOTHING
     }
 
-    /// How many offsets are stored that the broker does not have.
+    /// Returns how many offsets are stored that the broker has not committed.
     pub(super) fn uncommitted(&self) -> u64 {
         let stored = self.stored.load(SeqCst);
         if stored == NOTHING {
@@ -65,7 +66,7 @@ impl OffsetCell {
         }
     }
 
-    /// Up to where everything is finished.
+    /// Returns the next offset up to which everything is finished.
     pub(super) fn finished_to(&self) -> i64 {
         self.stored.load(SeqCst).max(self.committed_offset())
     }
@@ -74,14 +75,14 @@ impl OffsetCell {
         self.committed.load(SeqCst)
     }
 
-    /// A call is about to begin or to go on, and may have the task's thread for long.
+    /// Notes the finished prefix before a call begins or continues, which may occupy the task's thread for long.
     pub(super) fn note_finished(&self, prefix: Option<i64>) {
         if let Some(prefix) = prefix {
             self.finished.store(prefix, Release);
         }
     }
 
-    /// Stores the next offset, unless that was done or there is a later one.
+    /// Stores the next offset, unless it or a later one is already stored.
     pub(super) fn store(&self, next: i64, store: impl FnOnce() -> Result<(), Stale>) -> Result<(), Stale> {
         let mut last = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
         if *last >= next {
@@ -91,7 +92,7 @@ impl OffsetCell {
         store()
     }
 
-    /// What finished while the task has not come to store it.
+    /// Stores the finished prefix while the task has no turn to store it.
     pub(super) fn store_late(&self, store: impl FnOnce(i64) -> Result<(), Stale>) {
         let next = self.finished.load(Acquire);
         if next > self.stored.load(SeqCst) && self.store(next, || store(next)).is_ok() {

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 /// The records of one lane that were handed out, from the first unfinished one on.
 ///
-/// Offsets arrive in increasing order, with gaps (compaction, transaction markers). A gap is passed with the record
-/// before it: stored is one past the last finished record, never "the next seen".
+/// Offsets arrive in increasing order, with gaps (compaction, transaction markers). A gap is passed together with the
+/// record before it: the stored offset is one past the last finished record, never "the next seen".
 #[derive(Debug, Default)]
 pub(crate) struct Offsets {
     /// Handed out and not part of the prefix, in order. The front is never finished.
@@ -23,9 +23,9 @@ struct Open {
 }
 
 impl Offsets {
-    /// A record is handed out. To be called before anything else sees it.
+    /// Records that a record is handed out. Call it before anything else sees the record.
     ///
-    /// Returns false, and takes no note, if offsets do not increase: the broker repeated itself.
+    /// Returns false, and records nothing, if offsets do not increase: the broker repeated a record.
     pub(crate) fn begin(&mut self, offset: i64) -> bool {
         let last = self.open.back().map(|open| open.offset).or(self.prefix.map(|next| next - 1));
         if last.is_some_and(|last| last >= offset) {
@@ -35,7 +35,7 @@ impl Offsets {
         true
     }
 
-    /// Nothing is left to do for this record. False if it was not open: unknown, or finished before.
+    /// Records that a record is finished. Returns false if it was not open: unknown, or finished before.
     pub(crate) fn finish(&mut self, offset: i64) -> bool {
         // The usual case: the oldest ends first. Everything else costs a binary search.
         let index = match self.open.front() {
@@ -55,17 +55,17 @@ impl Offsets {
         true
     }
 
-    /// The next offset that may be stored; `None` if nothing finished yet.
+    /// Returns the next offset that may be stored; `None` if nothing is finished yet.
     pub(crate) fn prefix(&self) -> Option<i64> {
         self.prefix
     }
 
-    /// The oldest unfinished record.
+    /// Returns the oldest unfinished record.
     pub(crate) fn oldest(&self) -> Option<i64> {
         self.open.front().map(|open| open.offset)
     }
 
-    /// How many records are remembered: from the oldest unfinished one to the last handed out.
+    /// Returns how many records are remembered: from the oldest unfinished one to the last handed out.
     pub(crate) fn span(&self) -> usize {
         self.open.len()
     }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the definition: the end of the longest run of finished records from the first one on.
+        /// Compares with the definition: the end of the longest run of finished records from the first one on.
         #[test]
         fn the_prefix_is_the_longest_finished_run(
             gaps in prop::collection::vec(1_i64..4, 1..60),

@@ -1,4 +1,4 @@
-//! The one guard around code of the user: what panics there is an outcome, never the end of who called it.
+//! The only guard around the user's code: a panic there is an outcome, and never ends the caller.
 //!
 //! A payload (`std::panic::panic_any`) may be of any type, and its drop may panic in turn: it is read, then forgotten.
 
@@ -14,7 +14,7 @@ use crate::result::{HandlerError, Outcome};
 pub(crate) struct Panicked(Option<String>);
 
 impl Panicked {
-    /// Reads the payload and lets go of it.
+    /// Reads the payload and discards it.
     pub(crate) fn of(payload: Box<dyn Any + Send>) -> Self {
         let other = match payload.downcast::<String>() {
             Ok(text) => return Self(Some(*text)),
@@ -25,36 +25,36 @@ impl Panicked {
         Self(text)
     }
 
-    /// Something that is like a panic.
+    /// Returns an error that is treated like a panic.
     pub(crate) fn saying(text: &str) -> Self {
         Self(Some(text.to_owned()))
     }
 
-    /// What it said.
+    /// Returns the panic's message.
     #[cfg(test)]
     pub(crate) fn text(&self) -> &str {
         self.0.as_deref().unwrap_or("without a message")
     }
 
-    /// As a call's outcome.
+    /// Converts the panic to a call's outcome.
     pub(crate) fn into_outcome(self) -> Outcome {
         let text = self.0.unwrap_or_else(|| "the handler panicked".into());
         Outcome::Failed(HandlerError::new("panic", text))
     }
 }
 
-/// Calls code of the user.
+/// Calls the user's code.
 pub(crate) fn catch<R>(call: impl FnOnce() -> R) -> Result<R, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(Panicked::of)
 }
 
 /// Drops a value of the user.
 pub(crate) fn drop_safely<T>(value: T) {
-    // The panic hook has reported it: nothing more follows from it.
+    // The panic hook has reported it, and nothing else follows.
     let _ = catch(move || drop(value));
 }
 
-/// Runs a future of the user, with its drop.
+/// Runs a future of the user, including its drop.
 pub(crate) async fn catch_in<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
     AssertUnwindSafe(future).catch_unwind().await.map_err(Panicked::of)
 }

@@ -1,7 +1,7 @@
 //! Calls of plain `fn` handlers: they run on a thread that may block, and nothing can cancel them.
 //!
-//! A call goes through four moments. It is *queued* for a thread; it has *begun* there; it has *ended*; or it was
-//! *abandoned* before it began. Three rules follow from that no thread can be stopped:
+//! A call has four states. It is *queued* for a thread; it has *begun* there; it has *ended*; or it was *abandoned*
+//! before it began. No thread can be stopped, so three rules follow:
 //!
 //! 1. A queued call whose lane stops, or whose call is dropped, never begins: whoever comes first under the call's lock,
 //!    the thread or the lane, decides. The thread asks the lane as its first act, so not even a lane whose task has no
@@ -35,7 +35,7 @@ pub enum Threads {
 }
 
 impl Default for Threads {
-    /// On the blocking pool; in a test in virtual time, where the clock stands still meanwhile.
+    /// Returns the blocking pool, or, in a test in virtual time, threads during whose work the clock stops.
     fn default() -> Self {
         #[cfg(feature = "testing")]
         return crate::testing::threads();
@@ -46,19 +46,19 @@ impl Default for Threads {
 
 /// Runs plain functions, each on a thread that may block.
 pub trait RunPlain: Send + Sync {
-    /// Runs it on another thread, now or later, at most once. Returns at once, or when it has ended.
+    /// Runs the call on another thread, now or later, at most once. Returns at once, or when the call has ended.
     fn run(&self, call: Box<dyn FnOnce() + Send>);
 }
 
-/// Plain calls of an app: where they run, and those that do.
+/// The plain calls of an app: where they run, and which ones run.
 #[derive(Default)]
 pub struct PlainCalls {
     threads: Threads,
-    /// Those that have begun. Locked last: whoever begins holds the lock of its call.
+    /// The calls that have begun. Locked last: a call that begins holds its own lock.
     begun: Mutex<Vec<PlainCall>>,
 }
 
-/// One call of a plain function. Cloning it shares it.
+/// One call of a plain function. Clones share it.
 #[derive(Clone)]
 pub struct PlainCall(Arc<Inner>);
 
@@ -69,7 +69,7 @@ struct Inner {
     offset: i64,
     attempt: u32,
     state: Mutex<PlainState>,
-    /// It ended, or was abandoned.
+    /// Notified when the call ended, or was abandoned.
     over: Notify,
 }
 
@@ -78,7 +78,7 @@ enum PlainState {
     Queued,
     Begun {
         since: Instant,
-        /// Its lane is over; the call is remembered until it ends.
+        /// Its lane has ended. The call is remembered until it ends.
         left: bool,
     },
     Ended,
@@ -86,18 +86,18 @@ enum PlainState {
 }
 
 impl PlainCalls {
-    /// Plain calls that run there.
+    /// Returns plain calls that run on these threads.
     #[must_use]
     pub fn new(threads: Threads) -> Self {
         Self { threads, begun: Mutex::default() }
     }
 
-    /// Where plain functions run.
+    /// Returns where plain functions run.
     pub(crate) fn threads(&self) -> &Threads {
         &self.threads
     }
 
-    /// How many calls still run although their assignment is over.
+    /// Returns how many calls still run although their assignment has ended.
     #[must_use]
     pub fn left(&self) -> usize {
         let begun = lock(&self.begun).clone();
@@ -111,7 +111,7 @@ impl PlainCalls {
         }
     }
 
-    /// A call of the same record that an earlier assignment began.
+    /// Returns a call of the same record that an earlier assignment began.
     fn earlier(&self, call: &PlainCall) -> Option<PlainCall> {
         lock(&self.begun).iter().find(|begun| begun.is_earlier_for_record_of(call)).cloned()
     }
@@ -153,11 +153,11 @@ impl PlainCall {
             let Some(function) = lock(&given).take() else { return };
             let returned = catch(function);
             let took = call.end();
-            // If nobody waits for it any more, what it returned is dropped here.
+            // If nothing waits for it any more, the returned value is dropped here.
             drop_safely(notify.send((returned, took)));
         });
         let Ok((returned, took)) = told.await else {
-            // Abandoned, or the runtime is shutting down: it never begins, and nobody waits for it.
+            // Abandoned, or the runtime is shutting down: it never begins, and nothing waits for it.
             return std::future::pending().await;
         };
         match returned {
@@ -169,7 +169,7 @@ impl PlainCall {
         }
     }
 
-    /// Takes back a call that has not begun: from now on it never begins. False if it has.
+    /// Abandons a call that has not begun, so that it never begins. Returns false if it has begun.
     pub(crate) fn abandon(&self) -> bool {
         let mut state = self.state();
         if *state == PlainState::Queued {
@@ -178,19 +178,20 @@ impl PlainCall {
         *state == PlainState::Abandoned
     }
 
-    /// Since when it runs; `None` while it is queued.
+    /// Returns since when it runs; `None` while it is queued.
     pub(crate) fn begun(&self) -> Option<Instant> {
         if let PlainState::Begun { since, .. } = *self.state() { Some(since) } else { None }
     }
 
-    /// The thread's first act.
+    /// Begins the call: the thread's first act. Returns false if the call was abandoned.
     fn begin(&self) -> bool {
         let Inner { subscriber, context, control, offset, attempt, .. } = &*self.0;
         let mut state = self.state();
         if *state != PlainState::Queued {
             return false;
         }
-        // Counted and remembered before the lane is asked: whoever fences it sees this call, or this call sees the fence.
+        // Counted and remembered before the lane is checked: whoever fences it sees this call, or this call sees the
+        // fence.
         control.work.plain_begins(*offset);
         lock(&context.plain.begun).push(self.clone());
         if control.is_stopping() {
@@ -213,7 +214,7 @@ impl PlainCall {
         true
     }
 
-    /// The thread's last act before it tells what was returned. Returns how long it took.
+    /// Ends the call: the thread's last act before it reports the returned value. Returns how long the call took.
     fn end(&self) -> Duration {
         let Inner { subscriber, context, control, offset, attempt, over, .. } = &*self.0;
         if let Some(observer) = &context.observer {
@@ -233,7 +234,7 @@ impl PlainCall {
         since.elapsed()
     }
 
-    /// Its lane waits for it no more.
+    /// Records that its lane no longer waits for it.
     fn leave(&self) {
         if let PlainState::Begun { left, .. } = &mut *self.state() {
             *left = true;
@@ -249,7 +250,7 @@ impl PlainCall {
         while let Some(earlier) = self.0.context.plain.earlier(self) {
             let over = earlier.0.over.notified();
             tokio::pin!(over);
-            // Registered before the look, or an end in between would be missed.
+            // Registered before the check, or an end in between would be missed.
             over.as_mut().enable();
             if earlier.begun().is_some() {
                 over.await;
@@ -289,7 +290,7 @@ struct Watch<'a, F> {
 impl<F> Drop for Watch<'_, F> {
     fn drop(&mut self) {
         if self.call.abandon() {
-            // It never begins: what it owns is dropped now, not when a thread has time for it.
+            // It never begins, so its captures are dropped now, not when a thread has time for it.
             let function = lock(self.function).take();
             drop(function);
         } else {

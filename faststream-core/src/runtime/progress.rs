@@ -1,6 +1,6 @@
-//! Whether lanes go on: a call that blocks its thread, or takes longer than it may, is found from outside.
+//! Detects from outside that a lane is stalled: a call that blocks its thread, or that takes longer than it may.
 //!
-//! Kafka notices neither, because the group is kept alive by a thread of its own.
+//! Kafka notices neither, because a separate thread keeps the membership alive.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::broker::Epoch;
 /// A lane's task that was woken and did not run for this long: something blocks its thread.
 const BLOCKED: Duration = Duration::from_secs(10);
 
-/// When each lane's task ran last, as far as was looked.
+/// When each lane's task ran last, as of the last check.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     seen: BTreeMap<Epoch, Seen>,
@@ -23,12 +23,12 @@ pub(super) struct Progress {
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     turns: u64,
-    /// At this look the number of turns was new.
+    /// The time of the check at which the number of turns was new.
     since: Instant,
     said: bool,
 }
 
-/// What keeps a lane from going on.
+/// What stalls a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stuck {
     pub(super) lane: Epoch,
@@ -36,22 +36,22 @@ pub(super) struct Stuck {
     pub(super) offset: Option<i64>,
     pub(super) age: Duration,
     pub(super) how: How,
-    /// Not told before.
+    /// Whether it was not reported before.
     pub(super) is_new: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// A call waits for something, and hurts nobody else.
+    /// A call waits for something, and affects no other lane.
     Runs,
-    /// A call blocks its thread: other lanes may stand still as well.
+    /// A call blocks its thread: other lanes may be stalled as well.
     Blocks,
-    /// No thread takes the lane's task: others block them all.
+    /// No thread runs the lane's task: others block all of them.
     Starved,
 }
 
 impl Progress {
-    /// Looks at all lanes, about once a second, and wakes them: whoever is alive takes a turn before the next look.
+    /// Checks all lanes, about once a second, and wakes them: each live task takes a turn before the next check.
     pub(super) fn check<'a>(
         &mut self,
         now: Instant,

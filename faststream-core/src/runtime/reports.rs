@@ -1,4 +1,4 @@
-//! What a membership is told of its commits, and finds out about its calls: said, counted, shown in its status.
+//! Reports about commits and calls of a membership: logged, counted, shown in its status.
 
 use crate::TopicPartition;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::broker::{CommitReport, Epoch};
 use crate::log::{Time, debug, info, warn};
 
 impl Member {
-    /// Records were deleted before they were read.
+    /// Reports that records were deleted before they were read.
     pub(super) fn expired(&mut self, lane: Epoch, from: i64, to: i64) {
         let Some(lane) = self.running.get(&lane) else { return };
         let TopicPartition { topic, partition } = &lane.tp;
@@ -77,7 +77,7 @@ impl Member {
         self.hooks.commits_failed(failures);
     }
 
-    /// The last commit of a lane that has ended by the stop.
+    /// Records the last commit of a lane that the shutdown has ended.
     fn parted(&self, report: &CommitReport) {
         let lane = self.parting.iter().find(|(_, control)| control.epoch == report.lane);
         if let (Some((_, control)), Ok(())) = (lane, &report.result) {
@@ -85,7 +85,7 @@ impl Member {
         }
     }
 
-    /// What the stop leaves finished and not committed.
+    /// Returns the partitions with finished and uncommitted records at the end of the shutdown.
     pub(super) fn uncommitted(&self) -> Vec<Uncommitted> {
         let left = self.parting.iter().filter_map(|(TopicPartition { topic, partition }, control)| {
             let offsets = control.offsets.uncommitted();

@@ -1,4 +1,4 @@
-//! The lanes of a membership: started as tasks, cut off when they are out of time.
+//! The lanes of a membership: started as tasks, cancelled when their time is over.
 
 use std::sync::Arc;
 
@@ -20,28 +20,28 @@ pub(super) struct RunningLane {
     pub(super) tp: TopicPartition,
     pub(super) subscriber: Arc<Subscriber>,
     pub(super) control: Arc<LaneControl>,
-    /// Somebody else may own the partition already.
+    /// Another member may own the partition already.
     pub(super) is_lost: bool,
     late_store: Option<LateStore>,
     task: AbortHandle,
 }
 
 impl RunningLane {
-    /// What hooks are told of, also when the lane has ended.
+    /// Returns what hooks report, even when the lane has ended.
     pub(super) fn share(&self) -> (TopicPartition, Arc<LaneControl>) {
         (self.tp.clone(), Arc::clone(&self.control))
     }
 }
 
 impl RunningLane {
-    /// A call has the thread of the task: what finished before is stored from here.
+    /// Stores, from this thread, what finished before a call that occupies the task's thread.
     pub(super) fn store_late(&self) {
         if let Some(store) = self.late_store.as_ref().filter(|_| self.control.work.is_in_turn()) {
             self.control.offsets.store_late(store);
         }
     }
 
-    /// Plain functions that run on although their lane is over: nothing can cancel them.
+    /// Warns about plain functions that run on although their lane has ended: nothing can cancel them.
     fn warn_plain(&self) {
         let running = self.control.work.plain_running();
         let Some(offset) = running.first() else { return };
@@ -53,7 +53,7 @@ impl RunningLane {
     }
 }
 
-/// `2 calls of a plain `fn` (offsets 4, 7) are`.
+/// Returns `2 calls of a plain `fn` (offsets 4, 7) are`.
 fn plain_calls(running: &[i64]) -> String {
     const SHOWN: usize = 8;
     if let [offset] = running {
@@ -64,7 +64,8 @@ fn plain_calls(running: &[i64]) -> String {
     format!("{} calls of a plain `fn` (offsets {}{more}) are", running.len(), offsets.join(", "))
 }
 
-/// Tells that a lane's task is gone, also if the drop of what it held panics: the partition would stand still for ever.
+/// Reports that a lane's task has ended, even if the drop of its contents panics: otherwise the partition would be
+/// stalled forever.
 struct ExitGuard {
     shared: Arc<Shared>,
     control: Arc<LaneControl>,
@@ -80,7 +81,7 @@ impl Drop for ExitGuard {
 
 impl Drop for RunningLane {
     fn drop(&mut self) {
-        // First the fence, which acts at once; the abort takes until the task's next turn.
+        // First the fence, which acts at once. The abort takes until the task's next turn.
         self.control.fence();
         self.task.abort();
         self.warn_plain();
@@ -124,7 +125,7 @@ impl Member {
         let exit_guard = ExitGuard { shared, control: own, died: true };
         let task = self.scope.runtime.spawn(async move {
             let mut exit_guard = exit_guard;
-            // The task is dropped inside, before the news: when the group hears of it, all is gone.
+            // The task is dropped inside, before the notice: when the group receives it, everything is gone.
             let run = catch_in(async move { std::future::poll_fn(|cx| task.poll(cx)).await });
             exit_guard.died = run.await.is_err();
         });
@@ -150,7 +151,7 @@ impl Member {
         };
         warn!(group = %self.scope.name, %topic, partition, offset, %handler,
             "{what} {when}: cut off, the record is handled again");
-        // What happened before the stop is not the stop's.
+        // Calls that were cancelled before the shutdown do not count for the shutdown.
         if self.shutdown.is_none() {
             return;
         }

@@ -1,4 +1,4 @@
-//! What is settled by hand, until the lane's task reads it, and who waits until it is durable.
+//! Settled `Ack`s, until the lane's task reads them, and the calls that wait until they are committed.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,16 +15,16 @@ pub(super) struct Settled {
     pub(super) offset: i64,
     pub(super) attempt: u32,
     pub(super) verdict: Verdict,
-    /// It went unsettled: the verdict is what that means.
+    /// The `Ack` was dropped unsettled; the verdict is the consequence.
     pub(super) dropped: bool,
-    /// Somebody waits until the broker has it.
+    /// A call waits until the broker has committed it.
     pub(super) durable: bool,
 }
 
-/// What was settled by hand and not read yet. Closed and emptied in one step: an ack is either in, or `Stale`.
+/// The settled `Ack`s that are not read yet. Closed and emptied in one step: an ack is either in, or `Stale`.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    /// Asked each turn; the lock is taken only if somebody wrote.
+    /// Checked each turn. The lock is taken only if an `Ack` was settled.
     has_settled: AtomicBool,
     inbox: Mutex<SettledInbox>,
 }
@@ -33,7 +33,7 @@ pub(super) struct Inbox {
 struct SettledInbox {
     fenced: bool,
     settled: Vec<Settled>,
-    /// What is on its way is under way, for tests that wait until all has settled.
+    /// Unread `Ack`s count as work in progress, for tests that wait until everything has settled.
     busy: Option<BusyGuard>,
 }
 
@@ -47,12 +47,12 @@ impl SettledInbox {
 }
 
 impl Inbox {
-    /// What is in it counts as under way.
+    /// Counts its contents as work in progress.
     pub(super) fn counted_busy_by(&self, busy: BusyGuard) {
         self.lock().busy = Some(busy);
     }
 
-    /// Nothing more gets in; what is in it is returned.
+    /// Closes the inbox, and returns its contents.
     pub(super) fn fence(&self) -> Vec<Settled> {
         let mut inbox = self.lock();
         inbox.fenced = true;
@@ -63,7 +63,7 @@ impl Inbox {
         self.lock().fenced
     }
 
-    /// What came since the last time.
+    /// Returns the `Ack`s since the last time.
     pub(super) fn take(&self) -> Vec<Settled> {
         if !self.has_settled.load(SeqCst) || !self.has_settled.swap(false, SeqCst) {
             return Vec::new();
@@ -71,12 +71,12 @@ impl Inbox {
         self.lock().take()
     }
 
-    /// Somebody wrote; whoever reads it must count as busy before.
+    /// Returns whether an `Ack` was settled. The reader must count as busy before it checks.
     pub(super) fn has_settled(&self) -> bool {
         self.has_settled.load(SeqCst)
     }
 
-    /// Puts it in; given back if it is fenced.
+    /// Adds a settled `Ack`. Returns it if the inbox is fenced.
     pub(super) fn post(&self, settled: Settled) -> Result<(), Settled> {
         let mut inbox = self.lock();
         if inbox.fenced {
@@ -95,16 +95,16 @@ impl Inbox {
     }
 }
 
-/// Those who wait until their record is durable.
+/// The calls that wait until their record is committed.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    /// The records that are waited for.
+    /// The records that they wait for.
     offsets: Mutex<Vec<i64>>,
-    /// A commit was accepted, or the lane is over.
+    /// Notified when a commit succeeded, or the lane has ended.
     moved: Notify,
 }
 
-/// Somebody waits until a record is durable, until this is dropped.
+/// A call that waits until a record is committed, until this is dropped.
 pub(super) struct Waiter<'a> {
     waiters: &'a Waiters,
     offset: i64,
@@ -116,7 +116,7 @@ impl Waiters {
         Waiter { waiters: self, offset }
     }
 
-    /// Wakes them all: a commit was accepted, or the lane is over.
+    /// Wakes all of them: a commit succeeded, or the lane has ended.
     pub(super) fn notify(&self) {
         self.moved.notify_waiters();
     }
@@ -125,7 +125,7 @@ impl Waiters {
         self.moved.notified()
     }
 
-    /// Whether somebody waits for one of these.
+    /// Returns whether a call waits for one of these records.
     pub(super) fn any(&self, of: impl Fn(i64) -> bool) -> bool {
         self.lock().iter().any(|offset| of(*offset))
     }

@@ -1,4 +1,4 @@
-//! What a member tells the app: how it ended, what it holds, whether its commits succeed.
+//! The status of a member, for the app: how it ended, which records it holds, whether its commits succeed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,67 +10,68 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Epoch, Remedy, RevocationId};
 
-/// For how long it is shown that records were deleted before they were handled.
+/// How long health shows that records were deleted before they were handled.
 const EXPIRED: Duration = Duration::from_secs(600);
 
 /// How a membership ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// Drained, committed, left.
+    /// Drained, committed and left.
     Clean,
-    /// Left, but some calls were cut off: their records are handled again. One sentence each.
+    /// Left, but some calls were cancelled: their records are handled again. One sentence each.
     DrainExceeded {
-        /// What was left.
+        /// The unfinished work.
         left: Vec<String>,
     },
-    /// The client is beyond repair.
+    /// A fatal client error.
     Fatal {
-        /// What the client said.
+        /// The client's message.
         message: String,
-        /// What could help.
+        /// The possible remedy.
         remedy: Remedy,
     },
     /// The member was dropped without an end.
     Crashed,
 }
 
-/// What a membership looks like now.
+/// The current status of a membership.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct MemberStatus {
-    /// It had its first assignment (an empty one counts).
+    /// Whether it had its first assignment (an empty one counts).
     pub assigned: bool,
-    /// For how long it has had no assignment, since it was lost; `None` if it has one, or never had.
+    /// How long it has had no assignment since it was lost; `None` if it has one, or never had one.
     pub lost_for: Option<Duration>,
-    /// What the backend finds wrong with it now: one sentence each.
+    /// The backend's current problems: one sentence each.
     pub problems: Vec<String>,
     /// How many partitions it reads.
     pub lanes: usize,
-    /// Calls that take long or block their thread; at most one of a partition.
+    /// Calls that take long or block their thread; at most one for each partition.
     pub stuck: Vec<StuckCall>,
-    /// How many partitions stand still because of what they hold.
+    /// How many partitions are stalled because of the records that they hold.
     pub standing: usize,
     /// Partitions whose task died more than once in a row.
     pub dying: Vec<DyingPartition>,
-    /// Records that are kept back, in no particular order.
+    /// Held records, in no particular order.
     pub held: Vec<HeldRecord>,
-    /// Copies that are not confirmed for 10 s, or that the cluster denies; at most one of a partition.
+    /// Copies that are unconfirmed for 10 s, or that the cluster denies; at most one for each partition.
     pub unconfirmed: Vec<UnconfirmedCopy>,
     /// The last commit's error, of one of the partitions where it failed; `None` if it failed nowhere.
     pub commit_error: Option<String>,
     /// How many commits failed since the membership began, counted by partition.
     pub commit_failures: u64,
-    /// For how long something finished has not become durable, in the worst partition.
+    /// How long finished records have been uncommitted, in the worst partition.
     pub dirty_for: Duration,
-    /// Once it has left: partitions with finished records that were not committed, which are handled again.
+    /// After it has left: partitions with finished records that were not committed, which are handled again.
     pub uncommitted: Vec<Uncommitted>,
-    /// What was deleted by the broker before it was handled, if that was within the last ten minutes: a sentence.
+    /// The records that the broker deleted before they were handled, if that was within the last ten minutes: a
+    /// sentence.
     pub expired: Option<String>,
-    /// For how long nobody has polled its client; `None` while there is none.
+    /// How long its client has not been polled; `None` while there is none.
     pub silent_for: Option<Duration>,
 }
 
-/// A partition that was left with finished records that were not committed.
+/// A partition that was released with finished records that were not committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Uncommitted {
@@ -78,7 +79,7 @@ pub struct Uncommitted {
     pub topic: Arc<str>,
     /// The partition.
     pub partition: i32,
-    /// By how much the committed offset is behind.
+    /// How many offsets the committed offset is behind.
     pub offsets: u64,
 }
 
@@ -94,9 +95,9 @@ pub struct StuckCall {
     pub partition: i32,
     /// The record's offset, if it is known.
     pub offset: Option<i64>,
-    /// For how long, to within a few seconds.
+    /// How long it has run, to within a few seconds.
     pub age: Duration,
-    /// It blocks a thread of the runtime, on which other partitions wait as well.
+    /// Whether it blocks a thread of the runtime, on which other partitions wait as well.
     pub blocking: bool,
 }
 
@@ -110,13 +111,13 @@ pub struct DyingPartition {
     pub topic: Arc<str>,
     /// The partition.
     pub partition: i32,
-    /// The record that the task worked at when it died last, if it did.
+    /// The record that the task worked at when it last died, if any.
     pub offset: Option<i64>,
     /// How often it died in a row.
     pub deaths: u32,
 }
 
-/// A record that is kept back: nothing behind it moves.
+/// A held record: later records wait.
 ///
 /// ```
 /// use faststream::{FastStream, TestApp, memory::MemoryBroker, subscriber};
@@ -148,7 +149,7 @@ pub struct HeldRecord {
     pub partition: i32,
     /// The record's offset.
     pub offset: i64,
-    /// How often it was tried.
+    /// How many attempts were made.
     pub attempts: u32,
     /// Why it failed the last time.
     pub error: String,
@@ -168,7 +169,7 @@ pub struct UnconfirmedCopy {
     pub offset: i64,
     /// The topic that the copy is for.
     pub to: Arc<str>,
-    /// Since when it was to be published.
+    /// How long ago it was to be published first.
     pub age: Duration,
     /// Why it was refused; `None` if there is no answer yet.
     pub error: Option<String>,
@@ -177,19 +178,19 @@ pub struct UnconfirmedCopy {
 /// From this age on, a copy without confirmation is late.
 pub(super) const LATE: Duration = Duration::from_secs(10);
 
-/// What lanes, member and handle share.
+/// The state that lanes, member and handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) wake: Arc<Notify>,
     pub(super) crash: CancellationToken,
     notices: Mutex<Vec<Notice>>,
     status: Mutex<Status>,
-    /// When the backend gave the member its last turn.
+    /// When the backend last called the member's `turn`.
     turned: Mutex<Instant>,
     ended: watch::Sender<Option<Ended>>,
 }
 
-/// What reaches the member from outside of its backend. Rare: never per record.
+/// Notices to the member from outside its backend. Rare: never per record.
 #[derive(Debug)]
 pub(super) enum Notice {
     Shutdown,
@@ -197,10 +198,10 @@ pub(super) enum Notice {
     LaneEnded {
         lane: Epoch,
         died: bool,
-        /// The record that it worked at.
+        /// The record that the task worked at.
         at: Option<i64>,
     },
-    /// `on_revoked` has ended; `None` at a stop.
+    /// `on_revoked` has ended; `None` at a shutdown.
     HookEnded(Option<RevocationId>),
 }
 
@@ -210,16 +211,16 @@ pub(super) struct Status {
     pub(super) held: BTreeMap<(Epoch, i64), HeldRecord>,
     /// Copies that are late or denied, and since when.
     pub(super) unconfirmed: BTreeMap<Epoch, (Instant, UnconfirmedCopy)>,
-    /// Lanes in which nothing moves any more.
+    /// The stalled lanes.
     pub(super) standing: BTreeSet<Epoch>,
     /// Since when its assignment is lost.
     pub(super) lost_since: Option<Instant>,
-    /// What was deleted before it was handled: the last of it, and when that was found.
+    /// The last records that were deleted before they were handled, and when that was detected.
     pub(super) expired: Option<(Instant, String)>,
 }
 
 impl Status {
-    /// A lane stands still, or no longer.
+    /// Sets whether a lane is stalled.
     pub(super) fn set_blocked(&mut self, lane: Epoch, standing: bool) {
         if standing {
             self.standing.insert(lane);
@@ -258,7 +259,7 @@ impl Shared {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first end counts.
+    /// Records the end. The first one counts.
     pub(super) fn end(&self, ended: Ended) {
         self.ended.send_if_modified(|known| {
             let first = known.is_none();
@@ -279,12 +280,12 @@ impl MemberHandle {
         Self { shared }
     }
 
-    /// Asks to drain, then to leave the group. Returns at once.
+    /// Requests to drain, then to leave the group. Returns at once.
     pub fn shutdown(&self) {
         self.shared.notify(Notice::Shutdown);
     }
 
-    /// Ends the membership as a crash would: nothing is drained, nothing more is committed.
+    /// Ends the membership as a crash would: nothing is drained, and nothing more is committed.
     pub fn crash(&self) {
         self.shared.crash.cancel();
         self.shared.wake.notify_one();
@@ -297,7 +298,7 @@ impl MemberHandle {
         known.ok().and_then(|known| known.clone()).unwrap_or(Ended::Crashed)
     }
 
-    /// What it looks like now.
+    /// Returns the current status.
     #[must_use]
     pub fn status(&self) -> MemberStatus {
         let turned = *self.shared.turned.lock().unwrap_or_else(PoisonError::into_inner);

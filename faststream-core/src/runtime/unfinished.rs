@@ -1,6 +1,6 @@
-//! What a lane that is cut off leaves unfinished.
+//! The unfinished work of a cancelled lane.
 
-/// What a lane leaves unfinished when it is cut off: a record, and how many others there are.
+/// The unfinished work of a cancelled lane: a record, and how many others there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unfinished {
     pub(super) offset: i64,
@@ -8,7 +8,7 @@ pub(super) struct Unfinished {
     pub(super) others: usize,
 }
 
-/// What a record still waits for.
+/// What an unfinished record still waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WhyUnfinished {
     Call,
@@ -20,7 +20,7 @@ pub(super) enum WhyUnfinished {
 }
 
 impl Unfinished {
-    /// What `handler` had left to do.
+    /// Returns a message about the unfinished work of `handler`.
     pub(super) fn message(self, handler: &str) -> String {
         let what = match self.why {
             WhyUnfinished::Call => format!("{handler} was still running"),

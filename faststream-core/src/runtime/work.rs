@@ -1,4 +1,4 @@
-//! What a lane's task does at this moment, for those who watch it from other threads.
+//! The current work of a lane's task, for observers on other threads.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -8,21 +8,21 @@ use tokio::time::Instant;
 
 use super::unfinished::Unfinished;
 
-/// Where nothing is known yet.
+/// The value of an unknown offset.
 const NOTHING: i64 = i64::MIN;
 
-/// What a lane's task does now.
+/// The current work of a lane's task.
 #[derive(Debug)]
 pub(crate) struct Work {
-    /// The record that the task works at now: its handler is in its first poll, or what came of it is decided.
+    /// The record that the task works at now: its handler is in its first poll, or its outcome is being applied.
     begun: AtomicI64,
-    /// How often a turn of the task has begun or ended: odd while one goes on.
+    /// How often a turn of the task has begun or ended: odd during a turn.
     turns: AtomicU64,
     /// The records whose plain functions run now.
     plain: Mutex<BTreeSet<i64>>,
     /// A call that takes long without blocking.
     slow: Mutex<Option<(i64, Instant)>>,
-    /// What a drain waits for, since the last turn of the task.
+    /// What a drain waits for, as of the last turn of the task.
     unfinished: Mutex<Option<Unfinished>>,
 }
 
@@ -39,12 +39,12 @@ impl Default for Work {
 }
 
 impl Work {
-    /// What the drain waits for, as of the last turn.
+    /// Returns what the drain waits for, as of the last turn.
     pub(super) fn unfinished(&self) -> Option<Unfinished> {
         *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A turn of the task begins or ends.
+    /// Records that a turn of the task begins or ends.
     pub(super) fn turn(&self) {
         self.turns.fetch_add(1, Relaxed);
     }
@@ -53,18 +53,18 @@ impl Work {
         self.turns.load(Relaxed)
     }
 
-    /// Whether a turn of the task goes on.
+    /// Returns whether a turn of the task is in progress.
     pub(super) fn is_in_turn(&self) -> bool {
         self.turns() % 2 == 1
     }
 
-    /// The task works at this record; `None`: not any more. Relaxed: read from elsewhere it is only said; what is decided
-    /// by it is read once the task is gone.
+    /// Sets the record that the task works at; `None` if none. Relaxed: other threads only log it, and decisions that
+    /// depend on it are made once the task has ended.
     pub(super) fn begins(&self, offset: Option<i64>) {
         self.begun.store(offset.unwrap_or(NOTHING), Relaxed);
     }
 
-    /// A plain function begins or ends, on its own thread.
+    /// Records that a plain function begins or ends, on its own thread.
     pub(super) fn plain_begins(&self, offset: i64) {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner).insert(offset);
     }
@@ -73,17 +73,17 @@ impl Work {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner).remove(&offset);
     }
 
-    /// The records whose plain functions run now, in order.
+    /// Returns the records whose plain functions run now, in order.
     pub(super) fn plain_running(&self) -> Vec<i64> {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
-    /// The record that the task works at, or worked at when it died.
+    /// Returns the record that the task works at, or worked at when it died.
     pub(super) fn working_at(&self) -> Option<i64> {
         Some(self.begun.load(Relaxed)).filter(|offset| *offset != NOTHING)
     }
 
-    /// The longest of the calls that take long, and since when it runs.
+    /// Returns the longest of the slow calls, and since when it runs.
     pub(super) fn slow(&self) -> Option<(i64, Instant)> {
         *self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,7 +92,7 @@ impl Work {
         *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = slow;
     }
 
-    /// What the drain waits for.
+    /// Sets what the drain waits for.
     pub(super) fn note_unfinished(&self, unfinished: Option<Unfinished>) {
         *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner) = unfinished;
     }
