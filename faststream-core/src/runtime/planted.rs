@@ -1,5 +1,5 @@
-//! Bugs to be planted, so that the simulation proves that it finds them. Only with the feature `planted-bugs`, which is
-//! for this project's own tests: nothing of it is in anybody's program.
+//! Bugs that tests plant, to prove that the simulation finds them. Only with the feature `planted-bugs`, which is for
+//! this project's own tests: other programs contain none of it.
 
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
@@ -17,7 +17,7 @@ use crate::broker::Epoch;
 pub enum Planted {
     /// Stores the highest offset seen instead of the finished prefix.
     StoreHighest,
-    /// A stale ack counts, in whatever assignment its partition has now.
+    /// A stale ack counts, in the current assignment of its partition.
     ForgetEpoch,
     /// A record that waits for its key is not tracked.
     ForgetQueued,
@@ -25,21 +25,21 @@ pub enum Planted {
     SettleEarly,
     /// A record is finished before its copy in the next retry topic is confirmed.
     GoOnEarly,
-    /// A retry topic's partition that is assigned again forgets when its first record is due.
+    /// A partition of a retry topic that is assigned again forgets when its first record is due.
     ForgetDue,
     /// A drain has no end.
     DrainForEver,
-    /// The dead-letter guard does not look at the share.
+    /// The dead-letter guard ignores the share.
     ForgetShare,
-    /// A plain function that takes longer than its `timeout` goes on beside the next attempt.
+    /// A plain function that exceeds its `timeout` continues beside the next attempt.
     CancelPlain,
-    /// The brake does not hold what waits behind its key.
+    /// The brake does not stop records that wait behind their key.
     ForgetBrake,
     /// A kept record is read from a batch that was refilled.
     ReuseIndex,
-    /// Each record's refused copies are published again after a pause of their own, whatever is before them.
+    /// Each record's refused copies are published again after their own pause, whatever comes before them.
     RepublishAlone,
-    /// A record of a key that failed keeps the key, also from an earlier one that is to be called again.
+    /// A failed record of a key keeps the key, even from an earlier record that is to be called again.
     KeepKey,
 }
 
@@ -55,7 +55,7 @@ struct KnownLane {
     control: Weak<LaneControl>,
 }
 
-/// Plants a bug in the runtime of the current thread, in place of another; none with `None`.
+/// Plants a bug in the runtime of the current thread, and replaces an earlier one; `None` plants none.
 pub fn plant(bug: Option<Planted>) {
     PLANTED.set(bug);
 }
@@ -64,7 +64,7 @@ pub(super) fn is_planted(bug: Planted) -> bool {
     PLANTED.get() == Some(bug)
 }
 
-/// What is stored: the prefix, or whatever was seen.
+/// Returns the offset to store: the prefix, or the highest offset seen.
 pub(super) fn prefix(prefix: Option<i64>, next: i64) -> Option<i64> {
     if is_planted(Planted::StoreHighest) && prefix.is_some() { Some(next) } else { prefix }
 }

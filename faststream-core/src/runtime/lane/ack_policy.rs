@@ -1,8 +1,8 @@
 //! The ack policy: what the end of a call means for its record.
 //!
-//! Pure: it knows no broker, no clock and no lane. Two questions in turn: [`by_ack`] asks what the record's `Ack` says
-//! (`ack = Manual` only), [`decide`] what the policy does. `apply` carries it out. The guide's page on guarantees shows the
-//! same table; a test compares the two.
+//! Pure: it knows no broker, no clock and no lane. It decides in two steps: [`by_ack`] decides what the record's `Ack`
+//! means (`ack = Manual` only), and [`decide`] what the policy does. `apply` applies the decision. The guide's page on
+//! guarantees shows the same table, and a test compares the two.
 
 use std::time::Duration;
 
@@ -22,15 +22,15 @@ pub(super) const REJECTION: &str = "rejection";
 /// How a call ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// The handler decided; returning nothing, or `Ok`, is `Ack`.
+    /// The handler decided. Returning nothing, or `Ok`, is `Ack`.
     Decided(Verdict),
-    /// It succeeded, and returned records to publish.
+    /// The handler succeeded, and returned records to publish.
     Results(Vec<Outgoing>),
-    /// It returned an error, panicked or took too long, or its results can never be published.
+    /// The handler returned an error, panicked or took too long, or its results can never be published.
     Failed(CallFailure),
-    /// What it returned cannot be encoded.
+    /// The returned value cannot be encoded.
     NotEncodable(CallFailure),
-    /// It was not called: an argument cannot be read.
+    /// The handler was not called: an argument cannot be read.
     Undecodable(CallFailure),
     /// Its `Ack` was dropped unsettled.
     AckDropped,
@@ -39,48 +39,48 @@ pub(super) enum Ended {
 /// The attempt that ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
-    /// Which attempt at this topic it was: 1 for the first. In retry topics each topic counts anew.
+    /// The number of the attempt in this topic: 1 for the first. In retry topics each topic counts anew.
     pub(super) number: u32,
-    /// There is another retry topic for the record to go on in.
+    /// Whether there is another retry topic for the record.
     pub(super) has_retry_topic: bool,
 }
 
 /// What happens to the record.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// Nothing is left to do for it.
+    /// Finish the record.
     Finish(Disposition),
-    /// The call failed, and nothing is left to do all the same.
+    /// Finish the record, although the call failed.
     FinishFailed(Disposition, CallFailure),
-    /// The call failed, and its `Ack` had been settled with success, which counts.
+    /// Finish the record: the call failed, but its `Ack` had been settled with success, which counts.
     FinishByAck(Disposition, CallFailure),
-    /// Its results first.
+    /// Publish its results first.
     Publish(Vec<Outgoing>),
-    /// Its `Ack` is still out.
+    /// Wait for its `Ack`.
     AwaitAck,
-    /// Another attempt where it is, after this pause.
+    /// Retry in place, after this pause.
     Retry(Duration, CallFailure),
-    /// It goes on in the next retry topic.
+    /// Move the record to the next retry topic.
     RetryTopic(CallFailure),
-    /// A dead letter first, unless the dead-letter guard refuses: then it is held.
+    /// Publish a dead letter first, unless the dead-letter guard refuses: then hold the record.
     DeadLetter(CallFailure, WhileHeld),
-    /// It is kept back.
+    /// Hold the record.
     Hold(CallFailure, WhileHeld),
-    /// The app stops; the record is not finished. Without a failure the handler asked for it.
+    /// Stop the app, without finishing the record. Without a failure, the handler requested it.
     Stop(Option<CallFailure>),
 }
 
-/// What is done with a record while it is held.
+/// What happens to a record while it is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WhileHeld {
-    /// Tried again from time to time: that may go better.
+    /// It is retried from time to time, which may succeed.
     Retry,
-    /// Tried again by the next assignment only.
+    /// Only the next assignment retries it.
     Keep,
 }
 
-/// What the record's `Ack` makes of a call's end (`ack = Manual`): an end for the policy to decide about, or all there is to
-/// decide.
+/// Returns what the record's `Ack` makes of a call's end (`ack = Manual`): an end for the policy to decide about, or
+/// the final decision.
 pub(super) fn by_ack(settled: Option<&ManualSettlement>, ended: Ended) -> Result<Ended, Next> {
     let success = match settled {
         Some(ManualSettlement::Settled(Verdict::Ack)) => Some(Disposition::Acked),
@@ -88,7 +88,7 @@ pub(super) fn by_ack(settled: Option<&ManualSettlement>, ended: Ended) -> Result
         _ => None,
     };
     match (ended, settled) {
-        // Of an attempt that failed by its `Ack`, nothing is published.
+        // An attempt that failed by its `Ack` publishes nothing.
         (Ended::Results(results), settled) if settled.is_none() || success.is_some() => {
             Ok(Ended::Results(results))
         }
@@ -101,14 +101,14 @@ pub(super) fn by_ack(settled: Option<&ManualSettlement>, ended: Ended) -> Result
         }
         (Ended::Decided(Verdict::Ack), None) => Err(Next::AwaitAck),
         (ended, _) => match (success, ended.failure()) {
-            // Success counts whatever becomes of the call: it may be committed already.
+            // Success counts whatever happens to the call, because it may be committed already.
             (Some(disposition), Some(failure)) => Err(Next::FinishByAck(disposition, failure)),
             _ => Ok(ended),
         },
     }
 }
 
-/// What the policy does with a record whose call ended. `random` gives a number in 0..1, for jitter.
+/// Returns what the policy does with a record whose call ended. `random` returns a number in 0..1, for jitter.
 pub(super) fn decide(
     handler: &Subscriber,
     attempt: Attempt,
@@ -126,9 +126,9 @@ pub(super) fn decide(
     };
     match (handler.ack, ended) {
         (AckPolicy::AckFirst | AckPolicy::Ack, _) => Next::FinishFailed(Disposition::Failed, failure),
-        // No other attempt at it would go better.
+        // No further attempt can succeed.
         (_, Ended::Undecodable(_)) => give_up(handler.on_decode_error, failure, WhileHeld::Keep),
-        // Given up now: a dead letter if one is named. What made the handler say so may change.
+        // Given up on now: a dead letter if a topic is named. The handler's reason may change.
         (AckPolicy::RejectOnError, _)
         | (_, Ended::Decided(Verdict::Reject { .. }) | Ended::NotEncodable(_)) => {
             let named = handler.dead_letter.as_ref().map(|_| OnError::DeadLetter);
@@ -154,7 +154,7 @@ fn give_up(on_error: OnError, failure: CallFailure, held: WhileHeld) -> Next {
 }
 
 impl Ended {
-    /// The end of a call that came to `outcome`.
+    /// Returns the end of a call with this outcome.
     pub(super) fn of(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Verdict(verdict) => Self::Decided(verdict),
@@ -168,7 +168,7 @@ impl Ended {
         }
     }
 
-    /// Why the attempt failed, if it did.
+    /// Returns why the attempt failed, if it did.
     pub(super) fn failure(&self) -> Option<CallFailure> {
         let failure = |kind, message: &str| CallFailure { kind, message: bounded(message.to_owned()) };
         match self {
@@ -184,7 +184,7 @@ impl Ended {
         }
     }
 
-    /// Whether the call itself failed, not its record.
+    /// Returns whether the call itself failed, not its record.
     pub(super) fn is_error(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::AckDropped | Self::Decided(Verdict::Nack { .. }))
     }

@@ -1,4 +1,4 @@
-//! Carries out what the ack policy decides: finish, retry, publish, hold, stop.
+//! Applies the decisions of the ack policy: finish, retry, publish, hold, stop.
 
 use std::task::Context as TaskContext;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::result::Disposition;
 use crate::result::Outcome;
 
 impl LaneTask {
-    /// A call that was suspended ended.
+    /// Handles the end of a call that was suspended.
     pub(super) fn ended(&mut self, offset: i64, outcome: Outcome, cx: &mut TaskContext<'_>) {
         self.scope.control.work.begins(Some(offset));
         self.no_longer_slow(offset);
@@ -24,16 +24,16 @@ impl LaneTask {
         self.scope.control.work.begins(None);
     }
 
-    /// A call ended.
+    /// Handles the end of a call.
     pub(super) fn outcome(&mut self, offset: i64, outcome: Outcome, cx: &mut TaskContext<'_>) {
         if self.scope.subscriber.ack == AckPolicy::Manual {
-            // What was settled inside the call counts before the next record may start.
+            // An `Ack` that was settled inside the call counts before the next record may start.
             self.take_settled();
         }
         self.conclude(offset, Ended::of(outcome), cx);
     }
 
-    /// Decides about a kept record, and carries it out.
+    /// Decides about a kept record, and applies the decision.
     pub(super) fn conclude(&mut self, offset: i64, ended: Ended, cx: &mut TaskContext<'_>) {
         let has_retry_topic = self.scope.subscriber.next_retry_topic(&self.scope.topic).is_some();
         let entry = self.in_flight.entry_mut(offset);
@@ -57,7 +57,7 @@ impl LaneTask {
             },
         );
         if matches!(next, Next::Publish(_)) {
-            // It counts with their confirmation.
+            // It counts once the results are confirmed.
             self.in_flight.entry_mut(offset).manual_ack = settled;
         }
         self.apply(offset, next, cx);
@@ -126,7 +126,7 @@ impl LaneTask {
         self.publish(offset, vec![copy], Purpose::Retry, cx);
     }
 
-    /// A dead letter, unless the guard refuses.
+    /// Publishes a dead letter, unless the guard refuses.
     fn give_up(&mut self, offset: i64, failure: CallFailure, held: WhileHeld, cx: &mut TaskContext<'_>) {
         if let Some(why) = self.guard_refuses(offset, &failure) {
             return self.hold(offset, &failure, held, Some(&why));
@@ -138,7 +138,7 @@ impl LaneTask {
         self.publish(offset, vec![letter], Purpose::DeadLetter, cx);
     }
 
-    /// Which setting decides about a failure.
+    /// Returns which setting decides about a failure.
     fn setting(&self, failure: &CallFailure) -> &'static str {
         let own = failure.kind == REJECTION && self.scope.subscriber.def.on_decode_error.is_some();
         if own { "on_decode_error" } else { "on_error" }

@@ -1,4 +1,4 @@
-//! The brake: while commits fail, no more than the limit is delivered beyond the last accepted one.
+//! The brake: while commits fail, at most the limit is delivered beyond the last successful commit.
 
 use super::LaneTask;
 use super::entry::Entry;
@@ -6,8 +6,8 @@ use crate::policy::GroupSettings;
 use crate::runtime::LaneControl;
 
 impl LaneTask {
-    /// Lets go of what the brake kept back and does not any more. It may be on again already: a commit that moved on was
-    /// accepted, and the next one refused.
+    /// Releases the records that the brake no longer stops. The brake may be on again already: one commit that advanced
+    /// succeeded, and the next one was refused.
     pub(super) fn release_braked(&mut self) {
         if self.ready.has_braked() {
             let (control, settings) = (&self.scope.control, &self.scope.settings);
@@ -15,20 +15,20 @@ impl LaneTask {
         }
     }
 
-    /// Whether the record at this offset is beyond what is delivered while commits fail.
+    /// Returns whether the record at this offset is beyond what is delivered while commits fail.
     pub(super) fn is_far_ahead(&self, offset: i64) -> bool {
         is_far_ahead(&self.scope.control, &self.scope.settings, offset)
     }
 
-    /// The brake is on, and no commit will take it off: what is before is not finished.
+    /// Returns whether the brake is on, and no commit can release it: earlier records are not finished.
     pub(super) fn is_braked_for_good(&self) -> bool {
         self.scope.control.is_braked()
             && self.is_far_ahead(self.inbox.next())
             && !self.scope.control.offsets.is_dirty()
     }
 
-    /// Whether the brake keeps a record back that waited, behind its key for example. What began before it was pulled may
-    /// be tried again: it repeats no more records.
+    /// Returns whether the brake stops a record that waited, for example behind its key. A record that began before the
+    /// brake may be retried, because that repeats no further records.
     pub(super) fn is_braked(&self, offset: i64) -> bool {
         let is_first = |entry: &Entry| entry.attempts_here() == 1 && entry.copies.is_none();
         self.scope.control.is_braked()

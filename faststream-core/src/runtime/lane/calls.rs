@@ -1,4 +1,4 @@
-//! A call of a handler that did not end at once: it is polled until it does, or is cut off by its timeout.
+//! A call of a handler that did not end at once: it is polled until it ends, or is cancelled by its timeout.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -24,9 +24,9 @@ use crate::runtime::planted::{self, Planted};
 #[derive(Default)]
 pub(super) struct Calls {
     running: FuturesUnordered<RunningCall>,
-    /// When the last call of this turn returned; read only for handlers with a `timeout`.
+    /// When the last call of this turn returned. Read only for handlers with a `timeout`.
     returned: Option<Instant>,
-    /// The lane stops, and what had not begun was given back.
+    /// The lane stops, and calls that had not begun were released.
     gave_back: bool,
 }
 
@@ -43,17 +43,18 @@ impl Calls {
         self.running.push(call);
     }
 
-    /// The next call that ended.
+    /// Returns the next call that ended.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(i64, Outcome)>> {
         self.running.poll_next_unpin(cx)
     }
 
-    /// The calls of plain functions, by offset.
+    /// Returns the calls of plain functions, by offset.
     pub(super) fn plain(&self) -> impl Iterator<Item = (i64, &PlainCall)> {
         self.running.iter().filter_map(|running| Some((running.offset, running.call.as_plain()?)))
     }
 
-    /// Gives the calls of plain functions back that wait for a thread, once. True if the others are to be polled again.
+    /// Releases the calls of plain functions that wait for a thread, once. Returns true if the others are to be polled
+    /// again.
     pub(super) fn give_back(&mut self, mut forget: impl FnMut(i64)) -> bool {
         if std::mem::replace(&mut self.gave_back, true) || self.plain().next().is_none() {
             return false;
@@ -69,13 +70,14 @@ impl Calls {
         true
     }
 
-    /// The moment of a call's begin, for its `timeout`: the last call's end, if that was in this turn. Without a `timeout`,
-    /// no clock is read.
+    /// Returns the moment of a call's beginning, for its `timeout`: the last call's end, if that was in this turn.
+    /// Without a `timeout`, no clock is read.
     pub(super) fn begins_now(&self, timeout: Option<Duration>) -> Option<Instant> {
         timeout.map(|_| self.returned.unwrap_or_else(Instant::now))
     }
 
-    /// A call that blocked its thread beyond its `timeout` failed when it returned, if only to wait.
+    /// Checks a call that blocked its thread beyond its `timeout`: it failed when it returned, even if it only returned
+    /// to wait.
     pub(super) fn returned_in_time(
         &mut self,
         timeout: Option<Duration>,
@@ -103,10 +105,10 @@ pub(super) struct RunningCall {
     pub(super) timeout: Option<Timeout>,
 }
 
-/// When a call has failed by its handler's `timeout`, which counts from the call's begin.
+/// When a call fails by its handler's `timeout`, which counts from the call's beginning.
 pub(super) struct Timeout(Pin<Box<Sleep>>);
 
-/// Everything in it is boxed or plain: no pin projection, hence no unsafe.
+/// All fields are boxed or plain: no pin projection, hence no unsafe.
 impl Future for RunningCall {
     type Output = (i64, Outcome);
 
@@ -122,8 +124,9 @@ impl Future for RunningCall {
     }
 }
 
-/// Extraction and the first poll in one: a handler that never waits costs no bookkeeping. The first poll uses the
-/// lane's waker; in the set it is polled again and registers anew. Whoever calls it notes when the lane is done with the record.
+/// Extracts the arguments and polls once: a handler that never waits costs no bookkeeping. The first poll uses the
+/// lane's waker; in the set the call is polled again and registers anew. The caller records when the lane has finished
+/// the record.
 pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Outcome, Call> {
     delivery.control.work.begins(Some(delivery.offset));
     if let Some(observer) = &delivery.context.observer {
@@ -145,19 +148,19 @@ pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Out
 }
 
 impl Timeout {
-    /// Until `timeout` has passed since the call's begin. A plain function tells by itself what it took: it cannot be
-    /// cancelled.
+    /// Returns the timeout of a call that began at `began`; none for a plain function, which reports by itself how long
+    /// it took, because it cannot be cancelled.
     pub(super) fn of(call: &Call, began: Instant, timeout: Duration) -> Option<Self> {
         let is_plain = call.as_plain().is_some();
         #[cfg(feature = "planted-bugs")]
         let is_plain = is_plain && !planted::is_planted(Planted::CancelPlain);
-        // Beyond the clock's range, it never passes.
+        // Beyond the clock's range, the timeout never expires.
         let until = began.checked_add(timeout).filter(|_| !is_plain)?;
         Some(Self(Box::pin(sleep_until(until))))
     }
 
-    /// Polls the call. It failed if the time is over when it next returns, or if it blocks until then; what had ended in
-    /// time and is only polled late did not.
+    /// Polls the call. It failed if the time is over when it next returns, or if it blocks until then. A call that had
+    /// ended in time and is only polled late did not fail.
     fn poll(&mut self, call: &mut Call, cx: &mut Context<'_>) -> Poll<Outcome> {
         let was_in_time = Instant::now() < self.0.deadline();
         let outcome = poll_call(call, cx);
@@ -175,7 +178,7 @@ fn poll_call(call: &mut Call, cx: &mut Context<'_>) -> Poll<Outcome> {
     catch(|| Pin::new(call).poll(cx)).unwrap_or_else(|panic| Poll::Ready(Panicked::into_outcome(panic)))
 }
 
-/// What a call held is dropped here: a panic in that must not end the lane, at each attempt anew.
+/// Drops the call's contents here. A panic in that drop must not end the lane, at each attempt anew.
 pub(super) fn drop_call(call: &mut Call) {
     drop_safely(std::mem::replace(call, Call::known(Outcome::Verdict(Verdict::Ack))));
 }

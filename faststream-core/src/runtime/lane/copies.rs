@@ -1,35 +1,35 @@
-//! Copies of one record on their way: which of them are handed over, answered, refused.
+//! The copies of one record: which of them are handed over, answered, refused.
 
 use tokio::time::Instant;
 
 use crate::broker::{PublishError, PublishErrorKind, Published};
 use crate::record::Outgoing;
 
-/// Copies of one record: its results, its next stage, or its dead letter.
+/// The copies of one record: its results, its copy for a retry topic, or its dead letter.
 #[derive(Debug)]
 pub(super) struct Copies {
-    /// Not confirmed yet, in their order; their bytes are shared with what is on its way.
+    /// Unconfirmed copies, in their order. Their bytes are shared with the copies in flight.
     left: Vec<Outgoing>,
     purpose: Purpose,
-    /// When they were to be published first.
+    /// When they were first to be published.
     since: Instant,
-    /// How many of those that are left were handed to the producer this time, and how many of them have no answer.
+    /// How many of the unconfirmed copies were handed to the producer this time, and how many of those have no answer.
     pub(super) sent: usize,
     open: usize,
-    /// Which were refused this time.
+    /// Which copies were refused this time.
     refused: Vec<usize>,
-    /// The refusal that decides, of this time or the last one.
+    /// The decisive refusal, of this time or the last one.
     error: Option<Box<PublishError>>,
-    /// Times in a row at which some were refused, for the backoff.
+    /// How many times in a row copies were refused, for the backoff.
     failures: u32,
-    /// By the number of copies handed over until then: when the last of these was, and when one was refused.
+    /// Times, as the number of copies handed over until then: when the last of these was, and when one was refused.
     times: (u64, Option<u64>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Results,
-    /// It goes on in a retry topic.
+    /// The record moves to a retry topic.
     Retry,
     DeadLetter,
 }
@@ -49,7 +49,7 @@ impl Copies {
         }
     }
 
-    /// How many of them are left, and how many times in a row some were refused.
+    /// Returns how many of them are unconfirmed, and how many times in a row copies were refused.
     pub(super) fn left(&self) -> usize {
         self.left.len()
     }
@@ -66,37 +66,37 @@ impl Copies {
         self.since
     }
 
-    /// The topic of the first one that is not confirmed.
+    /// Returns the topic of the first unconfirmed copy.
     pub(super) fn topic(&self) -> &str {
         self.left.first().map_or("", |copy| &copy.topic)
     }
 
-    /// Why the broker refused them the last time.
+    /// Returns why the broker refused them the last time.
     pub(super) fn error(&self) -> Option<&PublishError> {
         self.error.as_deref()
     }
 
-    /// When one was refused the last time.
+    /// Returns when one was refused the last time.
     pub(super) fn refused_at(&self) -> Option<u64> {
         self.times.1
     }
 
-    /// Some are on their way, and were already then.
+    /// Returns whether copies are in flight that were in flight `then`.
     pub(super) fn is_open_since(&self, then: u64) -> bool {
         self.open > 0 && self.times.0 <= then
     }
 
-    /// Some are on their way.
+    /// Returns whether copies are in flight.
     pub(super) fn is_open(&self) -> bool {
         self.open > 0
     }
 
-    /// Whether another one is to be handed over; none once one was refused.
+    /// Returns whether another copy is to be handed over; none is once one was refused.
     pub(super) fn has_next(&self) -> bool {
         self.refused.is_empty() && self.sent < self.left.len()
     }
 
-    /// Takes note of the next one, as the `sends`th of its lane.
+    /// Records the next copy as the `sends`th of its lane, and returns it.
     pub(super) fn next(&mut self, sends: u64) -> &Outgoing {
         self.sent += 1;
         self.open += 1;
@@ -127,13 +127,13 @@ impl Copies {
         !self.refused.is_empty()
     }
 
-    /// What was handed over is answered, and nothing more will be this time.
+    /// Returns whether all copies that were handed over are answered, and no more will be handed over this time.
     pub(super) fn is_answered(&self) -> bool {
         self.open == 0 && (self.was_refused() || self.sent == self.left.len())
     }
 
-    /// Those that were refused, and those that were not handed over, are for the next time. `sends` were handed over by the
-    /// lane so far.
+    /// Leaves the copies that were refused, or not handed over, for the next time. The lane has handed over `sends`
+    /// copies so far.
     pub(super) fn again(&mut self, sends: u64) {
         self.times.1 = Some(sends);
         let (refused, sent) = (std::mem::take(&mut self.refused), self.sent);

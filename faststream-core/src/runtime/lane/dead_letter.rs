@@ -1,4 +1,4 @@
-//! Copies of a record that failed: its dead letter, or the one that goes on in a retry topic.
+//! Copies of a failed record: its dead letter, or its copy for a retry topic.
 
 use super::LaneTask;
 use super::entry::CallFailure;
@@ -9,7 +9,7 @@ use crate::wire::retry::Past;
 use crate::wire::{dead_letter, retry};
 
 impl LaneTask {
-    /// The dead letter of a kept record.
+    /// Returns the dead letter of a kept record.
     pub(super) fn dead_letter(&self, offset: i64, failure: &CallFailure) -> Outgoing {
         let entry = self.in_flight.entry(offset);
         let subscriber = &self.scope.subscriber;
@@ -25,7 +25,7 @@ impl LaneTask {
         dead_letter::encode(&self.original(self.kept(entry)), topic, &reason)
     }
 
-    /// The copy of a kept record for this retry topic; of several failures, the first one is kept.
+    /// Returns the copy of a kept record for this retry topic. Of several failures, the first one is kept.
     pub(super) fn retry_copy(&self, next: &RetryTopic, offset: i64, failure: &CallFailure) -> Outgoing {
         let entry = self.in_flight.entry(offset);
         let record = self.kept(entry);

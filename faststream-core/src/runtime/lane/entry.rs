@@ -1,4 +1,4 @@
-//! A record of a lane that did not finish at once: where it is, and what it waits for.
+//! A record of a lane that did not finish at once: its source, and what it waits for.
 
 use tokio::time::Instant;
 
@@ -12,26 +12,26 @@ use crate::result::Verdict;
 /// A record that is kept: running, waiting, held.
 pub(super) struct Entry {
     pub(super) source: RecordSource,
-    /// Among which it keeps its order.
+    /// The line in which it keeps its order.
     pub(super) line: OrderLine,
-    /// Attempts that were made in earlier stages of its retry topics.
+    /// Attempts that were made before the record came to this topic.
     pub(super) before: u32,
-    /// 1 for the first attempt, those before counted.
+    /// The attempt: 1 for the first, and earlier ones are counted.
     pub(super) attempt: u32,
     state: CallState,
     /// Its current call, if it did not end at once; for the warning about slow calls.
     pub(super) call: Option<CallClock>,
-    /// What it waits for by the clock.
+    /// The timer that it waits for.
     pub(super) due: Option<(Instant, TimerKind)>,
-    /// Settled by hand before the handler ended, or its results were confirmed.
+    /// Set if it was settled explicitly before the handler ended, or before its results were confirmed.
     pub(super) manual_ack: Option<ManualSettlement>,
     /// Why it failed the last time.
     pub(super) failure: Option<CallFailure>,
-    /// Why it failed the first time here, and when (Unix ms); noted if it may go on in a retry topic.
+    /// Why it failed the first time here, and when (Unix ms). Recorded if it may move to a retry topic.
     pub(super) first: Option<(CallFailure, i64)>,
-    /// The dead-letter guard counted it, or keeps it back.
+    /// Whether the dead-letter guard counted it, or holds it.
     pub(super) guard: Guarded,
-    /// What is being published, and what follows its confirmation.
+    /// The copies that are being published, and what follows their confirmation.
     pub(super) copies: Option<Copies>,
 }
 
@@ -39,46 +39,46 @@ pub(super) struct Entry {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallClock {
     pub(super) began: Instant,
-    /// It was logged that it takes long.
+    /// Whether it was logged as slow.
     pub(super) is_logged: bool,
 }
 
-/// What the dead-letter guard made of a record.
+/// The dead-letter guard's decision about a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guarded {
     Unseen,
     Counted,
-    /// Tried so often since as the one by which the guard finds out whether the cause is mended.
+    /// Held, and retried this many times since as the probe with which the guard detects that the cause is fixed.
     KeptBack(u32),
 }
 
-/// Where a kept record is.
+/// The source of a kept record.
 pub(super) enum RecordSource {
     /// In the lane's current batch.
     Batch(usize),
-    /// Copied out of it.
+    /// Copied out of the batch.
     Copy(OwnedRecord),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallState {
-    /// For its turn, or about to start.
+    /// Waits for its turn, or is about to start.
     Waiting,
-    /// Its start waits until the broker confirmed the commit (`AckFirst` with `commit = Each`).
+    /// Waits with its start until the broker confirmed the commit (`AckFirst` with `commit = Each`).
     Committing,
     Running,
-    /// Until its next attempt.
+    /// Waits until its next attempt.
     Paused,
     /// Its copies wait for their turn to be published, or were refused and wait for the next time.
     Unpublished,
-    /// Its copies are on their way, and nothing behind it moves.
+    /// Its copies are in flight, and later records wait.
     Republishing,
-    /// Its copies are on their way.
+    /// Its copies are in flight.
     Confirming,
-    /// The handler ended, its `Ack` did not.
+    /// The handler ended, and its `Ack` is not settled yet.
     Acking,
     Held,
-    /// `Stop`: nothing more happens to it here.
+    /// `Stop`: nothing more happens to it in this lane.
     Stopped,
 }
 
@@ -114,7 +114,8 @@ impl Entry {
         }
     }
 
-    /// Changes the state, and returns the one before. Only [`InFlight`](super::in_flight::InFlight) does: it counts them.
+    /// Changes the state, and returns the earlier one. Only [`InFlight`](super::in_flight::InFlight) calls it, because
+    /// it counts the states.
     pub(super) fn replace_state(&mut self, state: CallState) -> CallState {
         std::mem::replace(&mut self.state, state)
     }
@@ -123,21 +124,21 @@ impl Entry {
         self.state
     }
 
-    /// Its `Ack` was settled early. Success stays: it may be committed already.
+    /// Records that its `Ack` was settled early. Success stays, because it may be committed already.
     pub(super) fn note_manual_ack(&mut self, manual_ack: ManualSettlement) {
         if !matches!(self.manual_ack, Some(ManualSettlement::Settled(Verdict::Ack | Verdict::Skip))) {
             self.manual_ack = Some(manual_ack);
         }
     }
 
-    /// Attempts that were made here.
+    /// Returns the number of attempts in this topic.
     pub(super) fn attempts_here(&self) -> u32 {
         self.attempt - self.before
     }
 }
 
 impl CallState {
-    /// Whether others of its line wait for it.
+    /// Returns whether other records of its line wait for it.
     pub(super) fn keeps_turn(self) -> bool {
         !matches!(self, Self::Confirming | Self::Acking)
     }

@@ -1,6 +1,6 @@
-//! The dead-letter guard: a bad deploy must not drain a good topic into the dead letters.
+//! The dead-letter guard: a bad deploy must not drain a good topic into its dead-letter topic.
 //!
-//! Pure counting of one lane. It knows no broker and no clock; another assignment counts anew.
+//! Pure counting for one lane. It knows no broker and no clock. Another assignment counts anew.
 
 use std::collections::VecDeque;
 
@@ -9,26 +9,27 @@ use crate::policy::DeadLetterGuard;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
 
-/// How many of the last records went to the dead letters.
+/// Counts how many of the last records became dead letters.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// `None` is switched off.
+    /// The limits; `None` turns the guard off.
     limit: Option<DeadLetterGuard>,
-    /// Records that are done with, whatever came of them.
+    /// Finished records, whatever happened to them.
     finished: u64,
-    /// Dead letters since a record was last finished otherwise.
+    /// Dead letters since a record last finished otherwise.
     in_a_row: u32,
-    /// Which of the last finished ones were dead letters, by their number.
+    /// Which of the last finished records became dead letters, by their number.
     dead: VecDeque<u64>,
-    /// Why the dead letters in a row failed; `None` if not all for the same reason.
+    /// Why the dead letters in a row failed; `None` if the reasons differ.
     reason: Option<Reason>,
 }
 
-/// Why a record failed: the error's kind and text, without what differs from record to record.
+/// Why a record failed: the error's kind and text, without the parts that differ from record to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reason(String);
 
-/// The record that is kept back is the one by which the guard finds out whether the cause is mended. It may be bad
+/// The held record is the probe with which the guard detects that the cause is fixed. It may be bad itself: after this
+/// many attempts the guard gives up on it, and the next one is the probe.
 /// itself: after so many attempts it is given up, and the next one is tried.
 const PROBES: u32 = 10;
 
@@ -37,14 +38,14 @@ impl Guard {
         Self { limit, finished: 0, in_a_row: 0, dead: VecDeque::new(), reason: None }
     }
 
-    /// A record was finished otherwise.
+    /// Records that a record finished otherwise.
     pub(super) fn fine(&mut self) {
         self.finished += 1;
         self.in_a_row = 0;
         self.reason = None;
     }
 
-    /// A record goes to the dead letters.
+    /// Records a dead letter.
     pub(super) fn dead_lettered(&mut self, reason: Reason) {
         self.finished += 1;
         let is_first = self.in_a_row == 0;
@@ -53,19 +54,19 @@ impl Guard {
         self.dead.push_back(self.finished);
     }
 
-    /// A record that was kept back was handled after all: what failed was mended.
+    /// Starts again from zero: a held record was handled, so the cause is fixed.
     pub(super) fn reset(&mut self) {
         *self = Self::new(self.limit);
     }
 
-    /// The record that is kept back failed once more, so often by now. Whether it is given up all the same: it failed for
-    /// a reason of its own, so what made the others fail may be mended; or it failed often enough. The next dead letter is
-    /// refused again.
+    /// Records that the held record failed once more, `times` times by now. Returns whether to give up on it anyway: it
+    /// failed for a reason of its own, so the cause of the other failures may be fixed; or it failed often enough. The
+    /// next dead letter is refused again.
     pub(super) fn gives_up_probe(&self, reason: &Reason, times: u32) -> bool {
         times >= PROBES || self.reason.as_ref().is_some_and(|others| others != reason)
     }
 
-    /// Why the next dead letter is not to be written; `None` if it is.
+    /// Returns why the next dead letter must not be written; `None` if it may be.
     pub(super) fn refuses(&mut self) -> Option<String> {
         let limit = self.limit?;
         if self.in_a_row >= limit.in_a_row() {

@@ -1,4 +1,4 @@
-//! Records that are kept back: by their policy, or by the dead-letter guard.
+//! Held records: by their policy, or by the dead-letter guard.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::guard::Reason;
 use super::timers::TimerKind;
 use crate::result::Disposition;
 
-/// A held record is tried again after this; one that cannot be decoded, only at a new assignment.
+/// A held record is retried after this time. One that cannot be decoded is retried only at a new assignment.
 const HELD: Duration = Duration::from_secs(30);
 
 impl LaneTask {
-    /// Whether the dead-letter guard keeps the record back, and why; else it has counted it, once.
+    /// Returns whether the dead-letter guard holds the record, and why. Otherwise it has counted the record, once.
     pub(super) fn guard_refuses(&mut self, offset: i64, failure: &CallFailure) -> Option<String> {
         let is_oldest = self.offsets.oldest() == Some(offset);
         let entry = self.in_flight.entry_mut(offset);
@@ -21,7 +21,7 @@ impl LaneTask {
             return None;
         }
         let reason = Reason::of(failure);
-        // Of several that are kept back, one is the probe.
+        // Of several held records, one is the probe.
         let probes = match entry.guard {
             Guarded::KeptBack(probes) => probes + u32::from(is_oldest),
             _ => 0,
@@ -36,7 +36,7 @@ impl LaneTask {
         refused
     }
 
-    /// Keeps the record back, by its policy or because the dead-letter `guard` says so.
+    /// Holds the record, by its policy or because of the dead-letter `guard`.
     pub(super) fn hold(&mut self, offset: i64, failure: &CallFailure, held: WhileHeld, guard: Option<&str>) {
         let entry = self.in_flight.entry_mut(offset);
         let attempt = entry.attempt;

@@ -13,25 +13,25 @@ use crate::record::OwnedRecord;
 use crate::runtime::planted::{self, Planted};
 use crate::runtime::unfinished::{Unfinished, WhyUnfinished};
 
-/// What holds while a call, a pause, a copy or an `Ack` of a record is open.
+/// The invariant while a call, a pause, a copy or an `Ack` of a record is open.
 const KEPT: &str = "a record is kept until it is finished";
-/// The memory of so many entries stays for the next ones.
+/// The memory of this many entries is kept for reuse.
 const SPARE: usize = 1024;
 
 /// The kept records, by offset.
 #[derive(Default)]
 pub(super) struct InFlight {
-    /// Where the record of an offset is.
+    /// The entry of each offset.
     kept: BTreeMap<i64, usize>,
     memory: Slab<Entry>,
-    /// The one that was looked for last, which most often is looked for again.
+    /// The last entry that was looked up, which is often looked up again.
     last: Cell<Option<(i64, usize)>>,
     turns: Turns,
-    /// Records whose turn came, of which some had nothing to wait for.
+    /// Records whose turn came. Some of them had nothing to wait for.
     woken: VecDeque<i64>,
-    /// Those that lie in the current batch, and are not copied yet.
+    /// Records that are in the current batch, and not copied yet.
     fresh: Vec<i64>,
-    /// Calls; pauses and confirmations do not count against concurrency.
+    /// Running calls. Pauses and confirmations do not count against concurrency.
     pub(super) running: usize,
     pub(super) acking: usize,
     pub(super) committing: usize,
@@ -55,7 +55,7 @@ impl InFlight {
         }
     }
 
-    /// Copies what lies in the current batch, by its number there.
+    /// Copies the records of the current batch, by their number there.
     pub(super) fn copy_fresh(&mut self, copy: impl Fn(usize) -> OwnedRecord) {
         let mut fresh = std::mem::take(&mut self.fresh);
         for offset in fresh.drain(..) {
@@ -114,12 +114,12 @@ impl InFlight {
         if next {
             self.wake(line);
         } else if before == CallState::Running && self.turns.first(line) != Some(offset) {
-            // Its own turn is no news to it.
+            // Not needed for its own turn.
             self.wake_call(line);
         }
     }
 
-    /// Whoever's turn it is may begin what it waits for.
+    /// Wakes the record whose turn it is.
     fn wake(&mut self, line: OrderLine) {
         let Some(first) = self.turns.first(line) else { return };
         let state = self.get(first).map(Entry::state);
@@ -128,7 +128,8 @@ impl InFlight {
         }
     }
 
-    /// A call of the line ended: whoever's turn it is may call. Refused copies go on waiting for the end of their pause.
+    /// Wakes the record whose turn it is, after a call of the line ended. Refused copies keep waiting for the end of
+    /// their pause.
     fn wake_call(&mut self, line: OrderLine) {
         let Some(first) = self.turns.first(line) else { return };
         if self.get(first).is_some_and(|entry| entry.state() == CallState::Waiting) {
@@ -136,28 +137,31 @@ impl InFlight {
         }
     }
 
-    /// A record whose turn it is, and that waited for it.
+    /// Returns a record whose turn it is, and that waited for it.
     pub(super) fn next_woken(&mut self) -> Option<i64> {
         self.woken.pop_front()
     }
 
-    /// Whether records that keep their order forbid that the next one of the line begins, or is published.
+    /// Returns whether records that keep their order prevent the next one of the line from beginning, or from being
+    /// published.
     pub(super) fn is_busy(&self, line: OrderLine, max_unconfirmed: usize) -> bool {
         line != OrderLine::Alone
             && (self.turns.first(line).is_some() || self.turns.unconfirmed(line) >= max_unconfirmed)
     }
 
-    /// Whether its copies may be published: every earlier one of its line is done, or on its way.
+    /// Returns whether its copies may be published: every earlier record of its line is finished, or its copies are in
+    /// flight.
     pub(super) fn may_publish(&self, offset: i64, line: OrderLine) -> bool {
         #[cfg(feature = "planted-bugs")]
         if planted::is_planted(Planted::RepublishAlone) {
             return true;
         }
-        // A record that gave its turn away is before whoever has it.
+        // A record that gave up its turn is before the one that has it.
         line == OrderLine::Alone || self.turns.first(line).is_none_or(|first| first >= offset)
     }
 
-    /// Whether a refused copy has to wait: one of an earlier record of its line has no answer, and was handed over before
+    /// Returns whether a refused copy has to wait: a copy of an earlier record of its line has no answer, and was
+    /// handed over before the refusal.
     /// the refusal.
     pub(super) fn is_open_before(&self, offset: i64, line: OrderLine) -> bool {
         if self.turns.unconfirmed(line) == 0 {
@@ -174,7 +178,7 @@ impl InFlight {
         })
     }
 
-    /// Whether its handler may be called: it is its turn, and no other call of its line runs.
+    /// Returns whether its handler may be called: it is its turn, and no other call of its line runs.
     pub(super) fn may_call(&self, offset: i64, line: OrderLine, max_unconfirmed: usize) -> bool {
         #[cfg(feature = "planted-bugs")]
         if planted::is_planted(Planted::KeepKey)
@@ -189,7 +193,7 @@ impl InFlight {
         let is_turn = self.turns.first(line) == Some(offset);
         #[cfg(feature = "planted-bugs")]
         let is_turn = is_turn || planted::is_planted(Planted::RepublishAlone);
-        // Of a whole lane one call runs at a time, or several by intent.
+        // A whole lane runs one call at a time, or several by configuration.
         is_turn
             && (line == OrderLine::Lane || !self.turns.is_running(line))
             && self.turns.unconfirmed(line) < max_unconfirmed
@@ -201,12 +205,12 @@ impl InFlight {
         later.any(|entry| entry.line == line && matches!(entry.state(), CallState::Held | CallState::Paused))
     }
 
-    /// A copy of the line is on its way.
+    /// Counts a copy of the line that is in flight.
     pub(super) fn sent(&mut self, line: OrderLine) {
         self.turns.sent(line);
     }
 
-    /// It is not any more.
+    /// Counts a copy of the line that is no longer in flight.
     pub(super) fn answered(&mut self, line: OrderLine, max_unconfirmed: usize) {
         let was_full = self.turns.unconfirmed(line) >= max_unconfirmed;
         self.turns.answered(line);
@@ -215,7 +219,7 @@ impl InFlight {
         }
     }
 
-    /// How many copies of the line are on their way.
+    /// Returns how many copies of the line are in flight.
     pub(super) fn unconfirmed(&self, line: OrderLine) -> usize {
         self.turns.unconfirmed(line)
     }
@@ -228,12 +232,12 @@ impl InFlight {
         self.memory.get_mut(self.number(offset)?)
     }
 
-    /// A record that is known to be kept.
+    /// Returns the entry of a record that is known to be kept.
     pub(super) fn entry(&self, offset: i64) -> &Entry {
         self.get(offset).expect(KEPT)
     }
 
-    /// A record that is known to be kept.
+    /// Returns the entry of a record that is known to be kept.
     pub(super) fn entry_mut(&mut self, offset: i64) -> &mut Entry {
         self.get_mut(offset).expect(KEPT)
     }
@@ -257,12 +261,12 @@ impl InFlight {
         self.kept.is_empty()
     }
 
-    /// Records for which something runs that a drain waits for, beside copies.
+    /// Returns how many records have work that a drain waits for, besides copies.
     pub(super) fn under_way(&self) -> usize {
         self.running + self.acking
     }
 
-    /// What a drain waits for: the first record that something runs for, and how many others there are.
+    /// Returns what a drain waits for: the first record with work in progress, and how many others there are.
     pub(super) fn left(&self) -> Option<Unfinished> {
         let why = |entry: &Entry| match entry.state() {
             CallState::Running => Some(WhyUnfinished::Call),

@@ -1,4 +1,4 @@
-//! How records get from the lane's batch to their handlers: at once, or kept for their turn.
+//! Moves records from the lane's batch to their handlers: at once, or kept until their turn.
 
 use std::task::Context as TaskContext;
 
@@ -20,7 +20,7 @@ use crate::runtime::status::Notice;
 impl LaneTask {
     pub(super) fn intake(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {
         let (before, waited) = (*budget, self.inbox.due.waits());
-        // A handler that keeps the thread busy may be told to stop within a turn.
+        // A handler that keeps the thread busy may receive a stop within a turn.
         while *budget > 0
             && !self.scope.control.is_stopping()
             && self.has_room()
@@ -53,16 +53,16 @@ impl LaneTask {
         }
     }
 
-    /// Too many records are kept, or a held one has too many finished ones behind it.
+    /// Returns whether too many records are kept, or too many finished ones come after a held one.
     pub(super) fn is_full(&self) -> bool {
         let most = self.scope.settings.max_in_flight;
         self.in_flight.len() >= most || self.offsets.span() >= most
     }
 
-    /// The next batch. What outlives the old one is copied first; nothing else ever is.
+    /// Takes the next batch. Records that outlive the old one are copied first, and nothing else ever is.
     fn refill(&mut self, cx: &mut TaskContext<'_>) -> bool {
         self.copy_kept();
-        // Before the broker moves on: what it has handed out must be somebody's at every moment.
+        // Before the broker continues: the records that it has handed out must be counted as busy at every moment.
         self.activity.busy.set(true);
         self.inbox.refill(cx)
     }
@@ -127,7 +127,7 @@ impl LaneTask {
         }
     }
 
-    /// An earlier task of this partition died at this record: that was an attempt, and it failed.
+    /// Handles a record at which an earlier task of this partition died: that was a failed attempt.
     fn died_at(&mut self, offset: i64, times: u32, cx: &mut TaskContext<'_>) {
         if let Some(entry) = self.in_flight.get_mut(offset) {
             entry.attempt = entry.before.saturating_add(times);
@@ -136,7 +136,7 @@ impl LaneTask {
         self.conclude(offset, Ended::Failed(CallFailure { kind: "panic", message }), cx);
     }
 
-    /// Among which the record keeps its order. Kafka gives records without a key none either.
+    /// Returns the line in which the record keeps its order. As in Kafka, records without a key have no order.
     fn line_of(&self, record: &Record<'_>) -> OrderLine {
         match self.scope.subscriber.order {
             Order::Partition => OrderLine::Lane,
@@ -145,25 +145,25 @@ impl LaneTask {
         }
     }
 
-    /// Whether the next record of this line has to wait.
+    /// Returns whether the next record of this line has to wait.
     pub(super) fn is_busy(&self, line: OrderLine) -> bool {
         self.in_flight.is_busy(line, self.scope.settings.max_unconfirmed)
     }
 
-    /// A record that did not end at once. It is copied before the batch goes, or at the end of the turn.
+    /// Keeps a record that did not end at once. It is copied before the batch is dropped, or at the end of the turn.
     fn keep(&mut self, offset: i64, index: usize, line: Option<OrderLine>, state: CallState) {
         let record = self.inbox.record(index);
         let (before, line) = (self.attempts_before(&record), line.unwrap_or_else(|| self.line_of(&record)));
         self.in_flight.insert(offset, Entry::new(RecordSource::Batch(index), line, before, state));
     }
 
-    /// Copies what is kept of the batch.
+    /// Copies the kept records of the batch.
     fn copy_kept(&mut self) {
         let inbox = &self.inbox;
         self.in_flight.copy_fresh(|index| inbox.record(index).to_owned_record());
     }
 
-    /// What is left of the batch has to wait: it is copied, so that no fetch buffer is pinned.
+    /// Copies the rest of the batch, which has to wait, so that no fetch buffer is pinned.
     pub(super) fn detach(&mut self) {
         self.copy_kept();
         self.inbox.detach();

@@ -1,4 +1,4 @@
-//! Keys are known by a hash: two keys of one hash only wait for each other needlessly.
+//! Keys are identified by a hash: two keys with the same hash only wait for each other unnecessarily.
 
 use std::hash::{DefaultHasher, Hasher};
 
@@ -7,7 +7,7 @@ pub(super) struct KeyHash(u64);
 
 impl KeyHash {
     pub(super) fn of(key: &[u8]) -> Self {
-        // Made without random keys, so that a run repeats.
+        // Created without random keys, so that a run repeats.
         let mut hasher = DefaultHasher::new();
         hasher.write(key);
         Self(hasher.finish())

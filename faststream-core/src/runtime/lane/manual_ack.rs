@@ -1,4 +1,4 @@
-//! Records that are settled by hand (`ack = Manual`): before their call ends, after it, or never.
+//! Records with an explicit `Ack` (`ack = Manual`), settled before their call ends, after it, or never.
 
 use std::task::Context as TaskContext;
 
@@ -10,11 +10,11 @@ use crate::result::Verdict;
 use crate::runtime::settled::Settled;
 use crate::runtime::status::Notice;
 
-/// What became of a record's `Ack` before its turn to count.
+/// What happened to a record's `Ack` before its turn to count.
 #[derive(Debug)]
 pub(super) enum ManualSettlement {
     Settled(Verdict),
-    /// Unsettled: a nack, unless the call itself says more.
+    /// Dropped unsettled: a nack, unless the call itself returns more.
     Dropped,
 }
 
@@ -31,16 +31,16 @@ impl LaneTask {
         any
     }
 
-    /// An `Ack` was settled: while its handler still runs, or after.
+    /// Handles a settled `Ack`: while its handler still runs, or after.
     pub(super) fn settled(&mut self, settled: Settled) {
         let Settled { offset, attempt, verdict, dropped, durable } = settled;
-        // Finished before, by another attempt: no store will come that asks for it.
+        // Finished before, by another attempt: no later store will request this commit.
         if durable && self.store.wait_for(offset) {
             self.scope.shared.notify(Notice::WantsCommit);
         }
         let Some(entry) = self.in_flight.get_mut(offset) else { return };
         let success = matches!(verdict, Verdict::Ack | Verdict::Skip);
-        // Of an earlier attempt, which failed otherwise: only success is news.
+        // Of an earlier attempt, which failed otherwise: only success matters.
         if entry.attempt != attempt && !success {
             return;
         }
@@ -54,14 +54,14 @@ impl LaneTask {
                 }
                 entry.note_manual_ack(manual_ack);
             }
-            // Its results come first: counted with their confirmation.
+            // Its results come first: the `Ack` counts with their confirmation.
             (_, Some(Purpose::Results)) => entry.note_manual_ack(manual_ack),
             _ if entry.copies.as_ref().is_some_and(Copies::is_open) => {}
-            // It is given up already.
+            // The record is already given up on.
             (CallState::Stopped, _) | (_, Some(Purpose::Retry | Purpose::DeadLetter)) if !success => {}
             _ => {
                 self.wait_no_more(offset);
-                // No waker: what this begins is polled at the task's next turn, which follows at once.
+                // No waker: whatever this begins is polled at the task's next turn, which follows at once.
                 let mut cx = TaskContext::from_waker(std::task::Waker::noop());
                 self.in_flight.entry_mut(offset).manual_ack = Some(manual_ack);
                 self.conclude(offset, Ended::Decided(Verdict::Ack), &mut cx);

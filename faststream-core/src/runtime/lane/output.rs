@@ -1,4 +1,4 @@
-//! Copies of records on their way to the broker: results, copies for retry topics, dead letters.
+//! Copies of records in flight to the broker: results, copies for retry topics, dead letters.
 //!
 //! 1. A record's copies are handed to the producer when its turn comes, one after the other; once all are, the record gives
 //!    its turn away and the next one may begin (pipelining).
@@ -32,30 +32,30 @@ use crate::result::Verdict;
 #[cfg(feature = "planted-bugs")]
 use crate::runtime::planted::{self, Planted};
 
-/// The copy is kept and published again without end.
+/// The first and the longest pause. The copy is kept and published again without limit.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// What somebody has to mend in the cluster is soon seen to be mended.
+/// The pause while somebody has to fix something in the cluster, so that a fix takes effect soon.
 const DENIED: Duration = Duration::from_secs(3);
 
-/// The copies of a lane that are on their way.
+/// The copies of a lane that are in flight.
 #[derive(Default)]
 pub(super) struct Output {
     mailbox: Arc<Mailbox>,
-    /// By the number under which they are answered.
+    /// The copies in flight, by the number under which they are answered.
     waiting: Slab<Waiting>,
-    /// How many were handed over so far: which came first is known by it.
+    /// How many copies were handed over so far, which gives their order.
     sends: u64,
-    /// Answers that came, until they are looked at; both are kept to be used again.
+    /// Answers that arrived, until they are handled. Both buffers are kept for reuse.
     numbered: Vec<Numbered>,
     answers: Vec<Answered>,
-    /// What is known of those that stay without confirmation.
+    /// The state of the copies that stay unconfirmed.
     pub(super) unconfirmed: Unconfirmed,
 }
 
-/// One copy on its way.
+/// One copy in flight.
 struct Waiting {
     offset: i64,
-    /// Which of the record's copies.
+    /// The copy's index among the record's copies.
     index: usize,
     line: OrderLine,
 }
@@ -70,7 +70,7 @@ impl Output {
         self.waiting.is_empty()
     }
 
-    /// The number of a copy that is to be handed over, and how it is answered.
+    /// Returns the number of a copy that is to be handed over, and the handle for its answer.
     fn expect(&mut self, copy: Waiting, cx: &mut TaskContext<'_>) -> (usize, Answer) {
         if self.is_empty() {
             self.mailbox.register(cx.waker());
@@ -80,7 +80,7 @@ impl Output {
         (number, Answer::to(&self.mailbox, number))
     }
 
-    /// Whatever was answered since the last look.
+    /// Takes everything that was answered since the last call.
     fn look(&mut self, cx: &mut TaskContext<'_>) {
         self.mailbox.take(&mut self.numbered, cx.waker());
         for (number, result) in self.numbered.drain(..) {
@@ -88,7 +88,7 @@ impl Output {
                 self.answers.push(Answered { copy, result });
             }
         }
-        // A refusal stops what is behind it before that is looked at.
+        // A refusal stops later records before their answers are handled.
         if self.answers.iter().any(|answered| answered.result.is_err()) {
             self.answers.sort_by_key(|answered| (answered.copy.offset, answered.copy.index));
         }
@@ -96,7 +96,7 @@ impl Output {
 }
 
 impl LaneTask {
-    /// The copies first; the record is finished by their confirmation.
+    /// Publishes the copies first; their confirmation finishes the record.
     pub(super) fn publish(
         &mut self,
         offset: i64,
@@ -117,7 +117,7 @@ impl LaneTask {
         self.send(offset, false, cx);
     }
 
-    /// Hands the record's copies to the producer, if it is its turn; `alone`: nothing behind it moves until they are
+    /// Hands the record's copies to the producer, if it is its turn. With `alone`, later records wait until they are
     /// confirmed.
     pub(super) fn send(&mut self, offset: i64, alone: bool, cx: &mut TaskContext<'_>) {
         let most = self.scope.settings.max_unconfirmed;
@@ -163,7 +163,7 @@ impl LaneTask {
         self.watch_copies();
     }
 
-    /// Looks at what the broker answered.
+    /// Handles the broker's answers.
     pub(super) fn take_answers(&mut self, cx: &mut TaskContext<'_>) -> bool {
         if self.output.is_empty() {
             return false;
@@ -173,7 +173,7 @@ impl LaneTask {
         let any = !answers.is_empty();
         for Answered { copy: Waiting { offset, index, line }, result } in answers.drain(..) {
             self.in_flight.answered(line, self.scope.settings.max_unconfirmed);
-            // Gone: it was settled by hand meanwhile.
+            // Gone: its `Ack` was settled meanwhile.
             let Some(entry) = self.in_flight.get_mut(offset) else { continue };
             let Some(copies) = &mut entry.copies else { continue };
             copies.answered(index, result);
@@ -191,7 +191,7 @@ impl LaneTask {
         any
     }
 
-    /// The broker answered for every copy that was handed over.
+    /// Handles a record once the broker has answered every copy that was handed over.
     fn answered(&mut self, offset: i64, cx: &mut TaskContext<'_>) {
         let Some(entry) = self.in_flight.get_mut(offset) else { return };
         let Some(copies) = &mut entry.copies else { return };
@@ -199,7 +199,7 @@ impl LaneTask {
         if !copies.was_refused() {
             entry.copies = None;
             let disposition = match purpose {
-                // Published by the call; whether the record is finished, the `Ack` says.
+                // Published by the call. The `Ack` decides whether the record is finished.
                 Purpose::Results if self.scope.subscriber.ack == AckPolicy::Manual => {
                     return self.conclude(offset, Ended::Decided(Verdict::Ack), cx);
                 }
@@ -215,7 +215,7 @@ impl LaneTask {
             entry.copies = None;
             return match purpose {
                 Purpose::Results => self.conclude(offset, Ended::Failed(failure), cx),
-                // Never lost: kept back, until somebody changes what makes it impossible.
+                // Never lost: held, until somebody changes what makes publishing impossible.
                 Purpose::Retry | Purpose::DeadLetter => {
                     self.hold(offset, &failure, WhileHeld::Retry, None);
                 }
@@ -225,8 +225,8 @@ impl LaneTask {
         self.try_later(offset, kind, &failure);
     }
 
-    /// The encoded copies are kept and published again; the handler does not run for it. What is behind others of its line
-    /// follows them, without a pause of its own.
+    /// Keeps the encoded copies and publishes them again later; the handler does not run for that. Refused copies of
+    /// later records of its line follow them, without a pause of their own.
     fn try_later(&mut self, offset: i64, kind: PublishErrorKind, failure: &CallFailure) {
         self.in_flight.set(offset, CallState::Unpublished);
         self.watch_copies();
@@ -242,7 +242,7 @@ impl LaneTask {
         self.report_refused(offset, kind, failure, pause);
     }
 
-    /// Those whose turn came, and that waited for it.
+    /// Continues with records whose turn came, and that waited for it.
     pub(super) fn wake_next(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let mut any = false;
         while let Some(offset) = self.in_flight.next_woken() {
@@ -251,7 +251,7 @@ impl LaneTask {
                 Some(CallState::Waiting) => self.ready.push(offset),
                 Some(CallState::Unpublished) => {
                     let is_open = |entry: &Entry| entry.copies.as_ref().is_some_and(Copies::is_open);
-                    // Until its last answer has come, it is not known what is left to publish.
+                    // Until its last answer has arrived, it is unknown which copies are left to publish.
                     if !self.in_flight.get(offset).is_some_and(is_open) {
                         self.send(offset, false, cx);
                     }

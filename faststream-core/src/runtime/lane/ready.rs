@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-/// Records that may begin, and those of them that the brake keeps back while commits fail.
+/// Records that may begin, and those of them that the brake stops while commits fail.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     queue: VecDeque<i64>,
@@ -22,7 +22,7 @@ impl Ready {
         self.queue.contains(&offset)
     }
 
-    /// Takes this one out of its turn, if it is there.
+    /// Takes this record out of its turn, if it is there.
     pub(super) fn take(&mut self, offset: i64) -> Option<i64> {
         let index = self.queue.iter().position(|ready| *ready == offset)?;
         self.queue.remove(index)
@@ -32,7 +32,7 @@ impl Ready {
         self.queue.is_empty()
     }
 
-    /// Keeps a record back until [`release`](Self::release).
+    /// Stops a record until [`release`](Self::release).
     pub(super) fn brake(&mut self, offset: i64) {
         self.braked.insert(offset);
     }
@@ -41,7 +41,7 @@ impl Ready {
         !self.braked.is_empty()
     }
 
-    /// Those of the braked records that may begin now, in order, up to the first that may not.
+    /// Releases the braked records that may begin now, in order, up to the first that may not.
     pub(super) fn release(&mut self, may_begin: impl Fn(i64) -> bool) {
         while let Some(offset) = self.braked.first().copied().filter(|offset| may_begin(*offset)) {
             self.braked.pop_first();

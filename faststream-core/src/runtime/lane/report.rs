@@ -1,4 +1,4 @@
-//! What is said about records: to the log and to observers.
+//! Reports about records, to the log and to observers.
 
 use super::ack_policy::REJECTION;
 use super::entry::CallFailure;
@@ -10,11 +10,11 @@ use crate::result::{Disposition, Outcome};
 use crate::runtime::HeldRecord;
 use crate::runtime::panics::catch;
 
-/// A held record is said again when it failed this often.
+/// A held record is logged again after this many failures.
 const AGAIN: u32 = 20;
 
 impl LaneTask {
-    /// A call ended.
+    /// Reports the end of a call.
     pub(super) fn report(&self, offset: i64, attempt: u32, outcome: &Outcome) {
         let Some(observer) = &self.scope.context.observer else { return };
         observer.called(&CallReport {
@@ -29,7 +29,7 @@ impl LaneTask {
         });
     }
 
-    /// It is decided what becomes of a record.
+    /// Reports what happens to a record, once it is decided.
     pub(super) fn report_disposition(&mut self, offset: i64, disposition: Disposition) {
         match disposition {
             Disposition::Acked => self.metrics.acked(),
@@ -49,10 +49,10 @@ impl LaneTask {
         }
     }
 
-    /// A call failed; `next` says what happens.
+    /// Logs a failed call; `next` says what happens.
     pub(super) fn warn_failed(&self, offset: i64, failure: &CallFailure, next: &str) {
         let attempt = self.in_flight.entry(offset).attempt;
-        // A subscriber of the user's may panic: that must not end the lane at each attempt anew.
+        // A tracing subscriber of the user may panic. That must not end the lane, at each attempt anew.
         let _ = catch(|| {
             warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.subscriber.group,
                 handler = %self.scope.subscriber.handler, attempt, kind = failure.kind, "{next}: {}", failure.message);
@@ -64,7 +64,7 @@ impl LaneTask {
             handler = %self.scope.subscriber.handler, "{what}");
     }
 
-    /// The record is kept back, by its policy or by the `guard` for this reason: said with the cure, and listed.
+    /// Logs a held record with the fix, and lists it. It is held by its policy, or by the `guard` for this reason.
     pub(super) fn report_held(
         &mut self,
         offset: i64,
@@ -98,7 +98,7 @@ impl LaneTask {
                 Order::Key => "nothing of its key moves",
                 Order::None => "others go on",
             };
-            // With its time: if the topic is made again, the offset is another record's.
+            // With its time: if the topic is recreated, the offset belongs to another record.
             let timestamp = self.in_flight.get(offset).and_then(|entry| self.kept(entry).timestamp);
             let skip = Skip { topic: topic.to_string(), partition, offset, timestamp };
             let _ = catch(|| {
@@ -151,13 +151,13 @@ impl LaneTask {
 }
 
 impl Scope {
-    /// What is to be skipped in this partition.
+    /// Returns the records to skip in this partition.
     fn skips(&self) -> impl Iterator<Item = &Skip> {
         let partition = self.partition;
         self.context.skips.iter().filter(move |skip| skip.topic == *self.topic && skip.partition == partition)
     }
 
-    /// Some of those that are to be skipped are not there.
+    /// Warns about records to skip that do not exist.
     pub(super) fn warn_missed_skips(&self, from: i64, to: i64) {
         let (topic, partition) = (&self.topic, self.partition);
         for offset in self.skips().map(|skip| skip.offset).filter(|offset| (from..to).contains(offset)) {

@@ -1,7 +1,7 @@
-//! Retry topics, as lanes see them: when a record is due, what it was before it came here, and how it goes on.
+//! Retry topics, as lanes see them: when a record is due, its original position, and where it moves next.
 //!
-//! Waiting is not pulling: a record that is not due is in no slot and unknown to the tracker. All that is known of its
-//! past travels in its headers, so a crash at any step changes nothing.
+//! A record that waits is not read: until it is due, it has no in-flight entry and is unknown to the tracker. All of
+//! its history is in its headers, so a crash at any step changes nothing.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::wire::retry;
 /// Whether the next record of a retry topic may be handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// It was not looked at.
+    /// Not checked yet.
     Unknown,
-    /// A timer is set.
+    /// Not yet: a timer is set.
     Later,
-    /// Its time has come, whatever its header says.
+    /// It may be handed out now, whatever its header says.
     Now,
 }
 
@@ -32,7 +32,7 @@ impl Due {
 }
 
 impl LaneTask {
-    /// Whether the record at the cursor may be handed out. If not, the lane is woken when it is.
+    /// Returns whether the record at the cursor may be handed out. If not, the lane is woken when it may.
     pub(super) fn is_due(&mut self) -> bool {
         let Some(retry_topic) = &self.scope.retry_topic else { return true };
         match self.inbox.due {
@@ -53,17 +53,17 @@ impl LaneTask {
         }
         let due = Instant::now() + pause;
         self.timers.add(due, offset, TimerKind::Due);
-        // The wait may be long: no fetch buffer is pinned by it.
+        // The wait may be long, and must not pin a fetch buffer.
         self.detach();
         false
     }
 
-    /// How often the record was tried before it came here.
+    /// Returns how many attempts were made before the record came here.
     pub(super) fn attempts_before(&self, record: &Record<'_>) -> u32 {
         self.scope.retry_topic.as_ref().map_or(0, |_| retry::attempts(record))
     }
 
-    /// The record where it was read first: what handlers and dead letters are told.
+    /// Returns the record with its original position, for handlers and dead letters.
     pub(super) fn original<'a>(&'a self, record: Record<'a>) -> Record<'a> {
         match &self.scope.retry_topic {
             Some(retry_topic) => retry::original(record, &retry_topic.source),
@@ -72,22 +72,23 @@ impl LaneTask {
     }
 }
 
-/// A timestamp that is further in the future is not believed: clocks differ by less.
+/// A timestamp further in the future is ignored, because clocks differ by less.
 const SKEW: i64 = 60_000;
 
-/// How long records wait, whatever was written into their headers and timestamps.
+/// How long records wait, whatever their headers and timestamps contain.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
-    /// When the first record without a credible timestamp came to the front, since all that had come was read.
+    /// When the first record without a credible timestamp came to the front, since everything that had arrived was
+    /// read.
     since: Option<i64>,
 }
 
 impl Waits {
-    /// Until the record is due, at the Unix time `now`. Without a due time that can be read, it is due now.
+    /// Returns how long until the record is due, at the Unix time `now`. Without a readable due time, it is due now.
     ///
-    /// No header makes it wait longer than its topic's delay (`longest`) from when it was written. If its timestamp does
-    /// not say when that was (none, or in the future), the delay counts from when the first such record came to the front:
-    /// however many there are, they wait once.
+    /// No header makes it wait longer than its topic's delay (`longest`) from when it was written. If its timestamp
+    /// does not give that time (it has none, or one in the future), the delay counts from when the first such record
+    /// came to the front: no matter how many there are, they wait once.
     pub(super) fn pause(&mut self, record: &Record<'_>, longest: Duration, now: i64) -> Duration {
         let Some(due) = retry::due(record).filter(|due| *due > now) else { return Duration::ZERO };
         let longest = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
@@ -98,7 +99,7 @@ impl Waits {
         Duration::from_millis(u64::try_from(left).unwrap_or(0))
     }
 
-    /// All that had come was read: what comes from now on is written now.
+    /// Records that everything that had arrived was read, so later records are written from now on.
     pub(super) fn caught_up(&mut self) {
         self.since = None;
     }

@@ -1,4 +1,4 @@
-//! What a lane belongs to: nothing of it changes while the lane lives.
+//! The environment of a lane, which does not change while the lane lives.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use crate::runtime::LaneControl;
 use crate::runtime::status::Shared;
 use crate::subscriber::{RetryTopic, Subscriber};
 
-/// Where a lane reads, for whom, and whom it reports to.
+/// Where a lane reads, for which handler, and where it reports.
 pub(in crate::runtime) struct Scope {
-    /// The topic that it reads: a source, or a retry topic.
+    /// The topic that it reads: a source topic, or a retry topic.
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
-    /// Which retry topic this is a partition of; `None` is a source's.
+    /// The retry topic that this is a partition of; `None` for a source topic.
     pub(super) retry_topic: Option<RetryTopic>,
     pub(super) subscriber: Arc<Subscriber>,
-    /// What the app shares with its handlers.
+    /// The context that the app shares with its handlers.
     pub(super) context: Arc<Context>,
     pub(super) settings: Arc<GroupSettings>,
-    /// What others may do to the lane.
+    /// The control of the lane, for other threads.
     pub(super) control: Arc<LaneControl>,
-    /// What the member reads of its lanes.
+    /// The state that lanes report to the member.
     pub(super) shared: Arc<Shared>,
 }
 

@@ -1,4 +1,4 @@
-//! How calls begin: at once, or when the turn of a kept record came.
+//! The beginning of calls: at once, or when the turn of a kept record came.
 
 use std::task::Context as TaskContext;
 
@@ -16,22 +16,22 @@ use crate::runtime::planted::{self, Planted};
 
 /// The record that a handler is called with.
 pub(super) enum Called {
-    /// One of the current batch, by its number.
+    /// A record of the current batch, by its number.
     Batch(usize),
-    /// A kept one, by its offset.
+    /// A kept record, by its offset.
     Kept(i64),
 }
 
 /// A call that began.
 pub(super) enum Begun {
     Ended(Outcome),
-    /// It waits for something.
+    /// The call waits for something.
     Suspended(RunningCall),
 }
 
 impl LaneTask {
-    /// The next kept record that may start. Calls that wait until theirs is durable wait for the oldest one: its next
-    /// attempt needs none of the places that they keep, for as long as one of them waits.
+    /// Returns the next kept record that may start. Calls that wait until their record is committed wait for the oldest
+    /// record, so its next attempt does not count against `concurrency` as long as one of them waits.
     fn next_ready(&mut self) -> Option<i64> {
         if self.in_flight.running < self.scope.subscriber.concurrency.max(1) {
             return self.ready.pop();
@@ -95,7 +95,7 @@ impl LaneTask {
         moved
     }
 
-    /// Calls the handler: the one way in which a call begins.
+    /// Calls the handler. Every call begins here.
     pub(super) fn call(&mut self, called: Called, attempt: u32, cx: &mut TaskContext<'_>) -> Begun {
         let timeout = self.scope.subscriber.timeout;
         let began = self.calls.begins_now(timeout);
@@ -116,7 +116,7 @@ impl LaneTask {
         }
     }
 
-    /// The call of a kept record goes on in the set, which polls it again.
+    /// Moves the call of a kept record to the set, which polls it again.
     pub(super) fn suspend(&mut self, call: RunningCall) {
         let now = Instant::now();
         self.in_flight.entry_mut(call.offset).call.get_or_insert(CallClock::new(now));
@@ -124,7 +124,7 @@ impl LaneTask {
         self.calls.push(call);
     }
 
-    /// The record of an entry.
+    /// Returns the record of an entry.
     pub(super) fn kept<'a>(&'a self, entry: &'a Entry) -> Record<'a> {
         match &entry.source {
             RecordSource::Batch(index) => self.inbox.record(*index),

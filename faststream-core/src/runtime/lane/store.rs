@@ -1,13 +1,13 @@
-//! The finished prefix on its way to the committer.
+//! Stores the finished prefix, for the committer.
 
-/// What was stored, and what somebody waits for.
+/// The stored offset, and the commit that a call waits for.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     /// The next offset that was stored last.
     stored: Option<i64>,
-    /// The last record that somebody waits for to be durable, until its commit was asked for.
+    /// The last record that a call waits for to be committed, until its commit was requested.
     durable: Option<i64>,
-    /// The brake is on, and a commit was asked for.
+    /// Whether the brake is on, and a commit was requested.
     pub(super) asked_commit: bool,
 }
 
@@ -16,7 +16,8 @@ impl Store {
         self.stored
     }
 
-    /// Somebody waits until this record is durable. True if that has to be asked for now: it was stored before.
+    /// Records that a call waits until this record is committed. Returns true if a commit has to be requested now,
+    /// because the record was stored before.
     pub(super) fn wait_for(&mut self, offset: i64) -> bool {
         let is_stored = self.stored.is_some_and(|stored| stored > offset);
         if !is_stored {
@@ -25,7 +26,7 @@ impl Store {
         is_stored
     }
 
-    /// Takes note of the prefix. Its end, and whether somebody waits until it is durable, if it moved.
+    /// Records the prefix. If it moved, returns its end, and whether a call waits until it is committed.
     pub(super) fn advance(&mut self, prefix: Option<i64>) -> Option<(i64, bool)> {
         let next = prefix.filter(|_| self.stored != prefix)?;
         self.stored = prefix;

@@ -1,4 +1,4 @@
-//! One lane's task: the order in which its parts have their turn.
+//! One lane's task: the order in which its parts run.
 //!
 //! A hand-written `poll` instead of `select!`: its order is the order of the lines below, a wake-up costs one pass, and
 //! a handler that never waits never touches a set, a map or a channel.
@@ -30,7 +30,7 @@ pub(in crate::runtime) struct LaneTask {
     /// Which records are finished.
     pub(super) offsets: Offsets,
     pub(super) store: Store,
-    /// Only records that did not finish at once.
+    /// Records that did not finish at once.
     pub(super) in_flight: InFlight,
     /// Those of them whose turn came.
     pub(super) ready: Ready,
@@ -42,19 +42,19 @@ pub(in crate::runtime) struct LaneTask {
     pub(super) activity: Activity,
 }
 
-/// Whether the lane goes on by itself.
+/// Whether the lane makes progress by itself.
 pub(super) struct Activity {
     state: Moves,
-    /// For tests that wait until all has settled.
+    /// The busy guard, for tests that wait until everything has settled.
     pub(super) busy: BusyGuard,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moves {
     Yes,
-    /// Its next record is not due: in a retry topic.
+    /// The next record of a retry topic is not due.
     UntilDue,
-    /// What it keeps forbids the next one, and nothing will happen without help from outside.
+    /// The records that it keeps block the next one, and nothing will happen without help from outside.
     Blocked,
 }
 
@@ -78,7 +78,7 @@ impl LaneTask {
         }
     }
 
-    /// Ready when drained. Everything that finished is stored before this returns, so a lane that is dropped (fence,
+    /// Returns ready when drained. Everything that finished is stored before this returns, so a dropped lane (fence,
     /// crash) has nothing left to save.
     pub(in crate::runtime) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         self.scope.control.register(cx.waker());
@@ -127,8 +127,9 @@ impl LaneTask {
         Poll::Pending
     }
 
-    /// Held records and those behind them are not under way: nothing will happen to them. The rest of a batch is,
-    /// unless the lane is blocked by what it holds, or waits for long (the broker takes it for unread then).
+    /// Held records and the records after them do not count as work in progress, because nothing will happen to them.
+    /// The rest of a batch counts, unless the lane is blocked by a held record, or waits for long (the broker then
+    /// counts it as unread).
     fn update_activity(&mut self, yields: bool) {
         let moving = yields || !self.calls.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
         let moving = moving || !self.output.is_empty() || self.in_flight.committing > 0;
@@ -155,15 +156,15 @@ impl LaneTask {
         full || (self.scope.subscriber.order == Order::Partition && self.is_busy(OrderLine::Lane))
     }
 
-    /// Calls of plain functions that wait for a thread have not begun: their records are handled again elsewhere. True
-    /// if running calls are to be polled once more.
+    /// Releases calls of plain functions that wait for a thread: they have not begun, and their records are handled
+    /// again elsewhere. Returns true if running calls are to be polled once more.
     fn give_back(&mut self) -> bool {
         let in_flight = &mut self.in_flight;
-        // Without its entry, whatever its `Ack` says when it is dropped is of no matter.
+        // Without its entry, the verdict of its dropped `Ack` does not matter.
         self.calls.give_back(|offset| drop(in_flight.remove(offset)))
     }
 
-    /// Closed and emptied in one step under the inbox's lock: an ack is either in or `Stale`.
+    /// Closes and empties the inbox in one step under its lock: an ack is either in or `Stale`.
     fn end(&mut self) {
         for settled in self.scope.control.fence() {
             self.settled(settled);
@@ -171,14 +172,14 @@ impl LaneTask {
         self.store();
     }
 
-    /// Once per turn, and only if the prefix moved.
+    /// Stores the prefix, once per turn and only if it moved.
     pub(super) fn store(&mut self) {
         let prefix = self.offsets.prefix();
         #[cfg(feature = "planted-bugs")]
         let prefix = crate::runtime::planted::prefix(prefix, self.inbox.next());
         if let Some((next, is_waited_for)) = self.store.advance(prefix) {
             let wanted = self.scope.subscriber.commit == Commit::Each || is_waited_for;
-            // Stale: the lane is over, which its end will tell.
+            // Stale: the lane has ended, which its end will report.
             let inbox = &mut self.inbox;
             if self.scope.control.offsets.store(next, || inbox.store(next)).is_ok() && wanted {
                 self.scope.shared.notify(Notice::WantsCommit);
@@ -187,7 +188,7 @@ impl LaneTask {
         self.scope.control.offsets.note(self.store.stored(), self.offsets.oldest());
     }
 
-    /// Calls that waited for the commit of their own record.
+    /// Starts calls that waited for the commit of their own record.
     fn start_committed(&mut self) -> bool {
         if self.in_flight.committing == 0 {
             return false;
@@ -206,8 +207,8 @@ impl LaneTask {
     }
 }
 
-/// Comes again after all other tasks. Unlike a plain wake-up it calls no idle worker to help: with one busy lane there is
-/// nothing to take over, and the call costs more than the turn it ends.
+/// Yields until all other tasks have run. Unlike a plain wake-up it wakes no idle worker: with one busy lane there is
+/// nothing to take over, and waking a worker costs more than the turn that ends.
 fn yield_now(cx: &mut TaskContext<'_>) {
     let yielding = std::pin::pin!(tokio::task::yield_now());
     let pending = yielding.poll(cx).is_pending();

@@ -1,4 +1,4 @@
-//! What a lane waits for by the clock: the next attempt of a record, one that is due, the warning about slow calls.
+//! The timers of a lane: the next attempt of a record, a record that is due, the warning about slow calls.
 //!
 //! One timer a lane, set to the earliest moment: a suspended call arms none of its own.
 
@@ -14,7 +14,7 @@ use super::entry::{CallState, Entry};
 use super::retry_topic::Due;
 use crate::log::warn;
 
-/// A call without `timeout` that takes longer is warned about, once.
+/// A longer call without `timeout` causes a warning, once.
 const SLOW: Duration = Duration::from_secs(10);
 /// A wait that is longer than this counts as settled for tests.
 const LONG: Duration = Duration::from_secs(3600);
@@ -22,12 +22,12 @@ const LONG: Duration = Duration::from_secs(3600);
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     due: BTreeSet<(Instant, i64, TimerKind)>,
-    /// A look at slow calls is due.
+    /// Whether a check of slow calls is due.
     watching: bool,
-    /// The slow call that was told of.
+    /// The slow call that was reported.
     slow: Option<i64>,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// When the current turn began, once somebody has asked.
+    /// When the current turn began, once it was needed.
     turn: Option<Instant>,
 }
 
@@ -39,24 +39,24 @@ pub(super) enum TimerKind {
     Publish,
     /// The next record of a retry topic is due.
     Due,
-    /// A held record is tried again.
+    /// A held record is retried.
     Held,
-    /// An `Ack` that is out for an hour no longer counts as under way.
+    /// An `Ack` that is unsettled for an hour no longer counts as work in progress.
     Acking,
-    /// A look at calls that take long.
+    /// A check of slow calls.
     Slow,
-    /// A look at copies that are not confirmed.
+    /// A check of unconfirmed copies.
     Copies,
 }
 
-/// What a call that takes long does.
+/// What a slow call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slow {
     /// Waits, as an async call does.
     Waits,
-    /// Waits for a thread to begin on.
+    /// Waits for a thread.
     Queued,
-    /// Runs on its own thread, since then.
+    /// Runs on its own thread, since this moment.
     Blocks(Instant),
 }
 
@@ -65,7 +65,7 @@ impl Timers {
         self.turn = None;
     }
 
-    /// When this turn began: no clock is read for each record.
+    /// Returns when this turn began, so that no clock is read for each record.
     pub(super) fn turn_began(&mut self) -> Instant {
         *self.turn.get_or_insert_with(Instant::now)
     }
@@ -78,14 +78,14 @@ impl Timers {
         self.due.remove(&(due, offset, kind));
     }
 
-    /// A look at slow calls is due in a while, if none is yet.
+    /// Schedules a check of slow calls, if none is scheduled.
     pub(super) fn watch(&mut self, now: Instant, after: Duration) {
         if !std::mem::replace(&mut self.watching, true) {
             self.due.insert((now + after, i64::MAX, TimerKind::Slow));
         }
     }
 
-    /// Something is waited for that a test would wait for, too.
+    /// Returns whether a timer is set that a test would wait for, too.
     pub(super) fn is_moving(&self) -> bool {
         let horizon = || Instant::now() + LONG;
         self.due.iter().any(|(due, _, kind)| match kind {
@@ -111,9 +111,9 @@ impl Timers {
 }
 
 impl LaneTask {
-    /// The record waits for the clock.
+    /// Makes the record wait for a timer.
     pub(super) fn wait(&mut self, offset: i64, pause: Duration, kind: TimerKind) {
-        // A pause beyond the clock's range is as good as a year.
+        // A pause beyond the clock's range counts as a year.
         let due = Instant::now().checked_add(pause).unwrap_or_else(|| Instant::now() + LONG * 9_000);
         self.wait_no_more(offset);
         if let Some(entry) = self.in_flight.get_mut(offset) {
@@ -122,14 +122,14 @@ impl LaneTask {
         }
     }
 
-    /// The record no longer waits for the clock.
+    /// Cancels the record's timer.
     pub(super) fn wait_no_more(&mut self, offset: i64) {
         if let Some((due, kind)) = self.in_flight.get_mut(offset).and_then(|entry| entry.due.take()) {
             self.timers.remove(due, offset, kind);
         }
     }
 
-    /// How long an `Ack` that is out counts as under way in tests.
+    /// Limits how long an unsettled `Ack` counts as work in progress in tests.
     pub(super) fn wait_for_ack(&mut self, offset: i64) {
         self.wait(offset, LONG, TimerKind::Acking);
     }
@@ -161,7 +161,7 @@ impl LaneTask {
         moved
     }
 
-    /// How long after a call's begin it is looked at.
+    /// Returns how long after a call's beginning it is checked.
     pub(super) fn look_after(&self) -> Duration {
         self.scope.settings.handler_ttl.map_or(SLOW, |ttl| SLOW.min(ttl))
     }
@@ -188,7 +188,7 @@ impl LaneTask {
             if now - since < after {
                 continue;
             }
-            // What waits for a thread is not a call that takes long: those that have the threads are.
+            // A call that waits for a thread is not slow: the calls that occupy the threads are.
             if kind != Slow::Queued && slowest.is_none_or(|(_, slow)| since < slow) {
                 slowest = Some((offset, since));
             }
@@ -222,7 +222,7 @@ impl LaneTask {
         }
     }
 
-    /// The calls of plain functions, by offset.
+    /// Returns the calls of plain functions, by offset.
     fn plain_calls(&self) -> BTreeMap<i64, Slow> {
         self.calls
             .plain()
@@ -235,7 +235,7 @@ impl LaneTask {
         self.scope.control.work.note_slow(slowest);
     }
 
-    /// A call ended: it is not slow any more.
+    /// Records that a slow call ended.
     pub(super) fn no_longer_slow(&mut self, offset: i64) {
         if self.timers.slow == Some(offset) {
             self.note_slow(None);

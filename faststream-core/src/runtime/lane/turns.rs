@@ -1,40 +1,40 @@
-//! Whose turn it is among records that keep an order: of a partition (`order = Partition`), or of a key (`order = Key`).
+//! The turns of records that keep an order: of a partition (`order = Partition`), or of a key (`order = Key`).
 //!
-//! A record keeps its turn from its first call until it is finished, but for two times: while its copies are on their way
-//! (the next call may begin, the producer keeps the order of what it was given), and while its `Ack` is out. A copy that
-//! was refused takes the turn again, before all later records: whoever is behind it neither calls its handler nor
-//! publishes anything until the refused one is decided. What is on its way behind it may arrive, nothing else.
+//! A record keeps its turn from its first call until it is finished, with two exceptions: while its copies are in
+//! flight (the next call may begin, and the producer keeps the order of its input), and while its `Ack` is unsettled. A
+//! refused copy takes the turn again, before all later records: until it is decided, later records neither call their
+//! handler nor publish anything. Copies of later records that are already in flight may arrive, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::keys::KeyHash;
 
-/// Among which records of its lane a record keeps its order.
+/// The line in which a record of a lane keeps its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OrderLine {
-    /// None: it has no key, or nobody asked for an order.
+    /// None: it has no key, or no order is configured.
     Alone,
     Lane,
     Key(KeyHash),
 }
 
-/// The records of each line that are not done.
+/// The unfinished records of each line.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     lane: Queue,
-    /// Present only while something of the key is under way.
+    /// Present only while the key has work in progress.
     keys: BTreeMap<KeyHash, Queue>,
 }
 
-/// The usual queue has one record at most: it allocates nothing.
+/// The usual queue has at most one record, and allocates nothing.
 #[derive(Debug, Default)]
 struct Queue {
-    /// The earliest: it is its turn.
+    /// The earliest record, which has the turn.
     first: Option<i64>,
     rest: BTreeSet<i64>,
-    /// How many of them have a call that runs.
+    /// How many of them have a running call.
     running: usize,
-    /// Copies that are on their way, also those of records that gave their turn away.
+    /// Copies in flight, including those of records that gave up their turn.
     unconfirmed: usize,
 }
 
@@ -43,7 +43,7 @@ impl Turns {
         self.queue(line)?.first
     }
 
-    /// Whether a call of the line runs.
+    /// Returns whether a call of the line runs.
     pub(super) fn is_running(&self, line: OrderLine) -> bool {
         self.queue(line).is_some_and(|queue| queue.running > 0)
     }
@@ -67,7 +67,7 @@ impl Turns {
         queue.first = Some(offset);
     }
 
-    /// True if it is another's turn now.
+    /// Removes a record. Returns true if another record has the turn now.
     pub(super) fn leave(&mut self, line: OrderLine, offset: i64) -> bool {
         let Some(queue) = self.queue_mut(line) else { return false };
         if queue.first != Some(offset) {

@@ -1,4 +1,4 @@
-//! Copies that stay without confirmation: what is logged of them, and what health knows.
+//! Copies that stay unconfirmed: their log lines, and their state in health.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use crate::broker::PublishErrorKind;
 use crate::log::{Time, warn};
 use crate::runtime::status::{LATE, UnconfirmedCopy};
 
-/// Copies that are on their way are looked at this often.
+/// How often copies in flight are checked.
 const LOOK: Duration = Duration::from_secs(1);
-/// What goes on is logged again after this.
+/// A continuing problem is logged again after this time.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// What is known of a lane's copies without confirmation.
+/// The state of a lane's unconfirmed copies.
 #[derive(Debug, Default)]
 pub(super) struct Unconfirmed {
-    /// A look is due.
+    /// Whether a check is scheduled.
     watching: bool,
     /// When they were last logged.
     logged: Option<Instant>,
-    /// Health knows of them.
+    /// Whether health has a report about them.
     reported: bool,
 }
 
 impl Unconfirmed {
-    /// Whether to log it now.
+    /// Returns whether to log it now.
     fn is_due(&mut self, now: Instant) -> bool {
         let is_due = self.logged.is_none_or(|logged| now - logged >= AGAIN);
         if is_due {
@@ -40,7 +40,7 @@ impl Unconfirmed {
 }
 
 impl LaneTask {
-    /// Copies are on their way: a look at them is due in a while, if none is yet.
+    /// Schedules a check of the copies in flight, if none is scheduled.
     pub(super) fn watch_copies(&mut self) {
         if !std::mem::replace(&mut self.output.unconfirmed.watching, true) {
             let due = self.timers.turn_began() + LOOK;
@@ -48,7 +48,7 @@ impl LaneTask {
         }
     }
 
-    /// The broker refused a record's copies for now.
+    /// Reports that the broker refused a record's copies for now.
     pub(super) fn report_refused(
         &mut self,
         offset: i64,
@@ -70,7 +70,7 @@ impl LaneTask {
         }
     }
 
-    /// Tells health of copies that are late or denied, and the log of late ones.
+    /// Reports copies that are late or denied to health, and late ones to the log.
     pub(super) fn look_at_copies(&mut self, now: Instant) {
         self.output.unconfirmed.watching = false;
         let copies =
