@@ -225,7 +225,7 @@ impl Reader<'_> {
         Some(retry)
     }
 
-    /// Returns `None` if one of the topics cannot exist, or if the sources or the group are unknown.
+    /// Returns the retry topics; `None` if one of them cannot exist, or if the sources or the group are unknown.
     fn retry_topics(&mut self, source: Option<&Source>, group: Option<&str>) -> Option<Vec<RetryTopic>> {
         let texts = self.def.retry.map(|retry| retry.topics).unwrap_or_default();
         if texts.is_empty() {

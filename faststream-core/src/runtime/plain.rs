@@ -3,14 +3,14 @@
 //! A call has four states. It is *queued* for a thread; it has *begun* there; it has *ended*; or it was *abandoned*
 //! before it began. No thread can be stopped, so three rules follow:
 //!
-//! 1. A queued call whose lane stops, or whose call is dropped, never begins: whoever comes first under the call's lock,
-//!    the thread or the lane, decides. The thread asks the lane as its first act, so not even a lane whose task has no
-//!    thread to be dropped on lets one begin after its fence.
-//! 2. A call that has begun is waited for: the lane learns of its end from the thread, never from a timer. `timeout` is
-//!    compared with what the call took, from its begin, once it has ended.
-//! 3. A lane that is cut off leaves its running calls behind. Whatever has begun is remembered by its record until it ends:
-//!    the next assignment in this process waits for it before it begins the same record, also while the task of the earlier
-//!    one has not noticed yet that it is over.
+//! 1. A queued call whose lane stops, or whose future is dropped, never begins: the thread or the lane decides, whichever
+//!    first takes the call's lock. The thread checks the lane as its first act, so no call begins after the lane's fence,
+//!    even if the lane's task has no thread to be dropped on.
+//! 2. The lane waits for a call that has begun: the thread reports its end, never a timer. Once it has ended, its duration
+//!    since its beginning is compared with `timeout`.
+//! 3. A cancelled lane leaves its running calls behind. A call that has begun is remembered by its record until it ends:
+//!    the next assignment in this process waits for it before it begins the same record, even while the task of the
+//!    earlier one has not noticed yet that it has ended.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -30,7 +30,6 @@ pub(super) struct Reason(String);
 
 /// The held record is the probe with which the guard detects that the cause is fixed. It may be bad itself: after this
 /// many attempts the guard gives up on it, and the next one is the probe.
-/// itself: after so many attempts it is given up, and the next one is tried.
 const PROBES: u32 = 10;
 
 impl Guard {

@@ -162,7 +162,6 @@ impl InFlight {
 
     /// Returns whether a refused copy has to wait: a copy of an earlier record of its line has no answer, and was
     /// handed over before the refusal.
-    /// the refusal.
     pub(super) fn is_open_before(&self, offset: i64, line: OrderLine) -> bool {
         if self.turns.unconfirmed(line) == 0 {
             return false;
