@@ -1,13 +1,14 @@
-//! Records that are sent alone, each a batch of its own, because the batch that they were in was refused.
+//! Records that are sent alone, each in its own batch, because the batch that contained them was refused.
 //!
-//! A broker answers for a batch: that it is too large, or holds a record that is not valid, says nothing of the others.
-//! It is the producer that sends them again, not the caller: it alone knows what was a batch, their receipts stay open,
-//! and `send`, `send_all`, results and dead letters get the same answer. A client of its own with batches of one, as
-//! librdkafka puts together what it likes; it and its thread live only while they are needed.
+//! A broker answers for a batch: a refusal because the batch is too large, or holds an invalid record, says nothing
+//! about its other records. The producer sends them again, not the caller: only the producer knows what was a batch,
+//! the receipts stay open, and `send`, `send_all`, results and dead letters get the same answer. It uses a separate
+//! client with batches of one, because librdkafka decides by itself what it puts together. That client and its thread
+//! live only while they are needed.
 //!
-//! Order: the records of a batch go out as they were in it, batch by batch. While records of a topic are here, new ones
-//! of that topic line up behind them, and begin when the other client has answered what it had before: what passes them
-//! is what was in its pipeline when the batch was refused, and nothing later.
+//! Order: the records of a batch are sent as they were in it, batch by batch. While records of a topic are here, new
+//! records of that topic queue after them, and begin when the other client has answered everything that it had before.
+//! Only records that were in its pipeline when the batch was refused overtake them, and no later ones.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicBool;
@@ -31,50 +32,51 @@ use crate::native::Events;
 
 /// How long one turn listens while there is something to send, and when there is not.
 const TURNS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
-/// The client and its thread stay so long for the next batch.
+/// How long the client and its thread wait for the next batch.
 const STAYS: Duration = Duration::from_secs(30);
-/// New records wait no longer for what the other client had before them: it may be for brokers that are away.
+/// How long new records wait at most for the records that the other client had before them, because those may wait for
+/// unavailable brokers.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// More do not line up: the queue is full.
+/// The limit of waiting records; beyond it the queue is full.
 const MOST: usize = 100_000;
 
-/// The records that are to be sent alone.
+/// The records to be sent alone.
 pub(super) struct Alone {
     config: ClientConfig,
     state: Arc<ProducerState>,
     line: Mutex<Line>,
     /// Whether any topic has records here.
     is_busy: AtomicBool,
-    /// What `flush` waits for.
+    /// The records that `flush` waits for.
     pub(super) queued: Queued,
 }
 
 #[derive(Default)]
 struct Line {
-    /// How many records of each topic are not answered.
+    /// How many records of each topic are unanswered.
     open: BTreeMap<Arc<str>, usize>,
-    /// To be sent, in this order.
+    /// The records to be sent, in this order.
     next: VecDeque<(Outgoing, Box<DeliveryTicket>)>,
-    /// Newer than the batches.
+    /// Records that are newer than the batches.
     newer: VecDeque<(Outgoing, Box<DeliveryTicket>)>,
     /// What `newer` waits for, and until when.
     earlier: Vec<watch::Receiver<()>>,
     until: Option<Instant>,
-    /// The thread lives.
+    /// Whether the thread lives.
     is_running: bool,
 }
 
-/// A record's place: given up when it is answered, or lost.
+/// A record's entry in the line, released when it is answered or lost.
 pub(super) struct InLine {
     alone: Arc<Alone>,
     topic: Arc<str>,
 }
 
 impl Alone {
-    /// Nothing yet; its client will be made with this.
+    /// Returns an empty line. Its client will be created with this configuration.
     pub(super) fn new(config: &ClientConfig, state: &Arc<ProducerState>) -> Arc<Self> {
         let mut config = config.clone();
-        // Nothing to wait for: a batch is complete with its first record.
+        // No linger: a batch is complete with its first record.
         config.set("batch.num.messages", "1").set("linger.ms", "0");
         Arc::new(Self {
             config,
@@ -85,7 +87,7 @@ impl Alone {
         })
     }
 
-    /// Sends the records of a refused batch alone; `earlier` is what the client had queued before.
+    /// Sends the records of a refused batch alone. `earlier` is what the client had queued before.
     pub(super) fn take(
         self: &Arc<Self>,
         batch: Vec<(Outgoing, Box<DeliveryTicket>)>,
@@ -97,7 +99,7 @@ impl Alone {
             line.next.push_back((record, ticket));
         }
         self.is_busy.store(true, SeqCst);
-        // From here on new records come here: all that the client has was queued before.
+        // From here on new records come here: everything that the client has was queued before.
         if line.newer.is_empty() {
             line.earlier.clear();
             line.until = Some(Instant::now() + PATIENCE);
@@ -109,7 +111,7 @@ impl Alone {
         }
     }
 
-    /// Lines a new record up behind those of its topic, if there are any here; gives it back otherwise. The queue may be
+    /// Queues a new record after those of its topic, if there are any here; otherwise returns it. The queue may be
     /// full.
     pub(super) fn line_up(
         self: &Arc<Self>,
@@ -137,7 +139,7 @@ impl Alone {
             *line.open.entry(Arc::clone(&record.topic)).or_default() += 1;
             ticket.line = Some(InLine { alone: Arc::clone(self), topic: Arc::clone(&record.topic) });
         }
-        // The new pass before the old one goes: a flush looks at both, in this order.
+        // Take the new token before the old one is dropped: a flush checks both, in this order.
         ticket.token = self.queued.token();
     }
 
@@ -157,7 +159,7 @@ impl Alone {
         self.give_up();
     }
 
-    /// What is left here may be sent again by whoever sent it.
+    /// Drops the remaining records; their senders may send them again.
     fn give_up(&self) {
         let mut line = self.line();
         line.is_running = false;
@@ -203,7 +205,7 @@ impl Alone {
         }
     }
 
-    /// Whether there is nothing to do; from then on the next batch starts another thread.
+    /// Returns whether there is nothing to do. From then on the next batch starts another thread.
     fn ends(&self) -> bool {
         let mut line = self.line();
         line.is_running = !line.open.is_empty();

@@ -1,6 +1,6 @@
-//! The end of each record, errors, log lines.
+//! The results of records, errors, and log lines of the client.
 //!
-//! Whoever listens to log lines, or waits for a receipt, may panic in here: each record is told on its own.
+//! A log listener, or a task that waits for a receipt, may panic in here, so each record is reported separately.
 
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ use super::state::ProducerState;
 use super::{ProducerClient, contained};
 use crate::native::{Delivered, Event, Sent};
 
-/// What travels with a record through the client.
+/// The data that travels with a record through the client.
 #[derive(Debug)]
 pub(crate) struct DeliveryTicket {
     answer: Answer,
-    /// The wished partition may not exist: the key chooses another one then.
+    /// Whether the requested partition may not exist, so that the key chooses another one then.
     may_go_by_key: bool,
-    /// Its place among the records that are sent alone.
+    /// Its entry among the records that are sent alone.
     pub(super) line: Option<InLine>,
     /// Counts it for `flush` until it is answered.
     pub(super) token: Arc<QueueToken>,
@@ -40,12 +40,12 @@ impl DeliveryTicket {
         Self { answer, may_go_by_key, line: None, token }
     }
 
-    /// Whether it is the first time that the key is to choose instead.
+    /// Returns whether the key is to choose the partition for the first time.
     pub(super) fn goes_by_key(&mut self) -> bool {
         std::mem::take(&mut self.may_go_by_key)
     }
 
-    /// Its record, for this topic, was refused.
+    /// Reports that its record, for this topic, was refused.
     pub(super) fn refuse(self, topic: &str, refused: &Refused<'_>) {
         self.give(Err(refused.error(topic)));
     }
@@ -54,7 +54,7 @@ impl DeliveryTicket {
         self.answer.give(result);
     }
 
-    /// Whoever sent the record knows its result.
+    /// Discards the ticket: the sender knows the result.
     pub(super) fn spare(self) {
         self.answer.spare();
     }
@@ -67,7 +67,7 @@ pub(crate) struct Deliveries {
 }
 
 impl Deliveries {
-    /// A client that reports to `state`.
+    /// Returns a client that reports to `state`.
     pub(super) fn client(config: &ClientConfig, state: &Arc<ProducerState>) -> KafkaResult<ProducerClient> {
         config.create_with_context(Self { state: Arc::clone(state) })
     }
@@ -87,7 +87,7 @@ impl ClientContext for Deliveries {
     }
 }
 
-/// What the client still has when it is dropped; all else comes as [`Event`]s.
+/// Receives what the client still has when it is dropped; everything else arrives as [`Event`]s.
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = Box<DeliveryTicket>;
 
@@ -106,8 +106,8 @@ impl ProducerContext for Deliveries {
 }
 
 impl ProducerState {
-    /// Handles what a client reports. Returns the records of a batch that was refused as a whole: they are to be sent
-    /// again alone, before any of them is judged. `is_alone` if each record was a batch of its own.
+    /// Handles an event of the client. Returns the records of a batch that was refused as a whole, which are to be sent
+    /// again alone before any of them is judged. `is_alone` is whether each record was its own batch.
     pub(super) fn handle(&self, event: Event, is_alone: bool) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
         match event {
             Event::Delivered(delivered) => return self.delivered(delivered, is_alone),
@@ -126,7 +126,7 @@ impl ProducerState {
         let is_a_batch = !is_alone && delivered.len() > 1;
         let mut batch = Vec::new();
         delivered.each(|sent, ticket| {
-            // A ticket that is dropped on the way tells that its record may be sent again.
+            // A ticket that is dropped here reports that its record may be sent again.
             contained::panics(|| {
                 #[cfg(test)]
                 self.bugs.hit(super::faults::FaultPoint::Delivery);
@@ -155,7 +155,7 @@ impl ProducerState {
         ticket.refuse(&record.topic, &Refused { code, size: size(&record), reason: &sent.reason() });
     }
 
-    /// Of a batch that was refused: a broker that names the records at fault has judged them, and them alone.
+    /// Separates the records of a refused batch: a broker that names the records at fault has judged only those.
     fn apart(
         &self,
         batch: Vec<(RDKafkaErrorCode, String, Outgoing, Box<DeliveryTicket>)>,
@@ -192,7 +192,7 @@ impl ProducerState {
 }
 
 impl Sent<'_> {
-    /// The record as it was sent, to the partition that it was sent to.
+    /// Returns the record as it was sent, to the partition that it was sent to.
     fn record(&self) -> Outgoing {
         Outgoing {
             topic: self.topic().into(),
@@ -205,7 +205,7 @@ impl Sent<'_> {
     }
 }
 
-/// What counts for the limits of a record's size.
+/// Returns the size that counts for the limits of a record.
 pub(super) fn size(record: &Outgoing) -> usize {
     let headers = record.headers.iter();
     let headers =

@@ -1,19 +1,19 @@
-//! Panics that tests plant on the producer's thread. No part of the library.
+//! Panics that tests plant on the producer's thread. Not part of the library.
 
 use std::sync::{Mutex, PoisonError};
 
 /// Where the thread panics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultPoint {
-    /// While one record's answer is told.
+    /// While one record's answer is reported.
     Delivery,
     /// Between two polls of the client.
     Turn,
-    /// Before a record is sent by its key, as its wished partition does not exist.
+    /// Before a record is sent by its key, because its requested partition does not exist.
     Again,
 }
 
-/// The panics that are still to come.
+/// The panics that are still to happen.
 #[derive(Debug, Default)]
 pub(super) struct Bugs(Mutex<Vec<FaultPoint>>);
 
@@ -22,7 +22,7 @@ impl Bugs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
     }
 
-    /// Panics, if that was planted here; once.
+    /// Panics once, if a panic was planted here.
     pub(super) fn hit(&self, place: FaultPoint) {
         let mut injected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = injected.iter().position(|injected| *injected == place) {

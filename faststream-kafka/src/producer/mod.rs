@@ -1,7 +1,8 @@
-//! The producer: queues records without blocking, and resolves a receipt for each when the broker answered.
+//! The producer: queues records without blocking, and resolves a receipt for each when the broker has answered.
 //!
-//! One client and one thread for the process. A client that became fatal is replaced; what it still held is told as
-//! refused, and may be tried again. A second client exists while records of a refused batch are sent alone.
+//! There is one client and one thread for the process. A client with a fatal error is replaced. The records that it
+//! still held are reported as refused, and may be retried. A second client exists while records of a refused batch are
+//! sent alone.
 
 mod alone;
 mod contained;
@@ -40,7 +41,7 @@ use crate::error_log::ErrorLog;
 use crate::native::{Events, add_header};
 use crate::reach::Reach;
 
-/// The client, and the records that were handed to it.
+/// The client, and the records that were passed to it.
 pub(crate) type ProducerClient = BaseProducer<Deliveries>;
 
 /// The producer of a cluster.
@@ -50,17 +51,17 @@ pub(crate) struct KafkaProducer {
     partitions: Mutex<BTreeMap<Box<str>, u64>>,
 }
 
-/// What the handle and the thread share.
+/// The state shared by the handle and the thread.
 struct Shared {
     config: ClientConfig,
-    /// Empty once the handle is gone: the thread drops the last client, as that can block.
+    /// Empty once the handle is dropped: the thread drops the last client, because that can block.
     client: RwLock<Option<Live>>,
     queued: Queued,
     alone: Arc<Alone>,
     state: Arc<ProducerState>,
 }
 
-/// The client of the moment, and what it reports.
+/// The current client, and its reports.
 #[derive(Clone)]
 struct Live {
     client: Arc<ProducerClient>,
@@ -68,10 +69,10 @@ struct Live {
 }
 
 impl KafkaProducer {
-    /// A producer and its thread. It begins to connect.
+    /// Starts a producer and its thread. It begins to connect.
     ///
     /// # Errors
-    /// What the client library refuses in the settings.
+    /// If the client library refuses the settings.
     pub(crate) fn new(config: ClientConfig, who: &str, reach: &Arc<Reach>) -> Result<Self, BrokerError> {
         let secrets = Secrets::of(&config);
         let failed = |reason: &dyn fmt::Display| {
@@ -94,7 +95,7 @@ impl KafkaProducer {
         Ok(Self { shared, partitions: Mutex::default() })
     }
 
-    /// Asks for all topics; blocks.
+    /// Requests the metadata of all topics. Blocks.
     pub(crate) fn metadata(&self, timeout: Duration) -> Result<Metadata, KafkaError> {
         let client =
             self.shared.client().ok_or(KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerDestroy))?;
@@ -105,18 +106,18 @@ impl KafkaProducer {
         Ok(metadata)
     }
 
-    /// How many partitions these topics had when the metadata was asked for last.
+    /// Returns how many partitions these topics had in the last metadata.
     pub(crate) fn partitions(&self, is_asked: impl Fn(&str) -> bool) -> u64 {
         let known = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().filter(|(topic, _)| is_asked(topic)).map(|(_, partitions)| *partitions).sum()
     }
 
-    /// From now on errors are kept for [`trouble`](Self::trouble) instead of logged, until the answer is dropped.
+    /// Keeps errors for [`trouble`](Self::trouble) instead of logging them, until the returned value is dropped.
     pub(crate) fn waiting(&self) -> Waiting {
         ProducerState::waiting(&self.shared.state)
     }
 
-    /// What the client complained about last.
+    /// Returns the client's last error.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.shared.state.trouble()
     }
@@ -137,7 +138,7 @@ impl Producer for KafkaProducer {
     fn flush(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.shared.queued.all().await;
-            // What was refused with its batch meanwhile.
+            // The records that were refused with their batch meanwhile.
             self.shared.alone.queued.all().await;
         })
     }
@@ -156,7 +157,7 @@ impl Shared {
         live.as_ref().map(|live| Arc::clone(&live.client))
     }
 
-    /// Hands a record to the client, or says why not.
+    /// Passes a record to the client, or returns why it was not accepted.
     fn send(
         &self,
         record: &Outgoing,
@@ -172,8 +173,8 @@ impl Shared {
     }
 }
 
-/// Hands a record to a client, by its key if the client knows that the wished partition does not exist. If it does not know
-/// yet, the delivery says the same later.
+/// Passes a record to a client, by its key if the client knows that the requested partition does not exist. If it does
+/// not know yet, the delivery reports that later.
 fn enqueue_record(
     client: Option<&ProducerClient>,
     record: &Outgoing,
@@ -236,7 +237,7 @@ impl Drop for KafkaProducer {
     fn drop(&mut self) {
         let live = self.shared.client.write().unwrap_or_else(PoisonError::into_inner).take();
         self.shared.state.stop();
-        // The thread waits until this one is gone, so that its own is the last.
+        // The thread waits until this one is dropped, so that its own is the last.
         if let Some(live) = live {
             live.events.wake();
         }

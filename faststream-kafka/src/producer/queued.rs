@@ -1,27 +1,27 @@
-//! Which records are on their way: what `flush` waits for.
+//! Tracks which records are in flight, for `flush`.
 //!
-//! Records carry a pass of their round. A flush begins a new round and waits until all passes of the earlier ones are
-//! gone, so records that are queued later do not keep it waiting.
+//! Records carry a token of their round. A flush begins a new round and waits until all tokens of the earlier rounds
+//! are dropped, so later records do not delay it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
-/// Proof that a record is on its way.
+/// Proof that a record is in flight.
 #[derive(Debug)]
 pub(super) struct QueueToken {
-    /// Closed with the last pass of the round.
+    /// Closed with the last token of the round.
     _open: watch::Sender<()>,
 }
 
-/// The rounds that are not over.
+/// The rounds that have not ended.
 #[derive(Debug)]
 pub(super) struct Queued(RwLock<Rounds>);
 
 #[derive(Debug)]
 struct Rounds {
     current: Arc<QueueToken>,
-    /// All rounds that may not be over, the current one last.
+    /// All rounds that may not have ended, the current one last.
     open: Vec<watch::Receiver<()>>,
 }
 
@@ -33,23 +33,23 @@ impl Default for Queued {
 }
 
 impl Queued {
-    /// A pass of the current round.
+    /// Returns a token of the current round.
     pub(super) fn token(&self) -> Arc<QueueToken> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).current)
     }
 
-    /// Resolves when all passes that were given out before this call are gone.
+    /// Resolves when all tokens that were issued before this call are dropped.
     pub(super) fn all(&self) -> impl Future<Output = ()> + Send + use<> {
         let ends = self.earlier();
         async move {
             for mut end in ends {
-                // Nothing is ever sent: it fails when the last pass is gone.
+                // Nothing is ever sent: it fails when the last token is dropped.
                 while end.changed().await.is_ok() {}
             }
         }
     }
 
-    /// The rounds that were begun before this call; each is closed with its last pass.
+    /// Returns the rounds that were begun before this call. Each is closed with its last token.
     pub(super) fn earlier(&self) -> Vec<watch::Receiver<()>> {
         let (open, end) = watch::channel(());
         let mut rounds = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,20 +1,20 @@
-//! Why a record was not published: whether it may pass later, and what to do.
+//! Why a record was not published: whether a retry can succeed, and the fix.
 
 use faststream_core::broker::{PublishError, PublishErrorKind};
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-/// What the client or the broker says of one record.
+/// The error of the client or the broker for one record.
 #[derive(Debug)]
 pub(super) struct Refused<'a> {
     pub(super) code: Code,
     /// Key, value and headers, in bytes.
     pub(super) size: usize,
-    /// What the broker says besides its code; may be empty.
+    /// The broker's text besides its code; may be empty.
     pub(super) reason: &'a str,
 }
 
 impl Refused<'_> {
-    /// The error that its receipt resolves with.
+    /// Returns the error with which its receipt resolves.
     pub(super) fn error(&self, topic: &str) -> PublishError {
         let mut message = self.code.to_string();
         if !self.reason.is_empty() {
@@ -28,7 +28,8 @@ impl Refused<'_> {
     }
 }
 
-/// Permanent is what lies in the record itself; Denied, what somebody has to mend in the cluster or in its settings.
+/// Returns the kind. Permanent errors are in the record itself; Denied ones need a fix in the cluster or in its
+/// settings.
 fn kind(code: Code) -> PublishErrorKind {
     match code {
         Code::QueueFull => PublishErrorKind::QueueFull,
@@ -66,7 +67,8 @@ fn kind(code: Code) -> PublishErrorKind {
     }
 }
 
-/// Whether the broker may say this of a batch because of one record in it, or because of the batch's own size.
+/// Returns whether the broker may return this code for a batch because of one record in it, or because of the batch's
+/// own size.
 pub(super) fn is_of_a_batch(code: Code) -> bool {
     matches!(
         code,
@@ -246,7 +248,7 @@ mod tests {
             let says = if *says == "lets" { "does not let this client in" } else { says };
             assert!(error.message.contains(says), "{code:?}: {error}");
             assert!(error.message.starts_with(&format!("{code:?}")), "{code:?}: {error}");
-            // Who can mend something is told how.
+            // An error that somebody can fix has a fix in its text.
             let is_mute = says.is_empty();
             let needs_a_cure = *kind != Retriable && *code != Code::InvalidRequest;
             assert!(!is_mute || !needs_a_cure, "{code:?} names no cure");

@@ -1,4 +1,4 @@
-//! What the producer's client reports, kept over its replacements.
+//! The reports of the producer's client, kept when the client is replaced.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -10,25 +10,25 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::deliveries::DeliveryTicket;
 use crate::error_log::{ErrorLog, cure};
 
-/// What the producer's client reports.
+/// The reports of the producer's client.
 #[derive(Debug)]
 pub(super) struct ProducerState {
     pub(super) errors: ErrorLog,
-    /// What the client complained about last.
+    /// The client's last error.
     trouble: Mutex<Option<String>>,
-    /// Somebody waits for the broker's first answer, and says what is wrong.
+    /// Whether a caller waits for the broker's first answer, and logs what is wrong.
     is_waiting: AtomicBool,
-    /// The handle is gone.
+    /// Whether the handle is dropped.
     is_stopped: AtomicBool,
-    /// The last client was beyond repair because of a missing right, and nothing was written since.
+    /// Whether the last client had a fatal error because of a missing permission, and nothing was written since.
     is_denied: AtomicBool,
-    /// Records whose wished partition does not exist: the thread sends them by key.
+    /// Records whose requested partition does not exist. The thread sends them by key.
     again: Mutex<Vec<(Outgoing, Box<DeliveryTicket>)>>,
     #[cfg(test)]
     pub(super) bugs: super::faults::Bugs,
 }
 
-/// Errors are kept instead of logged while this lives.
+/// Keeps errors instead of logging them while this lives.
 #[derive(Debug)]
 pub(crate) struct Waiting(Arc<ProducerState>);
 
@@ -52,7 +52,7 @@ impl ProducerState {
     }
 
     pub(super) fn error(&self, error: &KafkaError, reason: &str) {
-        // "1/1 brokers are down" follows the reason, and would hide it.
+        // "1/1 brokers are down" follows the reason, and would replace it.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some(format!("{}{}", self.errors.clean(reason), cure(error)));
@@ -74,19 +74,20 @@ impl ProducerState {
         std::mem::take(&mut *self.again.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A client is replaced because it may not write at all.
+    /// Records that a client is replaced because it has no permission to write.
     pub(super) fn denied(&self) {
         self.is_denied.store(true, SeqCst);
     }
 
-    /// A record was written.
+    /// Records that a record was written.
     pub(super) fn written(&self) {
         if self.is_denied.load(Relaxed) {
             self.is_denied.store(false, SeqCst);
         }
     }
 
-    /// Why a record was refused: of a client that may not write at all, its end says nothing.
+    /// Returns why a record was refused. The end of a client without permission to write says nothing about its
+    /// records.
     pub(super) fn reason(&self, code: RDKafkaErrorCode) -> RDKafkaErrorCode {
         use RDKafkaErrorCode::{ClusterAuthorizationFailed, Fatal, PurgeInflight, PurgeQueue};
         match code {

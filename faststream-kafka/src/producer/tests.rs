@@ -23,7 +23,7 @@ async fn answer(receipt: Receipt) -> Result<Published, PublishError> {
 
 #[tokio::test]
 async fn a_record_that_is_not_delivered_is_told_whatever_its_headers_are_called() {
-    // Nobody listens there.
+    // No broker listens there.
     let producer = producer("127.0.0.1:1", &[("message.timeout.ms", "300")]);
     for name in [&b"\xff\xfe"[..], b"", b"plain"] {
         let mut record = Outgoing::new("anything", "x");
@@ -38,7 +38,7 @@ async fn a_panic_on_the_producers_thread_costs_no_more_than_the_record_it_came_a
     let mock: MockCluster<'static, DefaultProducerContext> = MockCluster::new(1).expect("a cluster");
     mock.create_topic("orders", 1, 1).expect("a topic");
     for (place, lost) in [(FaultPoint::Delivery, 1), (FaultPoint::Turn, 0), (FaultPoint::Again, 1)] {
-        // All in one batch, so that others are told after the one that panics.
+        // All in one batch, so that others are reported after the one that panics.
         let producer = producer(&mock.bootstrap_servers(), &[("linger.ms", "100")]);
         let state = &producer.shared.state;
         state.bugs.inject(place);

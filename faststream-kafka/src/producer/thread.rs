@@ -1,4 +1,4 @@
-//! The producer's thread: serves the client's reports, replaces a client that became fatal, drops the last one.
+//! The producer's thread: handles the client's reports, replaces a client with a fatal error, drops the last one.
 
 use std::io;
 use std::sync::{Arc, PoisonError};
@@ -11,26 +11,26 @@ use rdkafka::producer::Producer as _;
 use super::deliveries::Deliveries;
 use super::{Live, Shared, contained};
 
-/// How long one turn listens for reports. They are served as they come: this is the net below them.
+/// How long one turn listens for reports. They are handled as they arrive; this is only the safety net.
 const TURN: Duration = Duration::from_secs(1);
-/// Reports that are served before anything else is looked at.
+/// How many reports are handled before anything else is checked.
 const MOST: usize = 64;
-/// How long the last client waits for whoever is about to let go of it.
+/// How long the last client waits for a caller that is about to drop it.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The first pause between two replacements, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// Between two replacements because of what somebody has to mend: a right that comes back is used that soon.
+/// The pause between two replacements that wait for a fix: a restored permission takes effect that soon.
 const DENIED: Duration = Duration::from_secs(1);
 
 struct ProducerThread {
     shared: Arc<Shared>,
     live: Live,
     born: Instant,
-    /// How old a fatal client has to be before it is replaced.
+    /// How old a client with a fatal error has to be before it is replaced.
     pause: Duration,
 }
 
-/// Starts the thread. It ends after the handle of the producer is gone.
+/// Starts the thread. It ends after the handle of the producer is dropped.
 pub(super) fn start(shared: Arc<Shared>, live: Live) -> io::Result<()> {
     let keeper = ProducerThread { shared, live, born: Instant::now(), pause: Duration::ZERO };
     thread::Builder::new().name("faststream-producer".into()).spawn(move || keeper.run())?;
@@ -65,7 +65,7 @@ impl ProducerThread {
         }
         #[cfg(test)]
         self.shared.state.bugs.hit(super::faults::FaultPoint::Turn);
-        // What is left of them after a panic is dropped, and told as what may be sent again.
+        // The records left after a panic are dropped, and reported as ones that may be sent again.
         for (record, ticket) in self.shared.state.take_again() {
             #[cfg(test)]
             self.shared.state.bugs.hit(super::faults::FaultPoint::Again);
@@ -115,7 +115,7 @@ impl ProducerThread {
         self.born = Instant::now();
         self.live = live.clone();
         let mut slot = self.shared.client.write().unwrap_or_else(PoisonError::into_inner);
-        // Empty if the handle went meanwhile: the loop ends then.
+        // Empty if the handle was dropped meanwhile: the loop ends then.
         let old = slot.as_mut().map(|current| std::mem::replace(current, live));
         drop(slot);
         drop(old);
