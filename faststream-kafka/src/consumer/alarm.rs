@@ -1,4 +1,4 @@
-//! What wakes the control thread: an event of its client, something that its member asks for, the clock.
+//! Wakes the control thread: for an event of its client, a request of its member, or the clock.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use tokio::sync::futures::OwnedNotified;
 use super::client::ConsumerClient;
 use crate::native::ConsumerQueue;
 
-/// What the member asks for is done together, for so long.
+/// How long requests of the member are collected, to be handled together.
 const TOGETHER: Duration = Duration::from_millis(2);
 
-/// Wakes the thread that made it.
+/// Wakes the thread that created it.
 pub(super) struct Alarm {
-    /// None if the client has no such queue: then it is looked at by the clock.
+    /// The client's event queue; `None` if the client has none, and is then checked by the clock.
     queue: Option<ConsumerQueue>,
     member: Arc<Notify>,
     asked: Pin<Box<OwnedNotified>>,
@@ -49,14 +49,14 @@ impl Alarm {
             }
         }
         if self.is_asked() {
-            // Cut short by an event.
+            // Ended early by an event.
             thread::park_timeout(TOGETHER);
         } else {
             thread::park_timeout(most);
         }
     }
 
-    /// Whether the client has more events. To be asked after one was taken.
+    /// Returns whether the client has more events. Call it after one was taken.
     pub(super) fn has_events(&self) -> bool {
         self.queue.as_ref().is_some_and(|queue| !queue.is_empty())
     }

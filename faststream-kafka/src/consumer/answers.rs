@@ -1,6 +1,6 @@
-//! Carries out what rebalances and partitions ask for: lanes are opened and ended, librdkafka is answered.
+//! Applies the steps that rebalances and partitions require: opens and ends lanes, and answers librdkafka.
 //!
-//! It is the only place that makes librdkafka assign, unassign and begin again while the group is not being left.
+//! Only this module makes librdkafka assign, unassign and restart partitions while the group is not being left.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::wakeup;
 use crate::native::store_offset;
 
 impl Control {
-    /// Answers what can be answered, strictly in order.
+    /// Answers all rebalances that can be answered, strictly in order.
     pub(super) fn handle_rebalances(&mut self) {
         while self.closing.is_none()
             && let Some(step) = self.rebalances.next(self.committer.is_busy())
@@ -35,9 +35,9 @@ impl Control {
         }
     }
 
-    /// Partitions to begin again, and those whose offsets came after the answer. Not while a rebalance waits for its
-    /// answer: librdkafka would take this for it, and give away what is still at work. Nor while a commit is in flight:
-    /// librdkafka begins nothing before its result.
+    /// Restarts the partitions that wait for it, and those whose offsets arrived after the answer. Not while a
+    /// rebalance waits for its answer: librdkafka would take this for the answer, and give away partitions that are
+    /// still in use. Nor while a commit is in flight: librdkafka begins nothing before its result.
     pub(super) fn apply_restarts(&mut self) {
         let is_asked = !self.rebalances.is_empty() || self.client.context().awaits_answer();
         if is_asked || self.closing.is_some() || self.committer.is_busy() {
@@ -55,7 +55,8 @@ impl Control {
         }
     }
 
-    /// Makes librdkafka begin these partitions of the assignment again; in a group of the eager kind, all of them.
+    /// Makes librdkafka restart these partitions of the assignment. In a group with the eager protocol, it restarts all
+    /// of them.
     pub(super) fn restart(&mut self, some: &[StartAt]) {
         if some.is_empty() {
             return;
@@ -88,8 +89,8 @@ impl Control {
         self.notify(Event::Assigned(lanes));
     }
 
-    /// Answers an assignment. What is not among `starts` is assigned without a lane: nothing is read before its offset is
-    /// known.
+    /// Answers an assignment. Partitions that are not among `starts` are assigned without a lane: nothing is read
+    /// before their offset is known.
     fn assign(&mut self, partitions: Vec<TopicPartition>, starts: &Starts, rest: Option<OffsetFetch>) {
         let kept = self.partitions.with_lanes();
         let lanes = self.partitions.open(&self.client, starts);
@@ -117,12 +118,12 @@ impl Control {
         self.notify(Event::Revoked { id, lanes, lost: kind != Revoke::Moved });
     }
 
-    /// Ends the lanes of a revocation, and answers it if the group asked for it.
+    /// Ends the lanes of a revocation, and answers it if the group requested it.
     fn unassign(&mut self, partitions: Vec<TopicPartition>, kind: Revoke) {
         self.partitions.give_back(&partitions);
         if let Some(next) = kind.restart() {
             for tp in partitions {
-                // Which topic it is now is asked again after a log began again by itself.
+                // After a log began again by itself, the topic's id is requested again.
                 let topic_id = self.topic_ids.current(&tp.topic).filter(|_| kind == Revoke::Remade);
                 self.set_back(tp, Begin { next, topic_id, is_uncommitted: true });
             }
@@ -133,10 +134,11 @@ impl Control {
         wakeup::leaders(&self.client, self.partitions.with_lanes());
     }
 
-    /// A log began again: what the group has committed is beyond records that were not handled.
+    /// Commits the new beginning of a log that began again: the group's committed offset is after records that were not
+    /// handled.
     fn set_back(&mut self, tp: TopicPartition, begin: Begin) {
         let (start, note) = (begin.next, begin.topic_id.as_ref().map(note));
-        // librdkafka commits what is stored, whenever the partition is given back or begins again.
+        // librdkafka commits the stored offsets whenever the partition is released or restarted.
         if let Err(error) =
             store_offset(self.client.handle(), &tp.topic, tp.partition, start, note.as_deref())
         {
@@ -146,13 +148,14 @@ impl Control {
         self.partitions.restart_at(tp, begin);
     }
 
-    /// librdkafka pauses all partitions until a rebalance is answered, and lets them go on at its own position: where an
-    /// error came last, that is behind a record that was never read. To be called before the answer.
+    /// Seeks to the lanes' positions. librdkafka pauses all partitions until a rebalance is answered, and resumes them
+    /// at its own position. If an error came last, that position is after a record that was never read. Call it before
+    /// the answer.
     fn realign(&self) {
         let consumer = self.client.consumer();
         for lane in self.partitions.lanes().filter(|lane| lane.is_drifted()) {
             let next = Offset::Offset(lane.settled_position());
-            // Without waiting: it is done before the answer, on the same thread.
+            // Without waiting: the seek is done before the answer, on the same thread.
             self.log_answer("seek", consumer.seek(&lane.tp.topic, lane.tp.partition, next, Duration::ZERO));
         }
     }

@@ -1,4 +1,4 @@
-//! Answers to rebalances, in the way of the group's protocol: the whole assignment, or what changed.
+//! Answers to rebalances, as the group's protocol requires: the whole assignment, or the changes.
 
 use faststream_core::TopicPartition;
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
@@ -7,7 +7,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::context::GroupContext;
 
-/// Where a partition is to begin; `None` is left to librdkafka.
+/// Where a partition is to begin; `None` leaves it to librdkafka.
 pub(super) type StartAt = (TopicPartition, Option<i64>);
 
 pub(super) fn is_cooperative(consumer: &BaseConsumer<GroupContext>) -> bool {
@@ -20,7 +20,7 @@ pub(super) fn assign(consumer: &BaseConsumer<GroupContext>, starts: &[StartAt]) 
     if is_cooperative(consumer) { consumer.incremental_assign(&list) } else { consumer.assign(&list) }
 }
 
-/// Answers a revocation: librdkafka commits what was stored.
+/// Answers a revocation. librdkafka commits the stored offsets.
 pub(super) fn unassign(
     consumer: &BaseConsumer<GroupContext>,
     partitions: &[TopicPartition],
@@ -31,7 +31,7 @@ pub(super) fn unassign(
     consumer.incremental_unassign(&names(partitions)?)
 }
 
-/// Begins partitions of the assignment again at these offsets. `all` are all of the assignment, with what is next.
+/// Restarts partitions of the assignment at these offsets. `all` is the whole assignment, with the next offsets.
 pub(super) fn restart(
     consumer: &BaseConsumer<GroupContext>,
     some: &[StartAt],
@@ -45,7 +45,7 @@ pub(super) fn restart(
     assign(consumer, some)
 }
 
-/// Partitions without offsets.
+/// Returns the partitions without offsets.
 pub(super) fn names(partitions: &[TopicPartition]) -> KafkaResult<TopicPartitionList> {
     let starts: Vec<StartAt> = partitions.iter().map(|tp| (tp.clone(), None)).collect();
     list(&starts)

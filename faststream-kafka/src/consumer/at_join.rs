@@ -1,5 +1,5 @@
-//! Looks what there is before a group with `start = Latest` joins: once it has, commits of another member that joined at
-//! the same time could not be told from those of an older group.
+//! Finds out which topics exist before a group with `start = Latest` joins. After the group has joined, commits of
+//! another member that joined at the same time could not be distinguished from those of an older group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,14 +15,14 @@ use super::client::ConsumerClient;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whether this group has to look first.
+/// Returns whether this group has to check first.
 pub(super) fn is_needed(request: &GroupRequest) -> bool {
     let by_pattern = request.patterns.iter().map(|pattern| pattern.start);
     request.topics.values().copied().chain(by_pattern).any(|start| start == Start::Latest)
 }
 
-/// Looks, until it has seen everything once; false before: a group that cannot read its commits must not join as a new
-/// one. `there` are all topics, with their number of partitions.
+/// Checks until everything was seen once, and returns false before that: a group that cannot read its commits must not
+/// join as a new one. `there` are all topics, with their number of partitions.
 pub(super) fn look(client: &ConsumerClient, there: &BTreeMap<String, i32>) -> bool {
     let request = client.request();
     if !is_needed(request) || client.at_join().is_some() {
@@ -55,7 +55,7 @@ pub(super) fn look(client: &ConsumerClient, there: &BTreeMap<String, i32>) -> bo
     true
 }
 
-/// The topics in which the group has committed.
+/// Returns the topics in which the group has committed.
 fn committed(client: &ConsumerClient, partitions: &[TopicPartition]) -> Result<BTreeSet<String>, String> {
     if partitions.is_empty() {
         return Ok(BTreeSet::new());

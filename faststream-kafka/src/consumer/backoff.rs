@@ -1,13 +1,13 @@
-//! A pause that doubles each time, up to a longest.
+//! A pause that doubles each time, up to a limit.
 
 use std::time::Duration;
 
-/// How long to wait before something that failed is tried again.
+/// The pause before a failed operation is retried.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Backoff {
     first: Duration,
     longest: Duration,
-    /// Zero before the first failure.
+    /// The pause; zero before the first failure.
     pause: Duration,
 }
 
@@ -16,18 +16,18 @@ impl Backoff {
         Self { first, longest, pause: Duration::ZERO }
     }
 
-    /// The pause now; zero if nothing failed since the last success.
+    /// Returns the current pause; zero if nothing failed since the last success.
     pub(super) fn pause(&self) -> Duration {
         self.pause
     }
 
-    /// It failed: returns the pause before the next attempt.
+    /// Records a failure, and returns the pause before the next attempt.
     pub(super) fn lengthen(&mut self) -> Duration {
         self.pause = (self.pause * 2).clamp(self.first, self.longest);
         self.pause
     }
 
-    /// It succeeded.
+    /// Records a success.
     pub(super) fn end(&mut self) {
         self.pause = Duration::ZERO;
     }

@@ -1,11 +1,11 @@
-//! What a failed commit means.
+//! The meaning of a failed commit.
 
 use std::time::Duration;
 
 use faststream_core::broker::{CommitClass, CommitError, Remedy};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-/// What a place in the group may stay taken beyond the session of a member that crashed.
+/// How long a place in the group may stay taken beyond the session of a member that crashed.
 const BEYOND_SESSION: Duration = Duration::from_secs(15);
 
 pub(super) fn classify(code: Code) -> CommitError {
@@ -22,14 +22,14 @@ pub(super) fn classify(code: Code) -> CommitError {
         | Code::InvalidCommitOffsetSize
         | Code::GroupIdNotFound => CommitClass::Permanent,
         Code::Fatal | Code::FencedInstanceId | Code::UnreleasedInstanceId => CommitClass::Fatal,
-        // All that time cures, and what is not known: tried again by the timer.
+        // Errors that time fixes, and unknown ones: the timer retries them.
         _ => CommitClass::Transient,
     };
     CommitError { class, message: format!("{code:?}: {code}") }
 }
 
-/// What could help a client that is beyond repair with this error.
-/// `session` asks how long the broker waits for a silent member.
+/// Returns the possible remedy for a client with this fatal error. `session` returns how long the broker waits for a
+/// silent member.
 pub(super) fn remedy(code: Code, session: &dyn Fn() -> Duration) -> Remedy {
     match code {
         // Another process has our static id, or settings are refused.
@@ -46,7 +46,7 @@ pub(super) fn remedy(code: Code, session: &dyn Fn() -> Duration) -> Remedy {
     }
 }
 
-/// What to do about a fatal error, to be said behind its reason.
+/// Returns the fix for a fatal error, to be logged after its reason.
 pub(super) fn cure(code: Code) -> &'static str {
     match code {
         Code::FencedInstanceId => "; two members have one group.instance.id: give each process its own",

@@ -1,4 +1,4 @@
-//! The client of one membership, shared with whatever still holds queues or messages of it.
+//! The client of one membership, shared with everything that still holds queues or messages of it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,18 +10,18 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::context::GroupContext;
 use crate::native::{self, ClientHandle, TopicId};
 
-/// The client of one membership. Only [`destroy`] destroys it: dropped otherwise, it is leaked.
+/// The client of one membership. Only [`destroy`] destroys it; dropped otherwise, it is leaked.
 pub(super) struct ConsumerClient {
     handle: Arc<ClientHandle<GroupContext>>,
-    /// The group and what it reads.
+    /// The group and the topics that it reads.
     request: GroupRequest,
-    /// What there was before it joined; empty if nobody has to know.
+    /// The topics that existed before it joined; empty if that is not needed.
     at_join: OnceLock<AtJoin>,
-    /// Which topics there were when it first looked.
+    /// The topics that existed when it first checked.
     first_topics: Mutex<BTreeMap<String, TopicId>>,
-    /// For how long the broker keeps offsets, if it says so.
+    /// How long the broker keeps offsets, if known.
     offsets_kept: OnceLock<Duration>,
-    /// What a batch may hold, in bytes: it is copied while a call is suspended.
+    /// The size limit of a batch, in bytes, because a batch is copied while a call is suspended.
     batch_bytes: OnceLock<usize>,
 }
 
@@ -37,7 +37,7 @@ impl ConsumerClient {
         })
     }
 
-    /// What queues, messages and calls of librdkafka need.
+    /// Returns the handle that queues, messages and calls of librdkafka need.
     pub(super) fn handle(&self) -> &Arc<ClientHandle<GroupContext>> {
         &self.handle
     }
@@ -58,18 +58,18 @@ impl ConsumerClient {
         self.at_join.get()
     }
 
-    /// The first one stays.
+    /// Sets the topics at the join. The first value stays.
     pub(super) fn set_at_join(&self, at_join: AtJoin) {
         let _ = self.at_join.set(at_join);
     }
 
-    /// Whether this topic was made again since this member first looked.
+    /// Returns whether this topic was recreated since this member first checked.
     pub(super) fn is_made_again(&self, topic: &str, id: &TopicId) -> bool {
         let mut first = self.first_topics.lock().unwrap_or_else(PoisonError::into_inner);
         first.entry(topic.to_owned()).or_insert_with(|| id.clone()) != id
     }
 
-    /// What a batch may hold: a quarter of what may be queued.
+    /// Returns the size limit of a batch: a quarter of what may be queued.
     pub(super) fn batch_bytes(&self) -> usize {
         self.batch_bytes.get().copied().unwrap_or(usize::MAX)
     }
@@ -87,7 +87,7 @@ impl ConsumerClient {
     }
 }
 
-/// Leaves the group, if that was not done, and destroys the client once nobody else holds it. Returns at once.
+/// Leaves the group, if that was not done, and destroys the client once nothing else holds it. Returns at once.
 pub(super) fn destroy(client: Arc<ConsumerClient>) {
     let (handle, group) = (Arc::clone(&client.handle), Arc::clone(&client.context().group));
     drop(client);

@@ -1,4 +1,4 @@
-//! The end of a membership: what is open is answered, the group is left, in time or not.
+//! The end of a membership: answers open rebalances, and leaves the group, in time or not.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -12,26 +12,26 @@ use super::control::Control;
 use super::rebalances::LastAnswer;
 use crate::native::fatal_error;
 
-/// What leaving the group may take beyond the drain time, whether brokers answer or not.
+/// How long leaving the group may take beyond the drain time, whether or not brokers answer.
 const CLOSE: Duration = Duration::from_millis(1_500);
-/// Beyond the drain time, the last commit no longer waits for the result of the one before.
+/// How long beyond the drain time the last commit waits for the result of the one before.
 const LAST_COMMIT: Duration = Duration::from_millis(500);
 
-/// What of the drain time may be used for it: the member gives up after 12 s.
+/// How much of the drain time may be used for it: the member gives up after 12 s.
 const SPARE: Duration = Duration::from_secs(8);
 
-/// How far leaving the group is.
+/// The progress of leaving the group.
 #[derive(Clone, Copy)]
 pub(super) struct Closing {
     is_leaving: bool,
-    /// It is left from then on at the latest.
+    /// When the group is left at the latest.
     leave: Instant,
     until: Instant,
 }
 
 impl Control {
-    /// Whether the client cannot be used any more. Fetching does not stop by itself after a fatal error: everything ends
-    /// here, at once.
+    /// Returns whether the client cannot be used any more. Fetching does not stop by itself after a fatal error, so
+    /// everything ends here, at once.
     pub(super) fn handle_fatal(&mut self) -> bool {
         if self.closing.is_some() {
             return false;
@@ -53,7 +53,7 @@ impl Control {
             Some(Closing { is_leaving: false, leave: now + spare + LAST_COMMIT, until: now + spare + CLOSE });
     }
 
-    /// What is stored is committed by librdkafka on the way.
+    /// librdkafka commits the stored offsets on the way.
     fn leave(&mut self) {
         self.answer_all();
         if fatal_error(self.client.handle()).is_none()
@@ -64,8 +64,8 @@ impl Control {
         }
     }
 
-    /// Answers all rebalances that are open. From here on nobody reads what is recorded: they are answered in the callback,
-    /// or the group would never be left.
+    /// Answers all open rebalances. From here on nothing reads the recorded ones: they are answered in the callback, or
+    /// the group would never be left.
     pub(super) fn answer_all(&mut self) {
         self.client.context().closing.store(true, SeqCst);
         while let Some(event) = self.client.context().take() {
@@ -92,7 +92,7 @@ impl Control {
         }
         // After a fatal error it would never be closed.
         if self.client.consumer().closed() {
-            // The answer to the last commit came before, and may not have been read.
+            // The answer to the last commit arrived earlier, and may not have been read.
             while self.client.consumer().poll(Duration::ZERO).is_some() {}
             self.handle_events();
             self.notify(Event::Closed);

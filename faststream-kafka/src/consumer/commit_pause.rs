@@ -1,7 +1,7 @@
-//! The pause before a commit that may cost the membership once more.
+//! The pause before a commit that may cost the membership again.
 //!
-//! A commit that is refused with an illegal generation costs the membership, and all that was handled since the last
-//! accepted one is handled again. While that goes on, the next one waits twice as long each time.
+//! A commit that is refused with an illegal generation costs the membership, and all records since the last successful
+//! commit are handled again. While that continues, the next commit waits twice as long each time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::backoff::Backoff;
 /// The first pause, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
-/// One of a group: it outlives the client, which may be replaced because of such a commit.
+/// One for each group. It outlives the client, which may be replaced because of such a commit.
 #[derive(Debug)]
 pub(crate) struct CommitPause(Mutex<Backoff>);
 
@@ -22,17 +22,17 @@ impl Default for CommitPause {
 }
 
 impl CommitPause {
-    /// Zero if the last commit did not cost the membership.
+    /// Returns the pause; zero if the last commit did not cost the membership.
     pub(super) fn get(&self) -> Duration {
         self.backoff().pause()
     }
 
-    /// A commit has cost the membership.
+    /// Records that a commit has cost the membership.
     pub(super) fn lengthen(&self) {
         self.backoff().lengthen();
     }
 
-    /// A commit was accepted.
+    /// Records a successful commit.
     pub(super) fn end(&self) {
         self.backoff().end();
     }

@@ -1,7 +1,7 @@
-//! When to commit what is stored: at each interval, at once if somebody waits for it, and one commit at a time.
+//! Decides when to commit the stored offsets: at each interval, at once if a caller waits for it, and one commit at a
+//! time.
 //!
-//! librdkafka sends a commit that was not answered once more, with the offsets it had: behind a newer one, it would set the
-//! group back.
+//! librdkafka resends an unanswered commit, with its old offsets. After a newer commit, that would set the group back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,35 +20,35 @@ use crate::native::commit;
 
 /// How often librdkafka sends a commit at most.
 const TRIES: u32 = 3;
-/// What it waits between them, and for a coordinator: the default session of KIP-848.
+/// How long it waits between them, and for a coordinator: the default session of KIP-848.
 const BETWEEN: Duration = Duration::from_secs(45);
 
 pub(super) struct Committer {
     interval: Duration,
-    /// What has no result after this long never has one.
+    /// A commit without a result after this long never gets one.
     given_up: Duration,
     next: Instant,
     is_wanted: bool,
-    /// The commit that has no result yet: when it was sent, and what.
+    /// The commit without a result: when it was sent, and its offsets.
     sent: Option<(Instant, Vec<StartAt>)>,
     /// Grows while commits cost the membership.
     pause: Arc<CommitPause>,
-    /// The last commit was refused in a way that costs the membership.
+    /// Whether the last commit was refused in a way that costs the membership.
     is_refused: bool,
     gate: Gate,
 }
 
-/// Whether a commit may be sent, after one has cost the membership.
+/// Whether a commit may be sent after one has cost the membership.
 enum Gate {
     Open,
     /// Not before partitions are assigned again.
     Lost,
-    /// They are: not before then.
+    /// Partitions are assigned again; not before this moment.
     Until(Instant),
 }
 
 impl Committer {
-    /// `pause` is the group's: a client may be replaced because of such a commit.
+    /// Returns a committer. `pause` belongs to the group, because a client may be replaced because of such a commit.
     pub(super) fn new(interval: Duration, config: &ClientConfig, pause: Arc<CommitPause>) -> Self {
         let timeout = config.get("socket.timeout.ms").and_then(|text| text.parse().ok()).unwrap_or(60_000);
         let given_up = Duration::from_millis(timeout) * TRIES + BETWEEN;
@@ -57,17 +57,17 @@ impl Committer {
         Self { interval, given_up, next, is_wanted: false, sent: None, pause, is_refused: false, gate }
     }
 
-    /// Somebody waits: the next commit is due.
+    /// Makes the next commit due, because a caller waits for it.
     pub(super) fn want(&mut self) {
         self.is_wanted = true;
     }
 
-    /// Whether a commit has no result yet.
+    /// Returns whether a commit has no result yet.
     pub(super) fn is_busy(&self) -> bool {
         self.sent.as_ref().is_some_and(|(sent, _)| sent.elapsed() < self.given_up)
     }
 
-    /// The pause before a commit that may cost the membership once more; zero if the last one did not.
+    /// Returns the pause before a commit that may cost the membership again; zero if the last one did not.
     pub(super) fn pause(&self) -> Duration {
         self.pause.get()
     }
@@ -86,12 +86,12 @@ impl Committer {
         may_be_sent && !self.is_busy() && (self.is_wanted || now >= self.next)
     }
 
-    /// How long until the next commit is due, unless somebody waits for it.
+    /// Returns how long until the next commit is due, unless a caller waits for it.
     pub(super) fn rest(&self) -> Duration {
         self.next.saturating_duration_since(Instant::now())
     }
 
-    /// The membership was lost, or the client is beyond repair.
+    /// Records that the membership was lost, or that the client had a fatal error.
     pub(super) fn lost(&mut self) {
         if std::mem::take(&mut self.is_refused) {
             self.pause.lengthen();
@@ -99,8 +99,9 @@ impl Committer {
         }
     }
 
-    /// Partitions are assigned. To a member that `had_none`, a refused commit does the most harm: it costs what was just
-    /// given, and the others wait for its session again. So the first one comes an interval later, unless somebody waits.
+    /// Records that partitions are assigned. A refused commit does the most harm to a member that `had_none`: it costs
+    /// the new partitions, and the others wait for its session again. So its first commit comes one interval later,
+    /// unless a caller waits.
     pub(super) fn assigned(&mut self, had_none: bool) {
         if had_none {
             self.next = Instant::now() + self.interval;
@@ -110,10 +111,10 @@ impl Committer {
         }
     }
 
-    /// Commits what the group does not have yet.
+    /// Commits the offsets that the group does not have yet.
     pub(super) fn commit(&mut self, client: &ConsumerClient, partitions: &Partitions) {
         (self.is_wanted, self.next) = (false, Instant::now() + self.interval);
-        // Not left to librdkafka, which commits no offset that is lower than one before.
+        // Not left to librdkafka, which never commits a lower offset than an earlier one.
         let uncommitted = partitions.lanes().filter_map(|lane| Some((lane, lane.uncommitted()?)));
         let (lanes, offsets): (Vec<_>, Vec<StartAt>) =
             uncommitted.map(|(lane, next)| (lane, (lane.tp.clone(), Some(next)))).unzip();
@@ -134,7 +135,7 @@ impl Committer {
         }
     }
 
-    /// There is a result: of this commit, or of one that librdkafka sent for partitions that were given back.
+    /// Handles a result: of this commit, or of one that librdkafka sent for released partitions.
     pub(super) fn answered(&mut self, result: &[Committed]) {
         let is_ours = |offsets: &Vec<StartAt>| {
             result.iter().any(|one| offsets.contains(&(one.tp.clone(), Some(one.next))))
@@ -153,7 +154,7 @@ impl Committer {
     }
 }
 
-/// What the results of commits mean for the lanes that they belong to.
+/// Returns the reports of commit results for their lanes.
 pub(super) fn reports(
     client: &ConsumerClient,
     partitions: &Partitions,
@@ -168,7 +169,7 @@ pub(super) fn reports(
         if result.is_ok() {
             lane.committed(next);
         }
-        // Of a log that is no more.
+        // Of a log that no longer exists.
         if next > lane.stored() {
             return None;
         }

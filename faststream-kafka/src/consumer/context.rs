@@ -1,4 +1,4 @@
-//! librdkafka's callbacks of one membership: they record what happened, and nothing else.
+//! librdkafka's callbacks of one membership. They only record events.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -20,7 +20,7 @@ use super::stats::Statistics;
 use super::wakeup::Sleepers;
 use crate::error_log::ErrorLog;
 
-/// What happened, in its order.
+/// The events, in their order.
 #[derive(Debug)]
 pub(super) enum ClientEvent {
     Assign(Vec<TopicPartition>),
@@ -29,11 +29,11 @@ pub(super) enum ClientEvent {
         lost: bool,
     },
     Committed(Vec<Committed>),
-    /// Nothing could be read at this offset: reading began again where `auto.offset.reset` says.
+    /// This offset could not be read: reading began again at the position that `auto.offset.reset` sets.
     OutOfRange(TopicPartition, i64),
 }
 
-/// One partition's part of a commit.
+/// The result of a commit for one partition.
 #[derive(Debug)]
 pub(super) struct Committed {
     pub(super) tp: TopicPartition,
@@ -41,21 +41,21 @@ pub(super) struct Committed {
     pub(super) error: Option<RDKafkaErrorCode>,
 }
 
-/// What the callbacks write to.
+/// The state that the callbacks write.
 pub(crate) struct GroupContext {
     pub(super) group: Arc<str>,
     pub(super) errors: Arc<ErrorLog>,
-    /// Rebalances are answered in the callback: nobody reads what is recorded any more.
+    /// Rebalances are answered in the callback, because nothing reads the recorded ones any more.
     pub(super) closing: AtomicBool,
-    /// The client is about to be told its partitions.
+    /// The client is about to receive its partitions.
     joins: AtomicBool,
-    /// A rebalance waits for our answer, whether or not we have heard of it.
+    /// A rebalance waits for our answer, whether or not its event was taken.
     asks: AtomicBool,
-    /// The broker takes no word beside an offset.
+    /// The broker refuses metadata beside an offset.
     notes_refused: AtomicBool,
     /// Leaders whose threads sleep after a rebalance.
     pub(super) sleepers: Sleepers,
-    /// Whether it is in its group.
+    /// Whether the client is in its group.
     pub(super) joining: Joining,
     /// Whether its control thread turns.
     pub(super) pulse: Pulse,
@@ -84,7 +84,7 @@ impl GroupContext {
         }
     }
 
-    /// From here on offsets are committed alone.
+    /// Commits offsets without metadata from now on.
     pub(super) fn refuse_notes(&self) {
         if !self.notes_refused.swap(true, SeqCst) {
             let text = "the broker refuses what is committed beside offsets (offset.metadata.max.bytes): they are committed alone, \
@@ -97,20 +97,20 @@ impl GroupContext {
         self.notes_refused.load(SeqCst)
     }
 
-    /// From here on [`wake_control`](Self::wake_control) wakes this thread.
+    /// Sets the thread that [`wake_control`](Self::wake_control) wakes from now on.
     pub(super) fn set_control(&self, waker: Waker) {
-        // There is one such thread.
+        // There is only one such thread.
         let _ = self.control.set(waker);
     }
 
-    /// A lane needs the control thread now.
+    /// Wakes the control thread for a lane.
     pub(super) fn wake_control(&self) {
         if let Some(waker) = self.control.get() {
             waker.wake_by_ref();
         }
     }
 
-    /// Whether something happened that was not taken.
+    /// Returns whether there are events that were not taken.
     pub(super) fn has_events(&self) -> bool {
         !self.events().is_empty()
     }
@@ -119,30 +119,31 @@ impl GroupContext {
         self.events().pop_front()
     }
 
-    /// Whether a partition fetches; `None` if the statistics do not know it.
+    /// Returns whether a partition fetches; `None` if it is not in the statistics.
     pub(super) fn is_fetching(&self, tp: &TopicPartition) -> Option<bool> {
         self.statistics().fetching.get(tp).copied()
     }
 
-    /// Whether the last request for a partition's records was answered with some or none, not with an error; `None` if the
-    /// statistics do not know it.
+    /// Returns whether the last request for a partition's records was answered, with or without records, and not with
+    /// an error; `None` if it is not in the statistics.
     pub(super) fn is_answered(&self, tp: &TopicPartition) -> Option<bool> {
         self.statistics().answered.get(tp).copied()
     }
 
-    /// Whether a request to join, or to be told the partitions, may be under way.
+    /// Returns whether a request to join, or for the partitions, may be in flight.
     pub(super) fn is_joining(&self) -> bool {
         self.joins.load(SeqCst)
     }
 
-    /// Whether the next assign or unassign would be taken for the answer to a rebalance, which may still be queued.
+    /// Returns whether librdkafka would take the next assign or unassign for the answer to a rebalance, which may still
+    /// be queued.
     pub(super) fn awaits_answer(&self) -> bool {
         self.asks.load(SeqCst)
     }
 
     fn note_state(&self, state: &str) {
         self.asks.store(matches!(state, "wait-assign-call" | "wait-unassign-call"), SeqCst);
-        // In the second one librdkafka waits for us: it has not asked to join again.
+        // In the second state librdkafka waits for us: it has not sent another join request.
         self.joins.store(!matches!(state, "steady" | "wait-unassign-call"), SeqCst);
         self.joining.is_now(state);
     }
@@ -156,20 +157,20 @@ impl GroupContext {
     }
 }
 
-/// What a line says that a client's state has become: `... changed join state init -> wait-join (state up)`.
+/// Returns the state that a log line reports: `... changed join state init -> wait-join (state up)`.
 fn join_state(line: &str) -> Option<&str> {
     let (_, state) = line.split_once(" changed join state ")?.1.split_once(" -> ")?;
     state.split(' ').next()
 }
 
-/// Where a line says that nothing could be read:
-/// `... orders [3]: offset reset (at offset 5 (leader epoch 0), broker 1) to ...: Broker: Offset out of range`.
+/// Returns the position that a log line reports as unreadable: `... orders [3]: offset reset (at offset 5 (leader epoch
+/// 0), broker 1) to ...: Broker: Offset out of range`.
 fn out_of_range(line: &str) -> Option<(TopicPartition, i64)> {
     let (topic, rest) = line.split_once(": offset reset (at offset ")?;
     if !line.ends_with("Offset out of range") {
         return None;
     }
-    // Before the topic there may be the thread's name: `[thrd:main]: `.
+    // The thread's name may come before the topic: `[thrd:main]: `.
     let topic = topic.rsplit_once("]: ").map_or(topic, |(_, topic)| topic);
     let (topic, partition) = topic.strip_suffix(']')?.rsplit_once(" [")?;
     let at = rest.split([' ', ',', ')']).next()?;
@@ -178,7 +179,7 @@ fn out_of_range(line: &str) -> Option<(TopicPartition, i64)> {
 
 impl ClientContext for GroupContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // Nothing else says it in time: the statistics come every 2 s, and not every join begins with a revocation.
+        // Nothing else reports it in time: the statistics come every 2 s, and not every join begins with a revocation.
         if facility == "CGRPJOINSTATE"
             && let Some(state) = join_state(message)
         {

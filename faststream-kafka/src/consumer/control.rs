@@ -47,9 +47,9 @@ use super::subscription::Subscription;
 use super::topic_ids::TopicIds;
 use super::{corrupt, fetching, freeze, topics};
 
-/// How long a turn waits while something is under way, and when nothing is. Events and what the member asks for end it.
+/// How long a turn waits while work is in progress, and otherwise. Events and requests of the member end the wait.
 const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// Log lines and statistics that are read in one turn.
+/// How many log lines and statistics are read in one turn.
 const EVENTS: usize = 64;
 
 pub(super) struct Control {
@@ -59,7 +59,7 @@ pub(super) struct Control {
     pub(super) rebalances: Rebalances,
     pub(super) committer: Committer,
     pub(super) topic_ids: TopicIds,
-    /// How far leaving the group is, once the member asked for it.
+    /// The progress of leaving the group, once the member requested it.
     pub(super) closing: Option<Closing>,
     subscription: Subscription,
     retention: Retention,
@@ -93,8 +93,8 @@ impl Control {
         }
     }
 
-    /// Drives the member to its end, and ends the client whatever happens: a client that nobody serves would go on to
-    /// heartbeat, and keep its partitions from everybody.
+    /// Drives the member to its end, and ends the client whatever happens: an abandoned client would continue its
+    /// heartbeats, and block its partitions for all members.
     pub(super) fn run(mut self) {
         let mut alarm = Alarm::new(&self.client, self.member.wake());
         let driven = catch_unwind(AssertUnwindSafe(|| self.drive(&mut alarm)));
@@ -105,7 +105,7 @@ impl Control {
         }
         self.partitions.leave();
         self.answer_all();
-        // The member first: its lanes hold the client.
+        // The member first, because its lanes hold the client.
         drop(self.member);
         destroy(self.client);
     }
@@ -145,7 +145,7 @@ impl Control {
         }
     }
 
-    /// How long a turn may wait for events.
+    /// Returns how long a turn may wait for events.
     fn patience(&self) -> Duration {
         let is_at_rest = self.rebalances.is_empty()
             && self.partitions.is_at_rest()
@@ -162,7 +162,7 @@ impl Control {
         self.committer.rest().min(member).min(looks).clamp(WAITS.0, WAITS.1)
     }
 
-    /// Reports to the member, and applies what it asks for.
+    /// Reports an event to the member, and applies the commands that it returns.
     pub(super) fn notify(&mut self, event: Event) {
         let commands = self.member.on(event);
         self.apply(commands);
@@ -179,12 +179,12 @@ impl Control {
         }
     }
 
-    /// Results other than events are rare, and none of them ends the loop.
+    /// Polls the client. Results other than events are rare, and none of them ends the loop.
     fn poll(&mut self) {
         match self.client.consumer().poll(Duration::ZERO) {
             None => {}
             Some(Ok(message)) => {
-                // It belongs to a lane, which has not seen it: the partition begins again there.
+                // It belongs to a lane, which has not seen it: the partition is restarted there.
                 let tp = TopicPartition::new(message.topic(), message.partition());
                 let errors = &self.client.context().errors;
                 errors.log("main queue", format_args!("{tp}: a message missed its lane"));
@@ -194,12 +194,12 @@ impl Control {
         }
     }
 
-    /// Errors of partitions come to their lanes: these are the group's.
+    /// Logs an error of the group. Errors of partitions go to their lanes.
     fn log_poll(&self, error: &KafkaError) {
         use Code::{AllBrokersDown, BrokerTransportFailure, Resolve, UnknownTopicOrPartition};
         let code = error.rdkafka_error_code();
         let is_logged = match code {
-            // Connections are the client's own affair, and missing topics are looked for.
+            // The client handles connections itself, and missing topics are searched for.
             Some(AllBrokersDown | BrokerTransportFailure | Resolve) => false,
             Some(UnknownTopicOrPartition) => self.subscription.is_complete(),
             _ => true,
@@ -211,7 +211,7 @@ impl Control {
         }
     }
 
-    /// Takes what the callbacks recorded.
+    /// Takes the events that the callbacks recorded.
     pub(super) fn handle_events(&mut self) {
         while let Some(event) = self.client.context().take() {
             match event {
@@ -246,7 +246,8 @@ impl Control {
         }
     }
 
-    /// What is looked after at each turn, mostly not while a rebalance waits for its answer: nothing is fetched then.
+    /// Runs the checks of each turn, mostly not while a rebalance waits for its answer, because nothing is fetched
+    /// then.
     fn look_after_partitions(&mut self) {
         if self.rebalances.is_empty() {
             for (tp, start) in self.partitions.truncated(&self.client.context().group) {
@@ -270,7 +271,7 @@ impl Control {
         for expired in self.retention.expired(&self.partitions) {
             self.notify(expired);
         }
-        // Before the next commit: while one is in flight it looks at nothing.
+        // Before the next commit: it checks nothing while one is in flight.
         if !self.committer.is_busy() {
             let is_asked = !self.rebalances.is_empty();
             let stalled = self.stalls.look(&self.client, &mut self.partitions, is_asked);
@@ -278,7 +279,7 @@ impl Control {
         }
     }
 
-    /// Not while the client joins: behind that request, a commit would wait as long, and be refused.
+    /// Commits. Not while the client joins: the commit would wait as long as that request, and be refused.
     fn commit(&mut self) {
         let may_commit = || self.rebalances.may_commit(self.committer.is_wanted());
         let is_lost = || self.client.context().is_joining() || self.client.consumer().assignment_lost();

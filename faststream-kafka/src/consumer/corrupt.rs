@@ -1,7 +1,7 @@
-//! Records that cannot be read: bytes of theirs were changed in a broker's log, or on their way.
+//! Records that cannot be read: some of their bytes were changed in a broker's log, or in transit.
 //!
-//! librdkafka loses its place in such a log: it passes them over, fetches them in a hot loop, or begins the partition anew.
-//! Here they are as if held: nothing behind them is handled, and they are fetched again, less and less often.
+//! librdkafka loses its position in such a log: it skips the records, fetches them in a hot loop, or restarts the
+//! partition. Here they count as held: later records wait, and they are fetched again with growing pauses.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,12 @@ use crate::native::Corruption;
 /// The first pause before they are fetched again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
-/// A partition in which something cannot be read.
+/// A partition with a record that cannot be read.
 pub(super) struct CorruptWait {
-    /// Where it goes on.
+    /// The offset at which it continues.
     next: i64,
     pause: Backoff,
-    /// Until when it is not fetched; `None` while it is, to see whether it can be read now.
+    /// Until when it is not fetched; `None` while it is fetched, to check whether it can be read now.
     until: Option<Instant>,
 }
 
@@ -30,20 +30,20 @@ impl CorruptWait {
         Self { next: 0, pause: Backoff::new(PAUSES.0, PAUSES.1), until: None }
     }
 
-    /// Whether the client has paused the partition.
+    /// Returns whether the client has paused the partition.
     pub(super) fn is_paused(&self) -> bool {
         self.until.is_some()
     }
 
-    /// It is not fetched for a longer pause than before. `next` is where it goes on.
+    /// Stops fetching the partition, for a longer pause than before. `next` is the offset at which it continues.
     fn stop(&mut self, next: i64, now: Instant) {
         self.next = next;
         self.until = Some(now + self.pause.lengthen());
     }
 }
 
-/// Stops fetching what cannot be read, and fetches it again when it is time. Not while a rebalance waits for its answer:
-/// nothing is fetched then.
+/// Stops fetching records that cannot be read, and fetches them again after the pause. Not while a rebalance waits for
+/// its answer, because nothing is fetched then.
 pub(super) fn handle(client: &ConsumerClient, partitions: &mut Partitions) {
     let now = Instant::now();
     let (mut stopped, mut again) = (Vec::new(), Vec::new());

@@ -1,6 +1,6 @@
-//! Stops fetching single partitions, and lets them fetch again from where their lanes are.
+//! Stops fetching single partitions, and resumes it at the positions of their lanes.
 //!
-//! librdkafka keeps a partition paused until it is resumed, also beyond its assignment.
+//! librdkafka keeps a partition paused until it is resumed, even beyond its assignment.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use super::assignment;
 use super::client::ConsumerClient;
 use super::partitions::Partitions;
 
-/// Stops fetching, and frees what is queued: it is fetched again from where the lanes are.
+/// Stops fetching, and frees the queued records: they are fetched again from the lanes' positions.
 pub(super) fn stop(client: &ConsumerClient, partitions: &Partitions, some: &[TopicPartition]) {
-    // Not in the middle of a batch that is being taken.
+    // Not while a batch is being taken.
     let held: Vec<_> =
         some.iter().filter_map(|tp| partitions.lane(tp)).map(|lane| (lane, lane.held())).collect();
     if !is_done(client, pause(client, some)) {
         return;
     }
     for (lane, queue) in held {
-        // librdkafka leaves there what is not handed out any more until somebody asks for records.
+        // librdkafka leaves outdated records in the queue until somebody consumes from it.
         let has_some = queue.as_ref().is_some_and(|queue| queue.consume(1).len() > 0);
         if has_some {
-            // It comes again, and librdkafka's position is behind it.
+            // It is fetched again, because librdkafka's position is after it.
             lane.mark_drifted();
         }
     }
@@ -38,7 +38,7 @@ fn pause(client: &ConsumerClient, some: &[TopicPartition]) -> KafkaResult<()> {
     client.consumer().pause(&assignment::names(some)?)
 }
 
-/// Fetches again, from where the lanes are: wherever librdkafka has gone meanwhile.
+/// Resumes fetching at the lanes' positions, whatever librdkafka's position is.
 pub(super) fn resume(client: &ConsumerClient, partitions: &Partitions, some: &[TopicPartition]) {
     if some.is_empty() {
         return;

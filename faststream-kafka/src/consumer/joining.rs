@@ -1,26 +1,26 @@
-//! Whether a client is in its group, as its log tells, and what can be said while it is not.
+//! Whether a client is in its group, according to its log, and the message while it is not.
 //!
-//! Brokers refuse members whose protocol does not fit the others', and librdkafka tries again for ever without a word.
+//! Brokers refuse members whose protocol does not match the others', and librdkafka retries forever without logging it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Not in the group for this long is said.
+/// How long a client may be outside its group before that is logged.
 pub(super) const SAID: Duration = Duration::from_secs(10);
-/// An answer that came within this after a freeze may be from before.
+/// An answer within this time after a freeze may be from before the freeze.
 const BEFORE: Duration = Duration::from_millis(100);
 
-/// What the log of a client said of its place in the group.
+/// The state of a client's membership, from its log.
 pub(super) struct Joining(Mutex<JoinState>);
 
 struct JoinState {
-    /// Since when it asks to be let in; `None` while it is in the group.
+    /// Since when it tries to join; `None` while it is in the group.
     outside_since: Option<Instant>,
     /// Why it was refused the last time.
     refusal: Option<String>,
-    /// The topics that it waits for, if none that it reads is there.
+    /// The topics that it waits for, if none of its topics exists.
     awaited: Option<String>,
-    /// When heartbeats were answered, the last two.
+    /// When the last two heartbeats were answered.
     answered: [Option<Instant>; 2],
 }
 
@@ -36,7 +36,7 @@ impl Default for Joining {
 }
 
 impl Joining {
-    /// librdkafka's name of the state.
+    /// Records librdkafka's name of the state.
     pub(super) fn is_now(&self, state: &str) {
         let mut known = self.state();
         if matches!(state, "init" | "wait-join" | "wait-metadata" | "wait-sync") {
@@ -50,7 +50,8 @@ impl Joining {
         self.state().refusal = Some(reason);
     }
 
-    /// None of the topics that it reads is there, so there is nothing to join for; or some is.
+    /// Records the topics that it waits for: none of its topics exists, so there is nothing to join for. `None` if one
+    /// exists.
     pub(super) fn awaits(&self, topics: Option<String>) {
         let mut known = self.state();
         if topics.is_none() && known.awaited.is_some() && known.outside_since.is_some() {
@@ -60,24 +61,24 @@ impl Joining {
         known.awaited = topics;
     }
 
-    /// The topics that it waits for, if none that it reads is there.
+    /// Returns the topics that it waits for, if none of its topics exists.
     pub(super) fn awaited(&self) -> Option<String> {
         self.state().awaited.clone()
     }
 
-    /// A heartbeat of the KIP-848 kind was answered: it is a member.
+    /// Records that a KIP-848 heartbeat was answered: it is a member.
     pub(super) fn answered(&self) {
         let mut known = self.state();
         known.answered = [known.answered[1], Some(Instant::now())];
     }
 
-    /// Whether the broker has said since then, for sure, that it is a member.
+    /// Returns whether the broker has certainly confirmed the membership since then.
     pub(super) fn is_confirmed_since(&self, since: Instant) -> bool {
         let [before, last] = self.state().answered;
         before.is_some_and(|at| at > since) || last.is_some_and(|at| at > since + BEFORE)
     }
 
-    /// For how long it has been outside, and why it was refused the last time.
+    /// Returns how long it has been outside, and why it was refused the last time.
     pub(super) fn outside(&self) -> Option<(Duration, Option<String>)> {
         let known = self.state();
         Some((known.outside_since?.elapsed(), known.refusal.clone()))
@@ -88,7 +89,7 @@ impl Joining {
     }
 }
 
-/// How a member wants partitions to be shared out, in librdkafka's words.
+/// The assignment method that a member requests, in librdkafka's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// KIP-848.
@@ -97,7 +98,7 @@ pub(super) enum Wanted {
     Assignors(String),
 }
 
-/// What the group is made of, as its coordinator says.
+/// The other members of the group, as its coordinator describes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Others {
     pub(super) members: usize,
@@ -105,7 +106,7 @@ pub(super) struct Others {
     pub(super) assignor: String,
 }
 
-/// What is known of a member that is not in its group, and the way in.
+/// Returns a message about a member that is not in its group, with the fix.
 pub(super) fn message(
     outside: Duration,
     wanted: &Wanted,
@@ -142,15 +143,15 @@ pub(super) fn message(
     )
 }
 
-/// What is known of a member that is not in its group because there is nothing to read.
+/// Returns a message about a member that is not in its group because there is nothing to read.
 pub(super) fn nothing_to_read(outside: Duration, awaited: &str) -> String {
     format!("not in the group for {} s: it has no topic to read yet: {awaited}", outside.as_secs())
 }
 
-/// Whether a member can join others with this assignor.
+/// Returns whether a member can join others with this assignor.
 fn fits(wanted: &Wanted, assignor: &str) -> bool {
     match wanted {
-        // Brokers convert groups online whose members keep no data of their own in their subscription.
+        // Brokers convert groups online if their members keep no data of their own in their subscription.
         Wanted::Broker => !assignor.contains("sticky"),
         Wanted::Assignors(names) => names.split(',').any(|name| name.trim() == assignor),
     }
