@@ -1,8 +1,9 @@
-//! What all partitions of a member have fetched ahead, together.
+//! Limits the memory of the records that all partitions of a member together have fetched ahead.
 //!
-//! librdkafka bounds each partition by itself, and takes at least one batch of each, as its producer wrote it. With many
-//! partitions that is more than a member may use. So some stop fetching, which frees what they had fetched, those first whose
-//! handlers stand still; and each fetches again when its handler has nothing left to do.
+//! librdkafka limits each partition separately, and fetches at least one batch of each, as its producer wrote it. With
+//! many partitions that is more than a member may use. So some partitions stop fetching, which frees the records that
+//! they had fetched, starting with those whose handlers are stalled. Each fetches again when its handler has nothing
+//! left to do.
 
 use std::time::{Duration, Instant};
 
@@ -13,67 +14,68 @@ use super::fetching;
 use super::lane::LaneHandle;
 use super::partitions::Partitions;
 
-/// What librdkafka needs for a record beside its key and value, in bytes.
+/// The memory that librdkafka needs for a record besides its key and value, in bytes.
 const RECORD: u64 = 330;
-/// A partition that fetches again has got something within this time, if there is something.
+/// How long a resumed partition may take to get records, if there are any.
 const SOON: Duration = Duration::from_secs(1);
-/// How often all partitions are looked at: as often as the control thread turns, while there are few, or much is fetched.
+/// How often all partitions are checked: at each turn of the control thread, while there are few partitions, or much is
+/// fetched.
 const FEW: usize = 64;
 const EACH: Duration = Duration::from_micros(50);
-/// What one partition may take before it is looked at.
+/// How much one partition may fetch before it is checked.
 const MOST: u64 = 8 << 20;
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How much all partitions together may fetch ahead.
+/// The limit of what all partitions together may fetch ahead.
 #[derive(Default)]
 pub(super) struct MemoryBudget {
-    /// How much it may be; `None` if limits of single partitions were set instead.
+    /// The limit; `None` if limits of single partitions were set instead.
     bound: Option<u64>,
-    /// In all partitions, when they were last looked at.
+    /// The use of all partitions at the last check.
     used: u64,
     next: Option<Instant>,
 }
 
-/// One partition as it is now.
+/// The current state of one partition.
 #[derive(Debug, Clone, Copy)]
 struct Look {
     /// The next offset to be read.
     position: i64,
     /// How many records are fetched and not handed out.
     queued: u64,
-    /// What one of them has, about: its key and value.
+    /// The approximate size of a record: its key and value.
     size: u64,
-    /// Its task waits for records.
+    /// Whether its task waits for records.
     is_hungry: bool,
-    /// Nothing else is wrong with it.
+    /// Whether it has no other problem.
     is_sound: bool,
 }
 
-/// What is kept of a partition between two looks.
+/// The state of a partition that is kept between two checks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FetchedAhead {
     position: i64,
-    /// When it last moved.
+    /// When the position last changed.
     moved: Instant,
     queued: u64,
-    /// How many there were when some had last arrived: they lie in one buffer, which goes with the last of them.
+    /// How many records there were at the last arrival. They are in one buffer, which is freed with the last of them.
     arrived: u64,
     used: u64,
-    /// What it used when some had last arrived.
+    /// How much it used at the last arrival.
     needs: u64,
     is_paused: bool,
-    /// Since when it fetches again, until something has come.
+    /// Since when it fetches again, until something arrives.
     awaited: Option<Instant>,
 }
 
-/// One partition, while it is decided.
+/// One partition, during the decision.
 struct Seen<'a> {
     tp: &'a TopicPartition,
     look: Look,
     ahead: &'a mut FetchedAhead,
 }
 
-/// What is to be done.
+/// The decision.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Decision {
     pause: Vec<TopicPartition>,
@@ -106,7 +108,7 @@ impl FetchedAhead {
         }
     }
 
-    /// Whether the client has stopped fetching it.
+    /// Returns whether the client has stopped fetching it.
     pub(super) fn is_paused(&self) -> bool {
         self.is_paused
     }
@@ -132,17 +134,17 @@ impl FetchedAhead {
         }
     }
 
-    /// What it has, or is about to have.
+    /// Returns how much it has, or is about to have.
     fn charged(&self) -> u64 {
         if self.awaited.is_some() { self.used.max(self.needs) } else { self.used }
     }
 
-    /// It stops fetching: what is queued is freed.
+    /// Stops fetching, which frees the queued records.
     pub(super) fn pause(&mut self) {
         *self = Self { is_paused: true, queued: 0, arrived: 0, used: 0, awaited: None, ..*self };
     }
 
-    /// It fetches again.
+    /// Resumes fetching.
     fn resume(&mut self, now: Instant) {
         *self = Self { is_paused: false, awaited: Some(now), ..*self };
     }
@@ -153,8 +155,8 @@ impl MemoryBudget {
         Self { bound, ..Self::default() }
     }
 
-    /// Pauses and resumes partitions so that all of them stay within the bound. Not while a rebalance waits for its answer:
-    /// nothing is fetched then.
+    /// Pauses and resumes partitions so that all of them stay within the limit. Not while a rebalance waits for its
+    /// answer, because nothing is fetched then.
     pub(super) fn keep(&mut self, client: &ConsumerClient, partitions: &mut Partitions) {
         let now = Instant::now();
         let Some(bound) = self.bound.filter(|_| self.next.is_none_or(|next| now >= next)) else { return };
@@ -169,7 +171,8 @@ impl MemoryBudget {
         fetching::resume(client, partitions, &decision.resume);
     }
 
-    /// How long until the next look: soon while much is fetched, or if all partitions together may exceed the bound.
+    /// Returns how long until the next check: soon while much is fetched, or if all partitions together may exceed the
+    /// limit.
     pub(super) fn patience(&self, lanes: usize) -> Duration {
         match self.bound {
             Some(bound) if self.used > bound / 8 => Duration::ZERO,
@@ -178,8 +181,9 @@ impl MemoryBudget {
         }
     }
 
-    /// Beyond five eighths of the bound some partitions stop, down to the half: the rest is for what arrives until the next
-    /// look, and for what lies between buffers that are in use.
+    /// Decides which partitions stop and resume. Beyond five eighths of the limit, some partitions stop until one half
+    /// is in use. The rest is for records that arrive until the next check, and for the memory between buffers that are
+    /// in use.
     fn decide(&mut self, bound: u64, seen: &mut [Seen<'_>], now: Instant) -> Decision {
         let (most, enough) = (bound / 8 * 5, bound / 2);
         for Seen { look, ahead, .. } in &mut *seen {
@@ -195,7 +199,7 @@ impl MemoryBudget {
         for (index, Seen { look, ahead, .. }) in seen.iter().enumerate() {
             match ahead.is_paused {
                 true if look.is_hungry => hungry.push((ahead.moved, index)),
-                // One that waits for records takes them now.
+                // A partition that waits for records takes them now.
                 false if ahead.queued > 0 && !look.is_hungry && look.is_sound => {
                     full.push((ahead.moved, index));
                 }
@@ -203,7 +207,7 @@ impl MemoryBudget {
             }
         }
         hungry.sort_unstable();
-        // The one that has stood still for the longest is the last.
+        // The one that has been stalled for the longest is the last.
         full.sort_unstable_by(|left, right| right.cmp(left));
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
         let mut free = |used: &mut u64, limit: u64| {
@@ -222,7 +226,7 @@ impl MemoryBudget {
         for (_, index) in hungry {
             let needs = seen[index].ahead.needs;
             free(&mut used, most.saturating_sub(needs));
-            // One at least, whatever it needs.
+            // At least one, whatever it needs.
             if used + needs > most && are_awaited {
                 break;
             }
@@ -300,7 +304,7 @@ mod tests {
         }
         let Decision { pause, resume } = turn(&mut budget, &mut looks, now);
         assert_eq!((pause, resume), ([4, 5].map(tp).to_vec(), paused));
-        // What they are to get is counted, though it has not come.
+        // The records that they will get are counted, although they have not arrived.
         looks.extend(full(13).split_off(&tp(12)));
         assert_eq!(turn(&mut budget, &mut looks, now).pause, [6, 7, 8].map(tp));
     }

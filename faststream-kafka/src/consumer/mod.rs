@@ -55,8 +55,8 @@ use crate::config::Secrets;
 /// librdkafka's default of `session.timeout.ms`.
 const DEFAULT_SESSION: Duration = Duration::from_secs(45);
 
-/// Joins a group and returns at once: `member` is driven by a thread of its own until it is finished. `asking` is for
-/// clients that ask the broker about its settings, `memory` what all partitions may have fetched ahead.
+/// Joins a group and returns at once: a separate thread drives `member` until it is finished. `asking` is for clients
+/// that read the broker's settings, `memory` is the limit of what all partitions may have fetched ahead.
 pub(crate) fn join(
     config: &ClientConfig,
     asking: ClientConfig,
@@ -81,7 +81,7 @@ pub(crate) fn join(
     if let Some(kbytes) = queued {
         client.limit_batches(kbytes);
     }
-    // What is left out is subscribed to when the topics were looked for.
+    // The other topics are subscribed to after the search for topics.
     let request = client.request();
     let at_once = request.topics.keys().map(String::as_str).filter(|_| !at_join::is_needed(request));
     let names: Vec<&str> = at_once.collect();
@@ -105,17 +105,17 @@ pub(crate) fn join(
     thread.spawn(move || control.run()).map(drop).map_err(|error| failed("starting its thread", &error))
 }
 
-/// What a client of a group is made with, for tests that make one.
+/// Returns the context of a client of a group, for tests that create one.
 #[cfg(test)]
 pub(crate) fn test_context(errors: crate::error_log::ErrorLog) -> GroupContext {
     GroupContext::new("test".into(), Arc::new(errors))
 }
 
-/// A client of a group that nobody can reach, for tests that need one.
+/// Returns a client of a group that nobody can reach, for tests that need one.
 #[cfg(test)]
 fn test_client() -> Arc<ConsumerClient> {
     let consumer = ClientConfig::new()
-        // Nobody listens there.
+        // No broker listens there.
         .set("bootstrap.servers", "127.0.0.1:1")
         .set("group.id", "test")
         .create_with_context(test_context(crate::error_log::ErrorLog::new("test")))

@@ -1,5 +1,5 @@
-//! Where partitions begin: the group's committed offsets, fetched by us, because librdkafka gives up at some errors and
-//! leaves the partition deaf.
+//! Fetches the group's committed offsets, where partitions begin. We fetch them because librdkafka gives up at some
+//! errors and leaves the partition stalled.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use super::client::ConsumerClient;
 use super::offset_search;
 use crate::native::TopicId;
 
-/// What an assignment waits for its offsets; later its partitions are begun once they are known.
+/// How long an assignment waits for its offsets. Later, its partitions begin once their offsets are known.
 const AWAITED: Duration = Duration::from_secs(1);
-/// What it waits for the next of them when some are known.
+/// How long it waits for the next offset when some are known.
 const GATHERED: Duration = Duration::from_millis(250);
-/// The pause before a fetch whose thread could not be started, or died, is begun again.
+/// The pause before a fetch whose thread could not be started, or died, is started again.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Where a partition begins.
@@ -26,27 +26,27 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Begin {
     /// The next offset.
     pub(super) next: i64,
-    /// The topic that this is an offset of, if that is known.
+    /// The topic that this offset belongs to, if known.
     pub(super) topic_id: Option<TopicId>,
-    /// It is not what the group has committed, and has to be.
+    /// Whether the group has not committed this offset, and has to.
     pub(super) is_uncommitted: bool,
 }
 
 /// Where some partitions begin.
 pub(super) type Starts = BTreeMap<TopicPartition, Begin>;
 
-/// A fetch under way, on a thread of its own.
+/// A fetch in progress, on a separate thread.
 pub(super) struct OffsetFetch {
     client: Arc<ConsumerClient>,
-    /// Those whose offsets are not known yet.
+    /// The partitions whose offsets are not known yet.
     partitions: Vec<TopicPartition>,
     began: Instant,
     /// When the thread was started.
     asked: Instant,
-    /// When something became known last.
+    /// When an offset became known last.
     last: Option<Instant>,
     answers: Receiver<Starts>,
-    /// Nobody waits any more: the thread ends, though it has nothing to tell.
+    /// Nothing waits any more: the thread ends, although it has no result.
     over: Arc<AtomicBool>,
 }
 
@@ -59,7 +59,8 @@ impl OffsetFetch {
         Self { client, partitions, began: now, asked: now, last: None, answers, over }
     }
 
-    /// What has become known since the last call. One partition that cannot be asked about holds up no other.
+    /// Returns the offsets that became known since the last call. A partition whose broker does not answer delays no
+    /// other.
     pub(super) fn known_now(&mut self) -> Starts {
         let mut known = Starts::new();
         loop {
@@ -83,7 +84,7 @@ impl OffsetFetch {
         known
     }
 
-    /// Whether what is known has waited for the rest long enough: not all of it comes at once.
+    /// Returns whether the known offsets have waited long enough for the rest, because they do not all arrive at once.
     pub(super) fn is_held_up(&self) -> bool {
         self.began.elapsed() >= AWAITED || self.last.is_some_and(|last| last.elapsed() >= GATHERED)
     }
@@ -92,7 +93,7 @@ impl OffsetFetch {
         self.partitions.is_empty()
     }
 
-    /// Nobody waits for these any more.
+    /// Drops these partitions, because nothing waits for them any more.
     pub(super) fn forget(&mut self, partitions: &[TopicPartition]) {
         self.partitions.retain(|tp| !partitions.contains(tp));
     }
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
     use crate::consumer::test_client;
 
-    /// How many threads fetch offsets.
+    /// Returns how many threads fetch offsets.
     fn fetching() -> usize {
         let tasks = fs::read_dir("/proc/self/task").expect("threads").filter_map(Result::ok);
         let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());

@@ -1,4 +1,4 @@
-//! Questions of a search for offsets that brokers have not answered yet.
+//! The requests of an offset search that brokers have not answered yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use rdkafka::types::RDKafkaErrorCode;
 use super::client::ConsumerClient;
 use crate::native::{AdminQueue, Answer, End};
 
-/// What an answer may take.
+/// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the brokers were asked, each question with a number.
+/// The pending requests, each with a number.
 pub(super) struct Questions {
     queue: AdminQueue,
     last: usize,
@@ -21,21 +21,21 @@ pub(super) struct Questions {
 }
 
 pub(super) enum Question {
-    /// Which topics there are.
+    /// Which topics exist.
     Topics,
     /// Where the partition begins.
     Begin(TopicPartition),
-    /// What is the oldest record of a partition that begins at its end.
+    /// The oldest record of a partition that begins at its end.
     Oldest(TopicPartition),
 }
 
 impl Questions {
-    /// `None` if the client has no queue for the answers.
+    /// Returns `None` if the client has no queue for the answers.
     pub(super) fn new(client: &Arc<ConsumerClient>) -> Option<Self> {
         Some(Self { queue: AdminQueue::new(client.handle())?, last: 0, open: BTreeMap::new() })
     }
 
-    /// Asks which topics there are. False if no answer follows.
+    /// Requests the topics that exist. Returns false if no answer follows.
     pub(super) fn ask_topics(&mut self, partitions: &[TopicPartition]) -> bool {
         let topics: BTreeSet<&str> = partitions.iter().map(|tp| &*tp.topic).collect();
         self.last += 1;
@@ -46,10 +46,10 @@ impl Questions {
         is_asked
     }
 
-    /// Asks a partition's leader where its log begins or ends.
+    /// Requests from a partition's leader where its log begins or ends.
     ///
     /// # Errors
-    /// No answer follows.
+    /// If no answer follows.
     pub(super) fn ask_offset(
         &mut self,
         tp: &TopicPartition,
@@ -62,7 +62,7 @@ impl Questions {
         Ok(())
     }
 
-    /// The next answer, with its question. `None` if none came in time.
+    /// Returns the next answer, with its request; `None` if none arrived in time.
     pub(super) fn next(&mut self, wait: Duration) -> Option<(Question, Answer)> {
         loop {
             let (number, answer) = self.queue.next(wait)?;
@@ -72,7 +72,7 @@ impl Questions {
         }
     }
 
-    /// Whether a partition waits for an answer where it begins.
+    /// Returns whether a partition waits for the answer where it begins.
     pub(super) fn is_waited_for(&self) -> bool {
         self.open.values().any(|question| matches!(question, Question::Begin(_)))
     }

@@ -1,19 +1,21 @@
 //! Finds where partitions begin, on the thread of an [`OffsetFetch`](super::offset_fetch::OffsetFetch).
 //!
-//! Each partition goes its own way, and one without an answer holds up no other:
+//! Each partition proceeds separately, and one without an answer delays no other:
 //!
-//! 1. The brokers are asked which topics there are (their ids), before the commits: an id that is older than an offset is
-//!    noticed later, one that is newer never is.
-//! 2. The group's committed offsets are fetched, again and again for partitions that are refused.
-//! 3. *Committed, with the topic's id beside the offset*: the ids are compared. The same topic: the partition begins at the
-//!    offset. Another one, made again under the same name: the offset is of records that are no more, and the partition begins
-//!    at the beginning of the new topic. If the ids are not known in time, it begins at the offset and is compared later.
-//! 4. *Committed without an id*: it begins at the offset, and the offset is committed once more, with the id.
-//! 5. *Not committed*: the leader is asked where the log begins, or with `start = Latest` where it ends. The end is only for
-//!    what was there before the group joined: a topic that appears later, or is made again, is read from its beginning.
+//! 1. The brokers are asked which topics exist (their ids), before the commits are fetched: an id that is older than an
+//!    offset is noticed later, one that is newer never is.
+//! 2. The group's committed offsets are fetched, repeatedly for partitions that are refused.
+//! 3. *Committed, with the topic's id beside the offset*: the ids are compared. If it is the same topic, the partition
+//!    begins at the offset. If it is another one, recreated under the same name, the offset belongs to records that no
+//!    longer exist, and the partition begins at the beginning of the new topic. If the ids are not known in time, it
+//!    begins at the offset and is compared later.
+//! 4. *Committed without an id*: it begins at the offset, and the offset is committed again, with the id.
+//! 5. *Not committed*: the leader is asked where the log begins, or with `start = Latest` where it ends. The end
+//!    applies only to what existed before the group joined: a topic that appears later, or is recreated, is read from
+//!    its beginning.
 //!
-//! The case that it cost us: librdkafka's own fetch gives up at errors of the whole group (librdkafka issue 5586), and leaves
-//! every partition assigned without ever fetching a record.
+//! The case behind this: librdkafka's own fetch gives up at errors of the whole group (librdkafka issue 5586), and
+//! leaves every partition assigned without ever fetching a record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,14 +39,15 @@ use crate::native::{Answer, End, TopicId, committed_metadata};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
-/// After this long without an answer, it is asked once a second.
+/// After this long without an answer, the request is repeated once a second.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What an offset whose topic was noted waits for the answer which topics there are; later they are compared after it began.
+/// How long an offset with a noted topic waits for the list of topics. Later, they are compared after the partition
+/// began.
 const COMPARED: Duration = Duration::from_millis(300);
 /// How often the leaders are looked up because of an error, at most.
 const REFRESHED: Duration = Duration::from_secs(1);
 
-/// Looks until every partition is found, or nobody waits any more.
+/// Searches until every partition is found, or nothing waits any more.
 pub(super) fn run(
     client: &Arc<ConsumerClient>,
     partitions: Vec<TopicPartition>,
@@ -69,31 +72,31 @@ pub(super) fn run(
     while !search.is_done() && !over.load(SeqCst) && !client.context().closing.load(SeqCst) {
         let found = search.turn();
         if !found.is_empty() && answers.send(found).is_err() {
-            // Nobody waits any more: the membership ended meanwhile.
+            // Nothing waits any more: the membership ended meanwhile.
             return;
         }
     }
     search.warn_passed();
 }
 
-/// What is still looked for.
+/// The state of the search.
 struct Search<'a> {
     client: &'a Arc<ConsumerClient>,
     questions: Questions,
     began: Instant,
-    /// Which topics there are; `None` until that is answered.
+    /// The topics that exist; `None` until that is answered.
     topics: Option<BTreeMap<String, TopicId>>,
     /// Committed offsets of topics that are to be compared with those.
     uncompared: Vec<(TopicPartition, i64, TopicId)>,
-    /// Those whose commits are of a topic that is no more.
+    /// Partitions whose commits belong to a topic that no longer exists.
     remade: BTreeSet<TopicPartition>,
-    /// Those whose commits are not known.
+    /// Partitions whose commits are not known.
     uncommitted: Vec<TopicPartition>,
     /// When these are fetched; at once if `None`.
     next_fetch: Option<Instant>,
-    /// Those whose leader did not say, and when it is asked again.
+    /// Partitions whose leader did not answer, and when it is asked again.
     again: Vec<(Instant, TopicPartition)>,
-    /// How many records are there before the end of each that begins there.
+    /// How many records exist before the end of each partition that begins there.
     passed: BTreeMap<TopicPartition, i64>,
     /// When the leaders were last looked up because of an error.
     refreshed: Option<Instant>,
@@ -107,7 +110,7 @@ impl Search<'_> {
             && !self.questions.is_waited_for()
     }
 
-    /// Asks what is due, and waits a moment for answers.
+    /// Sends the requests that are due, and waits a moment for answers.
     fn turn(&mut self) -> Starts {
         let mut found = Starts::new();
         let now = Instant::now();
@@ -155,7 +158,7 @@ impl Search<'_> {
         if self.began.elapsed() < PATIENCE { PAUSE } else { PAUSE * 10 }
     }
 
-    /// Adds to `found` what is committed, and asks about what is not.
+    /// Adds the committed offsets to `found`, and sends requests for the partitions without a commit.
     fn fetch_commits(&mut self, found: &mut Starts) {
         let consumer = self.client.consumer();
         let fetch = |list| consumer.committed_offsets(list, TIMEOUT);
@@ -191,8 +194,8 @@ impl Search<'_> {
         }
     }
 
-    /// A committed offset holds in the topic that it was noted with. If that cannot be told now, it is compared once its
-    /// partition has begun.
+    /// Compares a committed offset's topic: the offset is valid only in the topic that it was noted with. If that is
+    /// not known now, it is compared once its partition has begun.
     fn compare(&mut self, tp: TopicPartition, next: i64, noted: TopicId, found: &mut Starts) {
         let current = self.topic_id(&tp.topic);
         if current.is_none_or(|current| current == noted) {
@@ -211,19 +214,20 @@ impl Search<'_> {
         self.topics.as_ref()?.get(topic).cloned()
     }
 
-    /// Whether the topic is another one than the group knew, which is read from its beginning.
+    /// Returns whether the topic is another one than the group knew, and so is read from its beginning.
     fn is_made_again(&self, tp: &TopicPartition) -> bool {
         let is_other = |id: TopicId| self.client.is_made_again(&tp.topic, &id);
         let since_it_looked = self.topic_id(&tp.topic).is_some_and(is_other);
         since_it_looked || self.remade.contains(tp)
     }
 
-    /// Asks where a partition without a commit begins: where its log does, or ends as far as the group found it.
+    /// Requests where a partition without a commit begins: where its log begins, or ends if the topic existed at the
+    /// join.
     fn ask(&mut self, tp: TopicPartition) {
         let (topic, partition) = (&*tp.topic, tp.partition);
         let is_latest = self.client.request().start(topic) == Some(policy::Start::Latest);
         if is_latest && self.topics.is_none() && self.began.elapsed() < COMPARED {
-            // Which topic it is decides.
+            // The topic's id decides.
             return self.again.push((Instant::now() + PAUSE / 4, tp));
         }
         let begins_with = |known: &AtJoin| known.begins_with(topic, partition);
@@ -241,7 +245,7 @@ impl Search<'_> {
         }
     }
 
-    /// Records that nobody of the group ever handles: nothing is committed, and it begins at the end.
+    /// Warns about records that the group never handles: nothing is committed, and it begins at the end.
     fn warn_passed(&self) {
         let mut by_topic: BTreeMap<&str, i64> = BTreeMap::new();
         for (tp, records) in self.passed.iter().filter(|(_, records)| **records > 0) {
@@ -254,11 +258,11 @@ impl Search<'_> {
         }
     }
 
-    /// One that has no answer holds up no other.
+    /// Schedules a retry for a partition without an answer, which delays no other.
     fn failed(&mut self, tp: TopicPartition, code: RDKafkaErrorCode) {
         let text = format_args!("where {}/{} begins, asked again: {code}", tp.topic, tp.partition);
         self.client.context().errors.log("offset query", text);
-        // Its leader may be another one by now: what is known of it is as old as that of the first question.
+        // Its leader may have changed: the known one is as old as the first request.
         if self.refreshed.is_none_or(|at| at.elapsed() > REFRESHED) {
             let _ = self.client.consumer().fetch_metadata(Some(&tp.topic), REFRESHED);
             self.refreshed = Some(Instant::now());

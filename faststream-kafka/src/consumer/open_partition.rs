@@ -1,4 +1,4 @@
-//! A partition with a lane, and what the control thread knows of it between two turns.
+//! A partition with a lane, and its state that the control thread keeps between two turns.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,16 +7,16 @@ use super::corrupt::CorruptWait;
 use super::lane::LaneHandle;
 use super::memory::FetchedAhead;
 
-/// A partition with a lane. What is known of it ends with the lane, and cannot be applied to the next one.
+/// A partition with a lane. Its state ends with the lane, and cannot be applied to the next one.
 pub(super) struct OpenPartition {
     pub(super) lane: Arc<LaneHandle>,
-    /// The first message that arrived at the consumer's queue instead of the lane's: fetching begins again there.
+    /// The first message that arrived in the consumer's queue instead of the lane's. Fetching restarts there.
     misrouted: Option<i64>,
-    /// Records that cannot be read.
+    /// The wait for records that cannot be read.
     pub(super) corrupt: Option<CorruptWait>,
     /// Since when it does not fetch.
     pub(super) stalled_since: Option<Instant>,
-    /// What it has fetched ahead.
+    /// The records that it has fetched ahead.
     pub(super) ahead: FetchedAhead,
 }
 
@@ -26,24 +26,24 @@ impl OpenPartition {
         Self { lane, misrouted: None, corrupt: None, stalled_since: None, ahead }
     }
 
-    /// A message arrived at the consumer's queue: the lane has not seen it.
+    /// Records that a message arrived in the consumer's queue: the lane has not seen it.
     pub(super) fn mark_misrouted(&mut self, offset: i64) {
         self.lane.mark_drifted();
         self.misrouted = Some(self.misrouted.map_or(offset, |before| before.min(offset)));
     }
 
-    /// Where fetching begins again because of such messages.
+    /// Returns where fetching restarts because of such messages.
     pub(super) fn take_misrouted(&mut self) -> Option<i64> {
         let offset = self.misrouted.take()?;
         Some(offset.min(self.lane.position()))
     }
 
-    /// Whether the client has paused it.
+    /// Returns whether the client has paused it.
     pub(super) fn is_paused(&self) -> bool {
         self.ahead.is_paused() || self.corrupt.as_ref().is_some_and(CorruptWait::is_paused)
     }
 
-    /// Whether nothing is to be done for it before something happens.
+    /// Returns whether it needs no work until something happens.
     pub(super) fn is_at_rest(&self) -> bool {
         self.misrouted.is_none() && self.corrupt.is_none()
     }

@@ -1,27 +1,28 @@
-//! The control thread's side of a lane: what it can take from its task at any moment, and what the task reports to it.
+//! The control thread's side of a lane: how it ends the lane at any moment, and what the lane's task reports to it.
 //!
-//! A lane is shared by two threads that never wait for each other longer than for one batch to be taken or one offset to be
+//! Two threads share a lane. Neither waits for the other longer than for one batch to be taken or one offset to be
 //! stored. The task reads records and stores offsets; the control thread may end the lane at any moment.
 //!
-//! 1. **The fence** ([`LaneHandle::fence`]). First no offset is stored any more: the flag is changed under the lock that is
-//!    held while an offset is stored, so a store is either complete before the fence or refused after it. Then the queue is
-//!    taken out of its slot: the task receives no message, and whatever it still does changes nothing. Only then is a
-//!    revocation answered, so a new owner never reads an offset that changes afterwards. A task that is stuck in blocking
-//!    code delays nothing: the fence waits for a lock, never for a call.
-//! 2. **Positions.** `position` is the next offset to be read, written by the task while it holds the queue's slot.
-//!    [`settled_position`](LaneHandle::settled_position) takes that lock, because a position that is read in the middle of
-//!    a batch would make librdkafka fetch records again that were just handed out.
-//! 3. **A log that began again.** An offset below the position is another log (made anew, or cut), and a new lane's affair:
-//!    the task stops there. Unless we made librdkafka begin again: [`expect_replay`](LaneHandle::expect_replay) comes before
-//!    that, [`replay_has_begun`](LaneHandle::replay_has_begun) after it, and one step back to that offset is allowed, once.
-//!    It may happen at any moment between the two, in the middle of a batch.
-//! 4. **Drift.** librdkafka counts an error in place of a record as a record, so its own position is one too far. The lane is
-//!    marked, and the control thread seeks to the lane's position before librdkafka resumes from its own.
-//! 5. **Reports.** What the task finds (corrupt records, a log that began again, refused fetches, that it waits for records)
-//!    it writes here; the control thread looks at its next turn.
+//! 1. **The fence** ([`LaneHandle::fence`]). First, no more offsets are stored: the flag changes under the lock that is
+//!    held while an offset is stored, so a store is either complete before the fence or refused after it. Then the
+//!    queue is taken out of its slot: the task receives no message, and nothing that it still does has an effect. Only
+//!    then is a revocation answered, so a new owner never reads an offset that changes afterwards. A task that is stuck
+//!    in blocking code delays nothing: the fence waits for a lock, never for a call.
+//! 2. **Positions.** `position` is the next offset to be read. The task writes it while it holds the queue's slot.
+//!    [`settled_position`](LaneHandle::settled_position) takes that lock, because a position that is read in the middle
+//!    of a batch would make librdkafka fetch records again that were just handed out.
+//! 3. **A log that began again.** An offset below the position belongs to another log (recreated or truncated), and to
+//!    a new lane: the task stops there. The exception is a restart that we requested from librdkafka:
+//!    [`expect_replay`](LaneHandle::expect_replay) comes before it, [`replay_has_begun`](LaneHandle::replay_has_begun)
+//!    after it, and one step back to that offset is allowed, once. It may happen at any moment between the two, in the
+//!    middle of a batch.
+//! 4. **Drift.** librdkafka counts an error in place of a record as a record, so its own position is one too far. The
+//!    lane is marked, and the control thread seeks to the lane's position before librdkafka resumes from its own.
+//! 5. **Reports.** The task writes its findings here: corrupt records, a log that began again, refused fetches, and
+//!    that it waits for records. The control thread checks them at its next turn.
 //!
-//! Without the fence, a task that is a moment late stores an offset that the client commits over the one of the partition's
-//! new owner, and the group is set back.
+//! Without the fence, a late task could store an offset that the client commits over the one of the partition's new
+//! owner, and the group would be set back.
 
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicUsize,
@@ -46,37 +47,37 @@ use crate::native::{Corruption, PartitionQueue, TopicId, store_offset};
 pub(in crate::consumer) struct LaneHandle {
     pub(in crate::consumer) epoch: Epoch,
     pub(in crate::consumer) tp: TopicPartition,
-    /// Which topic it began in, with what is committed beside its offsets; empty while that is not known.
+    /// The topic in which it began, as it is committed beside its offsets; empty while unknown.
     topic: OnceLock<(String, TopicId)>,
-    /// Empty once the partition was given back: the lane never gets a message again.
+    /// The partition's queue; empty once the partition was released: the lane never gets a message again.
     pub(super) queue: Mutex<Option<PartitionQueue>>,
-    /// What is finished, and the fence.
+    /// The finished offsets, and the fence.
     pub(super) offsets: LaneOffsets,
     /// The next offset to be read.
     pub(super) position: AtomicI64,
-    /// Until its first record afterwards, if we made librdkafka begin again.
+    /// A restart of librdkafka that we requested, until the first record after it.
     pub(super) replay: Mutex<Option<Replay>>,
-    /// Where the log began again by itself: it was made anew, or cut, and its offsets are others now.
+    /// Where the log began again by itself: it was recreated or truncated, so its offsets belong to other records.
     pub(super) truncated: AtomicI64,
-    /// librdkafka counts an error that came last as a record: its own position is one too far.
+    /// librdkafka counts a trailing error as a record, so its own position is one too far.
     pub(super) drifted: AtomicBool,
-    /// What cannot be read: nothing is handed out from there on until it is fetched again.
+    /// A record that cannot be read. Nothing is handed out from there on until it is fetched again.
     pub(super) corruption: Mutex<Option<Corruption>>,
     /// The last error in place of records.
     pub(super) refusal: Mutex<Option<Refusal>>,
-    /// What its task takes.
+    /// The task's demand for records.
     pub(super) demand: Demand,
 }
 
-/// What the task of a lane takes, as it was last seen.
+/// The demand of a lane's task for records, as of its last turn.
 pub(super) struct Demand {
-    /// It waits for records: there were none.
+    /// Whether it waits for records, because there were none.
     pub(super) is_hungry: AtomicBool,
-    /// What a record has, about: its key and value, in bytes.
+    /// The approximate size of a record: its key and value, in bytes.
     pub(super) size: AtomicUsize,
 }
 
-/// An error in place of records, until there are some.
+/// An error in place of records, until records arrive.
 #[derive(Clone, Copy)]
 pub(super) struct Refusal {
     error: RDKafkaRespErr,
@@ -84,10 +85,10 @@ pub(super) struct Refusal {
     position: i64,
 }
 
-/// What a record is taken for before the first.
+/// The assumed size of a record before the first one.
 const UNKNOWN: usize = 4 << 10;
 
-/// No offset.
+/// The value for no offset.
 const NONE: i64 = -1;
 
 impl LaneHandle {
@@ -111,40 +112,40 @@ impl LaneHandle {
         }
     }
 
-    /// From here on nothing is stored, and no message is handed out. Waits for no task.
+    /// Fences the lane: from here on no offset is stored, and no message is handed out. Waits for no task.
     pub(in crate::consumer) fn fence(&self) -> Option<PartitionQueue> {
         self.offsets.fence();
         lock(&self.queue).take()
     }
 
-    /// Which topic it began in, if that is known.
+    /// Returns the topic in which it began, if known.
     pub(in crate::consumer) fn topic_id(&self) -> Option<&TopicId> {
         self.topic.get().map(|(_, id)| id)
     }
 
-    /// This is the topic that it began in. What was committed without it is committed again.
+    /// Sets the topic in which it began. Offsets that were committed without it are committed again.
     pub(in crate::consumer) fn set_topic_id(&self, id: &TopicId) {
         if self.topic.set((note(id), id.clone())).is_ok() {
             self.commit_again();
         }
     }
 
-    /// What is committed beside its offsets.
+    /// Returns the metadata to commit beside its offsets.
     pub(in crate::consumer) fn note(&self, client: &ConsumerClient) -> Option<&str> {
         self.topic.get().map(|(note, _)| note.as_str()).filter(|_| !client.context().are_notes_refused())
     }
 
-    /// What is finished is committed once more, though the group has it.
+    /// Commits the finished offset again, although the group has it.
     pub(in crate::consumer) fn commit_again(&self) {
         self.offsets.commit_again();
     }
 
-    /// What was to be read from here on is gone, up to where the log begins: there is nothing to wait for.
+    /// Skips the expired records from `from` up to the log's beginning, because there is nothing to wait for.
     pub(in crate::consumer) fn pass_expired(&self, from: i64, to: i64) {
         self.offsets.pass_expired(from, to);
     }
 
-    /// Where a new lane of this partition begins.
+    /// Returns where a new lane of this partition begins.
     pub(in crate::consumer) fn replay(&self) -> Begin {
         let (next, topic_id) = (self.stored(), self.topic_id().cloned());
         Begin { next, topic_id, is_uncommitted: self.uncommitted().is_some() }
@@ -154,7 +155,7 @@ impl LaneHandle {
         self.position.load(SeqCst)
     }
 
-    /// The position while the task is not about to change it.
+    /// Returns the position while the task is not about to change it.
     pub(in crate::consumer) fn settled_position(&self) -> i64 {
         let _slot = lock(&self.queue);
         self.position()
@@ -164,17 +165,17 @@ impl LaneHandle {
         self.offsets.stored()
     }
 
-    /// What the group has yet to be told.
+    /// Returns the offset that the group does not have yet.
     pub(in crate::consumer) fn uncommitted(&self) -> Option<i64> {
         self.offsets.uncommitted()
     }
 
-    /// The group has this now.
+    /// Records that the group has committed this offset.
     pub(in crate::consumer) fn committed(&self, next: i64) {
         self.offsets.set_committed(next);
     }
 
-    /// Stores again what was stored: librdkafka forgets it when a partition begins again.
+    /// Stores the stored offset again, because librdkafka forgets it when a partition is restarted.
     pub(in crate::consumer) fn store_again(&self, client: &ConsumerClient) {
         let TopicPartition { topic, partition } = &self.tp;
         self.offsets.store_again(|stored| {
@@ -185,13 +186,14 @@ impl LaneHandle {
         });
     }
 
-    /// To be called before librdkafka is made to begin again at this offset.
+    /// Expects a restart at this offset. Call it before the restart is requested from librdkafka.
     pub(in crate::consumer) fn expect_replay(&self, from: i64) {
         let mut replay = lock(&self.replay);
         *replay = Some(Replay::expect(from, *replay));
     }
 
-    /// To be called when librdkafka was made to: it hands out nothing of what it had fetched before.
+    /// Records that librdkafka has accepted the restart. Call it then: librdkafka hands out none of the records that it
+    /// had fetched before.
     pub(in crate::consumer) fn replay_has_begun(&self) {
         // Not in the middle of a batch that was taken before.
         let _slot = lock(&self.queue);
@@ -200,69 +202,70 @@ impl LaneHandle {
         }
     }
 
-    /// Where the log began again by itself. Nothing is handed out from there on: it belongs to a new lane.
+    /// Returns where the log began again by itself. Nothing is handed out from there on, because it belongs to a new
+    /// lane.
     pub(in crate::consumer) fn truncated(&self) -> Option<i64> {
         Some(self.truncated.load(SeqCst)).filter(|offset| *offset != NONE)
     }
 
-    /// librdkafka's own position is behind something that was not handed out.
+    /// Records that librdkafka's own position is after something that was not handed out.
     pub(in crate::consumer) fn mark_drifted(&self) {
         self.drifted.store(true, SeqCst);
     }
 
-    /// How many records are fetched and not handed out.
+    /// Returns how many records are fetched and not handed out.
     pub(in crate::consumer) fn queued(&self) -> usize {
         lock(&self.queue).as_ref().map_or(0, PartitionQueue::len)
     }
 
-    /// While this is held, nothing is taken from the queue.
+    /// Returns the queue's lock. While it is held, nothing is taken from the queue.
     pub(in crate::consumer) fn held(&self) -> MutexGuard<'_, Option<PartitionQueue>> {
         lock(&self.queue)
     }
 
-    /// Whether its task waits for records.
+    /// Returns whether its task waits for records.
     pub(in crate::consumer) fn is_hungry(&self) -> bool {
         self.demand.is_hungry.load(Relaxed)
     }
 
-    /// What a record has, about: its key and value, in bytes.
+    /// Returns the approximate size of a record: its key and value, in bytes.
     pub(in crate::consumer) fn record_size(&self) -> usize {
         self.demand.size.load(Relaxed)
     }
 
-    /// Whether librdkafka's own position is too far.
+    /// Returns whether librdkafka's own position is too far.
     pub(in crate::consumer) fn is_drifted(&self) -> bool {
         self.drifted.load(SeqCst)
     }
 
-    /// What cannot be read, until [`look_again`](Self::look_again).
+    /// Returns the record that cannot be read, until [`look_again`](Self::look_again).
     pub(in crate::consumer) fn corruption(&self) -> Option<Corruption> {
         lock(&self.corruption).clone()
     }
 
-    /// An error came in place of records.
+    /// Records an error in place of records.
     pub(super) fn refuse(&self, error: RDKafkaRespErr) {
         *lock(&self.refusal) = Some(Refusal { error, at: Instant::now(), position: self.position() });
     }
 
-    /// The last error in place of records, if none came since, and its age.
+    /// Returns the last error in place of records, if no records arrived since, and its age.
     pub(in crate::consumer) fn refusal(&self) -> Option<(RDKafkaRespErr, Duration)> {
         let Refusal { error, at, position } = (*lock(&self.refusal))?;
         (self.position() <= position).then(|| (error, at.elapsed()))
     }
 
-    /// Records could be fetched since, though there may be none.
+    /// Clears the error: fetches have succeeded since, even if there are no records.
     pub(in crate::consumer) fn relent(&self) {
         *lock(&self.refusal) = None;
     }
 
-    /// To be called when it is fetched again.
+    /// Clears the corruption. Call it when the partition is fetched again.
     pub(in crate::consumer) fn look_again(&self) {
         *lock(&self.corruption) = None;
         self.wake();
     }
 
-    /// Where the log began again among these offsets, and how many come before.
+    /// Returns where the log began again among these offsets, and how many come before.
     pub(super) fn find_truncation(&self, offsets: impl Iterator<Item = i64>) -> Option<(usize, i64)> {
         find_truncation(self.position(), &mut lock(&self.replay), offsets)
     }

@@ -1,4 +1,4 @@
-//! One assigned partition: what its task reads.
+//! One assigned partition, as its task reads it.
 
 mod handle;
 mod offsets;
@@ -24,10 +24,10 @@ pub(super) struct KafkaLane {
     start: i64,
     /// One past the highest record that was handed out.
     handed: i64,
-    /// librdkafka's position when the lane was made: of an earlier one, until it changes.
+    /// librdkafka's position when the lane was created, which belongs to an earlier lane until it changes.
     stale: Option<i64>,
     batch: Held,
-    /// Where the log began again, behind the current batch.
+    /// Where the log began again, after the current batch.
     truncation: Option<i64>,
 }
 
@@ -49,25 +49,25 @@ impl KafkaLane {
         Self { handle, client, start, handed: start, stale, batch: Held::Nothing, truncation: None }
     }
 
-    /// Behind the last record there may be transactions' markers, and records of aborted ones before them. All of it is
-    /// read, and finished with the last record. To be called when nothing is left in the queue.
+    /// Finishes the transaction markers, and the records of aborted transactions before them, that may follow the last
+    /// record: all of it is read, and finished with the last record. Call it when the queue is empty.
     fn handle_markers(&self) {
         let TopicPartition { topic, partition } = &self.handle.tp;
         let position = native::position(self.client.handle(), topic, *partition);
         if position == self.stale || self.handle.is_drifted() {
             return;
         }
-        // Where it was made to begin again, it may be an earlier one: never less than was handed out before.
+        // After a restart it may be an earlier one: never less than was handed out before.
         let known = self.handle.position().max(self.handed).max(self.handle.stored());
         let Some(next) = position.filter(|next| *next > known) else { return };
         self.handle.position.store(next, SeqCst);
         if self.handle.stored() >= self.handed {
-            // Stale: the lane is over, and its next owner reads that again.
+            // Stale: the lane has ended, and its next owner reads that again.
             let _ = self.hand_over(next);
         }
     }
 
-    /// The log began again at this offset: the control thread makes a new lane.
+    /// Records that the log began again at this offset. The control thread creates a new lane.
     fn truncated(&self, offset: i64) {
         self.handle.truncated.store(offset, SeqCst);
         self.client.context().wake_control();
@@ -85,7 +85,7 @@ fn hand_over(handle: &LaneHandle, client: &ConsumerClient, next: i64) -> Result<
     let store = || store_offset(client.handle(), topic, *partition, next, handle.note(client));
     match handle.offsets.store(next, store)? {
         Ok(()) => Ok(()),
-        // Lost, and not told yet; or beginning again.
+        // Lost, and not notified yet; or restarting.
         Err(
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__STATE | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
         ) => Err(Stale),
@@ -170,7 +170,7 @@ impl Lane for KafkaLane {
                 self.client.context().wake_control();
                 return Poll::Pending;
             }
-            // Only errors: there may be messages behind them.
+            // Only errors: messages may follow them.
             if batch.errors().is_empty() {
                 self.handle.demand.is_hungry.store(true, Relaxed);
                 self.handle_markers();
@@ -201,7 +201,7 @@ impl Lane for KafkaLane {
     }
 
     fn store(&mut self, next: i64) -> Result<(), Stale> {
-        // With the last record, what was read behind it.
+        // With the last record, everything that was read after it.
         self.hand_over(if next >= self.handed { next.max(self.handle.position()) } else { next })
     }
 

@@ -1,4 +1,4 @@
-//! The offsets of one lane: what is finished, what the group has of it, and the fence that ends both.
+//! The offsets of one lane: what is finished, what the group has committed of it, and the fence that ends both.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
@@ -7,22 +7,22 @@ use faststream_core::broker::Stale;
 
 use super::lock;
 
-/// No offset.
+/// The value for no offset.
 const NONE: i64 = -1;
 
-/// What a lane has finished. Nothing changes it once it is fenced.
+/// The finished offsets of a lane. Nothing changes them once the lane is fenced.
 pub(super) struct LaneOffsets {
-    /// Held while an offset is stored; true once the partition was given back.
+    /// Held while an offset is stored; true once the partition was released.
     fenced: Mutex<bool>,
-    /// The next offset that is finished: stored, or about to be.
+    /// The next finished offset: stored, or about to be.
     stored: AtomicI64,
-    /// What is to be committed, and what was; `NONE` before the first.
+    /// The offset to commit, and the committed one; `NONE` before the first.
     to_commit: AtomicI64,
     committed: AtomicI64,
 }
 
 impl LaneOffsets {
-    /// `is_uncommitted`: where it begins is not what the group has committed.
+    /// Returns the offsets of a lane. `is_uncommitted` is whether its start differs from the group's committed offset.
     pub(super) fn new(start: i64, is_uncommitted: bool) -> Self {
         Self {
             fenced: Mutex::new(false),
@@ -32,7 +32,7 @@ impl LaneOffsets {
         }
     }
 
-    /// From here on nothing is stored.
+    /// Fences the lane: from here on nothing is stored.
     pub(super) fn fence(&self) {
         *lock(&self.fenced) = true;
     }
@@ -41,19 +41,20 @@ impl LaneOffsets {
         self.stored.load(SeqCst)
     }
 
-    /// Records that everything before `next` is finished, and stores that: unless it is fenced, and not while it becomes so.
+    /// Records that everything before `next` is finished, and stores that, unless the lane is fenced. A fence waits for
+    /// the store.
     pub(super) fn store<T>(&self, next: i64, store: impl FnOnce() -> T) -> Result<T, Stale> {
         let fenced = lock(&self.fenced);
         if *fenced {
             return Err(Stale);
         }
-        // Before it is tried: if the partition is just beginning again, it is stored after that.
+        // Before the attempt: if the partition is just being restarted, it is stored after that.
         self.stored.store(next, SeqCst);
         self.to_commit.store(next, SeqCst);
         Ok(store())
     }
 
-    /// Stores once more what the group does not have, unless it is fenced.
+    /// Stores again the offset that the group does not have, unless the lane is fenced.
     pub(super) fn store_again(&self, store: impl FnOnce(i64)) {
         let fenced = lock(&self.fenced);
         if let Some(next) = self.uncommitted().filter(|_| !*fenced) {
@@ -61,14 +62,14 @@ impl LaneOffsets {
         }
     }
 
-    /// What is finished is committed once more, though the group has it.
+    /// Commits the finished offset again, although the group has it.
     pub(super) fn commit_again(&self) {
         let _fenced = lock(&self.fenced);
         self.to_commit.store(self.stored(), SeqCst);
         self.committed.store(NONE, SeqCst);
     }
 
-    /// What was to be read from `from` on is gone, up to where the log begins: there is nothing to wait for.
+    /// Skips the expired records from `from` up to the log's beginning, because there is nothing to wait for.
     pub(super) fn pass_expired(&self, from: i64, to: i64) {
         let _fenced = lock(&self.fenced);
         if self.stored.compare_exchange(from, to, SeqCst, SeqCst).is_ok() {
@@ -76,13 +77,13 @@ impl LaneOffsets {
         }
     }
 
-    /// What the group does not have yet.
+    /// Returns the offset that the group does not have yet.
     pub(super) fn uncommitted(&self) -> Option<i64> {
         let (to_commit, committed) = (self.to_commit.load(SeqCst), self.committed.load(SeqCst));
         Some(to_commit).filter(|next| ![NONE, committed].contains(next))
     }
 
-    /// The group has this now.
+    /// Records that the group has committed this offset.
     pub(super) fn set_committed(&self, next: i64) {
         self.committed.store(next, SeqCst);
     }

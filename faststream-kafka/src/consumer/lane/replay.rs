@@ -1,30 +1,30 @@
-//! Which log a record is of: one that began again by itself, or one that we made librdkafka begin again.
+//! Distinguishes a log that began again by itself from a restart that we requested from librdkafka.
 
-/// We make librdkafka begin again: what comes before the position then is no other log.
+/// A restart that we request from librdkafka: records before the position do not belong to another log then.
 #[derive(Clone, Copy)]
 pub(super) struct Replay {
-    /// From here on records may come again.
+    /// From here on records may be fetched again.
     from: i64,
-    /// It was made to: the next record is the first of those.
+    /// Whether the restart has begun: the next record is the first of those.
     has_begun: bool,
 }
 
 impl Replay {
-    /// One that is about to begin at this offset, or at the earlier one of one that was expected before.
+    /// Returns the expectation of a restart at this offset, or at the earlier one of an expectation before.
     pub(super) fn expect(from: i64, before: Option<Self>) -> Self {
         let from = before.map_or(from, |before| before.from.min(from));
         Self { from, has_begun: false }
     }
 
-    /// librdkafka was made to.
+    /// Records that librdkafka has accepted the restart.
     pub(super) fn begin(&mut self) {
         self.has_begun = true;
     }
 }
 
-/// The first offset below what was handed out before, unless we made librdkafka begin again there: what is left of the old
-/// log and the first of the new one may come in one batch. It goes back once for us; whatever goes back later is another
-/// log.
+/// Returns the first offset below what was handed out before, unless we requested a restart there: the rest of the old
+/// log and the first records of the new one may be in one batch. One step back belongs to our restart; any later one is
+/// another log.
 pub(super) fn find_truncation(
     mut position: i64,
     replay: &mut Option<Replay>,
