@@ -3,23 +3,23 @@
 //! It owns every assign, unassign and close. It never runs handlers and never waits for them. One turn of its loop:
 //!
 //! 1. Wait for an event of the client, a request of the member, or the clock, then poll the client. Its callbacks have
-//!    recorded what happened (`context.rs`); nothing is decided inside a callback.
-//! 2. Take what was recorded: rebalances into their queue (`rebalances.rs`), results of commits to the committer and the
-//!    member, and the fatal error that ends everything.
-//! 3. Carry out the steps that the queue of rebalances returns (`answers.rs`): open lanes, let the member drain them, end
+//!    recorded the events (`context.rs`); no callback decides anything.
+//! 2. Take the recorded events: rebalances go to their queue (`rebalances.rs`), results of commits to the committer and
+//!    the member, and a fatal error ends everything.
+//! 3. Apply the steps that the queue of rebalances returns (`answers.rs`): open lanes, let the member drain them, end
 //!    them, answer librdkafka.
-//! 4. Let the member take its turn, apply its commands, and carry out the steps that these allow: the member may have
+//! 4. Let the member take its turn, apply its commands, and apply the steps that these allow: the member may have
 //!    answered a revocation.
-//! 5. Begin partitions again that wait for it, unless a rebalance or a commit is under way.
+//! 5. Restart partitions that wait for it, unless a rebalance or a commit is in progress.
 //! 6. Subscribe to topics that were found.
-//! 7. Look after the partitions: logs that began again, records that cannot be read, memory, topics that were made again,
-//!    stalls. Each of these returns what is to be done, and does not call back into the loop.
-//! 8. Commit if it is time. Last, so that what the turn has finished is committed.
+//! 7. Check the partitions: logs that began again, records that cannot be read, memory, recreated topics, stalls. Each
+//!    check returns the work to do, and does not call back into the loop.
+//! 8. Commit if it is time. Last, so that everything that the turn has finished is committed.
 //! 9. Report problems to the member, and leave the group once it is time (`closing.rs`).
 //!
-//! A command of the member only changes a state, which a later point of the same turn or of the next one looks at. Nothing
-//! that is called from here calls the loop again, or a lane that died would be begun again in the middle of the assignment
-//! whose event it was reported with.
+//! A command of the member only changes a state, which a later point of the same turn or of the next one checks.
+//! Nothing that is called from here calls the loop again. Otherwise a lane that died would be restarted in the middle
+//! of the assignment whose event reported it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

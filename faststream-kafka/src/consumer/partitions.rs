@@ -15,23 +15,26 @@
 //!                         the group is left:  Open ──► Left
 //! ```
 //!
-//! 1. **Opening.** An assignment is answered at most a second after the group sent it, whether all committed offsets are
-//!    known or not: until the answer, librdkafka pauses every partition of the client. A partition without an offset is
-//!    assigned all the same, and its queue is taken out of the consumer's queue, or what librdkafka fetches by itself
-//!    would land there. Nobody reads that queue. It is dropped before the lane takes the partition's queue again: two
-//!    references share one callback, and dropping the older one would turn off the callback of the newer one.
-//! 2. **Open.** The partition has a lane: its task reads the queue and stores offsets. What the control thread knows of the
-//!    lane between two turns is kept here too (a message that arrived at the wrong queue, records that cannot be read, since
-//!    when it does not fetch, what it has fetched ahead), so that it ends with the lane and cannot be applied to the next.
-//! 3. **Restarting.** The lane is fenced and gone, the partition is still assigned, and it begins again at a known offset as
-//!    soon as that is allowed: not while a rebalance waits for its answer (librdkafka would take the assignment for that
-//!    answer, and give away partitions whose calls still run), nor while a commit is in flight (librdkafka begins nothing
-//!    before its result).
+//! 1. **Opening.** An assignment is answered at most a second after the group sent it, whether or not all committed
+//!    offsets are known, because librdkafka pauses every partition of the client until the answer. A partition without
+//!    an offset is assigned anyway, and its queue is separated from the consumer's queue, or records that librdkafka
+//!    fetches by itself would land there. Nothing reads the separate queue. It is dropped before the lane takes the
+//!    partition's queue again: two references share one callback, and dropping the older one would turn off the
+//!    callback of the newer one.
+//! 2. **Open.** The partition has a lane: its task reads the queue and stores offsets. The state that the control
+//!    thread keeps for the lane between two turns is stored here, too (a message that arrived in the wrong queue,
+//!    records that cannot be read, since when it does not fetch, the records that it has fetched ahead). So it ends
+//!    with the lane and cannot be applied to the next one.
+//! 3. **Restarting.** The lane is fenced and gone, the partition is still assigned, and it begins again at a known
+//!    offset as soon as that is allowed: not while a rebalance waits for its answer (librdkafka would take the
+//!    assignment for that answer, and give away partitions whose calls still run), nor while a commit is in flight
+//!    (librdkafka begins nothing before its result).
 //! 4. **Left.** The group is being left and the lane is fenced. Results of its last commit are still reported for it.
 //!
-//! A lane is always fenced before it leaves `Open`: from then on it stores nothing and receives no message, whatever its
-//! task does. A partition that the client had paused for its lane stays paused in librdkafka beyond the assignment, so it is
-//! remembered as *released* and resumed for whoever reads it next: otherwise, assigned again, it would never fetch a record.
+//! A lane is always fenced before it leaves `Open`: from then on it stores nothing and receives no message, whatever
+//! its task does. A partition that the client had paused for its lane stays paused in librdkafka beyond the assignment.
+//! So it is remembered as *released* and resumed for its next lane. Otherwise, assigned again, it would never fetch a
+//! record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,24 +55,24 @@ pub(super) struct Partitions {
     all: BTreeMap<TopicPartition, Partition>,
     /// Fetches that an assignment did not wait for: the offsets of opening partitions.
     fetches: Vec<OffsetFetch>,
-    /// Paused in the client for lanes that are gone: to be resumed.
+    /// Partitions that are paused in the client for former lanes, to be resumed.
     released: BTreeSet<TopicPartition>,
 }
 
-/// One partition; the module's documentation explains the states.
+/// One partition. The module's documentation explains the states.
 enum Partition {
-    /// Assigned, its offset is not known. The queue is held so that nothing lands on the consumer's.
+    /// Assigned, and its offset is not known. The queue is held so that nothing lands in the consumer's queue.
     Opening { _queue: PartitionQueue },
     /// With a lane.
     Open(OpenPartition),
-    /// Assigned, without a lane until it may begin again.
+    /// Assigned, and without a lane until it may begin again.
     Restarting(Begin),
-    /// Of a group that is being left.
+    /// Fenced, in a group that is being left.
     Left(Arc<LaneHandle>),
 }
 
 impl Partitions {
-    /// Opens lanes at these offsets, with their queues taken. To be called before the partitions are assigned.
+    /// Opens lanes at these offsets, and takes their queues. Call it before the partitions are assigned.
     pub(super) fn open(&mut self, client: &Arc<ConsumerClient>, starts: &Starts) -> Vec<Box<dyn Lane>> {
         let mut lanes: Vec<Box<dyn Lane>> = Vec::new();
         for (tp, begin) in starts {
@@ -88,7 +91,7 @@ impl Partitions {
         lanes
     }
 
-    /// Partitions that are about to be assigned without an offset: `fetch` finds it later.
+    /// Adds partitions that are about to be assigned without an offset; `fetch` finds it later.
     pub(super) fn await_offsets<'a>(
         &mut self,
         client: &Arc<ConsumerClient>,
@@ -104,12 +107,12 @@ impl Partitions {
         self.fetches.push(fetch);
     }
 
-    /// Nobody waits for the offsets of these any more.
+    /// Drops the fetches of these partitions, because nothing waits for their offsets any more.
     pub(super) fn forget_fetches(&mut self, partitions: &[TopicPartition]) {
         self.fetches.iter_mut().for_each(|fetch| fetch.forget(partitions));
     }
 
-    /// Offsets that came after the assignment was answered.
+    /// Returns the offsets that arrived after the assignment was answered.
     pub(super) fn take_fetched(&mut self) -> Starts {
         let mut starts = Starts::new();
         for fetch in &mut self.fetches {
@@ -126,12 +129,12 @@ impl Partitions {
         }
     }
 
-    /// A partition that is still assigned begins again there, as soon as it may. Its lane was given back.
+    /// Restarts a partition that is still assigned at this offset, as soon as it may begin. Its lane was released.
     pub(super) fn restart_at(&mut self, tp: TopicPartition, begin: Begin) {
         self.all.insert(tp, Partition::Restarting(begin));
     }
 
-    /// The task of this lane died: the partition begins again behind what is finished.
+    /// Restarts the partition of this lane after its last finished record, because the lane's task died.
     pub(super) fn reopen(&mut self, epoch: Epoch) {
         let found = self.lanes().find(|lane| lane.epoch == epoch).map(Arc::clone);
         // A revocation may have ended it meanwhile.
@@ -141,7 +144,7 @@ impl Partitions {
         }
     }
 
-    /// The partitions that begin again.
+    /// Returns the partitions to restart.
     pub(super) fn take_restarts(&mut self) -> Starts {
         let begin = |(tp, partition): (&TopicPartition, &Partition)| match partition {
             Partition::Restarting(begin) => Some((tp.clone(), begin.clone())),
@@ -152,14 +155,14 @@ impl Partitions {
         starts
     }
 
-    /// A message arrived at the consumer's queue: the lane has not seen it.
+    /// Records that a message arrived in the consumer's queue: the lane has not seen it.
     pub(super) fn mark_misrouted(&mut self, tp: &TopicPartition, offset: i64) {
         if let Some(Partition::Open(open)) = self.all.get_mut(tp) {
             open.mark_misrouted(offset);
         }
     }
 
-    /// Where fetching begins again because messages arrived at the consumer's queue.
+    /// Returns where fetching restarts because messages arrived in the consumer's queue.
     pub(super) fn take_misrouted(&mut self) -> Vec<StartAt> {
         let misrouted = |(tp, open): (&TopicPartition, &mut OpenPartition)| {
             Some((tp.clone(), Some(open.take_misrouted()?)))
@@ -167,8 +170,8 @@ impl Partitions {
         self.open_mut().filter_map(misrouted).collect()
     }
 
-    /// Logs that were made anew or cut, and where they began again: what is read from there on are other records, for a new
-    /// lane. The lanes are fenced.
+    /// Returns the logs that were recreated or truncated, and where they began again: the records from there on are
+    /// others, for a new lane. The lanes are fenced.
     pub(super) fn truncated(&self, group: &str) -> Vec<(TopicPartition, i64)> {
         let mut truncated = Vec::new();
         for lane in self.lanes() {
@@ -182,12 +185,12 @@ impl Partitions {
         truncated
     }
 
-    /// Partitions that are paused in the client for lanes that are gone.
+    /// Returns the partitions that are paused in the client for former lanes.
     pub(super) fn take_released(&mut self) -> Vec<TopicPartition> {
         std::mem::take(&mut self.released).into_iter().collect()
     }
 
-    /// Fences all lanes: the group is being left.
+    /// Fences all lanes, because the group is being left.
     pub(super) fn leave(&mut self) {
         self.all.retain(|_, partition| match partition {
             Partition::Open(open) => {
@@ -214,7 +217,7 @@ impl Partitions {
 }
 
 impl Partitions {
-    /// Partitions with a lane.
+    /// Returns the partitions with a lane.
     pub(super) fn open_mut(&mut self) -> impl Iterator<Item = (&TopicPartition, &mut OpenPartition)> {
         self.all.iter_mut().filter_map(|(tp, partition)| match partition {
             Partition::Open(open) => Some((tp, open)),
@@ -222,7 +225,7 @@ impl Partitions {
         })
     }
 
-    /// The lanes, in the order of their partitions.
+    /// Returns the lanes, in the order of their partitions.
     pub(super) fn lanes(&self) -> impl Iterator<Item = &Arc<LaneHandle>> {
         self.all.values().filter_map(|partition| match partition {
             Partition::Open(open) => Some(&open.lane),
@@ -237,7 +240,7 @@ impl Partitions {
         }
     }
 
-    /// The lane that a result of a commit belongs to, also when the group is being left.
+    /// Returns the lane that a commit result belongs to, even when the group is being left.
     pub(super) fn committed_lane(&self, tp: &TopicPartition) -> Option<&Arc<LaneHandle>> {
         match self.all.get(tp)? {
             Partition::Open(OpenPartition { lane, .. }) | Partition::Left(lane) => Some(lane),
@@ -245,7 +248,7 @@ impl Partitions {
         }
     }
 
-    /// The partitions with a lane.
+    /// Returns the names of the partitions with a lane.
     pub(super) fn with_lanes(&self) -> Vec<TopicPartition> {
         self.lanes().map(|lane| lane.tp.clone()).collect()
     }
@@ -254,12 +257,12 @@ impl Partitions {
         self.lanes().next().is_some()
     }
 
-    /// How many have a lane.
+    /// Returns how many partitions have a lane.
     pub(super) fn count(&self) -> usize {
         self.lanes().count()
     }
 
-    /// All of the assignment that fetches, with what is to be fetched next.
+    /// Returns all fetching partitions of the assignment, with the next offset to fetch.
     pub(super) fn positions(&self) -> Vec<StartAt> {
         let position = |(tp, partition): (&TopicPartition, &Partition)| match partition {
             Partition::Open(open) => Some((tp.clone(), Some(open.lane.position()))),
@@ -269,7 +272,7 @@ impl Partitions {
         self.all.iter().filter_map(position).collect()
     }
 
-    /// Whether every partition is open and needs nothing: nothing is to be done before something happens.
+    /// Returns whether every partition is open and needs no work until something happens.
     pub(super) fn is_at_rest(&self) -> bool {
         let is_at_rest = |partition: &Partition| match partition {
             Partition::Open(open) => open.is_at_rest(),

@@ -1,4 +1,4 @@
-//! What is wrong with a membership now, for its health: once a second.
+//! The current problems of a membership, for its health: updated once a second.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use super::joining::{Others, SAID, Wanted, message, nothing_to_read};
 use super::partitions::Partitions;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// What asking the coordinator may take, and how often it is asked.
+/// How long a request to the coordinator may take, and how often it is repeated.
 const ASKED: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_secs(30);
-/// Statistics come every 2 s: what they say is newer than an error of this age.
+/// Statistics come every 2 s: they are newer than an error of this age.
 const NEWS: Duration = Duration::from_secs(5);
 
-/// How often topics are looked at of which no record comes.
+/// How often topics without new records are checked.
 const TOPICS: Duration = Duration::from_secs(2);
-/// So many at a time.
+/// How many topics are checked at a time.
 const TOPICS_MOST: usize = 20;
 
 type Answer = Result<Others, String>;
@@ -33,20 +33,20 @@ type Answer = Result<Others, String>;
 /// A topic, and why it cannot be read.
 type Unavailable = (String, String);
 
-/// What was found out.
+/// The known problems.
 pub(super) struct Problems {
     wanted: Wanted,
-    /// Asks how long the broker waits for a silent member.
+    /// Returns how long the broker waits for a silent member.
     session: Box<dyn Fn() -> Duration + Send>,
     next: Instant,
-    /// When the coordinator was asked about the others, and where its answer comes.
+    /// When the coordinator was asked about the other members, and the receiver of its answer.
     asked: Option<(Instant, Receiver<Answer>)>,
     others: Option<Answer>,
-    /// By topic, what the positions in its partitions come to.
+    /// The sum of the positions in each topic's partitions.
     positions: BTreeMap<Arc<str>, i64>,
-    /// When topics of which no record comes were looked at, and where the answer comes.
+    /// When topics without new records were checked, and the receiver of the answer.
     looked: Option<(Instant, Receiver<Vec<Unavailable>>)>,
-    /// Those that cannot be read, one sentence each.
+    /// The topics that cannot be read, one sentence each.
     unavailable: Vec<String>,
 }
 
@@ -64,20 +64,20 @@ impl Problems {
         }
     }
 
-    /// How this member wants partitions to be shared out.
+    /// Returns the assignment method that this member requests.
     pub(super) fn wanted(&self) -> &Wanted {
         &self.wanted
     }
 }
 
 impl Problems {
-    /// What could help a client that this error made unusable.
+    /// Returns the possible remedy for a client that this error made unusable.
     pub(super) fn remedy(&self, code: RDKafkaErrorCode) -> Remedy {
         remedy(code, &*self.session)
     }
 
-    /// All problems, if it is time to look for them. `commit_pause` is the pause before the next commit, zero if the last one
-    /// did not cost the membership.
+    /// Returns all problems, if it is time to check for them. `commit_pause` is the pause before the next commit, zero
+    /// if the last one did not cost the membership.
     pub(super) fn look(
         &mut self,
         client: &Arc<ConsumerClient>,
@@ -102,7 +102,7 @@ impl Problems {
         Some(all)
     }
 
-    /// What is to be said of a client that is not let in.
+    /// Returns the problem of a client that cannot join.
     fn not_joined(&mut self, client: &Arc<ConsumerClient>, now: Instant) -> Option<String> {
         let context = client.context();
         let Some((outside, refusal)) = context.joining.outside().filter(|(outside, _)| *outside > SAID)
@@ -123,7 +123,7 @@ impl Problems {
         {
             self.others = Some(answer);
         }
-        // Said a moment later, with what the others are.
+        // Reported a moment later, with the other members.
         let others = self.others.as_ref()?;
         let others = others.as_ref().map_err(String::as_str);
         let message = message(outside, &self.wanted, refusal.as_deref(), others);
@@ -131,7 +131,7 @@ impl Problems {
         Some(message)
     }
 
-    /// Topics that are not there, or that this user may not even see: librdkafka leaves them out without a word.
+    /// Returns the topics that do not exist, or that this user may not see: librdkafka omits them without an error.
     fn unavailable_topics(
         &mut self,
         client: &Arc<ConsumerClient>,
@@ -142,7 +142,7 @@ impl Problems {
             && let Ok(unavailable) = answers.try_recv()
         {
             for (topic, message) in &unavailable {
-                // As whoever waits for topics calls it.
+                // The same key as in the search for topics.
                 client.context().errors.log(&format!("missing {topic}"), message);
             }
             self.unavailable = unavailable.into_iter().map(|(_, message)| message).collect();
@@ -154,7 +154,7 @@ impl Problems {
         self.unavailable.clone()
     }
 
-    /// Topics of which nothing came since the last call: at rest, or out of reach.
+    /// Returns the topics without new records since the last call: idle, or unavailable.
     fn silent_topics(&mut self, client: &ConsumerClient, partitions: &Partitions) -> Vec<String> {
         let named = client.request().topics.keys();
         let mut positions: BTreeMap<Arc<str>, i64> = named.map(|topic| (topic.as_str().into(), 0)).collect();
@@ -170,7 +170,7 @@ impl Problems {
     }
 }
 
-/// Partitions whose records are refused, by topic and reason.
+/// Returns the partitions whose fetches are refused, by topic and reason.
 fn refused_fetches(client: &ConsumerClient, partitions: &Partitions) -> Vec<String> {
     let mut refused: BTreeMap<(&str, String), Vec<i32>> = BTreeMap::new();
     for lane in partitions.lanes() {
@@ -189,14 +189,14 @@ fn refused_fetches(client: &ConsumerClient, partitions: &Partitions) -> Vec<Stri
     refused.into_iter().map(say).collect()
 }
 
-/// Looks which of these topics cannot be read, on a thread of its own.
+/// Checks which of these topics cannot be read, on a separate thread.
 fn look(client: &Arc<ConsumerClient>, topics: Vec<String>) -> Receiver<Vec<Unavailable>> {
     let (sender, answer) = channel();
     let asking = Arc::clone(client);
     let run = move || {
         let why = |topic: String| unavailable(&asking, &topic).map(|message| (topic, message));
         let unavailable = topics.into_iter().filter_map(why).collect();
-        // Nobody may wait any more.
+        // The receiver may be dropped.
         let _ = sender.send(unavailable);
     };
     if let Err(error) = thread::Builder::new().name("fs-topics".into()).spawn(run) {
@@ -208,7 +208,7 @@ fn look(client: &Arc<ConsumerClient>, topics: Vec<String>) -> Receiver<Vec<Unava
     answer
 }
 
-/// Why it cannot be read, if it cannot; what is wrong with the brokers is said by others.
+/// Returns why the topic cannot be read, if it cannot. Problems of the brokers are reported elsewhere.
 fn unavailable(client: &ConsumerClient, topic: &str) -> Option<String> {
     let metadata = client.consumer().fetch_metadata(Some(topic), ASKED).ok()?;
     let error = metadata.topics().iter().find(|known| known.name() == topic)?.error()?;
@@ -223,12 +223,12 @@ fn unavailable(client: &ConsumerClient, topic: &str) -> Option<String> {
     }
 }
 
-/// Asks who is in the group, on a thread of its own.
+/// Requests the members of the group, on a separate thread.
 fn ask(client: &Arc<ConsumerClient>) -> Receiver<Answer> {
     let (sender, answer) = channel();
     let (asking, refused) = (Arc::clone(client), sender.clone());
     let run = move || {
-        // Nobody may wait any more.
+        // The receiver may be dropped.
         let _ = sender.send(others(&asking));
     };
     if let Err(error) = thread::Builder::new().name("fs-group".into()).spawn(run) {

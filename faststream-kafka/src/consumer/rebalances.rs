@@ -1,29 +1,29 @@
-//! Rebalances that wait for their answer, strictly in the order in which the group asked.
+//! Rebalances that wait for their answer, strictly in the order of the group's requests.
 //!
 //! librdkafka asks in a callback ("these partitions are assigned", "these are revoked"), pauses every partition of the client,
 //! and waits for an assign or unassign call. The callback only records the question; the control thread answers it:
 //!
-//! 1. [`Rebalances::assign`] and [`Rebalances::revoke`] append a question. Two kinds of revocation are our own: a log that was
-//!    cut, a topic that was made again. Nobody waits for their answer, but a lane ends in the same way, so they share the
-//!    queue and its order.
-//! 2. [`Rebalances::next`] looks at the front of the queue and returns the next [`Step`], or `None` if the front has to wait.
-//!    The control loop carries the step out and asks again. This type calls nothing: it neither knows the client nor the
-//!    member, and no step is carried out inside another.
-//! 3. *An assignment*: [`Step::FetchOffsets`] starts the fetch of the committed offsets. The front waits until all of them
-//!    are known or the fetch is held up (a second at most), then [`Step::Assign`] answers. What is not known by then is
-//!    assigned without a lane, and begins later.
-//! 4. *A revocation*: [`Step::AskMember`] lets the member drain the lanes. The front waits until the member answers with the
-//!    revocation's id ([`Rebalances::mark_answered`]), which may happen while the step is carried out. A revocation that moves
-//!    partitions to somebody else then waits up to 100 ms more for the result of a commit in flight, and [`Step::Unassign`]
-//!    answers.
+//! 1. [`Rebalances::assign`] and [`Rebalances::revoke`] append a question. Two kinds of revocation are our own: a log
+//!    was truncated, or a topic was recreated. librdkafka does not wait for their answer, but a lane ends in the same
+//!    way, so they share the queue and its order.
+//! 2. [`Rebalances::next`] checks the front of the queue and returns the next [`Step`], or `None` if the front has to
+//!    wait. The control loop applies the step and calls it again. This type calls nothing: it knows neither the client
+//!    nor the member, and no step is applied inside another.
+//! 3. *An assignment*: [`Step::FetchOffsets`] starts the fetch of the committed offsets. The front waits until all of
+//!    them are known or the fetch is held up (a second at most), then [`Step::Assign`] answers. Partitions whose
+//!    offsets are unknown by then are assigned without a lane, and begin later.
+//! 4. *A revocation*: [`Step::AskMember`] lets the member drain the lanes. The front waits until the member answers
+//!    with the revocation's id ([`Rebalances::mark_answered`]), which may happen while the step is applied. A
+//!    revocation that moves partitions to another member then waits up to 100 ms more for the result of a commit in
+//!    flight, and [`Step::Unassign`] answers.
 //!
 //! Why strictly in order: librdkafka takes the next assign or unassign call, whatever its partitions, for the answer to its
 //! oldest question. If a partition whose offset has just arrived were begun while a revocation waits, librdkafka would give
 //! the revoked partitions away while their calls still run.
 //!
-//! Why a revocation waits for a commit: librdkafka commits what is given back at once. If a commit in flight is not answered,
-//! librdkafka sends it once more, behind the newer one, and sets the group back. A lost partition is not committed, so it does
-//! not wait.
+//! Why a revocation waits for a commit: librdkafka commits the stored offsets at once when partitions are released. If
+//! a commit in flight is not answered, librdkafka resends it after the newer one, and sets the group back. A lost
+//! partition is not committed, so it does not wait.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -33,10 +33,10 @@ use faststream_core::broker::RevocationId;
 
 use super::offset_fetch::{OffsetFetch, Starts};
 
-/// What an answer waits for the result of a commit: until then all partitions of the client are paused.
+/// How long an answer waits for the result of a commit, because all partitions of the client are paused meanwhile.
 const ANSWERED: Duration = Duration::from_millis(100);
 
-/// Rebalances that were recorded and not answered.
+/// The recorded rebalances without an answer.
 #[derive(Default)]
 pub(super) struct Rebalances {
     queue: VecDeque<Rebalance>,
@@ -50,9 +50,9 @@ enum Rebalance {
     Revoke { partitions: Vec<TopicPartition>, kind: Revoke, drain: Drain },
 }
 
-/// How far an assignment is with its offsets.
+/// The progress of an assignment's offsets.
 enum Offsets {
-    /// Nobody has asked for them.
+    /// Not requested yet.
     Unasked,
     /// The control loop begins a fetch.
     Asked,
@@ -62,13 +62,13 @@ enum Offsets {
     },
 }
 
-/// How far the member is with the lanes of a revocation.
+/// The progress of the member with the lanes of a revocation.
 #[derive(Clone, Copy)]
 enum Drain {
-    /// It does not know of it.
+    /// The member does not know of it.
     Unasked,
     Asked(RevocationId),
-    /// It has answered, then.
+    /// The member has answered, at this time.
     Answered(Instant),
 }
 
@@ -81,12 +81,12 @@ pub(super) enum Revoke {
     Lost,
     /// The partition stays: its log began again, at this offset.
     Truncated(i64),
-    /// The partition stays: the topic is another one.
+    /// The partition stays: the topic was recreated.
     Remade,
 }
 
 impl Revoke {
-    /// Where a partition that stays begins again.
+    /// Returns where a partition that stays begins again.
     pub(super) fn restart(self) -> Option<i64> {
         match self {
             Self::Truncated(start) => Some(start),
@@ -96,19 +96,19 @@ impl Revoke {
     }
 }
 
-/// What the control loop has to do next.
+/// The next step of the control loop.
 pub(super) enum Step {
-    /// Begin to fetch the committed offsets of these, and return the fetch to [`Rebalances::set_fetch`].
+    /// Start to fetch the committed offsets of these partitions, and pass the fetch to [`Rebalances::set_fetch`].
     FetchOffsets(Vec<TopicPartition>),
     /// Answer an assignment. `rest` fetches the offsets of partitions that are not among `starts`.
     Assign { partitions: Vec<TopicPartition>, starts: Starts, rest: Option<OffsetFetch> },
-    /// Let the member drain these lanes: it answers with the id.
+    /// Let the member drain these lanes. It answers with the id.
     AskMember { id: RevocationId, partitions: Vec<TopicPartition>, kind: Revoke },
-    /// End the lanes, and answer the revocation if the group asked for it.
+    /// End the lanes, and answer the revocation if the group requested it.
     Unassign { partitions: Vec<TopicPartition>, kind: Revoke },
 }
 
-/// What is left to answer when the group is left.
+/// The answers that are still open when the group is left.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LastAnswer {
     AssignNothing,
@@ -116,29 +116,29 @@ pub(super) enum LastAnswer {
 }
 
 impl Rebalances {
-    /// The group assigned these.
+    /// Appends an assignment of these partitions.
     pub(super) fn assign(&mut self, partitions: Vec<TopicPartition>) {
         self.queue.push_back(Rebalance::Assign { partitions, offsets: Offsets::Unasked });
     }
 
-    /// The lanes of these partitions end.
+    /// Appends a revocation: the lanes of these partitions end.
     pub(super) fn revoke(&mut self, partitions: Vec<TopicPartition>, kind: Revoke) {
         self.queue.push_back(Rebalance::Revoke { partitions, kind, drain: Drain::Unasked });
     }
 
-    /// Whether none waits for its answer.
+    /// Returns whether no rebalance waits for its answer.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// The fetch of the assignment at the front.
+    /// Sets the fetch of the assignment at the front.
     pub(super) fn set_fetch(&mut self, begun: OffsetFetch) {
         if let Some(Rebalance::Assign { offsets, .. }) = self.queue.front_mut() {
             *offsets = Offsets::Fetching { fetch: begun, known: Starts::new() };
         }
     }
 
-    /// The member has drained the lanes of this revocation.
+    /// Records that the member has drained the lanes of this revocation.
     pub(super) fn mark_answered(&mut self, id: RevocationId) {
         for rebalance in &mut self.queue {
             if let Rebalance::Revoke { drain, .. } = rebalance
@@ -149,7 +149,7 @@ impl Rebalances {
         }
     }
 
-    /// Whether a commit may be sent. While a revocation waits for calls that wait for their commit, it is sent.
+    /// Returns whether a commit may be sent. It may while a revocation waits for calls that wait for their commit.
     pub(super) fn may_commit(&self, is_wanted: bool) -> bool {
         match self.queue.front() {
             None => true,
@@ -158,7 +158,8 @@ impl Rebalances {
         }
     }
 
-    /// The next step; `None` while the front has to wait. `is_committing`: a commit has no result yet.
+    /// Returns the next step; `None` while the front has to wait. `is_committing` is whether a commit has no result
+    /// yet.
     pub(super) fn next(&mut self, is_committing: bool) -> Option<Step> {
         match self.queue.front_mut()? {
             Rebalance::Assign { partitions, offsets } => match offsets {
@@ -194,14 +195,14 @@ impl Rebalances {
         self.queue.pop_front().map(Rebalance::into_answer)
     }
 
-    /// Gives up all of them, with what the client has to be answered.
+    /// Drops all of them, and returns the answers that the client needs.
     pub(super) fn abandon(&mut self) -> Vec<LastAnswer> {
         let answer = |rebalance| match rebalance {
             Rebalance::Assign { .. } => Some(LastAnswer::AssignNothing),
             Rebalance::Revoke { partitions, kind: Revoke::Moved | Revoke::Lost, .. } => {
                 Some(LastAnswer::Unassign(partitions))
             }
-            // Nobody asked.
+            // librdkafka did not request it.
             Rebalance::Revoke { kind: Revoke::Truncated(_) | Revoke::Remade, .. } => None,
         };
         std::mem::take(&mut self.queue).into_iter().filter_map(answer).collect()
@@ -209,7 +210,7 @@ impl Rebalances {
 }
 
 impl Rebalance {
-    /// The step that ends it.
+    /// Returns the step that ends it.
     fn into_answer(self) -> Step {
         match self {
             Self::Assign { partitions, offsets: Offsets::Fetching { fetch, known } } => {
@@ -232,7 +233,7 @@ mod tests {
         vec![TopicPartition::new("orders", 0), TopicPartition::new("orders", 1)]
     }
 
-    /// The id with which the member answers.
+    /// Returns the id with which the member answers.
     fn asked(step: Option<Step>) -> RevocationId {
         let Some(Step::AskMember { id, partitions: asked, .. }) = step else {
             panic!("the member is asked first")

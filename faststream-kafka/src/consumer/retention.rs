@@ -1,4 +1,4 @@
-//! What brokers forget: offsets that are not committed again, and records before they are read.
+//! Data that brokers delete: offsets that are not committed again, and records before they are read.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,19 +13,19 @@ use crate::native::{AdminQueue, Answer, End};
 
 /// How often offsets are committed again, at most.
 const EVERY: Duration = Duration::from_secs(3600);
-/// So often within what the broker keeps them for.
+/// How often they are committed again within the broker's retention time.
 const TIMES: u32 = 4;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The broker's setting, in minutes.
 const SETTING: &str = "offsets.retention.minutes";
 
-/// How often an offset is committed again though it did not move: KIP-848 groups lose it by its age once their members are
+/// Returns how often an unchanged offset is committed again: KIP-848 groups lose it by its age once their members are
 /// gone.
 fn interval(kept: Option<Duration>) -> Duration {
     kept.map_or(EVERY, |kept| (kept / TIMES).clamp(Duration::from_secs(1), EVERY))
 }
 
-/// Asks a broker for how long it keeps offsets. Waits for the answer.
+/// Asks a broker how long it keeps offsets. Waits for the answer.
 pub(super) fn ask(client: &Arc<ConsumerClient>, cluster: &Metadata) -> Option<Duration> {
     let queue = AdminQueue::new(client.handle())?;
     let broker = cluster.brokers().first()?.id();
@@ -36,11 +36,11 @@ pub(super) fn ask(client: &Arc<ConsumerClient>, cluster: &Metadata) -> Option<Du
     Some(Duration::from_secs(minutes.saturating_mul(60)))
 }
 
-/// Looks after what brokers forget.
+/// Handles the data that brokers delete.
 pub(super) struct Retention {
     /// When all offsets were committed again last.
     refreshed: Instant,
-    /// Where reading could not go on, until the log's beginning is known.
+    /// The positions that could not be read, until the log's beginning is known.
     out_of_range: Vec<(TopicPartition, i64)>,
     queue: Option<AdminQueue>,
 }
@@ -52,7 +52,7 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Lets all offsets be committed again if it is time to. To be called before a commit.
+    /// Commits all offsets again if it is time. Call it before a commit.
     pub(super) fn refresh_offsets(&mut self, client: &ConsumerClient, partitions: &Partitions) {
         if self.refreshed.elapsed() < interval(client.offsets_kept()) {
             return;
@@ -61,7 +61,7 @@ impl Retention {
         partitions.lanes().for_each(|lane| lane.commit_again());
     }
 
-    /// What was to be read next is not there: records before the log's beginning are gone, or it is another log.
+    /// Handles a position that does not exist: records before the log's beginning are deleted, or it is another log.
     pub(super) fn out_of_range(&mut self, client: &Arc<ConsumerClient>, tp: TopicPartition, at: i64) {
         if self.queue.is_none() {
             self.queue = AdminQueue::new(client.handle());
@@ -75,7 +75,7 @@ impl Retention {
         }
     }
 
-    /// How many records are gone, as soon as that is known. Never waits.
+    /// Returns how many records are deleted, as soon as that is known. Never waits.
     pub(super) fn expired(&mut self, partitions: &Partitions) -> Vec<Event> {
         let mut expired = Vec::new();
         while let Some((number, answer)) = self.queue.as_ref().and_then(|queue| queue.next(Duration::ZERO)) {

@@ -1,4 +1,5 @@
-//! How long the broker waits for a silent member of a group (KIP-848): the broker's or the group's setting, not the client's.
+//! How long the broker waits for a silent member of a group (KIP-848): a setting of the broker or the group, not of the
+//! client.
 
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use rdkafka::error::KafkaError;
 
 use super::kept::Kept;
 
-/// What asking may take.
+/// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// Kafka's default, if the broker does not say.
+/// Kafka's default, if the broker does not return a value.
 const DEFAULT: Duration = Duration::from_secs(45);
 const SETTING: &str = "consumer.session.timeout.ms";
 
-/// Asks once; blocks for some seconds at most. `config` is the one of a client that publishes.
+/// Asks once, and blocks for a few seconds at most. `config` is the configuration of a client that publishes.
 pub(super) fn session(config: &ClientConfig, group: &str, kept: &Kept) -> Duration {
     if let Some(known) = kept.session.get() {
         return *known;
@@ -30,7 +31,7 @@ pub(super) fn session(config: &ClientConfig, group: &str, kept: &Kept) -> Durati
     }
 }
 
-/// What is wrong with the cluster is said by others.
+/// Logs nothing, because problems of the cluster are reported elsewhere.
 struct Mute;
 
 impl ClientContext for Mute {

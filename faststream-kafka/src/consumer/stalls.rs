@@ -1,4 +1,4 @@
-//! Partitions that are assigned and do not fetch.
+//! Detects partitions that are assigned and do not fetch.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use super::client::ConsumerClient;
 use super::partitions::Partitions;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Not fetching for this long, by the statistics, is a stall.
+/// How long a partition may not fetch, by the statistics, before it is stalled.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// When lanes were looked at.
+/// When lanes were checked.
 #[derive(Default)]
 pub(super) struct StallWatch {
     next: Option<Instant>,
@@ -19,8 +19,8 @@ pub(super) struct StallWatch {
 }
 
 impl StallWatch {
-    /// The partitions to be begun again. Looks once a second, not while a commit is in flight, and never while a rebalance
-    /// waits for its answer (`is_asked`).
+    /// Returns the partitions to restart. Checks once a second, not while a commit is in flight, and never while a
+    /// rebalance waits for its answer (`is_asked`).
     pub(super) fn look(
         &mut self,
         client: &ConsumerClient,
@@ -31,7 +31,7 @@ impl StallWatch {
         if self.next.is_some_and(|next| now < next) {
             return Vec::new();
         }
-        // While a commit is in flight librdkafka begins nothing: that is no stall.
+        // While a commit is in flight librdkafka begins nothing, which is not a stall.
         let was_busy = self.next.is_some_and(|next| now > next + EVERY);
         self.next = Some(now + EVERY);
         if was_busy || is_asked {
@@ -40,7 +40,7 @@ impl StallWatch {
         if is_asked || client.context().awaits_answer() {
             return Vec::new();
         }
-        // The safety net for a wake-up that was lost: none ever was, in millions of messages.
+        // The safety net for a lost wake-up: none was ever lost, in millions of messages.
         let wakes = self.woken.is_none_or(|woken| now - woken >= STALLED);
         if wakes {
             self.woken = Some(now);

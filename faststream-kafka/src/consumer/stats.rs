@@ -1,4 +1,4 @@
-//! The part of librdkafka's statistics that is read: which partitions fetch, whether the client has joined.
+//! The parts of librdkafka's statistics that are used: which partitions fetch, and whether the client has joined.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ struct Topic {
 #[derive(Deserialize)]
 struct Partition {
     fetch_state: String,
-    /// Below zero if the last answer was an error, or there was none.
+    /// Negative if the last answer was an error, or there was none.
     #[serde(default)]
     hi_offset: i64,
 }
 
-/// What the statistics said last.
+/// The last statistics.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Statistics {
     /// Whether each partition fetches.
@@ -43,13 +43,13 @@ pub(super) struct Statistics {
 }
 
 impl Statistics {
-    /// `None` if they cannot be read.
+    /// Parses the statistics; returns `None` if they cannot be parsed.
     pub(super) fn parse(statistics: &[u8]) -> Option<Self> {
         let Document { cgrp, topics } = serde_json::from_slice(statistics).ok()?;
         let (mut fetching, mut answered) = (BTreeMap::new(), BTreeMap::new());
         for (topic, Topic { partitions }) in topics {
             for (partition, Partition { fetch_state, hi_offset }) in partitions {
-                // -1 is librdkafka's own, for messages without a partition.
+                // -1 is librdkafka's own partition, for messages without a partition.
                 if let Some(partition) = partition.parse().ok().filter(|partition| *partition >= 0) {
                     answered.insert(TopicPartition::new(topic.as_str(), partition), hi_offset >= 0);
                     fetching.insert(TopicPartition::new(topic.as_str(), partition), fetch_state == "active");

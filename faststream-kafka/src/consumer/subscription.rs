@@ -1,7 +1,7 @@
-//! The topics that are to be subscribed to, until the client has taken them.
+//! The topics to subscribe to, until the client has accepted them.
 //!
-//! A client may refuse a list, for one that it cannot take just now. Nobody would hear of the topics again before they
-//! change, so it is asked again.
+//! A client may refuse a list that it cannot accept at the moment. The topics would not be reported again before they
+//! change, so the subscription is retried.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -11,14 +11,14 @@ use rdkafka::consumer::Consumer;
 
 use super::client::ConsumerClient;
 
-/// After this a subscription that failed is tried again.
+/// The pause before a failed subscription is retried.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The topics of a group, and those that its client has yet to take.
+/// The topics of a group, and those that its client has not accepted yet.
 pub(super) struct Subscription {
     /// The topics to subscribe to, whenever they change.
     found: Receiver<BTreeSet<String>>,
-    /// All names are there and nothing is by pattern: nobody looks for topics any more.
+    /// All names exist and there are no patterns: nothing searches for topics any more.
     is_complete: bool,
     pending: Pending,
 }
@@ -28,17 +28,17 @@ impl Subscription {
         Self { found, is_complete: false, pending: Pending::default() }
     }
 
-    /// Whether nothing is to be subscribed to.
+    /// Returns whether there is nothing to subscribe to.
     pub(super) fn is_idle(&self) -> bool {
         self.pending.is_idle()
     }
 
-    /// Whether nobody looks for missing topics any more.
+    /// Returns whether nothing searches for missing topics any more.
     pub(super) fn is_complete(&self) -> bool {
         self.is_complete
     }
 
-    /// Takes what was found. To be called at each turn.
+    /// Takes the topics that were found. Call it at each turn.
     pub(super) fn look(&mut self) {
         match self.found.try_recv() {
             Ok(topics) => self.pending.wants(topics, Instant::now()),
@@ -47,7 +47,7 @@ impl Subscription {
         }
     }
 
-    /// Subscribes to what was found, if it is time.
+    /// Subscribes to the topics that were found, if it is time.
     pub(super) fn apply(&mut self, client: &ConsumerClient) {
         let group = &client.context().group;
         let subscribed = self.pending.apply(Instant::now(), |names| {
@@ -60,25 +60,25 @@ impl Subscription {
     }
 }
 
-/// The topics that are to be subscribed to, and when it is tried.
+/// The topics to subscribe to, and the time of the next attempt.
 #[derive(Debug, Default)]
 struct Pending(Option<(BTreeSet<String>, Instant)>);
 
 impl Pending {
-    /// These, instead of whatever was to be subscribed to before.
+    /// Sets the topics, instead of the earlier ones.
     fn wants(&mut self, topics: BTreeSet<String>, now: Instant) {
         self.0 = Some((topics, now));
     }
 
-    /// Whether nothing is to be subscribed to.
+    /// Returns whether there is nothing to subscribe to.
     fn is_idle(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Subscribes if there is something to subscribe to, and it is time.
+    /// Subscribes if there are topics to subscribe to, and it is time.
     ///
     /// # Errors
-    /// What `subscribe` said: it is asked again a second later.
+    /// If `subscribe` failed. It is retried a second later.
     fn apply<E>(&mut self, now: Instant, subscribe: impl FnOnce(&[&str]) -> Result<(), E>) -> Result<(), E> {
         let Some((topics, _)) = self.0.take_if(|(_, due)| *due <= now) else { return Ok(()) };
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -98,7 +98,7 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    /// What the client was asked to subscribe to; it refuses on demand.
+    /// Returns the topics that the client was asked to subscribe to. It refuses if `refuses`.
     fn apply(pending: &mut Pending, now: Instant, refuses: bool) -> Option<Vec<String>> {
         let mut asked = None;
         let served = pending.apply(now, |names| {

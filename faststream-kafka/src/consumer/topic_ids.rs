@@ -1,7 +1,7 @@
-//! Topics that were deleted and made again: their offsets are those of other records.
+//! Topics that were deleted and recreated: their offsets belong to other records.
 //!
-//! librdkafka goes on in a new topic where it was in the old one. So the topic's id is compared every few seconds, and it is
-//! committed beside each offset: whoever fetches that compares it, too.
+//! librdkafka continues in a new topic at its position in the old one. So the topic's id is compared every few seconds,
+//! and committed beside each offset, so that a fetch of the offset compares it, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,26 +14,26 @@ use super::client::ConsumerClient;
 use super::partitions::Partitions;
 use crate::native::{AdminQueue, Answer, TopicId};
 
-/// How often brokers are asked which topics there are.
+/// How often brokers are asked which topics exist.
 const EVERY: Duration = Duration::from_secs(3);
-/// How often while one of them is gone, or after an error.
+/// How often they are asked while a topic is missing, or after an error.
 const SOON: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// What the id is committed with.
+/// The prefix of the id in a commit's metadata.
 const PREFIX: &str = "topic-id=";
 
-/// What is committed beside an offset.
+/// Returns the metadata to commit beside an offset.
 pub(super) fn note(id: &TopicId) -> String {
     format!("{PREFIX}{id}")
 }
 
-/// The topic that a committed offset is of, if that was noted beside it.
+/// Returns the topic of a committed offset, if it was noted beside the offset.
 pub(super) fn noted(metadata: &[u8]) -> Option<TopicId> {
     let id = std::str::from_utf8(metadata).ok()?.strip_prefix(PREFIX)?;
     (!id.is_empty()).then(|| TopicId::new(id))
 }
 
-/// Which topics there are, as brokers said last.
+/// The topics that exist, according to the brokers' last answer.
 #[derive(Default)]
 pub(super) struct TopicIds {
     queue: Option<AdminQueue>,
@@ -41,13 +41,13 @@ pub(super) struct TopicIds {
     asked: Option<Instant>,
     next: Option<Instant>,
     known: BTreeMap<String, TopicId>,
-    /// Of topics that are no more: a broker that has not heard of that may still name them.
+    /// Ids of topics that no longer exist: a broker that does not know that yet may still return them.
     former: BTreeSet<TopicId>,
     gone: BTreeSet<String>,
 }
 
 impl TopicIds {
-    /// Something says that a topic may be another one.
+    /// Compares soon, because a topic may be another one.
     pub(super) fn look_soon(&mut self) {
         if self.asked.is_none() {
             self.next = None;
@@ -58,8 +58,8 @@ impl TopicIds {
         self.known.get(topic).cloned()
     }
 
-    /// Looks whether the topics are those that lanes began in, and returns the partitions where they are not: their lanes
-    /// are fenced. Never waits. Not while a rebalance waits for its answer.
+    /// Compares the topics with those in which lanes began, and returns the partitions whose topic is another one:
+    /// their lanes are fenced. Never waits. Not while a rebalance waits for its answer.
     pub(super) fn compare(
         &mut self,
         client: &Arc<ConsumerClient>,
@@ -75,7 +75,7 @@ impl TopicIds {
         remade
     }
 
-    /// Asks brokers which topics there are, if it is time.
+    /// Asks brokers which topics exist, if it is time.
     fn ask(&mut self, client: &Arc<ConsumerClient>, partitions: &Partitions) {
         let now = Instant::now();
         let is_asking = self.asked.is_some_and(|asked| now < asked + TIMEOUT * 2);
@@ -91,7 +91,7 @@ impl TopicIds {
         self.next = Some(now + SOON);
     }
 
-    /// False if it is worth asking again soon.
+    /// Handles an answer. Returns false if another request soon is useful.
     fn learn(
         &mut self,
         client: &ConsumerClient,
@@ -112,7 +112,7 @@ impl TopicIds {
                     self.known.insert(topic.clone(), id.clone());
                     self.learn_one(partitions, group, &topic, &id, remade);
                 }
-                // Of brokers before Kafka 2.8.
+                // From brokers before Kafka 2.8.
                 Ok(None) => {}
                 Err(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId) => {
                     let text = format_args!(
@@ -129,7 +129,7 @@ impl TopicIds {
         all_there
     }
 
-    /// The topic has this id now: lanes of an earlier one end.
+    /// Records the topic's current id: lanes of an earlier one end.
     fn learn_one(
         &mut self,
         partitions: &Partitions,

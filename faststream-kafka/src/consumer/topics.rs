@@ -1,8 +1,8 @@
-//! Which topics there are. Those by pattern are matched by us against the metadata, the client is only given names;
-//! those by name that do not exist are told, and awaited.
+//! Finds the topics of a group. We match patterns against the metadata, and the client gets only names. Missing named
+//! topics are logged and awaited.
 //!
-//! librdkafka says nothing of a missing topic to a group, and would find it half a minute after it was created. A list
-//! of all topics makes it look at once, and join again.
+//! librdkafka reports no missing topic to a group, and would find it half a minute after its creation. A list of all
+//! topics makes it check at once, and join again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use super::client::ConsumerClient;
 use super::retention;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How often topics are looked for by pattern.
+/// How often topics are searched by pattern.
 const EVERY: Duration = Duration::from_secs(10);
-/// How often topics are looked for that are missing, or when the last answer was an error.
+/// How often missing topics are searched, or any topics after an error.
 const SOON: Duration = Duration::from_secs(1);
-/// So many times; then they are not about to be created.
+/// How many times; after that they are not about to be created.
 const SOON_TIMES: u32 = 60;
 
-/// The topics to subscribe to, whenever they change: also once at the start, if the group must not join before what there is
-/// was looked at. Ends when all names are there, and nothing is by pattern.
+/// Returns the topics to subscribe to, whenever they change; also once at startup, if the group must not join before
+/// the existing topics were checked. Ends when all names exist, and there are no patterns.
 pub(super) fn watch(client: &Arc<ConsumerClient>) -> Receiver<BTreeSet<String>> {
     let (sender, topics) = channel();
     let (weak, unwatched) = (Arc::downgrade(client), sender.clone());
@@ -37,7 +37,7 @@ pub(super) fn watch(client: &Arc<ConsumerClient>) -> Receiver<BTreeSet<String>> 
     let run = move || {
         let (mut missing, mut asked) = (BTreeSet::new(), false);
         for look in 0_u32.. {
-            // Not held while asleep: the client's end does not wait for this.
+            // Not held during the sleep, so that the client's end does not wait for it.
             let Some(client) = weak.upgrade() else { return };
             let request = client.request();
             let cluster = metadata(&client);
@@ -79,7 +79,7 @@ pub(super) fn watch(client: &Arc<ConsumerClient>) -> Receiver<BTreeSet<String>> 
     };
     if let Err(error) = thread::Builder::new().name("fs-topics".into()).spawn(run) {
         faststream_core::log::error!("no thread to look for topics on: {error}");
-        // Better than not at all.
+        // Better than no subscription.
         let _ = unwatched.send(all_named);
     }
     topics
@@ -93,14 +93,14 @@ fn metadata(client: &ConsumerClient) -> Option<Metadata> {
     metadata.ok()
 }
 
-/// The topics that the broker shows to this client, with their number of partitions.
+/// Returns the topics that the broker shows to this client, with their number of partitions.
 fn list(metadata: &Metadata) -> BTreeMap<String, i32> {
     let partitions = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     let topics = metadata.topics().iter();
     topics.map(|topic| (topic.name().to_owned(), partitions(topic.partitions().len()))).collect()
 }
 
-/// What a group waits for that has nothing to read: its topics that do not exist, its patterns.
+/// Returns what a group waits for if it has nothing to read: its missing topics, and its patterns.
 fn awaited(request: &GroupRequest, absent: &BTreeSet<String>, there: &BTreeSet<String>) -> Option<String> {
     if there.iter().any(|topic| request.reads(topic)) {
         return None;
@@ -114,7 +114,7 @@ fn awaited(request: &GroupRequest, absent: &BTreeSet<String>, there: &BTreeSet<S
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-/// At once, then once a minute.
+/// Logs missing topics: at once, then once a minute.
 fn log_missing(client: &ConsumerClient, absent: &BTreeSet<String>) {
     for topic in absent {
         client.context().errors.missing_topic(topic);

@@ -1,7 +1,7 @@
-//! One small request to the leaders of kept partitions after each answer.
+//! Sends one small request to the leaders of kept partitions after each answer.
 //!
-//! librdkafka pauses all partitions until a rebalance is answered, and its broker threads sleep on for up to a second
-//! afterwards: any request to the same leader wakes them.
+//! librdkafka pauses all partitions until a rebalance is answered, and its broker threads sleep for up to a second
+//! afterwards. Any request to the same leader wakes them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,13 +13,13 @@ use rdkafka::consumer::Consumer;
 use super::client::ConsumerClient;
 
 const TIMEOUT: Duration = Duration::from_millis(200);
-/// Enough to meet every leader of most clusters; more would be a burst at each rebalance.
+/// Enough to reach every leader of most clusters. More requests would be a burst at each rebalance.
 const MOST: usize = 12;
-/// Before each round. A request may come before the partitions are resumed, and wakes in vain then: they are resumed a
-/// moment after the answer, on librdkafka's own thread.
+/// The pause before each round. A request may arrive before the partitions are resumed, and then has no effect: they
+/// are resumed a moment after the answer, on librdkafka's own thread.
 const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(30), Duration::from_millis(150)];
 
-/// What is to be woken, by one thread at a time: a storm of rebalances starts no storm of threads.
+/// The leaders to wake, by one thread at a time, so that many rebalances do not start many threads.
 #[derive(Default)]
 pub(super) struct Sleepers(Mutex<WakeupState>);
 
@@ -34,7 +34,7 @@ impl Sleepers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next round; none ends the thread.
+    /// Returns the next round; `None` ends the thread.
     fn next(&self) -> Option<Vec<TopicPartition>> {
         let mut state = self.state();
         let partitions = std::mem::take(&mut state.partitions);
@@ -43,7 +43,7 @@ impl Sleepers {
     }
 }
 
-/// Returns at once; what comes of the requests does not matter.
+/// Wakes the leaders of these partitions. Returns at once, and ignores the results of the requests.
 pub(super) fn leaders(client: &Arc<ConsumerClient>, kept: Vec<TopicPartition>) {
     if kept.is_empty() {
         return;
