@@ -134,8 +134,8 @@ impl FastStream {
 
     /// Shares a value with the handlers, which take it as `State<T>`. `State<T>` holds an `Arc<T>`, so pass the value
     /// itself, not an `Arc` of it. There is one value of each type: a later one replaces it, as in a test that gives
-    /// another `Db` to the same app. For two values of one type, wrap them: `struct Primary(Pool)`, `struct
-    /// Replica(Pool)`.
+    /// another `Db` to the same app. For two values of one type, wrap them: `struct Primary(Pool)`,
+    /// `struct Replica(Pool)`.
     pub fn state<T: Send + Sync + 'static>(self, value: T) -> Self {
         self.state_entry::<T>(StateSource::Value(Arc::new(value)))
     }

@@ -31,7 +31,7 @@ use super::{HandlerError, Outcome};
     note = "to publish the value, add `#[publisher(topic = \"...\")]`"
 )]
 pub trait IntoOutcome {
-    /// Converts the value to an [`Outcome`].
+    /// Converts the value to an `Outcome`.
     fn into_outcome(self) -> Outcome;
 }
 
@@ -91,7 +91,7 @@ impl<T: IntoOutcome, E: Failure> IntoOutcome for Result<T, E> {
     note = "for a type of your own: `#[derive(Debug, thiserror::Error)]`, or implement `Debug`, `Display` and `std::error::Error`"
 )]
 pub trait Failure {
-    /// Converts the error to an [`Outcome`]: a decision, or a failed attempt.
+    /// Converts the error to an `Outcome`: a decision, or a failed attempt.
     fn into_outcome(self) -> Outcome;
 }
 

@@ -3,14 +3,14 @@
 //! A call has four states. It is *queued* for a thread; it has *begun* there; it has *ended*; or it was *abandoned*
 //! before it began. No thread can be stopped, so three rules follow:
 //!
-//! 1. A queued call whose lane stops, or whose future is dropped, never begins: the thread or the lane decides, whichever
-//!    first takes the call's lock. The thread checks the lane as its first act, so no call begins after the lane's fence,
-//!    even if the lane's task has no thread to be dropped on.
-//! 2. The lane waits for a call that has begun: the thread reports its end, never a timer. Once it has ended, its duration
-//!    since its beginning is compared with `timeout`.
-//! 3. A cancelled lane leaves its running calls behind. A call that has begun is remembered by its record until it ends:
-//!    the next assignment in this process waits for it before it begins the same record, even while the task of the
-//!    earlier one has not noticed yet that it has ended.
+//! 1. A queued call whose lane stops, or whose future is dropped, never begins: the thread or the lane decides,
+//!    whichever first takes the call's lock. The thread checks the lane as its first act, so no call begins after the
+//!    lane's fence, even if the lane's task has no thread to be dropped on.
+//! 2. The lane waits for a call that has begun: the thread reports its end, never a timer. Once it has ended, its
+//!    duration since its beginning is compared with `timeout`.
+//! 3. A cancelled lane leaves its running calls behind. A call that has begun is remembered by its record until it
+//!    ends: the next assignment in this process waits for it before it begins the same record, even while the task of
+//!    the earlier one has not noticed yet that it has ended.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

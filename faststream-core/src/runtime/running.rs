@@ -94,8 +94,8 @@ impl Member {
         let tp = TopicPartition { topic: lane.topic().into(), partition: lane.partition() };
         let subscriber = self.scope.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
         let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
-        // A group that begins at the end of a topic has to commit that: before its first commit, the next assignment would
-        // begin at the end of then.
+        // A group that begins at the end of a topic has to commit that: before its first commit, the next assignment
+        // would begin at the end of then.
         if subscriber.start == Start::Latest && lane.store(lane.start()).is_ok() {
             self.scope.shared.notify(Notice::WantsCommit);
         }

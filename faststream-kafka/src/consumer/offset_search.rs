@@ -221,8 +221,8 @@ impl Search<'_> {
         since_it_looked || self.remade.contains(tp)
     }
 
-    /// Requests where a partition without a commit begins: at the beginning of its log. With `start = Latest`, it is the
-    /// log's end if the partition existed at the join.
+    /// Requests where a partition without a commit begins: at the beginning of its log. With `start = Latest`, it is
+    /// the log's end if the partition existed at the join.
     fn ask(&mut self, tp: TopicPartition) {
         let (topic, partition) = (&*tp.topic, tp.partition);
         let is_latest = self.client.request().start(topic) == Some(policy::Start::Latest);

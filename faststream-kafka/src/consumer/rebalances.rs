@@ -1,7 +1,8 @@
 //! Rebalances that wait for their answer, strictly in the order of the group's requests.
 //!
-//! librdkafka asks in a callback ("these partitions are assigned", "these are revoked"), pauses every partition of the client,
-//! and waits for an assign or unassign call. The callback only records the question; the control thread answers it:
+//! librdkafka asks in a callback ("these partitions are assigned", "these are revoked"), pauses every partition of the
+//! client, and waits for an assign or unassign call. The callback only records the question; the control thread answers
+//! it:
 //!
 //! 1. [`Rebalances::assign`] and [`Rebalances::revoke`] append a question. Two kinds of revocation are our own: a log
 //!    was truncated, or a topic was recreated. librdkafka does not wait for their answer, but a lane ends in the same
@@ -17,9 +18,9 @@
 //!    revocation that moves partitions to another member then waits up to 100 ms more for the result of a commit in
 //!    flight, and [`Step::Unassign`] answers.
 //!
-//! Why strictly in order: librdkafka takes the next assign or unassign call, whatever its partitions, for the answer to its
-//! oldest question. If a partition whose offset has just arrived were begun while a revocation waits, librdkafka would give
-//! the revoked partitions away while their calls still run.
+//! Why strictly in order: librdkafka takes the next assign or unassign call, whatever its partitions, for the answer to
+//! its oldest question. If a partition whose offset has just arrived were begun while a revocation waits, librdkafka
+//! would give the revoked partitions away while their calls still run.
 //!
 //! Why a revocation waits for a commit: librdkafka commits the stored offsets at once when partitions are released. If
 //! a commit in flight is not answered, librdkafka resends it after the newer one, and sets the group back. A lost

@@ -46,8 +46,8 @@ pub trait FromBytes: Sized {
     /// Reads the value.
     ///
     /// # Errors
-    /// If the bytes do not represent such a value. The message continues after `the key` or ``the header `x` ``: `is
-    /// not UTF-8`.
+    /// If the bytes do not represent such a value. The message continues after `the key` or ``the header `x` ``:
+    /// `is not UTF-8`.
     fn from_bytes(bytes: &[u8]) -> Result<Self, Rejection>;
 }
 

@@ -2,15 +2,17 @@
 //!
 //! 1. A record's copies are handed to the producer when its turn comes, one after the other. Once all of them are, the
 //!    record gives up its turn and the next one may begin (pipelining).
-//! 2. The broker answers in its own order. A record is decided once all its copies are answered. If they are confirmed, it
-//!    is finished. If one is refused permanently, its attempt failed (a result) or it is held (a dead letter, a copy for a
-//!    retry topic).
-//! 3. If copies are refused temporarily, the record takes its turn again at the first refusal, and no later record begins.
-//!    Refused copies of later records wait in the same line. After a pause the first of the line is published alone. As
-//!    soon as it is confirmed, the others follow, in order. No copy is published again while an earlier one has no answer
-//!    since before: a producer that waits for a broker gives up on unsent records before it gives up on sent ones.
+//! 2. The broker answers in its own order. A record is decided once all its copies are answered. If they are confirmed,
+//!    it is finished. If one is refused permanently, its attempt failed (a result) or it is held (a dead letter, a copy
+//!    for a retry topic).
+//! 3. If copies are refused temporarily, the record takes its turn again at the first refusal, and no later record
+//!    begins. Refused copies of later records wait in the same line. After a pause the first of the line is published
+//!    alone. As soon as it is confirmed, the others follow, in order. No copy is published again while an earlier one
+//!    has no answer since before: a producer that waits for a broker gives up on unsent records before it gives up on
+//!    sent ones.
 //!
-//! Each answer is handled once, when it arrives: the cost is linear in the number of copies, however many are in flight.
+//! Each answer is handled once, when it arrives: the cost is linear in the number of copies, however many are in
+//! flight.
 
 use std::sync::Arc;
 use std::task::Context as TaskContext;

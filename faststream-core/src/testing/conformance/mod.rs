@@ -1,8 +1,8 @@
 //! The contract of a backend, checked through the contract alone: no app and no runtime, only a [`Broker`] and its
 //! [`Producer`](crate::broker::Producer), [`Lane`](crate::broker::Lane)s and events.
 //!
-//! Each function is one check. It runs on an [`UnderTest`], creates its own topics and groups, and panics if the backend
-//! breaks a promise. Call it on a tokio runtime whose clock runs.
+//! Each function is one check. It runs on an [`UnderTest`], creates its own topics and groups, and panics if the
+//! backend breaks a promise. Call it on a tokio runtime whose clock runs.
 #![allow(clippy::missing_panics_doc, reason = "a check panics if the promise that its name states is broken")]
 
 mod closing;
@@ -40,8 +40,8 @@ pub trait UnderTest: fmt::Debug {
     /// Creates a topic that does not exist yet.
     fn create_topic(&self, topic: &str, partitions: i32);
 
-    /// Delays the broker's answers to commits and publishes by `delay` from now on. A backend whose broker cannot do that
-    /// does nothing, and the check then proves less.
+    /// Delays the broker's answers to commits and publishes by `delay` from now on. A backend whose broker cannot do
+    /// that does nothing, and the check then proves less.
     fn delay_answers(&self, delay: Duration);
 }
 
