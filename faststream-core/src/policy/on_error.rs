@@ -1,6 +1,6 @@
-//! What happens to a record after the last attempt.
+//! What happens to a record when faststream gives up on it.
 
-/// What happens to a record after the last attempt.
+/// What happens to a record when faststream gives up on it.
 ///
 /// ```
 /// use faststream::{FastStream, OnError, Retry, TestApp, memory::MemoryBroker, subscriber};

@@ -26,8 +26,8 @@ pub struct GroupSettings {
     pub drain: Duration,
     /// How often the offsets of finished records are committed (`commit = Periodic`). Defaults to 1 s.
     pub commit_interval: Duration,
-    /// How many records of a partition are delivered beyond the last successful commit while no commit advances:
-    /// commits fail, results are not confirmed, or a record is held. Defaults to 10,000.
+    /// At most how many records of a partition are delivered beyond the last successful commit while no commit
+    /// advances: commits fail, results are not confirmed, or a record is held. Defaults to 10,000.
     pub max_uncommitted: u64,
     /// How many records of a partition may be in memory at a time: running, retried, or queued behind their key.
     pub max_in_flight: usize,

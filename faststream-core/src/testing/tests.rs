@@ -1,4 +1,4 @@
-//! The harness itself: what it waits for, what it shows, what it says when a test is wrong.
+//! Tests of the harness itself: its waits, its views, and its messages for a wrong test.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
@@ -80,7 +80,7 @@ fn count(app: &TestApp) -> i64 {
     app.state::<Count>().expect("given to every app").0.load(SeqCst)
 }
 
-/// What a test that is wrong is told.
+/// Returns the message for a wrong test.
 async fn told(test: impl Future<Output = ()> + 'static) -> String {
     let panic = tokio::task::LocalSet::new().run_until(async { tokio::task::spawn_local(test).await }).await;
     let panic = panic.expect_err("it panics").into_panic();

@@ -47,8 +47,8 @@ impl LaneTask {
         let manual_ack = if dropped { ManualSettlement::Dropped } else { ManualSettlement::Settled(verdict) };
         match (entry.state(), entry.copies.as_ref().map(Copies::purpose)) {
             (CallState::Running, _) => {
-                // Success counts from here on, whatever becomes of the call: it may wait until this is durable. Results
-                // that may follow come first, unless it does.
+                // Success counts from here on, whatever happens to the call: it may wait until this is committed.
+                // Results that may follow come first, unless it does.
                 if success && (durable || self.scope.subscriber.publishes.is_empty()) {
                     self.offsets.finish(offset);
                 }
