@@ -1,4 +1,4 @@
-//! What a producer answers, and when.
+//! The answers of a producer, and their order.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -11,10 +11,11 @@ use crate::broker::{Answer, Mailbox};
 
 /// How many records are queued at once.
 const RECORDS: usize = 100;
-/// How late answers come.
+/// The delay of answers.
 const DELAY: Duration = Duration::from_millis(100);
 
-/// The records of a partition are answered in the order in which they were queued, and have their offsets in it.
+/// Checks that the records of a partition are answered in the order in which they were queued, and have their offsets
+/// in it.
 pub async fn publishes_are_answered_in_their_order(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "answers-in-order");
     on.create_topic(topic, 1);
@@ -38,7 +39,7 @@ pub async fn publishes_are_answered_in_their_order(on: &dyn UnderTest) {
     assert!(offsets.eq((0..RECORDS).zip(0..)), "the order of answers or of offsets is another one");
 }
 
-/// A flush ends when everything that was queued before it is answered.
+/// Checks that a flush ends when everything that was queued before it is answered.
 pub async fn a_flush_waits_for_every_answer(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "flush");
     on.create_topic(topic, 1);
