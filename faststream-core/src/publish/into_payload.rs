@@ -11,7 +11,7 @@ use super::finite::{NotingNulls, not_finite};
 /// A value that can be published as a payload. Any `Serialize` type is JSON; `Json<T>`, `Text` and `Raw` select their
 /// codec.
 ///
-/// Implemented for values and references. A `String` is a JSON string, with its quotes: publish [`Text`] for the text
+/// Implemented for values and references. A `String` is a JSON string, with its quotes: publish [`Text`](crate::delivery::Text) for the text
 /// itself. An `Option` that is `None` is the JSON `null`, not a tombstone.
 ///
 /// For another codec, write a wrapper: `impl<T: ..> IntoPayload for MsgPack<T>`.
