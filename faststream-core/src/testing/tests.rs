@@ -42,25 +42,13 @@ const BILL: SubscriberDef = SubscriberDef {
     package: "test",
     file: file!(),
     line: 1,
-    doc: "",
     source: SourceDef::Topics(&["orders"]),
     group: Some("billing"),
-    broker: None,
-    ack: None,
     retry: Some(RetryDef { attempts: Some(3), backoff: None, topics: &[] }),
-    on_error: None,
-    dead_letter: None,
-    on_decode_error: None,
-    order: None,
-    concurrency: None,
-    commit: None,
-    start: None,
-    timeout: None,
-    drain: None,
-    enabled: None,
     publishers: &[PublisherDef { topic: "invoices" }],
     call: bill,
     requires: |requirements| requirements.state::<Count>(),
+    ..SubscriberDef::fixture()
 };
 
 inventory::submit!(BILL);

@@ -40,25 +40,9 @@ static DEF: SubscriberDef = SubscriberDef {
     package: "test",
     file: "src/test.rs",
     line: 1,
-    doc: "",
     source: SourceDef::Topics(&["orders"]),
-    group: None,
-    broker: None,
-    ack: None,
-    retry: None,
-    on_error: None,
-    dead_letter: None,
-    on_decode_error: None,
-    order: None,
-    concurrency: None,
-    commit: None,
-    start: None,
-    timeout: None,
-    drain: None,
-    enabled: None,
-    publishers: &[],
     call,
-    requires: |_| {},
+    ..SubscriberDef::fixture()
 };
 
 struct World {
