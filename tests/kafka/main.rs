@@ -20,6 +20,7 @@ mod handlers;
 mod input;
 mod latest;
 mod logs;
+mod many;
 mod members;
 mod mock;
 mod offset_fetch;

@@ -112,6 +112,17 @@ impl Cluster {
         }
     }
 
+    /// How long each answer of every broker takes from now on.
+    pub(crate) fn round_trip(&self, time: Duration) {
+        let milliseconds = i32::try_from(time.as_millis()).expect("short");
+        for broker in 1..=self.brokers {
+            // SAFETY: the cluster is valid.
+            let set =
+                unsafe { native::rd_kafka_mock_broker_set_rtt(self.native, broker, milliseconds) };
+            assert_eq!(set, OK);
+        }
+    }
+
     pub(crate) fn set_up(&self, broker: i32, up: bool) {
         // SAFETY: the cluster is valid.
         let set = unsafe {
