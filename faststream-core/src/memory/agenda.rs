@@ -1,4 +1,12 @@
 //! The broker's clock: the task that runs each scheduled event when it is due.
+//!
+//! One task for each broker, started by the first call of the contract that runs inside a tokio runtime. It owns
+//! nothing: the events lie in `ClusterState::agenda`, ordered by time and then by number, so that two events of
+//! the same moment run in the order in which they were scheduled. That order is part of what makes a simulation
+//! replay.
+//!
+//! The task sleeps until the next event, and is woken by every change of the cluster, because a change may
+//! schedule an earlier one. A broker whose last handle is gone wakes it a last time, and it ends.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Weak};
@@ -8,7 +16,11 @@ use tokio::time::{Instant, sleep_until};
 use super::client;
 use super::cluster::{ClusterState, Connection, ScheduledEvent, SharedCluster};
 
-/// Runs what is due, then sleeps until the next. Ends with the broker.
+/// Runs what is due, then sleeps until the next event. Ends with the broker.
+///
+/// The future holds only a weak reference while it sleeps, so that it does not keep the broker alive. The guard is
+/// made before the future is polled for the first time: a runtime that is dropped before it runs the task still
+/// releases `agenda_runs`.
 pub(super) fn run(connection: &Arc<Connection>) -> impl Future<Output = ()> + Send + use<> {
     let (wake, ended) = (Arc::clone(&connection.0.wake), EndGuard(Arc::downgrade(connection)));
     async move {
@@ -24,7 +36,10 @@ pub(super) fn run(connection: &Arc<Connection>) -> impl Future<Output = ()> + Se
     }
 }
 
-/// Runs what is due, and returns when the next event is.
+/// Runs the events that are due, and returns when the next one is; `None` if nothing is scheduled.
+///
+/// Holds the lock of the cluster from the first event to the last. It does not wake the agenda, which would be
+/// this task.
 fn run_due(shared: &Arc<SharedCluster>) -> Option<Instant> {
     shared.change_quietly(|state, shared| {
         while let Some(entry) = state.agenda.first_entry()
@@ -37,7 +52,8 @@ fn run_due(shared: &Arc<SharedCluster>) -> Option<Instant> {
     })
 }
 
-/// Lets another task run the agenda when this one ended with its runtime.
+/// Allows another task to run the agenda when this one ends with its runtime: a broker may outlive the runtime of
+/// a test.
 struct EndGuard(Weak<Connection>);
 
 impl Drop for EndGuard {
@@ -48,6 +64,8 @@ impl Drop for EndGuard {
     }
 }
 
+/// Runs one event. An event whose member, request or revocation no longer exists has no effect: nothing removes
+/// entries from the agenda.
 fn run_event(state: &mut ClusterState, shared: &Arc<SharedCluster>, due: ScheduledEvent) {
     match due {
         ScheduledEvent::CommitTimer(group, id) => {

@@ -1,4 +1,7 @@
-//! The handle of the in-memory broker, and the contract that it keeps.
+//! The handle of the in-memory broker, and its side of the backend contract.
+//!
+//! The handle has no state of its own. Every method takes the lock of the cluster once, for a short time, and
+//! never across an `await`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -16,19 +19,22 @@ use crate::broker::{
 use crate::log::{Time, info, warn};
 use crate::runtime::IdleTracker;
 
-/// What a client waits for the answer to a request.
+/// How long a request for topics or for a backlog waits while the broker is disconnected. The Kafka backend waits
+/// as long for the answer to a request.
 const REQUEST: Duration = Duration::from_secs(10);
-/// How long the broker may not answer before that is logged.
+/// How long `connect` waits before it logs that the broker does not answer. The contract demands that line within
+/// 2 s.
 const PATIENCE: Duration = Duration::from_millis(1_500);
-/// How often it is logged again.
+/// How often the line is repeated while the broker is still disconnected.
 const REMINDER: Duration = Duration::from_secs(60);
-/// 2020-01-01, in milliseconds: when every test begins. A run repeats to the millisecond.
+/// When every test begins by the broker's clock: 2020-01-01, in milliseconds of Unix time. A run repeats to the
+/// millisecond, timestamps of records included.
 pub(crate) const STARTED: i64 = 1_577_836_800_000;
 
-/// The in-memory broker. Cloning it gives another handle to the same one.
+/// The in-memory broker. A clone is another handle to the same broker.
 ///
-/// A topic that does not exist is made by being read or written, with one partition. Time passes in it once it is used within
-/// a tokio runtime.
+/// A topic that does not exist is created when it is read or written, with one partition. Time passes in the
+/// broker once it is used within a tokio runtime.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,6 +58,7 @@ pub(crate) const STARTED: i64 = 1_577_836_800_000;
 /// ```
 #[derive(Debug, Clone)]
 pub struct MemoryBroker {
+    /// Shared by all handles and producers. When the last one is dropped, the task of the agenda ends.
     connection: Arc<Connection>,
 }
 
@@ -62,28 +69,35 @@ impl Default for MemoryBroker {
 }
 
 impl MemoryBroker {
-    /// An empty broker.
+    /// Returns an empty broker, whose clock begins at the machine's time.
     #[must_use]
     pub fn new() -> Self {
         Self::starting_at(Arc::default(), crate::app::unix_time())
     }
 
-    /// An empty broker that shares what counts as settled with others, for tests: its clock begins at a fixed time.
+    /// Returns an empty broker that counts its work in progress in `idle`, together with others. For tests: its
+    /// clock begins at a fixed time, 2020-01-01.
     #[must_use]
     pub fn with_idle_tracker(idle: Arc<IdleTracker>) -> Self {
         Self::starting_at(idle, STARTED)
     }
 
+    /// Returns an empty broker whose clock shows `started` now, in milliseconds of Unix time.
     fn starting_at(idle: Arc<IdleTracker>, started: i64) -> Self {
         let shared = Arc::new(SharedCluster::new(idle, started));
         Self { connection: Arc::new(Connection(shared)) }
     }
 
+    /// Returns the cluster, for the methods of `inspect` and `inject`.
     pub(super) fn shared(&self) -> &Arc<SharedCluster> {
         &self.connection.0
     }
 
-    /// Starts the broker's clock, if this is a tokio runtime and it does not run yet.
+    /// Starts the task of the agenda on the current tokio runtime, unless it runs. Outside a runtime nothing
+    /// happens, so a test may create topics and append records before it starts one.
+    ///
+    /// Every method of the contract calls it first. An agenda that ended with its runtime is started again this
+    /// way.
     fn start_agenda(&self) {
         let Ok(runtime) = Handle::try_current() else { return };
         if !self.shared().agenda_runs.swap(true, SeqCst) {
@@ -91,7 +105,8 @@ impl MemoryBroker {
         }
     }
 
-    /// Waits as long as a client waits for the answer to a request.
+    /// Waits as a client waits for the answer to a request: returns at once while the broker is connected, else
+    /// within `REQUEST`. `what` names the request in the error.
     async fn answers(&self, what: &str) -> Result<(), BrokerError> {
         if !self.shared().is_offline() {
             return Ok(());

@@ -1,4 +1,7 @@
-//! Faults by name: what a test does to the broker.
+//! The faults that a test injects, by name.
+//!
+//! Counted faults wait in `InjectedFaults` until a request hits them. A rebalance and a lost membership happen at
+//! once. Faults apply to the app only: [`MemoryBroker::append`] always succeeds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,58 +14,59 @@ use super::{ExternalMember, MemoryBroker};
 use crate::broker::CommitClass;
 
 impl MemoryBroker {
-    /// The next `times` commits fail, after those that earlier faults are for; 0 takes all of them back. `Stale` costs
-    /// the membership, `Fatal` the client, as with Kafka.
+    /// Makes the next `times` commits fail, after those that earlier faults apply to; 0 removes every fault of
+    /// commits. `Stale` costs the membership, `Fatal` the client, as with Kafka.
     pub fn fail_commits(&self, class: CommitClass, times: u32) {
         self.fault_commits(CommitFault::Refused(class), times);
     }
 
-    /// The next `times` commits take this long, after those that earlier faults are for. One that arrives when the
-    /// partition has another owner is refused.
+    /// Makes the next `times` commits take this long, after those that earlier faults apply to. A commit that
+    /// arrives when the partition has another owner is refused.
     pub fn delay_commits(&self, duration: Duration, times: u32) {
         self.fault_commits(CommitFault::Delayed(duration), times);
     }
 
-    /// The next `times` commits never arrive, after those that earlier faults are for: no answer comes, and the client
-    /// gives up after 10 s.
+    /// Makes the next `times` commits never arrive, after those that earlier faults apply to. No answer comes, and
+    /// the client gives up after 10 s.
     pub fn lose_commits(&self, times: u32) {
         self.fault_commits(CommitFault::Lost, times);
     }
 
-    /// The next `times` offset fetches fail; each is tried again after 100 ms.
+    /// Makes the next `times` offset fetches fail. Each is retried after 100 ms, and the lanes open only then.
     pub fn fail_offset_fetch(&self, times: u32) {
         self.shared().change(|state, _| state.faults.offset_fetches = times);
     }
 
-    /// The next `times` publishes by the app are refused; trying again may help.
+    /// Makes the broker refuse the next `times` publishes of the app. A retry may help.
     pub fn fail_publishes(&self, times: u32) {
         self.shared().change(|state, _| state.faults.publishes = times);
     }
 
-    /// The next `times` publishes by the app to this topic are refused; trying again may help.
+    /// Makes the broker refuse the next `times` publishes of the app to this topic. A retry may help.
     pub fn fail_publishes_to(&self, topic: &str, times: u32) {
         self.shared().change(|state, _| state.faults.publishes_to.insert(topic.to_owned(), times));
     }
 
-    /// The topic is not made for an app that needs it, for this reason.
+    /// Makes the broker refuse to create this topic for an app that needs it, with this reason.
     pub fn refuse_topic(&self, topic: &str, reason: &str) {
         self.shared()
             .change(|state, _| state.faults.refused_topics.insert(topic.to_owned(), reason.to_owned()));
     }
 
-    /// The next `times` publishes by the app to this topic are refused, as records are that are too large: trying again
-    /// cannot help.
+    /// Makes the broker refuse the next `times` publishes of the app to this topic, as it refuses records that are
+    /// too large: a retry cannot help.
     pub fn refuse_publishes_to(&self, topic: &str, times: u32) {
         self.shared().change(|state, _| state.faults.refusals_to.insert(topic.to_owned(), times));
     }
 
-    /// The next `times` publishes by the app to this topic are refused, as without the right to write to it: they pass
-    /// once the right is given. 0 takes back what is left.
+    /// Makes the broker refuse the next `times` publishes of the app to this topic, as without the permission to
+    /// write to it: they succeed once somebody grants it. 0 removes what is left.
     pub fn deny_publishes_to(&self, topic: &str, times: u32) {
         self.shared().change(|state, _| state.faults.denials_to.insert(topic.to_owned(), times));
     }
 
-    /// What the app publishes from now on arrives only after this time, in its order.
+    /// Delays everything that the app publishes for this time, starting now. The records arrive together then, in
+    /// the order in which they were published.
     pub fn delay_publishes(&self, duration: Duration) {
         self.shared().change(|state, _| {
             let until = Instant::now() + duration;
@@ -71,7 +75,7 @@ impl MemoryBroker {
         });
     }
 
-    /// The next `times` reads end the task that reads, as a bug in it would.
+    /// Makes the next `times` reads panic in the task that reads, as a bug in it would.
     pub fn break_reads(&self, times: u32) {
         self.shared().change(|state, shared| {
             state.faults.reads = times;
@@ -79,7 +83,8 @@ impl MemoryBroker {
         });
     }
 
-    /// Nothing arrives or leaves for a while.
+    /// Disconnects the broker for a while: nothing arrives or leaves. Reads and commits wait, and so do publishes.
+    /// A later call replaces the end of an earlier one.
     pub fn disconnect(&self, duration: Duration) {
         self.shared().set_offline(true);
         self.shared().change(|state, _| {
@@ -89,7 +94,8 @@ impl MemoryBroker {
         });
     }
 
-    /// Takes back every fault that is still to come. What is delayed or disconnected already ends when it would have.
+    /// Removes every fault that was not hit yet. A delay or a disconnection that has begun ends when it would
+    /// have.
     pub fn heal(&self) {
         self.shared().change(|state, shared| {
             let kept = (state.faults.offline_until, state.faults.publishes_after);
@@ -99,7 +105,8 @@ impl MemoryBroker {
         });
     }
 
-    /// Every partition of the group changes hands: revoked, then assigned anew.
+    /// Makes every partition of the group change hands: each is revoked, and assigned again once the member has
+    /// answered.
     pub fn rebalance(&self, group: &str) {
         self.shared().change(|state, shared| {
             let Some((name, found)) = state.groups.get_key_value(group) else { return };
@@ -117,7 +124,8 @@ impl MemoryBroker {
         });
     }
 
-    /// The group's members lose their membership. They are notified afterwards, and join again.
+    /// Ends the memberships of the group's members. The members are notified afterwards, and join again. Members
+    /// of other processes ([`ExternalMember`]) keep theirs.
     pub fn lose(&self, group: &str) {
         self.shared().change(|state, shared| {
             let Some((name, found)) = state.groups.get_key_value(group) else { return };
@@ -154,7 +162,8 @@ impl MemoryBroker {
         ExternalMember::join(Arc::clone(self.shared()), group, topics)
     }
 
-    /// Whether a commit is late, lost, or about to fail.
+    /// Returns whether a commit is delayed, lost, or about to fail. While one is, a simulation does not expect the
+    /// committed offsets to reach the end.
     #[cfg(feature = "testing")]
     pub(crate) fn are_commits_disturbed(&self) -> bool {
         self.shared().look(|state| {
@@ -164,6 +173,7 @@ impl MemoryBroker {
         })
     }
 
+    /// Adds a fault of commits behind those that were asked for before.
     fn fault_commits(&self, fault: CommitFault, times: u32) {
         self.shared().change(|state, _| state.faults.fail_commits(fault, times));
     }

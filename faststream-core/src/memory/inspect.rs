@@ -1,4 +1,5 @@
-//! What a test does with a broker beside its faults: topics, records, offsets, and the wait until all has settled.
+//! What a test does with a broker besides faults: topics, records, offsets, and the wait until everything has
+//! settled.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,25 +17,26 @@ use crate::record::OwnedRecord;
 use crate::runtime::IdleTracker;
 
 impl MemoryBroker {
-    /// What counts as settled: to be shared with the app that runs on this broker.
+    /// Returns the tracker of work in progress, to be shared with the app that runs on this broker.
     #[must_use]
     pub fn idle(&self) -> Arc<IdleTracker> {
         Arc::clone(&self.shared().idle)
     }
 
-    /// From now on its clock says what it says in every test, so that a run repeats to the millisecond.
+    /// Sets the clock to the time at which it starts in every test, so that a run repeats to the millisecond.
     #[cfg(feature = "testing")]
     pub(crate) fn start_as_in_every_test(&self) {
         self.shared().set_started(STARTED);
     }
 
-    /// Unix time in milliseconds, by its clock.
+    /// Returns the time of the broker's clock, in milliseconds of Unix time.
     #[cfg(feature = "testing")]
     pub(crate) fn now_ms(&self) -> i64 {
         self.shared().now_ms()
     }
 
-    /// Asks for a commit of what each member has stored.
+    /// Commits the stored offsets of each member, without waiting for the timers. A test in real time calls it,
+    /// because no clock jumps to the next commit there.
     #[cfg(feature = "testing")]
     pub(crate) fn commit_now(&self) {
         self.shared().change(|state, shared| {
@@ -44,13 +46,13 @@ impl MemoryBroker {
         });
     }
 
-    /// Whether a member has stored something that is not committed.
+    /// Returns whether a member has stored an offset that is not committed.
     #[cfg(feature = "testing")]
     pub(crate) fn has_uncommitted(&self) -> bool {
         self.shared().look(ClusterState::has_uncommitted)
     }
 
-    /// Makes a topic. Nothing happens if it exists.
+    /// Creates a topic. Nothing happens if it exists.
     pub fn create_topic(&self, topic: &str, partitions: i32) {
         self.shared().change(|state, shared| {
             if state.create_topic(topic, partitions) {
@@ -59,8 +61,8 @@ impl MemoryBroker {
         });
     }
 
-    /// Gives a topic this many partitions, also while it is read; makes it if it does not exist. As in Kafka, partitions
-    /// are never taken away.
+    /// Gives a topic this many partitions, even while it is read; creates it if it does not exist. As in Kafka, a
+    /// topic never loses partitions.
     pub fn add_partitions(&self, topic: &str, partitions: i32) {
         self.shared().change(|state, shared| {
             if state.create_topic(topic, partitions) || state.add_partitions(topic, partitions) {
@@ -77,12 +79,13 @@ impl MemoryBroker {
         self.shared().append_at_once(record)
     }
 
-    /// Notifies `observer` of everything that happens here. The first observer stays.
+    /// Notifies `observer` of everything that happens on this broker. Only the first call has an effect.
     pub fn observe(&self, observer: Arc<dyn BrokerObserver>) {
         self.shared().set_observer(observer);
     }
 
-    /// The records of a topic with their partitions, in their order; empty if it does not exist.
+    /// Returns the records of a topic with their partitions, ordered by partition and offset; empty if it does not
+    /// exist.
     #[must_use]
     pub fn records(&self, topic: &str) -> Vec<(i32, OwnedRecord)> {
         let logs = self.shared().look(|state| state.topics.get(topic).cloned().unwrap_or_default());
@@ -90,7 +93,7 @@ impl MemoryBroker {
         all.map(|(partition, stored)| (partition, stored.borrow(partition).to_owned_record())).collect()
     }
 
-    /// The topics that exist, with their number of partitions.
+    /// Returns the topics that exist, with their number of partitions.
     #[must_use]
     pub fn topic_list(&self) -> BTreeMap<String, i32> {
         let count = |logs: &Vec<_>| i32::try_from(logs.len()).unwrap_or(i32::MAX);
@@ -98,13 +101,13 @@ impl MemoryBroker {
             .look(|state| state.topics.iter().map(|(topic, logs)| (topic.to_string(), count(logs))).collect())
     }
 
-    /// Whether the topic exists.
+    /// Returns whether the topic exists.
     #[must_use]
     pub fn has_topic(&self, topic: &str) -> bool {
         self.shared().look(|state| state.topics.contains_key(topic))
     }
 
-    /// The next offsets that a group committed, by partition; empty if it never did.
+    /// Returns the next offsets that a group committed, by partition; empty if it never did.
     #[must_use]
     pub fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
         self.shared().look(|state| {
@@ -113,7 +116,8 @@ impl MemoryBroker {
         })
     }
 
-    /// Retention: the records of a partition before `offset` are gone.
+    /// Deletes the records of a partition before `offset`, as retention does. Members that had not read that far
+    /// are notified.
     pub fn truncate_before(&self, topic: &str, partition: i32, offset: i64) {
         self.shared().change(|state, _| {
             let tp = TopicPartition::new(topic, partition);
@@ -124,12 +128,13 @@ impl MemoryBroker {
         });
     }
 
-    /// Waits until everything that was published, and all that followed from it, has settled.
+    /// Waits until everything that was published has settled, with all that followed from it.
     pub async fn settled(&self) {
         self.shared().idle.wait(|| self.has_unseen()).await;
     }
 
-    /// Whether something is in a log that no handler has been handed.
+    /// Returns whether a log has a record that was handed to no handler yet. Groups without a running member do
+    /// not count.
     #[must_use]
     pub fn has_unseen(&self) -> bool {
         self.shared().look(ClusterState::unseen)

@@ -1,11 +1,29 @@
-//! The in-memory broker: a real Kafka in miniature, in virtual time, with faults by name.
+//! The in-memory broker: a Kafka cluster in miniature, in virtual time, with faults by name.
 //!
-//! Partitions with logs, Kafka's partitioner, groups that rebalance cooperatively, a committer on a timer. No files, no
-//! sockets. The same calls make the same run.
+//! It has partitions with logs, Kafka's partitioner, groups that rebalance cooperatively, and a committer on a
+//! timer. It has no files, no sockets and no thread of its own: it lives in the memory of the process, and its
+//! clock is tokio's. The same calls in the same order make the same run, which is what lets a simulation replay a
+//! seed.
 //!
-//! From below: `observer` names what happens, `cluster` is what a broker is, `client` is what a client of it does,
-//! `agenda` runs what is due by the clock, and [`MemoryBroker`] is the handle: the contract, what a test can look at
-//! (`inspect`) and the faults that it can ask for (`inject`).
+//! The layers, from below:
+//! 1. `observer` names the events of the broker, for a simulation that checks them.
+//! 2. `cluster` is the broker: topics, logs, groups with their coordinator. It knows no client.
+//! 3. `client` is what a Kafka client does for its program: it reads lanes, commits, publishes, and drives a
+//!    member.
+//! 4. `agenda` is the task that runs scheduled events when the clock reaches them.
+//! 5. [`MemoryBroker`] is the handle. `broker` implements the contract, `inspect` is what a test can look at, and
+//!    `inject` holds the faults that a test can ask for.
+//!
+//! How a record gets from a publish to a commit:
+//! 1. The producer takes the lock of the cluster, chooses a partition, and appends to its log. The log wakes the
+//!    lanes that wait for it.
+//! 2. A lane copies shared pointers out of the log, without the lock of the cluster, and moves its position.
+//! 3. The runtime stores the next offset in the lane's cell, which is one atomic write.
+//! 4. The commit timer of the member (or `Command::CommitNow`) collects the stored offsets. The group accepts each
+//!    one only from the current owner of the partition, and the member gets a report.
+//!
+//! What it leaves out, compared with Kafka: transactions, compaction, replication, quotas, the deletion of topics,
+//! and fetch sizes. A member that crashed is removed after 6 s, and nothing has to be sent to stay a member.
 
 mod agenda;
 mod broker;

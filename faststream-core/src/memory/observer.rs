@@ -1,17 +1,17 @@
-//! What happens on the broker, for an observer: the simulation checks its promises by it.
+//! The events of the broker, for an observer: a simulation checks its invariants with them.
 
 use crate::broker::{CommitError, Epoch, PublishError, RevocationId};
 use crate::record::Outgoing;
 
 /// Observes everything that happens on a broker, at the moment when it does.
 ///
-/// It is called in the middle of it, so it must not call the broker.
+/// It usually runs under the lock of the broker, so it must not call the broker: that would deadlock.
 pub trait BrokerObserver: Send + Sync {
-    /// Something happened.
+    /// Handles one event. Keep it short, and never panic.
     fn seen(&self, event: &BrokerEvent<'_>);
 }
 
-/// Something that happened on the broker.
+/// An event on the broker.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum BrokerEvent<'a> {
@@ -30,7 +30,7 @@ pub enum BrokerEvent<'a> {
         /// The next offset at which it begins.
         start: i64,
     },
-    /// A member is asked to release lanes.
+    /// The coordinator asks a member to release lanes.
     Revoked {
         /// The member's number.
         member: u64,
@@ -38,27 +38,27 @@ pub enum BrokerEvent<'a> {
         revocation: RevocationId,
         /// The lanes that end.
         lanes: &'a [Epoch],
-        /// The membership is gone already.
+        /// Whether the membership is lost already, so that another member may own the partitions.
         lost: bool,
     },
     /// A member released lanes. What they stored is committed, unless a fault refuses that.
     Answered {
         /// The member's number.
         member: u64,
-        /// The revocation that it answers.
+        /// The id that its answer carries.
         revocation: RevocationId,
     },
-    /// A lane is over: its task is gone, or it was never begun.
+    /// A lane ended: its task is gone, or never began.
     LaneEnded {
         /// The lane.
         lane: Epoch,
     },
-    /// The task of a lane died: its partition is opened again.
+    /// The task of a lane died. Its partition opens again, as another lane.
     Reopened {
         /// The lane that died.
         lane: Epoch,
     },
-    /// A member is gone without having left, its lanes with it.
+    /// A member crashed: it is gone without having left, and so are its lanes.
     Crashed {
         /// The member's number.
         member: u64,
@@ -75,16 +75,16 @@ pub enum BrokerEvent<'a> {
         /// The next offset.
         next: i64,
     },
-    /// A commit was answered for a lane.
+    /// A commit was answered, for one lane.
     Committed {
         /// The lane that stored the offset.
         lane: Epoch,
         /// The next offset.
         next: i64,
-        /// Why it was refused; `None` if the broker has it.
+        /// Why it was refused; `None` if the broker accepted it.
         refused: Option<&'a CommitError>,
     },
-    /// A record is in a log.
+    /// A record was appended to a log.
     Appended {
         /// Its partition.
         partition: i32,
@@ -93,11 +93,11 @@ pub enum BrokerEvent<'a> {
         /// The record.
         record: &'a Outgoing,
     },
-    /// A record that the app published was refused.
+    /// The broker refused a record that the app published.
     Refused {
         /// The record.
         record: &'a Outgoing,
-        /// Why.
+        /// The reason.
         error: &'a PublishError,
     },
 }

@@ -1,5 +1,17 @@
-//! Commits: the offsets that members stored, checked against ownership when they arrive. One request of a member is in
-//! flight at a time.
+//! Commits: the offsets that members stored, checked against ownership when they arrive.
+//!
+//! The runtime stores a next offset in a lane's cell and does not wait. Three things commit what is stored:
+//! 1. the timer of the member, every `commit_interval`, or `request` by `Command::CommitNow`;
+//! 2. `last`, when lanes are about to be released: a revocation is answered, or the member closes;
+//! 3. the answer to a request, if somebody asked again while it was in flight.
+//!
+//! One request of a member is in flight at a time. Without a fault it is answered at once, under the same lock. A
+//! delayed or lost one stays in `MemberState::commit`, and the agenda calls `arrived` when its time is over. In
+//! between the partition may change hands: `report` decides by the owner at arrival, not at departure, as a broker
+//! does.
+//!
+//! A commit changes three things: `GroupState::committed`, at which the next lane of the partition starts;
+//! `MemberLane::acked`, so that the same offset is not sent again; and the member, by `Event::Committed`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +25,15 @@ use crate::memory::cluster::{
 };
 use crate::memory::observer::BrokerEvent;
 
-/// Until a client gives up on an answer.
+/// How long a client waits for the answer to a commit before it gives up. The Kafka backend uses the same time for
+/// its requests.
 const REQUEST: Duration = Duration::from_secs(10);
 
-/// Commits what a member stored, by its timer or because it asked. While a request is in flight, another follows it.
+/// Commits the stored offsets of a member. Called by its timer, and when the member asks.
+///
+/// While a request is in flight, exactly one more follows it, however often this is called. While the broker is
+/// disconnected nothing is sent: the timer tries again. A refusal by a fault also has its consequence, see
+/// `follow`.
 pub(in crate::memory) fn request(
     state: &mut ClusterState,
     shared: &Arc<SharedCluster>,
@@ -53,7 +70,10 @@ pub(in crate::memory) fn request(
     state.at(Instant::now() + after, ScheduledEvent::Commit(Arc::clone(name), id, number));
 }
 
-/// A request arrives, or its client gives it up.
+/// Handles the arrival of a request, or the moment when its client gives up on it. `number` identifies the
+/// request: a member may have sent another one since.
+///
+/// A lost request fails as `CommitClass::Transient`, so that its offsets are committed again by the timer.
 pub(in crate::memory) fn arrived(
     state: &mut ClusterState,
     shared: &Arc<SharedCluster>,
@@ -77,7 +97,12 @@ pub(in crate::memory) fn arrived(
     }
 }
 
-/// Fences lanes that are about to be released, and commits what they stored. A request in flight no longer counts for them.
+/// Fences lanes that are about to be released, and commits what they stored. A request in flight no longer counts
+/// for them.
+///
+/// The commit is part of the release: it takes no time even if a fault would delay it, and a refusal costs neither
+/// membership nor client, because the lanes end anyway. A lost one has no report; the records are handled again by
+/// the next owner.
 pub(super) fn last(
     state: &mut ClusterState,
     shared: &Arc<SharedCluster>,
@@ -105,6 +130,10 @@ pub(super) fn last(
     }
 }
 
+/// Returns the offsets that were stored and not confirmed yet: lane, partition and next offset. `lanes` limits
+/// them to these lanes; `None` stands for all lanes of the member.
+///
+/// A fenced lane counts until it is released: what it stored before the fence still has to be committed.
 fn dirty(
     state: &mut ClusterState,
     name: &Arc<str>,
@@ -120,7 +149,10 @@ fn dirty(
     dirty.collect()
 }
 
-/// Decides as the broker does, and reports the result to the member.
+/// Decides about each offset as the broker does, and reports the results to the member.
+///
+/// `refused` is the error of a fault and applies to all of them. Without one, an offset is accepted if this lane
+/// still owns its partition, and refused as `CommitClass::Stale` otherwise. The observer sees each decision.
 fn report(
     state: &mut ClusterState,
     shared: &Arc<SharedCluster>,
@@ -157,7 +189,7 @@ fn report(
     }
 }
 
-/// Applies what a refusal costs: the membership, or the client.
+/// Applies the consequence of a refusal: `Stale` ends the membership, `Fatal` the client.
 fn follow(
     state: &mut ClusterState,
     shared: &Arc<SharedCluster>,

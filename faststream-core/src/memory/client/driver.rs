@@ -1,4 +1,15 @@
-//! The task of a member: carries events to it, and applies its commands.
+//! The task of a member: passes events to it, and applies its commands.
+//!
+//! One task for each member, spawned by `Broker::join`. It is the control thread of the contract: the methods of
+//! the member run here and nowhere else. One turn of the loop:
+//! 1. It takes the messages of the inbox one by one, and passes each to `GroupMember::on`.
+//! 2. It applies the commands that follow from a message before it takes the next one, because a command may
+//!    change what the coordinator sends.
+//! 3. It calls `GroupMember::turn` once, for reports of lanes and for the clock.
+//! 4. It sleeps until a message, a request of the member, or the member's deadline.
+//!
+//! The task counts as busy from step 1 to step 3, so that a test can wait until everything has settled. The lock
+//! of the cluster is held for one command at a time, and never while the member runs.
 
 use std::sync::Arc;
 
@@ -10,7 +21,10 @@ use crate::broker::{Command, Event, GroupMember, Lane};
 use crate::memory::cluster::{ClusterState, InboxMessage, MemberId, MemberInbox, SharedCluster};
 use crate::runtime::BusyGuard;
 
-/// Drives a member to its end. Dropping this before the member is finished is a crash of it.
+/// Drives a member until it is finished. Dropping this future before that is a crash of the member.
+///
+/// It wakes up for a message in the inbox, when the member asks for a turn, at the member's deadline, and for its
+/// crash token. The order of the branches is fixed (`biased`), so that a run repeats.
 pub(in crate::memory) async fn drive(
     shared: Arc<SharedCluster>,
     group: Arc<str>,
@@ -44,10 +58,14 @@ pub(in crate::memory) async fn drive(
     // It left properly, or gave up waiting for the broker: the session ends it then.
 }
 
-/// Ends the session of a member that did not leave.
+/// Reports the crash of a member that did not leave: a dropped task, a crash token, or a close that took too long.
+/// The coordinator removes it when its session expires. For a member that left, dropping this does nothing.
 struct Crash {
+    /// The cluster to report to.
     shared: Arc<SharedCluster>,
+    /// The member's group.
     group: Arc<str>,
+    /// The member's number.
     id: MemberId,
 }
 
@@ -57,7 +75,8 @@ impl Drop for Crash {
     }
 }
 
-/// Makes the client's lanes of the partitions that the coordinator assigned.
+/// Turns a message of the coordinator into an event of the contract. A partition that the coordinator opened
+/// becomes a lane of this client here.
 fn event(message: InboxMessage) -> Event {
     match message {
         InboxMessage::Assigned(opened) => {
@@ -68,6 +87,8 @@ fn event(message: InboxMessage) -> Event {
     }
 }
 
+/// Applies the member's commands in order, each under the lock of the cluster. A command for a revocation or lane
+/// that no longer exists has no effect.
 fn apply(shared: &Arc<SharedCluster>, group: &Arc<str>, id: MemberId, commands: &[Command]) {
     for command in commands {
         shared.change(|state, shared| match command {
@@ -84,6 +105,7 @@ fn apply(shared: &Arc<SharedCluster>, group: &Arc<str>, id: MemberId, commands: 
     }
 }
 
+/// Commits what all lanes stored, and leaves the group. The member gets `Event::Closed`.
 fn close(state: &mut ClusterState, shared: &Arc<SharedCluster>, group: &Arc<str>, id: MemberId) {
     let Some(member) = state.member(group, id) else { return };
     let lanes: Vec<_> = member.lanes.keys().copied().collect();

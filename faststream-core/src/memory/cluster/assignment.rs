@@ -1,4 +1,8 @@
 //! How an assigned partition becomes a lane: where it begins, and when it is opened again.
+//!
+//! A lane opens in two steps, as in a real client: the coordinator makes a member the owner (`rebalance`), then
+//! the client fetches the committed offset and opens the lane. Between the two the partition has an owner and no
+//! reader; a failed offset fetch prolongs that by 100 ms each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +19,28 @@ use crate::broker::{Epoch, Event};
 use crate::memory::observer::BrokerEvent;
 use crate::policy::Start;
 
-/// Until a failed offset fetch is tried again.
+/// The time until a failed offset fetch is retried. The Kafka backend retries as often.
 const OFFSET_FETCH_RETRY: Duration = Duration::from_millis(100);
 
-/// A partition that a member reads from now on. Dropping it ends the lane.
+/// A partition that a member reads from now on. Dropping it ends the lane, and the observer sees that.
 #[derive(Debug)]
 pub(in crate::memory) struct OpenedLane {
+    /// Its offsets.
     pub(in crate::memory) cell: Arc<OffsetCell>,
+    /// The records.
     pub(in crate::memory) log: Arc<PartitionLog>,
+    /// The offset at which it begins: committed, stored by the lane before it, or by the start policy.
     pub(in crate::memory) start: i64,
+    /// For faults, the observer, and the tracker of work in progress.
     pub(in crate::memory) shared: Arc<SharedCluster>,
 }
 
 impl ClusterState {
-    /// Opens lanes at the committed offsets; after a failed offset fetch, a little later.
+    /// Opens the lanes of an assignment and sends them to the member, or schedules a retry if the offset fetch
+    /// fails.
+    ///
+    /// A lane whose partition was lost or is being revoked by now is left out. If retention deleted records that
+    /// the group still had to read, `Event::Expired` follows the assignment.
     pub(in crate::memory) fn notify_assigned(
         &mut self,
         shared: &Arc<SharedCluster>,
@@ -66,7 +78,8 @@ impl ClusterState {
         }
     }
 
-    /// Returns where the group had still to read a partition, if records were deleted before this lane begins.
+    /// Returns the next offset that the group had to read, if records were deleted between it and the start of
+    /// this lane. Records where this lane begins.
     fn expired(&mut self, name: &Arc<str>, tp: &TopicPartition, start: i64) -> Option<i64> {
         let group = self.groups.get_mut(name)?;
         let began = group.began.insert(tp.clone(), start);
@@ -74,7 +87,11 @@ impl ClusterState {
         next.filter(|next| *next < start)
     }
 
-    /// Returns the committed offset, or where the group begins without one.
+    /// Returns the offset at which a lane begins: the committed one, or where the start policy begins without a
+    /// commit.
+    ///
+    /// `Start::Latest` skips only the records of partitions that existed when a new group joined. A partition that
+    /// came later is read from its oldest record, or its first records would be lost.
     fn start_of(&self, name: &Arc<str>, id: MemberId, tp: &TopicPartition) -> i64 {
         let Some(log) = self.log(tp) else { return 0 };
         let group = &self.groups[name];
@@ -87,6 +104,8 @@ impl ClusterState {
         if begins { log.end() } else { log.start() }
     }
 
+    /// Opens a lane at `start`: notes it at the member, notifies the observer, and returns it for the inbox.
+    /// `None` if the log or the member does not exist.
     fn open(
         &mut self,
         shared: &Arc<SharedCluster>,
@@ -105,7 +124,8 @@ impl ClusterState {
         Some(OpenedLane { cell, log, start, shared: Arc::clone(shared) })
     }
 
-    /// Ends a lane whose task died, and opens its partition again at what it stored or committed.
+    /// Ends a lane whose task died, and opens its partition again, at the committed or stored offset, whichever is
+    /// later. If the partition has been revoked or lost meanwhile, it only ends the lane.
     pub(in crate::memory) fn reopen(
         &mut self,
         shared: &Arc<SharedCluster>,
@@ -140,7 +160,7 @@ impl ClusterState {
     }
 }
 
-/// Nobody reads here any more, whatever the reason.
+/// Ends the lane, whoever drops it and whyever: nobody reads the partition through it any more.
 impl Drop for OpenedLane {
     fn drop(&mut self) {
         self.cell.fence();

@@ -1,4 +1,7 @@
-//! The offsets of one lane, which the lane, its client and the coordinator share.
+//! The offsets of one lane, shared by the lane, its client and the coordinator.
+//!
+//! All fields are atomics, so the task of the lane neither takes nor waits for the lock of the cluster. The lane
+//! writes `stored`, `position` and `held`; the client writes the fence; the client and the coordinator read.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 
@@ -6,20 +9,25 @@ use crate::broker::{Epoch, Stale};
 
 /// The offsets of one lane.
 ///
-/// There is one per assignment, never one per partition: a late store lands in a cell that nobody reads any more.
+/// There is one for each assignment, never one for each partition: a late store reaches a cell that nobody reads
+/// any more.
 #[derive(Debug)]
 pub(in crate::memory) struct OffsetCell {
+    /// The lane.
     pub(in crate::memory) epoch: Epoch,
+    /// Whether the lane has ended. Never reset.
     fenced: AtomicBool,
-    /// The next offset to be committed; -1 for none.
+    /// The next offset to be committed; -1 if nothing was stored. Written when the runtime stores; a commit reads
+    /// it and leaves it as it is.
     stored: AtomicI64,
-    /// The next offset to hand out.
+    /// The next offset to read: behind the last record that was handed to the runtime.
     pub(in crate::memory) position: AtomicI64,
-    /// Whether nobody will read in the near future.
+    /// Whether the lane's next record is held or not due yet, so that nothing is read soon.
     pub(in crate::memory) held: AtomicBool,
 }
 
 impl OffsetCell {
+    /// Returns the cell of a lane that begins at `start`, with nothing stored.
     pub(super) fn new(epoch: Epoch, start: i64) -> Self {
         Self {
             epoch,
@@ -30,12 +38,15 @@ impl OffsetCell {
         }
     }
 
-    /// Takes over what the partition's last lane stored.
+    /// Sets what the partition's last lane stored: its task died before a commit.
     pub(super) fn take_over(&self, stored: i64) {
         self.stored.store(stored, SeqCst);
     }
 
-    /// Stores the next offset, unless the lane is over.
+    /// Stores the next offset.
+    ///
+    /// # Errors
+    /// [`Stale`] if the lane has ended.
     pub(in crate::memory) fn store(&self, next: i64) -> Result<(), Stale> {
         if self.is_fenced() {
             return Err(Stale);
@@ -44,14 +55,17 @@ impl OffsetCell {
         Ok(())
     }
 
+    /// Ends the lane: what it stores from now on is refused, and it reads nothing more.
     pub(in crate::memory) fn fence(&self) {
         self.fenced.store(true, SeqCst);
     }
 
+    /// Returns whether the lane has ended.
     pub(in crate::memory) fn is_fenced(&self) -> bool {
         self.fenced.load(SeqCst)
     }
 
+    /// Returns the next offset to be committed; `None` if nothing was stored.
     pub(in crate::memory) fn stored(&self) -> Option<i64> {
         Some(self.stored.load(SeqCst)).filter(|next| *next >= 0)
     }

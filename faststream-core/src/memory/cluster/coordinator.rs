@@ -1,4 +1,13 @@
-//! Members come and go: they join, leave, crash, and lose their membership.
+//! The coordinator's view of members: they join, leave, crash, and lose their membership.
+//!
+//! Every change here ends in a rebalance of the group. The difference between the four ways out of a group:
+//!
+//! | | offsets committed | partitions free | member afterwards |
+//! | --- | --- | --- | --- |
+//! | leave | yes, by its client | at once | removed, gets `Event::Closed` |
+//! | crash | no | when the session expires | removed then |
+//! | broken client | no | when the session expires | gets `Event::Fatal`, removed then |
+//! | lost membership | refused as stale | at once | joins again with its answer |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,11 +21,15 @@ use super::state::{ClusterState, ScheduledEvent};
 use crate::broker::{Epoch, Event, GroupRequest, Remedy};
 use crate::memory::observer::BrokerEvent;
 
-/// Until the coordinator removes a member that crashed.
+/// How long a member that crashed still counts as one, so that nobody reads its partitions. Kafka calls this
+/// `session.timeout.ms` and defaults to 45 s; 6 s is the least that a broker allows by default.
 pub(crate) const SESSION: Duration = Duration::from_secs(6);
 
 impl ClusterState {
-    /// Adds a member to a group, and makes the topics that it reads by name.
+    /// Adds a member to a group, and creates the topics that it reads by name. Returns its number and its inbox.
+    ///
+    /// Its first message is an empty assignment: the member has joined. Its commit timer starts, and the group
+    /// rebalances. An `external` member is one of another process.
     pub(in crate::memory) fn join(
         &mut self,
         shared: &Arc<SharedCluster>,
@@ -53,7 +66,10 @@ impl ClusterState {
         (id, inbox)
     }
 
-    /// The coordinator ends a membership. The member is notified, and joins again.
+    /// Ends a membership, as a coordinator that has not heard from the member for too long. The member is
+    /// notified, and joins again with its answer. Meanwhile others may own its partitions.
+    ///
+    /// Lanes that an open revocation names already are not revoked twice.
     pub(in crate::memory) fn lose(&mut self, shared: &Arc<SharedCluster>, name: &Arc<str>, id: MemberId) {
         let Some(group) = self.groups.get_mut(name) else { return };
         let Some(member) = group.members.get_mut(&id) else { return };
@@ -66,7 +82,7 @@ impl ClusterState {
         self.balance(shared, name);
     }
 
-    /// A member leaves, after its client committed what its lanes stored.
+    /// Removes a member that leaves, after its client committed what its lanes stored.
     pub(in crate::memory) fn leave(&mut self, shared: &Arc<SharedCluster>, name: &Arc<str>, id: MemberId) {
         let Some(member) = self.member(name, id) else { return };
         let lanes: Vec<Epoch> = member.lanes.keys().copied().collect();
@@ -81,7 +97,10 @@ impl ClusterState {
         self.balance(shared, name);
     }
 
-    /// A member's process ends. The cluster does not know before the session expires.
+    /// Ends a member's process. Its lanes read and store nothing more, and the coordinator keeps it until the
+    /// session expires.
+    ///
+    /// Called whenever the member's task ends. A member that left, or crashed before, is not affected.
     pub(in crate::memory) fn crashed(&mut self, shared: &Arc<SharedCluster>, name: &Arc<str>, id: MemberId) {
         let Some(member) = self.member(name, id).filter(|member| member.alive) else { return };
         member.alive = false;
@@ -92,7 +111,8 @@ impl ClusterState {
         self.at(Instant::now() + SESSION, ScheduledEvent::SessionExpired(Arc::clone(name), id));
     }
 
-    /// A member's client fails for good: it stops without leaving.
+    /// Ends a member's client with a fatal error: it stops without leaving. The member is asked for a new client
+    /// (`Remedy::NewClient`), and the old membership lasts until its session expires.
     pub(in crate::memory) fn break_client(
         &mut self,
         shared: &Arc<SharedCluster>,
@@ -106,7 +126,7 @@ impl ClusterState {
         }
     }
 
-    /// The session of a member that crashed expires.
+    /// Removes a member whose session expired, and frees its partitions.
     pub(in crate::memory) fn expire(&mut self, shared: &Arc<SharedCluster>, name: &Arc<str>, id: MemberId) {
         if let Some(group) = self.groups.get_mut(name) {
             group.members.remove(&id);

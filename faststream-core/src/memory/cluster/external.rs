@@ -1,4 +1,4 @@
-//! A member of another process, for tests: it takes its share of partitions and handles nothing.
+//! A member of another process, for tests: it takes its share of the partitions and handles nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,15 +10,20 @@ use crate::TopicPartition;
 use crate::broker::GroupRequest;
 use crate::policy::Start;
 
-/// A member of another process. Leaves the group when dropped.
+/// A member of another process. It owns partitions, answers revocations at once, and reads and commits nothing, so
+/// the records of its partitions wait. Dropping it leaves the group.
 #[derive(Debug)]
 pub struct ExternalMember {
+    /// The cluster; the broker's clock is not kept running by it.
     shared: Arc<SharedCluster>,
+    /// The group that it joined.
     group: Arc<str>,
+    /// Its number on the broker.
     id: MemberId,
 }
 
 impl ExternalMember {
+    /// Joins the group. The timer and the drain time of its request have no effect, because it stores nothing.
     pub(in crate::memory) fn join(shared: Arc<SharedCluster>, group: &str, topics: &[&str]) -> Self {
         let group: Arc<str> = group.into();
         let request = GroupRequest {
@@ -35,7 +40,7 @@ impl ExternalMember {
         Self { shared, group, id }
     }
 
-    /// The partitions that it owns now.
+    /// Returns the partitions that it owns now.
     #[must_use]
     pub fn partitions(&self) -> Vec<TopicPartition> {
         self.shared.look(|state| {

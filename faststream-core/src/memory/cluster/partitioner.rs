@@ -1,6 +1,10 @@
 //! Kafka's default partitioner: murmur2 of the key.
+//!
+//!
+//! The Java client and librdkafka's `murmur2_random` agree on it, so a test finds a key in the same partition as
+//! production does, if the topic has as many partitions.
 
-/// Kafka's murmur2 (seed 0x9747b28c), as its Java client hashes keys.
+/// Returns Kafka's murmur2 (seed 0x9747b28c) of a key, as the Java client computes it.
 pub(super) fn murmur2(data: &[u8]) -> u32 {
     const M: u32 = 0x5bd1_e995;
     let mut hash = 0x9747_b28c ^ u32::try_from(data.len()).unwrap_or(u32::MAX);
@@ -22,7 +26,8 @@ pub(super) fn murmur2(data: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
-/// The partition of a key, as Kafka's clients choose it.
+/// Returns the partition of a key, as Kafka's clients choose it: the hash without its sign bit, modulo the
+/// partitions. `partitions` is not 0.
 pub(super) fn partition_of(key: &[u8], partitions: usize) -> usize {
     (murmur2(key) & 0x7fff_ffff) as usize % partitions
 }

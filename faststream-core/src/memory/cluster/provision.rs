@@ -1,11 +1,19 @@
-//! Topics made for an app at its start, and how many records wait in them.
+//! The topics that an app needs at its start, and how many records wait in them.
 
 use super::state::ClusterState;
 use crate::broker::{BrokerError, TopicFault, TopicPurpose, TopicRequest};
 use crate::policy::Provision;
 
 impl ClusterState {
-    /// Makes the topics that do not exist, unless a fault refuses them.
+    /// Creates the topics that do not exist, and returns those that may not be created. Existing ones stay
+    /// unchanged.
+    ///
+    /// A retry topic or dead-letter topic gets as many partitions as the largest of its sources, so that a copy
+    /// can go to the partition number of its original. A topic of results is created by its first record, as
+    /// brokers do by default.
+    ///
+    /// # Errors
+    /// If the broker is disconnected. The caller retries.
     pub(in crate::memory) fn provide(
         &mut self,
         wanted: &[TopicRequest],
@@ -37,7 +45,7 @@ impl ClusterState {
         Ok(missing)
     }
 
-    /// Returns how many records of a topic the group has not committed.
+    /// Returns how many records of a topic the group has not committed. A topic that does not exist has none.
     pub(in crate::memory) fn backlog(&self, group: &str, topic: &str) -> u64 {
         let committed = self.groups.get(group).map(|group| &group.committed);
         let logs = self.topics.get(topic).into_iter().flatten();

@@ -1,4 +1,8 @@
 //! Who owns which partition: sticky and cooperative, as Kafka's default for new clients.
+//!
+//! Shares are computed for each topic alone, among the members that read it: its partitions divided by the
+//! members, and one more for some if that leaves a remainder. A partition moves only if its owner has more than
+//! its share. See the module docs of `cluster` for the steps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,18 +17,23 @@ use crate::TopicPartition;
 use crate::broker::{Epoch, Event, RevocationId};
 use crate::memory::observer::BrokerEvent;
 
-/// Until an unanswered revocation costs the membership, as `max.poll.interval.ms` does.
+/// The time until an unanswered revocation costs the membership. Kafka has `max.poll.interval.ms` for this, which
+/// defaults to 5 minutes; the runtime answers within its drain time, far below either.
 const REVOCATION: Duration = Duration::from_secs(60);
 
 impl ClusterState {
-    /// Rebalances every group.
+    /// Rebalances every group: topics or partitions were added, and a pattern may match them.
     pub(in crate::memory) fn balance_all(&mut self, shared: &Arc<SharedCluster>) {
         for name in self.groups.keys().cloned().collect::<Vec<_>>() {
             self.balance(shared, &name);
         }
     }
 
-    /// Lets each member keep its share of each topic, revokes the rest, and assigns what is free.
+    /// Lets each member keep its share of each topic, revokes the rest, and assigns partitions that have no owner.
+    ///
+    /// A partition whose revocation is open is left alone; the answer rebalances again. A free partition goes to
+    /// the member with the fewest partitions of its topic, then with the fewest new ones over all topics, then
+    /// with the lowest number: so that members of many small topics share them, and a run repeats.
     pub(super) fn balance(&mut self, shared: &Arc<SharedCluster>, name: &Arc<str>) {
         let Some(group) = self.groups.get_mut(name) else { return };
         let mut revoke: BTreeMap<MemberId, Vec<Epoch>> = BTreeMap::new();
@@ -74,7 +83,11 @@ impl ClusterState {
         }
     }
 
-    /// Asks a member to give lanes back, and notifies it if they are `lost` already.
+    /// Asks a member to release lanes, and schedules the consequence of no answer. `lost` reports that they are
+    /// lost already.
+    ///
+    /// A member of another process answers at once. Lanes that are not open yet are left out of the event, but
+    /// count as revoked.
     pub(in crate::memory) fn notify_revoked(
         &mut self,
         shared: &Arc<SharedCluster>,
@@ -98,7 +111,8 @@ impl ClusterState {
         );
     }
 
-    /// A member answers a revocation, after its client committed what the lanes stored: frees their partitions.
+    /// Handles the answer to a revocation, after the client committed what the lanes stored: frees their
+    /// partitions, and rebalances. A member that had lost its membership joins again with it.
     pub(in crate::memory) fn answer(
         &mut self,
         shared: &Arc<SharedCluster>,
@@ -116,7 +130,8 @@ impl ClusterState {
         self.balance(shared, name);
     }
 
-    /// Frees the partitions of lanes that are over.
+    /// Frees the partitions of lanes that ended, and forgets the lanes. Partitions that belong to another lane by
+    /// now stay.
     pub(super) fn release(&mut self, name: &Arc<str>, id: MemberId, lanes: &[Epoch]) {
         if let Some(group) = self.groups.get_mut(name) {
             group.owners.retain(|_, owner| owner.member != id || !lanes.contains(&owner.epoch));

@@ -1,4 +1,6 @@
-//! The topics of the cluster: made, grown, and found at a join.
+//! The topics of the cluster: created, extended, and noted at a join.
+//!
+//! None of these methods rebalances: a caller that creates several topics does that once, at the end.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -9,7 +11,7 @@ use crate::TopicPartition;
 use crate::broker::{AtJoin, Event};
 
 impl ClusterState {
-    /// Makes a topic; false if it existed.
+    /// Creates a topic with this number of partitions, 1 at least; false if it existed.
     pub(in crate::memory) fn create_topic(&mut self, topic: &str, partitions: i32) -> bool {
         let name: Arc<str> = topic.into();
         if self.topics.contains_key(&name) {
@@ -20,7 +22,7 @@ impl ClusterState {
         true
     }
 
-    /// Adds partitions to a topic; false if it has as many, or does not exist.
+    /// Extends a topic to this number of partitions; false if it has as many, or does not exist.
     pub(in crate::memory) fn add_partitions(&mut self, topic: &str, partitions: i32) -> bool {
         let Some((name, logs)) = self.topics.get_key_value(topic) else { return false };
         let (name, known) = (Arc::clone(name), i32::try_from(logs.len()).unwrap_or(i32::MAX));
@@ -32,7 +34,7 @@ impl ClusterState {
         any
     }
 
-    /// The topics that there are for a member that joins now.
+    /// Returns the topics that exist for a member that joins now, and whether its group has committed in them.
     pub(super) fn at_join(&self, name: &Arc<str>) -> AtJoin {
         let committed = |topic: &str| {
             let known = self.groups.get(name).into_iter().flat_map(|group| group.committed.keys());
@@ -45,11 +47,12 @@ impl ClusterState {
         at_join
     }
 
+    /// Returns the log of a partition; `None` if it does not exist.
     pub(in crate::memory) fn log(&self, tp: &TopicPartition) -> Option<Arc<PartitionLog>> {
         self.topics.get(&tp.topic)?.get(usize::try_from(tp.partition).ok()?).cloned()
     }
 
-    /// The log begins at this offset now: notifies each member that had not read that far.
+    /// Notifies the members that had not read a partition up to `to`, where its log begins now.
     pub(in crate::memory) fn notify_expired(&self, tp: &TopicPartition, to: i64) {
         for member in self.groups.values().flat_map(|group| group.members.values()) {
             for (lane, reads) in &member.lanes {
