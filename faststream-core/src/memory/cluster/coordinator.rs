@@ -66,7 +66,7 @@ impl ClusterState {
         (id, inbox)
     }
 
-    /// Ends a membership, as a coordinator that has not heard from the member for too long. The member is
+    /// Ends a membership, as a coordinator that got no heartbeat for too long. The member is
     /// notified, and joins again with its answer. Meanwhile others may own its partitions.
     ///
     /// Lanes that an open revocation names already are not revoked twice.

@@ -1,4 +1,8 @@
-//! Calls of handlers: what may begin beside what, and what came of them.
+//! The calls of handlers in the model: which may begin beside which others, and how they ended.
+//!
+//! It checks promise 8 (order, and no two attempts of a record at once), promise 7 (nothing begins for a lane that
+//! ended), promise 11 (the brake), `AckFirst` at most once, and the delays of retry topics. Called by the observer
+//! of an instance, at the moment when the runtime begins or ends a call.
 
 use std::sync::Arc;
 
@@ -14,6 +18,9 @@ use crate::policy::{AckPolicy, Commit};
 use crate::result::Outcome;
 
 impl Model {
+    /// Checks the begin of a call, and adds it to the model.
+    ///
+    /// With an ack policy that promises no more than a begin, the record counts as settled from here on.
     pub(super) fn begins(&mut self, begin: &CallBegin<'_>) {
         let CallBegin { handler, lane, offset, attempt } = *begin;
         self.calls += 1;
@@ -65,6 +72,8 @@ impl Model {
         }
     }
 
+    /// Adds the end of a call: its outcome, and the copies that may come of it. The call must have begun, and a
+    /// plain function must have left its thread.
     pub(super) fn called(&mut self, report: &CallReport<'_>) {
         let CallReport { handler, lane, topic, partition, offset, attempt, outcome, .. } = *report;
         let happened = self.number();
@@ -103,14 +112,15 @@ impl Model {
         }
     }
 
-    /// Whether a handler returned whose `Ack` is still out.
+    /// Returns whether a handler returned without settling its ack, and the lane still exists.
     pub(super) fn are_acks_out(&self) -> bool {
         let alive = self.lanes.values().filter(|lane| !lane.over);
         let mut records = alive.flat_map(|lane| lane.records.keys().map(move |offset| (lane, *offset)));
         records.any(|(lane, offset)| lane.left(offset, &self.log_index) == Left::Ack)
     }
 
-    /// A plain function begins: only now, however long it waited for a thread.
+    /// Checks the begin of a plain function on its thread, which may be long after the begin of its call: the lane
+    /// must still exist, and no earlier attempt of the record may run in this instance.
     pub(super) fn plain_begins(&mut self, instance: u64, begin: &CallBegin<'_>) {
         let CallBegin { handler, lane, offset, attempt } = *begin;
         let Some(model) = self.lanes.get(&lane) else { return };
@@ -129,7 +139,7 @@ impl Model {
         self.plain.insert((instance, lane, offset), origin);
     }
 
-    /// A plain function ended, whether its assignment is over or not.
+    /// Notes that a plain function left its thread. It may outlive its lane, so nothing is checked.
     pub(super) fn plain_ended(&mut self, instance: u64, begin: &CallBegin<'_>) {
         let CallBegin { handler, lane, offset, attempt } = *begin;
         self.plain.remove(&(instance, lane, offset));
@@ -140,6 +150,7 @@ impl Model {
         });
     }
 
+    /// Adds a manual settlement. The runtime must refuse one whose lane has ended.
     pub(super) fn manually_settled(&mut self, settled: &ManuallySettled<'_>) {
         let ManuallySettled { lane, offset, attempt, verdict, accepted, durable } = *settled;
         let Some(model) = self.lanes.get_mut(&lane) else { return };
@@ -163,7 +174,11 @@ impl Model {
     }
 }
 
-/// Whether this call may begin now.
+/// Returns the promise that the begin of this call breaks, and why; `None` if it may begin.
+///
+/// Checked in this order: the lane exists, the record is due, its last attempt has ended, the attempt is the next
+/// one, the concurrency allows it, and no neighbour in its order forbids it. A first attempt also has to respect
+/// later neighbours and the brake.
 fn check_begin(
     model: &mut LaneModel,
     log_index: &LogIndex,
@@ -212,6 +227,8 @@ fn check_begin(
     check_brake(model, offset).filter(|_| is_first)
 }
 
+/// Returns a violation if a first attempt begins although the brake must be on: too many records are beyond the
+/// last commit, since a moment before this one.
 fn check_brake(model: &LaneModel, offset: i64) -> Option<(Promise, String)> {
     let ahead = offset - model.accepted;
     let most = i64::try_from(model.settings.max_uncommitted).unwrap_or(i64::MAX);
@@ -221,6 +238,7 @@ fn check_brake(model: &LaneModel, offset: i64) -> Option<(Promise, String)> {
         .then(|| (Promise::Brake, format!("it is {ahead} records beyond the last commit, of {most}")))
 }
 
+/// Returns the outcome of a call, for the timeline.
 fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Verdict(verdict) => format!("{verdict:?}"),

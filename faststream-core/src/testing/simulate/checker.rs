@@ -1,4 +1,19 @@
-//! Watches a run: keeps its own account of it, and holds the runtime to its promises at every moment.
+//! Observes a run: keeps a model of it, and checks the promises at every event.
+//!
+//! The checker is the observer of every broker and of every instance. All of them call it on the simulation's
+//! thread or on a thread that has the turn, often under the lock of a broker. So it takes its own lock last, calls
+//! nobody, and only notes a violation: the run looks for it after each step.
+//!
+//! | event of the broker | change of the model | check |
+//! | --- | --- | --- |
+//! | `Assigned`, `Revoked`, `LaneEnded` | lanes, revocations that are due | |
+//! | `Answered`, `Reopened` | lanes that ended | promises 4 and 10 |
+//! | `Crashed`, `Left` | the member owes no answer | |
+//! | `Stored`, `Committed` | the finished prefix, the brake | promise 1 and the guard |
+//! | `Appended` | the log index | retry copies, the order of copies |
+//! | `Refused` | the log index, if for good | |
+//!
+//! Calls of handlers come from the observers of the instances, see `calls`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,62 +33,83 @@ use crate::policy::GroupSettings;
 use crate::result::Disposition;
 use crate::subscriber::Subscriber;
 
-/// What a stop takes beyond the drain time, when the broker is away.
+/// The time that a stop takes beyond the drain time while the broker is disconnected: more than the 10 s that a
+/// client waits for an answer.
 const STOP: Duration = Duration::from_secs(12);
 
-/// Watches one run.
+/// Observes one run. Its lock protects the whole model.
 #[derive(Debug)]
 pub(super) struct Checker(Mutex<Model>);
 
-/// All that is known about a run.
+/// Everything that is known about a run.
 #[derive(Debug)]
 pub(super) struct Model {
+    /// When the run began, by tokio's clock.
     pub(super) began: Instant,
+    /// The events of the run, as a hash and perhaps as lines.
     pub(super) timeline: Timeline,
+    /// The subscribers of the app: the same in all instances.
     pub(super) subscribers: Vec<Arc<Subscriber>>,
+    /// The settings of each group.
     pub(super) settings: BTreeMap<Arc<str>, Arc<GroupSettings>>,
+    /// What is in the logs of all brokers.
     pub(super) log_index: LogIndex,
+    /// The lanes of the run. One that ended stays, for late events.
     pub(super) lanes: BTreeMap<Epoch, LaneModel>,
-    /// Revocations without an answer.
+    /// The revocations without an answer.
     pub(super) pending_revocations: BTreeMap<RevocationId, PendingRevocation>,
-    /// Records that are finished, or begun if their policy promises no more.
+    /// The records that are finished, or that began if their policy promises no more (`AckFirst`, `Ack`). A record
+    /// has to be here at the end.
     pub(super) settled: BTreeSet<Origin>,
-    /// Records whose handler was called, where once is all there may be.
+    /// The records whose handler was called, for subscribers that call it once at most.
     pub(super) begun_once: BTreeSet<Origin>,
-    /// Steps through retry topics that a call may have led to, and when the first one did.
+    /// The copies in retry topics that an ended call may lead to, and when the first such call ended.
     pub(super) steps: BTreeMap<Content, Instant>,
-    /// What the hooks of an assignment may take: its partitions wait for them.
+    /// The longest time that the hooks of an assignment may take: its partitions wait for them. Zero without such
+    /// hooks.
     pub(super) hooks_take: Duration,
-    /// Members that are no more.
+    /// The members that crashed or left.
     pub(super) gone: BTreeSet<u64>,
-    /// Commits fail, are late or get lost, or did so until this moment.
+    /// Whether commits fail, are late or get lost at the moment. Checks of commits pause then.
     pub(super) commits_disturbed: bool,
+    /// Until when commits were disturbed, if they are not now. Deadlines for commits count from here.
     pub(super) disturbed_until: Instant,
-    /// A task that reads was made to die.
+    /// Whether the run made a lane's task die, so that the death of a task is no violation.
     pub(super) reads_broken: bool,
-    /// Until when nobody needs to read a partition.
+    /// Until when a partition may be without a reader, because of a fault or a start.
     pub(super) unsettled_until: Instant,
-    /// An app was asked to stop by a handler: until then its partitions need not begin anything.
+    /// Until when the partitions of an app that a handler stopped need not begin anything.
     pub(super) stopping_until: Instant,
-    /// Plain functions that run, by instance, assignment and offset.
+    /// The plain functions that run, by instance, lane and record offset.
     pub(super) plain: BTreeMap<(u64, Epoch, i64), Origin>,
+    /// The first promise that was broken. Later ones are consequences, so they are not kept.
     pub(super) violation: Option<Violation>,
+    /// How many calls of handlers began.
     pub(super) calls: u64,
+    /// How many records were appended, results and dead letters included.
     pub(super) records: u64,
-    /// What happened so far, for the order of copies.
+    /// The number of the last event, for the order of copies.
     pub(super) happened: u64,
 }
 
+/// A revocation that waits for its answer.
 #[derive(Debug)]
 pub(super) struct PendingRevocation {
+    /// The member that has to answer.
     pub(super) member: u64,
+    /// The lanes that it releases.
     pub(super) lanes: Vec<Epoch>,
+    /// Whether the membership is lost.
     pub(super) lost: bool,
+    /// When the answer is due.
     pub(super) until: Instant,
+    /// When the member was asked.
     pub(super) since: Instant,
 }
 
 impl Checker {
+    /// Returns a checker of a run that begins now. `keep_timeline` keeps the lines of the timeline, not only their
+    /// hash.
     pub(super) fn new(keep_timeline: bool) -> Self {
         let now = Instant::now();
         Self(Mutex::new(Model {
@@ -102,12 +138,14 @@ impl Checker {
         }))
     }
 
+    /// Locks the model. A panic under the lock does not matter: the violation is in it already.
     pub(super) fn model(&self) -> MutexGuard<'_, Model> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Model {
+    /// Notes the first violation, and marks it in the timeline.
     pub(super) fn violated(&mut self, promise: Promise, message: String) {
         if self.violation.is_none() {
             self.timeline.mark(&message);
@@ -115,16 +153,18 @@ impl Model {
         }
     }
 
-    /// A handler asked its app to stop, or its policy did.
+    /// Notes that a handler or a policy stopped the app: nothing has to begin until the stop is over.
     fn stopped(&mut self) {
         let drain = self.subscribers.iter().map(|subscriber| subscriber.drain).max().unwrap_or_default();
         self.stopping_until = Instant::now() + drain + STOP;
     }
 
+    /// Adds an event to the timeline. `what` counts for the hash; `text` is built only if lines are kept.
     pub(super) fn note(&mut self, what: impl std::hash::Hash, text: impl FnOnce() -> String) {
         self.timeline.note(self.began.elapsed(), what, text);
     }
 
+    /// Updates the model with an event of a broker, and checks what can be checked at once.
     fn seen(&mut self, event: &BrokerEvent<'_>) {
         match *event {
             BrokerEvent::Assigned { group, member, lane, topic, partition, start } => {
@@ -139,7 +179,7 @@ impl Model {
             BrokerEvent::Crashed { member } => {
                 self.note(("crashed", member), || format!("member {member} is gone without a word"));
                 self.member_gone(member);
-                // Its lanes end when the app hears of it, in the same moment.
+                // Its lanes end when the app is notified, in the same moment.
             }
             BrokerEvent::Left { member } => {
                 self.note(("left", member), || format!("member {member} leaves"));
@@ -179,9 +219,11 @@ impl BrokerObserver for Checker {
     }
 }
 
-/// One instance of the app, as its observer.
+/// The observer of one instance of the app.
 pub(super) struct Instance {
+    /// The number of the instance, from 1.
     pub(super) number: u64,
+    /// The checker of the run.
     pub(super) checker: Arc<Checker>,
 }
 

@@ -1,4 +1,7 @@
-//! What is stored and committed, against what is finished.
+//! Stored and committed offsets, against finished records.
+//!
+//! It checks promise 1 at both moments: when the runtime stores an offset, and when the broker accepts it. A store
+//! is the earlier one, so a bug shows there, even if a crash would prevent the commit.
 
 use tokio::time::Instant;
 
@@ -8,6 +11,7 @@ use super::promise::Promise;
 use crate::broker::Epoch;
 
 impl Model {
+    /// Handles a store: `next` may be committed from now on, so everything before it must be finished.
     pub(super) fn stored(&mut self, lane: Epoch, next: i64) {
         let Some(model) = self.lanes.get_mut(&lane) else { return };
         model.stored = next;
@@ -19,6 +23,8 @@ impl Model {
         self.check_covers(lane, next, "stored, to be committed");
     }
 
+    /// Handles the answer to a commit. An accepted one releases the brake; the first refused one turns it on, with
+    /// the highest record that had begun by then.
     pub(super) fn committed(&mut self, lane: Epoch, next: i64, refused: Option<String>) {
         let now = Instant::now();
         let Some(model) = self.lanes.get_mut(&lane) else { return };
@@ -50,7 +56,11 @@ impl Model {
         }
     }
 
-    /// Everything before `next` was finished in this assignment.
+    /// Checks that everything before `next` was finished in this assignment, and that the guard let through no
+    /// more dead letters than it may.
+    ///
+    /// The copies need only be assumed to be the lane's own: the runtime knows the broker's answers, and decides.
+    /// The finished records are noted for the end of the run, from the newest to the first that is noted already.
     pub(super) fn check_covers(&mut self, lane: Epoch, next: i64, what: &str) {
         let Some(model) = self.lanes.get_mut(&lane) else { return };
         model.advance(next, &mut self.log_index, Proof::Assumed);

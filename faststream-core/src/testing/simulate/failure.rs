@@ -1,4 +1,7 @@
-//! A seed that breaks a promise: run again with its timeline, and told so that one can replay it.
+//! A seed that breaks a promise: runs it again with its timeline, and reports it so that one can replay it.
+//!
+//! A run whose handler panics is no failure: handlers may panic, and the runtime handles that. A run whose check
+//! panics is one. Both print nothing while a seed runs.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,11 +15,15 @@ use super::run::{Finished, run};
 use super::scenario::Scenario;
 
 thread_local! {
-    /// What the last panic on this thread said, and where.
+    /// The text of the last panic on this thread, and its place in the user's code.
     static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Runs a seed; an error is the promise that it breaks, and what was seen.
+/// Runs a seed.
+///
+/// # Errors
+/// The promise that it breaks, with the checker of the run. A panic of a check counts as `Promise::OwnCheck`,
+/// unless a promise was broken before: the check then noticed the same.
 pub(super) fn attempt(
     seed: u64,
     factory: &Factory<'_>,
@@ -45,7 +52,11 @@ pub(super) fn attempt(
     Err((violation.unwrap_or(Violation { promise: Promise::OwnCheck, message }), checker))
 }
 
-/// What a failing seed says: the promise, what happened, and how to see it again.
+/// Returns the report of a failing seed: the promise, what happened, and how to see it again.
+///
+/// It runs the seed a second time, because the first run kept no timeline. If that run breaks nothing, or
+/// something else, the report mentions that the handlers do not repeat. `all` shows the whole timeline; `name` is
+/// the test.
 pub(super) fn tell(
     seed: u64,
     found: &Violation,
@@ -79,7 +90,8 @@ pub(super) fn tell(
     )
 }
 
-/// Handlers that panic on purpose, thousands of times, are not printed.
+/// Installs a panic hook that stores the panics of simulated code instead of printing them: handlers may panic on
+/// purpose, thousands of times. Panics of other threads are printed as before.
 fn silence_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -92,7 +104,7 @@ fn silence_panics() {
             let text = payload.downcast_ref::<&str>().copied();
             let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
             let text = text.unwrap_or("a panic without a text");
-            // A line of this library tells nobody anything.
+            // A line of this library helps nobody.
             let own = panic.location().filter(|place| !is_ours(place.file()));
             let place = own.map_or_else(String::new, |place| format!(" ({place})"));
             LAST_PANIC.set(format!("{text}{place}"));
@@ -100,7 +112,7 @@ fn silence_panics() {
     });
 }
 
-/// Whether a file is one of this library.
+/// Returns whether a file is one of this library, so that a place in it is left out of the report.
 fn is_ours(file: &str) -> bool {
     let here = file!();
     let sources =

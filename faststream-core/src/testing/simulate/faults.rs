@@ -1,4 +1,7 @@
-//! Which faults a simulation injects.
+//! The kinds of faults that a simulation injects, and the set that a scenario allows.
+//!
+//!
+//! The amounts (how many commits, how long) are drawn from the seed: see `schedule`.
 
 use std::collections::BTreeSet;
 
@@ -6,41 +9,42 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// An instance ends as by a power failure, and is built again by the factory, now or later.
+    /// An instance ends as in a power failure. The factory builds another one, at once or later.
     Crash,
-    /// An instance is stopped cleanly; another starts later.
+    /// An instance is stopped cleanly. Another one starts, at once or later.
     Restart,
-    /// Another instance of the app joins; there are up to three.
+    /// Another instance of the app starts. Up to three run.
     Join,
-    /// A member of another process joins and leaves: it takes its share of the partitions.
+    /// A member of another process joins or leaves. It owns its share of the partitions, and handles nothing. Up
+    /// to two.
     ExternalMember,
-    /// Every partition changes hands.
+    /// Every partition of a group is revoked, and assigned again.
     Rebalance,
-    /// The members lose their membership.
+    /// The members of a group lose their membership.
     Lost,
-    /// A topic that records come to gets one more partition, up to six.
+    /// A topic at which records arrive gets one more partition, up to six.
     AddPartitions,
-    /// Commits are refused: transient, stale, permanent.
+    /// One to four commits are refused: as transient, stale or permanent.
     CommitErrors,
-    /// Commits take long, or are never answered.
+    /// One to four commits take up to 8 s, or one is never answered.
     CommitDelays,
-    /// Offset fetches fail.
+    /// Two to eight offset fetches fail.
     OffsetFetchErrors,
-    /// Publishes are refused, and may be tried again.
+    /// One to four publishes are refused. A retry may help.
     PublishErrors,
-    /// Publishes are refused for good.
+    /// One to four publishes to a topic of the app are refused for good.
     PublishRefusals,
-    /// Publishes are confirmed late.
+    /// Publishes are confirmed up to 2 s late.
     PublishDelays,
-    /// The broker cannot be reached.
+    /// The broker cannot be reached for up to 8 s.
     Disconnect,
-    /// The task that reads a partition dies.
+    /// The tasks that read partitions die, one to four times.
     BrokenReads,
-    /// The client is beyond repair: a commit is refused as fatal.
+    /// The client fails for good: a commit is refused as fatal, and the client is replaced.
     BrokenClient,
 }
 
-/// Which faults a simulation injects.
+/// The set of faults that a simulation may inject.
 ///
 /// ```
 /// use faststream::testing::{Fault, Faults};
@@ -53,38 +57,40 @@ pub enum Fault {
 pub struct Faults(BTreeSet<Fault>);
 
 impl Faults {
-    /// All of them.
+    /// Returns all faults.
     #[must_use]
     pub fn all() -> Self {
         Self(Fault::ALL.into_iter().collect())
     }
 
-    /// None: only time passes, and records come.
+    /// Returns no faults: records arrive and time passes, nothing else.
     #[must_use]
     pub fn none() -> Self {
         Self(BTreeSet::new())
     }
 
-    /// These as well.
+    /// Adds a fault.
     #[must_use]
     pub fn with(mut self, fault: Fault) -> Self {
         self.0.insert(fault);
         self
     }
 
-    /// All but this one.
+    /// Removes a fault.
     #[must_use]
     pub fn without(mut self, fault: Fault) -> Self {
         self.0.remove(&fault);
         self
     }
 
+    /// Returns the faults of the set, in a fixed order: a seed draws from it.
     pub(super) fn all_on(&self) -> Vec<Fault> {
         self.0.iter().copied().collect()
     }
 }
 
 impl Fault {
+    /// All kinds of faults. A new kind changes the draws of every seed.
     const ALL: [Self; 16] = [
         Self::Crash,
         Self::Restart,

@@ -1,4 +1,8 @@
 //! The instances of the app under simulation, all on the same brokers.
+//!
+//! It does what an orchestrator and a power failure do: it starts an instance, stops it cleanly, or drops it. It
+//! also checks that a stop ends in time. All instances count their work in one tracker, so a run settles as a
+//! whole.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -19,55 +23,75 @@ use crate::broker::Broker;
 use crate::memory::{MemoryBroker, STARTED};
 use crate::runtime::{HeldRecord, IdleTracker, Threads};
 
-/// What a stop may take beyond the drain time, and when the broker is away.
+/// The time that a stop may take beyond the drain time: promise 6.
 const STOP: Duration = Duration::from_secs(2);
+/// The additional time of a stop while the broker is disconnected: more than the 10 s that a client waits for an
+/// answer.
 const STOP_OFFLINE: Duration = Duration::from_secs(12);
-/// Far beyond any promise.
+/// The time after which the end of a run does not wait for stops any more; far beyond any promise.
 const NEVER: Duration = Duration::from_secs(60);
-/// How often one looks who has left.
+/// How often `left` looks whether the instances have ended.
 const LOOK: Duration = Duration::from_millis(50);
-/// How often an app is started in a row that does not start, as an orchestrator does.
+/// How many times in a row an app that does not start is started, as an orchestrator does.
 pub(super) const STARTS: u32 = 5;
 /// How long the orchestrator waits before the second start; twice as long before each further one.
 const START_PAUSE: Duration = Duration::from_secs(1);
 
-/// Makes the app, each time anew.
+/// Builds the app, once for each instance.
 pub(super) type Factory<'f> = dyn Fn() -> Pin<Box<dyn Future<Output = FastStream>>> + Sync + 'f;
 
 /// The instances of one run.
 pub(super) struct Fleet<'f> {
+    /// Builds the app.
     factory: &'f Factory<'f>,
+    /// The seed of the run. Each instance gets its own, derived from this one and its number.
     seed: u64,
+    /// Observes the brokers and the instances.
     pub(super) checker: Arc<Checker>,
+    /// The brokers, created when the first plan names them.
     pub(super) brokers: Named,
+    /// Counts the work in progress of all brokers and instances.
     pub(super) idle: Arc<IdleTracker>,
+    /// The instances that run, in the order of their starts.
     pub(super) running: Vec<Instance>,
+    /// The instances that were asked to stop and have not ended.
     leaving: Vec<Leaving>,
-    /// Why the last start failed, if it did.
+    /// Why the last start failed; `None` if it succeeded.
     pub(super) not_started: Option<String>,
-    /// The longest drain time of its groups.
+    /// The longest drain time of the app's subscribers.
     pub(super) drain: Duration,
-    /// The broker is or was away: until when a stop may take longer.
+    /// When the broker's disconnection ends or ended. A stop that began before may take longer.
     pub(super) offline_until: Instant,
+    /// When the run began; the clocks of instances start at the same moment.
     began: Instant,
+    /// The number of the last instance.
     numbers: u64,
-    /// Where plain functions run.
+    /// The threads of plain functions.
     turns: Arc<Turns>,
 }
 
+/// An instance that runs.
 pub(super) struct Instance {
+    /// Its number in the run, from 1.
     pub(super) number: u64,
+    /// The running app. Dropping it is a crash.
     running: Running,
 }
 
+/// An instance that was asked to stop.
 struct Leaving {
+    /// Its number in the run.
     number: u64,
+    /// When it was asked.
     began: Instant,
+    /// Whether the broker was disconnected at any time since, so that it may take longer.
     offline: bool,
+    /// Waits for its end.
     task: JoinHandle<Exit>,
 }
 
 impl<'f> Fleet<'f> {
+    /// Returns a fleet without instances.
     pub(super) fn new(factory: &'f Factory<'f>, seed: u64, checker: Arc<Checker>) -> Self {
         let now = Instant::now();
         Self {
@@ -87,7 +111,11 @@ impl<'f> Fleet<'f> {
         }
     }
 
-    /// The app as the factory makes it, on the run's brokers.
+    /// Builds the app, and resolves it on the brokers of the run: whatever broker it names is in memory here, and
+    /// observed.
+    ///
+    /// # Panics
+    /// If the app has faults. They are the violation of the run.
     pub(super) async fn plan(&self) -> Plan {
         let (named, idle) = (Arc::clone(&self.brokers), Arc::clone(&self.idle));
         let checker = Arc::clone(&self.checker);
@@ -116,7 +144,8 @@ impl<'f> Fleet<'f> {
         }
     }
 
-    /// Starts an instance. One that does not start is started again, as an orchestrator would, a bounded number of times.
+    /// Starts an instance. One that does not start is started again, as an orchestrator does, `STARTS` times in
+    /// all and with growing pauses. The reason of the last failure stays in `not_started`.
     pub(super) async fn start(&mut self) {
         let mut pause = START_PAUSE;
         for start in 1..=STARTS {
@@ -133,6 +162,10 @@ impl<'f> Fleet<'f> {
         }
     }
 
+    /// Starts an instance once.
+    ///
+    /// # Errors
+    /// The reason, if it does not start.
     async fn start_once(&mut self) -> Result<(), String> {
         let plan = self.plan().await;
         self.numbers += 1;
@@ -160,7 +193,10 @@ impl<'f> Fleet<'f> {
         }
     }
 
-    /// Ends an instance as a power failure would.
+    /// Ends an instance as a power failure does: the app is dropped in the middle of everything.
+    ///
+    /// Its plain functions may still run on their threads. The model forgets them: they are those of a process
+    /// that is gone.
     pub(super) fn crash(&mut self, index: usize) {
         let Instance { number, running } = self.running.remove(index);
         self.checker.model().note(("crash", number), || format!("instance {number} crashes"));
@@ -169,7 +205,7 @@ impl<'f> Fleet<'f> {
         self.checker.model().plain.retain(|(instance, ..), _| *instance != number);
     }
 
-    /// Asks an instance to drain and to end.
+    /// Asks an instance to drain and to end. `look` checks later that it does in time.
     pub(super) fn stop(&mut self, index: usize) {
         let Instance { number, mut running } = self.running.remove(index);
         self.checker.model().note(("stop", number), || format!("instance {number} is stopped"));
@@ -179,11 +215,13 @@ impl<'f> Fleet<'f> {
         self.leaving.push(Leaving { number, began, offline, task });
     }
 
+    /// Returns how many instances have been asked to stop and have not ended.
     pub(super) fn leaving(&self) -> usize {
         self.leaving.len()
     }
 
-    /// Looks at who ended, in time or not.
+    /// Notes the instances that have ended. One that takes too long after a stop breaks promise 6. An instance may
+    /// also end by itself: a handler stopped it, or its client cannot be replaced.
     pub(super) fn look(&mut self) {
         let checker = Arc::clone(&self.checker);
         let limit = self.drain + STOP;
@@ -216,7 +254,7 @@ impl<'f> Fleet<'f> {
         });
     }
 
-    /// Waits for all that leave.
+    /// Waits until all instances that were asked to stop have ended.
     pub(super) async fn left(&mut self) {
         let until = Instant::now() + NEVER;
         self.look();
@@ -226,7 +264,7 @@ impl<'f> Fleet<'f> {
         }
     }
 
-    /// The records that are kept back, by topic, partition and offset.
+    /// Returns the held records of all instances, without duplicates: ordered by topic, partition and offset.
     pub(super) fn held(&self) -> Vec<HeldRecord> {
         let held = self.running.iter().flat_map(|instance| instance.running.held());
         let by_place: BTreeMap<_, _> = held

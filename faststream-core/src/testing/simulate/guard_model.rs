@@ -1,4 +1,11 @@
-//! The dead-letter guard, from outside: which dead letters it let through, in a row and among the last records.
+//! The dead-letter guard from outside: which dead letters it let through, in a row and among the last records.
+//!
+//! The guard holds a record instead of writing its dead letter once too many of the records before it became dead
+//! letters. The model counts along the finished prefix, and reports a dead letter that comes too late. It errs on
+//! the side of the guard: whatever may have been a hold looks like a retry, and resets the counts.
+//!
+//! The limits are settings of the group. By default 50 dead letters in a row, or 90 % of the last 200 records, are
+//! the most (`DeadLetterGuard`).
 
 use std::collections::VecDeque;
 
@@ -9,51 +16,59 @@ use crate::policy::{AckPolicy, DeadLetterGuard, Order};
 use crate::result::Outcome;
 use crate::result::Verdict;
 
-/// What a guard must have counted, along the finished records of an assignment.
+/// The counts that a guard must have, along the finished records of an assignment.
 #[derive(Debug, Default)]
 pub(super) struct DeadLetters {
+    /// How many of the last records were dead letters, without another one in between.
     in_a_row: u32,
-    /// Why those in a row failed, if all of them for the same reason.
+    /// Why those in a row failed; `None` if for several reasons.
     why: Option<String>,
-    /// Which of the last records were dead letters, the newest last.
+    /// Which of the last records were dead letters, the newest last. As many as the guard's share counts, at most.
     last: VecDeque<bool>,
-    /// Those before were not decided about in their order.
+    /// The first record offset that counts. The guard did not decide about earlier ones in their order.
     from: i64,
-    /// The first dead letter that was not to be written, and why not.
+    /// The first dead letter that should not have been written, and the limit that it passed.
     wrong: Option<String>,
 }
 
-/// How often a record was given up in one assignment, and why last. More than once is that it was kept back.
+/// How often the runtime gave up on a record in one assignment. More than once means that it was held in between.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct GivenUp {
+    /// How often.
     times: u32,
+    /// The reason of the last time, without digits.
     why: String,
 }
 
-/// Kept back, and tried so often without success, a record becomes a dead letter all the same.
+/// After so many attempts as a held record, without success, it becomes a dead letter in spite of the guard.
 const TRIED: u32 = 10;
 
 /// How a record ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Ended {
+    /// As a dead letter.
     Dead(GivenUp),
-    /// Not at its first attempt: it may have been kept back by the guard, which counts anew then. From outside that looks
-    /// like any other retry.
+    /// In another way, but not at its first attempt. It may have been held by the guard, whose counts start again
+    /// then. From outside that looks like any other retry.
     AfterAll,
+    /// In another way, at its first attempt.
     AtOnce,
 }
 
 impl DeadLetters {
-    /// A record is tried again whose dead letter was refused for good, maybe behind later ones, as if it came after them.
+    /// Starts the counts again behind `highest`: a record begins again whose dead letter was refused for good,
+    /// perhaps behind later records that were counted.
     pub(super) fn begin_after(&mut self, highest: i64) {
         self.begin_anew();
         self.from = highest + 1;
     }
 
+    /// Starts the counts again.
     fn begin_anew(&mut self) {
         (self.in_a_row, self.why, self.last) = (0, None, VecDeque::new());
     }
 
+    /// Counts a record that ended. A dead letter must have been allowed by the counts before it.
     fn count(&mut self, offset: i64, ended: Ended, limit: DeadLetterGuard) {
         if offset < self.from {
             return;
@@ -79,14 +94,14 @@ impl DeadLetters {
         }
     }
 
-    /// Whether a record that was kept back became a dead letter by itself: it failed for another reason than those before
-    /// it, or too often.
+    /// Returns whether a held record became a dead letter in spite of the guard, as it may: it failed for another
+    /// reason than those before it, or too often.
     fn is_bad_itself(&self, given_up: &GivenUp) -> bool {
         let tries = given_up.times.saturating_sub(1);
         tries >= TRIED || (tries > 0 && self.why.as_ref().is_some_and(|others| *others != given_up.why))
     }
 
-    /// Why the next record may not become a dead letter.
+    /// Returns which limit the next dead letter would pass; `None` if it may be written.
     fn refuses(&self, limit: DeadLetterGuard) -> Option<String> {
         if self.in_a_row >= limit.in_a_row() {
             return Some(format!("{} in a row, of {}", self.in_a_row, limit.in_a_row()));
@@ -99,8 +114,7 @@ impl DeadLetters {
 }
 
 impl LaneModel {
-    /// The next record of the prefix is finished, by such a copy or otherwise. One that goes on in a retry topic counts
-    /// neither way.
+    /// Counts the next record of the prefix. A record that moved to a retry topic counts neither way.
     pub(super) fn count_dead(&mut self, offset: i64) {
         let Some(limit) = self.settings.dead_letter_guard else { return };
         let record = self.records.get(&offset);
@@ -115,7 +129,7 @@ impl LaneModel {
         self.dead_letters.count(offset, ended, limit);
     }
 
-    /// A call ended: whether its record is to become a dead letter, if the guard lets it.
+    /// Notes the reason if an ended call makes its record a dead letter, unless the guard holds it.
     pub(super) fn count_given_up(&mut self, offset: i64, outcome: &Outcome, log_index: &LogIndex) {
         if !matches!(self.left(offset, log_index), Left::DeadLetterCount(_)) {
             return;
@@ -126,7 +140,8 @@ impl LaneModel {
         }
     }
 
-    /// What is wrong with it. Only where records are decided about in their order does one see it from outside.
+    /// Returns what is wrong with the dead letters of this lane. Only records that are decided in their order show
+    /// it from outside: by partition, without manual acks and without results.
     pub(super) fn check_guard(&self) -> Option<String> {
         let subscriber = &self.subscriber;
         let in_order = subscriber.order == Order::Partition && subscriber.ack != AckPolicy::Manual;
@@ -136,7 +151,8 @@ impl LaneModel {
     }
 }
 
-/// Why a call failed, the same for records that failed in the same way: numbers differ from record to record.
+/// Returns why a call failed, equal for records that failed in the same way: digits, which differ from record to
+/// record, are left out.
 fn reason(outcome: &Outcome) -> String {
     let (kind, text) = match outcome {
         Outcome::Verdict(Verdict::Reject { reason }) => ("reject", &**reason),

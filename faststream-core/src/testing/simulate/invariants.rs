@@ -1,5 +1,10 @@
-//! What must hold between any two steps, and at the end: what is assigned is read, what is finished is committed,
-//! nothing is lost.
+//! What must hold between any two steps, and at the end: an assigned partition is read, finished records are
+//! committed,
+//!
+//! and nothing is lost. These checks are about things that do not happen, so each has a time after which their
+//! absence is a violation. The times are those of the guide's promises, counted from the last moment at which
+//! something explains the absence: a fault, a rebalance, a start, a hook. While an instance drains or the broker
+//! is disconnected, nothing is checked.
 
 use crate::TopicPartition;
 use std::collections::BTreeMap;
@@ -14,36 +19,39 @@ use super::model::LaneModel;
 use super::promise::Promise;
 use crate::policy::{AckPolicy, Commit, Order};
 
-/// Within this, an assigned partition is read.
+/// The time within which the next record of an assigned partition begins: promise 3.
 const READ: Duration = Duration::from_secs(1);
-/// Beyond what is known to take time, within this a partition has a reader again.
+/// The time within which a partition has a reader again: promise 5. It counts from the end of everything known to
+/// take longer (`unsettled_until`).
 const READER: Duration = Duration::from_secs(2);
 
-/// What only the fleet knows at such a moment.
+/// The facts that only the fleet knows at the moment of a check.
 #[derive(Debug)]
 pub(super) struct Situation {
-    /// Instances that run and do not end.
+    /// How many instances run and were not asked to stop.
     pub(super) running: usize,
-    /// Instances that drain.
+    /// How many instances drain.
     pub(super) leaving: usize,
-    /// Until then nothing arrives or leaves, commits either; may be long ago.
+    /// When the disconnection of the broker ends or ended.
     pub(super) offline_until: Instant,
-    /// Commits fail, are late or get lost.
+    /// Whether commits fail, are late or get lost at the moment.
     pub(super) commits_disturbed: bool,
-    /// Partitions that members of other processes have.
+    /// The partitions that members of other processes own: nobody reads those.
     pub(super) external: Vec<TopicPartition>,
 }
 
-/// What each group committed: at the end of everything.
+/// An offset of each group in each partition: the committed next offset, or the record offset of the first held
+/// record.
 pub(super) type Committed = BTreeMap<(Arc<str>, TopicPartition), i64>;
 
 impl Model {
-    /// Nobody needs to read a partition for so long, from now on.
+    /// Allows partitions to be without a reader for this long, from now on. Every fault that costs one calls it
+    /// first.
     pub(super) fn unsettle(&mut self, duration: Duration) {
         self.unsettled_until = self.unsettled_until.max(Instant::now() + duration);
     }
 
-    /// To be called between any two steps.
+    /// Checks everything that must hold between two steps.
     pub(super) fn check_invariants(&mut self, situation: &Situation) {
         self.check_answers();
         self.commits_disturbed = situation.commits_disturbed;
@@ -63,7 +71,10 @@ impl Model {
         }
     }
 
-    /// A lane whose next record could begin begins it.
+    /// Checks that a lane whose next record could begin begins it, within `READ`.
+    ///
+    /// A violation is delayed by one look at least: the record must have been able to begin at two of them, and at
+    /// all looks in between. It breaks promise 2 if a commit was refused before, else promise 3.
     fn check_reading(&mut self) {
         let now = Instant::now();
         let mut wrong = None;
@@ -71,7 +82,7 @@ impl Model {
         for lane in self.lanes.values_mut().filter(|lane| !lane.over && !lane.revoked) {
             lane.look_for_finished(&mut self.log_index);
             lane.notice_silence();
-            // The next commit tells whether it is over.
+            // The next commit shows whether it is over.
             let until = self.disturbed_until + lane.settings.commit_interval;
             let disturbed = self.commits_disturbed || now <= until;
             let next = next_to_begin(lane, &self.log_index, disturbed, began);
@@ -104,7 +115,8 @@ impl Model {
         }
     }
 
-    /// What is stored becomes durable while nothing forbids it.
+    /// Checks that a stored offset is committed within two commit intervals and 0.1 s, while nothing disturbs
+    /// commits.
     fn check_commits(&mut self) {
         if self.commits_disturbed {
             return;
@@ -125,7 +137,7 @@ impl Model {
         self.violated(Promise::CommitErrorsStopNothing, message);
     }
 
-    /// Every partition has a reader.
+    /// Checks that every partition with records has a lane, in each group that reads it.
     fn check_readers(&mut self, situation: &Situation) {
         if Instant::now() < self.unsettled_until.max(self.stopping_until) + READER {
             return;
@@ -152,7 +164,11 @@ impl Model {
         }
     }
 
-    /// Faults are off, everything has settled, and the app was stopped. `held` are the records that are kept back.
+    /// Checks the end of a run: faults are off, everything has settled, and the instances have stopped. In each
+    /// partition the committed offset is the end of the log, or does not pass the first held record (`held`), and
+    /// every record before that was finished.
+    ///
+    /// With `AckFirst`, records that a stop interrupted need not have begun.
     pub(super) fn check_end(&mut self, committed: &Committed, held: &Committed) {
         let mut wrong = None;
         for subscriber in self.subscribers.clone() {
@@ -192,13 +208,26 @@ impl Model {
         }
     }
 
+    /// Returns whether a record was finished for this handler, in any assignment.
     fn is_settled(&self, group: &Arc<str>, handler: &Arc<str>, tp: &TopicPartition, offset: i64) -> bool {
         let (group, handler) = (Arc::clone(group), Arc::clone(handler));
         self.settled.contains(&super::log_index::Origin { group, handler, tp: tp.clone(), offset })
     }
 }
 
-/// The record that could begin now; `None` if there is none, or if something forbids it.
+/// Returns the record offset that could begin now; `None` if there is none, or if something forbids it: a full
+/// concurrency, `max_in_flight`, the brake, a pending commit, hooks, a due time, or an earlier record of its
+/// order.
+///
+/// Each of these answers `None` for its own reason:
+/// - The lane as a whole may wait: its calls are as many as `concurrency`, a copy was refused for good, or its
+///   hooks run. With `AckFirst` and `commit = Each`, it waits for commits that are disturbed.
+/// - `max_in_flight` counts from the prefix, and also limits what is kept after it.
+/// - The brake is on while commits are disturbed, or when none has moved forward for two intervals. Otherwise
+///   reaching `max_uncommitted` only requests a commit.
+/// - In a retry topic the first record that is not due makes all later ones wait, because they are due later.
+/// - A record behind an unfinished one of its partition or key waits. With `order = Key`, a later record of
+///   another key may begin instead.
 fn next_to_begin(
     lane: &LaneModel,
     log_index: &LogIndex,

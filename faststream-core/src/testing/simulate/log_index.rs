@@ -1,4 +1,18 @@
-//! What is in the broker's logs, as evidence: records by place, copies by content, and whose they may be.
+//! The model of the broker's logs: records by position, copies by content, and the records that may have left
+//! them.
+//!
+//! A record is finished by a copy (a result, a retry copy, a dead letter) only if that copy is in its topic. The
+//! runtime knows by the broker's answer. From outside a copy is only its content, and two records may leave equal
+//! copies: two orders with the same invoice, or a record that is handled again after a crash. So copies are
+//! counted:
+//! 1. When a call ends, the model notes how many of its copies are in the logs (`Before`). Only later ones can be
+//!    its own.
+//! 2. While the record is unfinished, it is expected to leave more of them (`expected`).
+//! 3. When enough have arrived that no other finished record needs, the record is finished and counts on them
+//!    (`claimed`). Two records never count on one copy.
+//!
+//! A permissive check asks whether a copy may be the record's own (`Proof::Assumed`). A strict one, which demands
+//! something of the runtime, asks whether it can be nobody else's (`Proof::Sure`).
 
 use crate::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,75 +24,91 @@ use bytes::Bytes;
 use super::history::{CopyStep, History};
 use crate::record::Outgoing;
 
-/// A copy by its content: what topic, key, payload and headers it has; a dead letter by its origin.
+/// The content of a copy, as a hash. A result: topic, key, payload and headers. A retry copy: its step, and what
+/// stays the same from stage to stage. A dead letter: its origin. 64 bits: a collision would be one copy too many
+/// in a run of some hundred records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Content(u64);
 
-/// A dead letter by its origin: group, handler, topic, partition, offset.
+/// A record for one handler. Identifies a dead letter, whatever its other headers contain, and a finished record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Origin {
+    /// The group.
     pub(super) group: Arc<str>,
+    /// The handler of the group that gave up on it.
     pub(super) handler: Arc<str>,
+    /// The partition that it was read from first.
     pub(super) tp: TopicPartition,
+    /// Its record offset there.
     pub(super) offset: i64,
 }
 
-/// Who leaves copies, a record in one assignment: the lane's number, the offset. Handled again in another one, it leaves more.
+/// A record in one assignment, as a source of copies: the lane's number and the record offset. Handled again in
+/// another assignment, it leaves more copies.
 pub(super) type Claimant = (usize, i64);
 
-/// Why a copy that is there may be a record's own, where others leave the same: records that are handled again do.
+/// How sure it has to be that a copy in the logs is a record's own: another record, or the same one in another
+/// assignment, may leave an equal copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// The runtime goes on as if it were: enough to allow that.
+    /// It may be its own. Enough to allow what the runtime does.
     Assumed,
-    /// Nobody else may have left it: needed to ask that the runtime goes on.
+    /// No other record may have left it. Needed to demand something of the runtime.
     Sure,
 }
 
-/// What is in the logs, and who counted on it.
+/// The content of the logs, and who counts on which copies.
 #[derive(Debug, Default)]
 pub(super) struct LogIndex {
-    /// All records, by place and offset.
+    /// All records, by partition. The index is the offset: the index observes a log from its first record on.
     logs: BTreeMap<TopicPartition, Vec<Logged>>,
+    /// The counts of each content that was appended, refused or expected.
     copies: BTreeMap<Content, Count>,
 }
 
 /// A record in a log.
 #[derive(Debug)]
 struct Logged {
+    /// Its key, for `order = Key`.
     key: Option<Bytes>,
-    /// What it says of earlier stages, if it is in a retry topic.
+    /// Its past, if it is a retry copy.
     history: Option<History>,
     /// What stays the same from stage to stage.
     content: Content,
 }
 
-/// How many of a copy there are, and how often it was refused for good.
+/// How many copies of one content there are, and who counts on them.
 #[derive(Debug, Default)]
 struct Count {
+    /// How many are in the logs.
     there: u64,
+    /// How many the broker refused for good.
     refused: u64,
-    /// The finished records that count on some of them.
+    /// The finished records that count on copies, and on how many.
     claimed: BTreeMap<Claimant, u64>,
-    /// The unfinished ones that may have left some, or may yet.
+    /// The unfinished records that may have left copies, or may still do so.
     expected: BTreeSet<Claimant>,
 }
 
-/// What was known of copies when a call ended: only what came later is due to it.
+/// What was in the logs of some copies when a call ended. Only what came later can be due to it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Before {
+    /// How many there were.
     there: u64,
+    /// How many had been refused for good.
     refused: u64,
 }
 
 impl Content {
+    /// Returns the content of a result: everything in it but its partition and its time.
     pub(super) fn of(record: &Outgoing) -> Self {
         let mut hasher = DefaultHasher::new();
         (&record.topic, &record.key, &record.payload, &record.headers).hash(&mut hasher);
         Self(hasher.finish())
     }
 
-    /// What a record keeps when it goes on in a retry topic: all but what retry topics add.
+    /// Returns what a record keeps when it moves to a retry topic: everything but the headers that retry topics
+    /// add.
     fn kept_over_retry_topics(record: &Outgoing) -> Self {
         let mut hasher = DefaultHasher::new();
         (&record.key, &record.payload).hash(&mut hasher);
@@ -87,13 +117,15 @@ impl Content {
         Self(hasher.finish())
     }
 
+    /// Returns the content of a dead letter: its origin alone, because attempts, error and time differ when it is
+    /// written again.
     pub(super) fn of_dead_letter(origin: &Origin) -> Self {
         let mut hasher = DefaultHasher::new();
         origin.hash(&mut hasher);
         Self(hasher.finish())
     }
 
-    /// The copy of a record in a retry topic, whatever it says of times and errors.
+    /// Returns the content of a retry copy, whatever its headers contain about times and errors.
     fn of_step(step: &CopyStep, content: Self) -> Self {
         let mut hasher = DefaultHasher::new();
         (step, content).hash(&mut hasher);
@@ -102,6 +134,7 @@ impl Content {
 }
 
 impl LogIndex {
+    /// Adds a record that was appended to a log.
     pub(super) fn appended(&mut self, partition: i32, offset: i64, record: &Outgoing) {
         let log = self.logs.entry(TopicPartition::new(Arc::clone(&record.topic), partition)).or_default();
         debug_assert_eq!(i64::try_from(log.len()), Ok(offset), "the log was watched from its first record");
@@ -110,26 +143,30 @@ impl LogIndex {
         self.count(record).there += 1;
     }
 
+    /// Counts a record that the broker refused for good.
     pub(super) fn refused(&mut self, record: &Outgoing) {
         self.count(record).refused += 1;
     }
 
+    /// Returns the counts of a record's content.
     fn count(&mut self, record: &Outgoing) -> &mut Count {
         self.copies.entry(Self::content(record)).or_default()
     }
 
+    /// Returns the content of a record: as a dead letter if it has the headers of one, else as a retry copy, else
+    /// as it is.
     fn content(record: &Outgoing) -> Content {
         let dead_letter = origin(record).map(|origin| Content::of_dead_letter(&origin));
         dead_letter.or_else(|| Self::step_of(record)).unwrap_or_else(|| Content::of(record))
     }
 
-    /// The only record that may have left this copy, if there is just one.
+    /// Returns the only record that may have left this copy; `None` if there are several, or none.
     pub(super) fn only_claimant(&self, copy: &Outgoing) -> Option<Claimant> {
         let mut expected = self.copies.get(&Self::content(copy))?.expected.iter();
         expected.next().copied().filter(|_| expected.next().is_none())
     }
 
-    /// Which step through retry topics this record is; `None` if it is none.
+    /// Returns the content of this record as a retry copy; `None` if it is none.
     pub(super) fn step_of(record: &Outgoing) -> Option<Content> {
         let history = History::of(record)?;
         Some(Content::of_step(
@@ -138,7 +175,8 @@ impl LogIndex {
         ))
     }
 
-    /// The copy that a record in a log leaves in the next retry topic, after so many attempts in all.
+    /// Returns the content of the copy that a record in a log leaves in the retry topic `next`, after `attempts`
+    /// attempts in all. `None` if the record is not in the logs.
     pub(super) fn next_step(
         &self,
         tp: &TopicPartition,
@@ -151,34 +189,39 @@ impl LogIndex {
         Some(Content::of_step(&CopyStep { topic: next, original, at, attempts }, logged.content))
     }
 
-    /// Where a record was read first.
+    /// Returns where a record was read first: the partition and the record offset. Those of the record itself,
+    /// unless it is a retry copy.
     pub(super) fn original(&self, tp: &TopicPartition, offset: i64) -> (TopicPartition, i64) {
         self.history(tp, offset)
             .map_or_else(|| (tp.clone(), offset), |history| (history.original.clone(), history.at))
     }
 
-    /// What a record in a retry topic says of earlier stages.
+    /// Returns the past of a record in a retry topic.
     pub(super) fn history(&self, tp: &TopicPartition, offset: i64) -> Option<&History> {
         self.logged(tp, offset)?.history.as_ref()
     }
 
+    /// Returns the offset behind the last record of a partition; 0 if it has none.
     pub(super) fn end(&self, tp: &TopicPartition) -> i64 {
         self.logs.get(tp).map_or(0, |log| i64::try_from(log.len()).unwrap_or(i64::MAX))
     }
 
+    /// Returns a record's key.
     pub(super) fn key(&self, tp: &TopicPartition, offset: i64) -> Option<&Bytes> {
         self.logged(tp, offset)?.key.as_ref()
     }
 
+    /// Returns a record; `None` if it is not in the logs.
     fn logged(&self, tp: &TopicPartition, offset: i64) -> Option<&Logged> {
         self.logs.get(tp)?.get(usize::try_from(offset).ok()?)
     }
 
+    /// Returns the partitions that have a record.
     pub(super) fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
         self.logs.keys()
     }
 
-    /// What is known of these copies now.
+    /// Returns what is in the logs of these copies now, to be compared later.
     pub(super) fn copies_now(&self, copies: &[Content]) -> Before {
         let known = || copies.iter().filter_map(|copy| self.copies.get(copy));
         Before {
@@ -187,31 +230,35 @@ impl LogIndex {
         }
     }
 
-    /// Whether one of these copies was refused for good since.
+    /// Returns whether one of these copies was refused for good since `before`.
     pub(super) fn was_refused(&self, copies: &[Content], before: &Before) -> bool {
         self.copies_now(copies).refused > before.refused
     }
 
-    /// Whether some of these copies came since.
+    /// Returns whether at least one of these copies was appended since `before`.
     pub(super) fn came(&self, copies: &[Content], before: &Before) -> bool {
         self.copies_now(copies).there > before.there
     }
 
-    /// This record may leave these copies.
+    /// Notes that this unfinished record may leave these copies.
     pub(super) fn expect(&mut self, copies: &[Content], record: Claimant) {
         for copy in copies {
             self.copies.entry(*copy).or_default().expected.insert(record);
         }
     }
 
-    /// It is finished: what may come of it has come.
+    /// Notes that this record is finished: it leaves no more copies.
     pub(super) fn expect_no_more(&mut self, copies: &[Content], record: Claimant) {
         for copy in copies {
             self.copies.entry(*copy).or_default().expected.remove(&record);
         }
     }
 
-    /// Whether each of these copies came since, and no other record counts on it; this one does from then on.
+    /// Returns whether each of these copies came since `before`, and enough of them are left that no other
+    /// finished record counts on. From then on this one counts on them.
+    ///
+    /// Asking again for the same record changes nothing. With `Proof::Sure`, copies that another unfinished record
+    /// may have left do not count.
     pub(super) fn claim(
         &mut self,
         copies: &[Content],
@@ -245,7 +292,8 @@ impl LogIndex {
     }
 }
 
-/// Where a dead letter comes from; `None` if it is none. The last headers count: it may have been one before.
+/// Returns the origin of a dead letter; `None` if the record is none. The last headers count: the record may have
+/// been a dead letter before.
 fn origin(record: &Outgoing) -> Option<Origin> {
     let text = |name: &str| {
         let found = record.headers.iter().rev().find(|(key, _)| key == name.as_bytes());

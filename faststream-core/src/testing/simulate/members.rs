@@ -1,4 +1,7 @@
-//! What members are told of their partitions, and how they answer.
+//! The memberships in the model: which lanes a member has, and how it answers revocations.
+//!
+//! It checks promise 4 (a revocation is answered in time, and nothing is repeated without a reason) and promise 10
+//! (the task of a lane does not die). Reported by the broker, in the moment when each event happens there.
 
 use crate::TopicPartition;
 use std::collections::BTreeMap;
@@ -17,12 +20,15 @@ use crate::memory::SESSION;
 use crate::policy::Commit;
 use crate::subscriber::Subscriber;
 
-/// What a revocation may take beyond its drain time.
+/// The time that the answer to a revocation may take beyond the drain time: promise 4.
 const ANSWER: Duration = Duration::from_millis(100);
-/// What a lost one may take in all.
+/// The time that the answer may take if the membership was lost. Nothing is drained then, because others may own
+/// the partitions already.
 const ANSWER_LOST: Duration = Duration::from_millis(300);
 
 impl Model {
+    /// Adds the model of a new lane, which begins at the record offset `start`. A group or topic that no
+    /// subscriber of the app reads is ignored.
     pub(super) fn assigned(
         &mut self,
         group: &str,
@@ -69,6 +75,10 @@ impl Model {
         self.lanes.insert(lane, model);
     }
 
+    /// Notes a revocation, and when its answer is due: the longest drain time of its lanes and `ANSWER`, but not
+    /// before the answers that the member owes already.
+    ///
+    /// A lost membership makes all open revocations of the member lost, and shortens none of them.
     pub(super) fn revoked(&mut self, member: u64, revocation: RevocationId, lanes: &[Epoch], lost: bool) {
         let now = Instant::now();
         let known: Vec<_> = lanes.iter().filter(|lane| self.lanes.contains_key(lane)).copied().collect();
@@ -87,7 +97,7 @@ impl Model {
             return;
         }
         if lost {
-            // Whatever else it was to give back may have another owner already.
+            // Whatever else it was to release may have another owner already.
             let of_member = self.pending_revocations.values_mut().filter(|pending| pending.member == member);
             of_member.for_each(|pending| pending.lost = true);
         }
@@ -105,6 +115,7 @@ impl Model {
             .insert(revocation, PendingRevocation { member, lanes: known, lost, until, since: now });
     }
 
+    /// Handles the answer of a member: it must be in time, and its lanes end.
     pub(super) fn answered(&mut self, member: u64, revocation: RevocationId) {
         self.note(("answered", member), || format!("member {member} answers"));
         self.check_answers();
@@ -118,7 +129,7 @@ impl Model {
         }
     }
 
-    /// Every answer that is due was given.
+    /// Checks that every answer that is due was given. Called at each answer and between steps.
     pub(super) fn check_answers(&mut self) {
         let now = Instant::now();
         let Some(pending) = self.pending_revocations.values().find(|pending| pending.until < now) else {
@@ -137,7 +148,13 @@ impl Model {
         );
     }
 
-    /// A lane that had nothing open left nothing to be done again.
+    /// Checks that a lane which had nothing in progress left nothing that the next owner handles again: all that
+    /// was finished must be committed.
+    ///
+    /// Many cases are left out, because the last commit need not succeed there: a lost membership, disturbed
+    /// commits, a refused commit before, a lane that died, a copy that was refused for good, and a revocation that
+    /// took all of its drain time. A record that ended in the very moment of the deadline may have been cut off.
+    /// With `commit = Each` each record is committed by itself.
     pub(super) fn check_given_back(&mut self, lane: Epoch, lost: bool, since: Instant) {
         if lost || self.commits_disturbed {
             return;
@@ -164,10 +181,11 @@ impl Model {
         }
     }
 
+    /// Notes that the task of a lane is gone. If nobody asked for that, it died.
     pub(super) fn lane_ended(&mut self, lane: Epoch) {
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         lane.over = true;
-        // Made to die, it may do so before it hears that it is revoked.
+        // If a fault ends it, it may end before it is revoked.
         lane.died = !lane.revoked || self.reads_broken;
         lane.stuck = None;
         let number = lane.number;
@@ -175,6 +193,7 @@ impl Model {
         self.note(("lane ended", number), || format!("lane {number} ends"));
     }
 
+    /// Checks promise 10: only a fault (`BrokenReads`) may end the task of a lane.
     pub(super) fn reopened(&mut self, lane: Epoch) {
         let Some(lane) = self.lanes.get(&lane) else { return };
         let (number, tp, handler) = (lane.number, lane.name(), Arc::clone(&lane.subscriber.handler));
@@ -187,7 +206,8 @@ impl Model {
         }
     }
 
-    /// It owes nothing, and reads nothing.
+    /// Removes a member that crashed or left. It has no revocations to answer, and its partitions have no reader
+    /// until its session expires.
     pub(super) fn member_gone(&mut self, member: u64) {
         self.gone.insert(member);
         self.unsettle(SESSION);

@@ -1,6 +1,14 @@
-//! What handlers did in one assignment, and which records are finished by it, by the table of ack policies.
+//! The calls of one lane in the model, and which records they finish, by the table of ack policies.
 //!
-//! Written anew from what the guide says, on purpose: the runtime's own bookkeeping is what is checked.
+//! Written from the guide's text, on purpose without the code of the runtime: its bookkeeping is what is checked.
+//! A lane is a partition during one assignment, so a partition that is assigned again begins with an empty model.
+//!
+//! The central question is `left`: what does a record still need, given how its calls ended? `is_finished` answers
+//! the rest, which depends on the logs: did the copies arrive? The `prefix` is the longest finished one, which
+//! bounds what may be stored and committed.
+//!
+//! Answers are found when somebody asks, not when they become true. So most methods that look change the model:
+//! they move the prefix, and count on copies.
 
 use crate::TopicPartition;
 use std::collections::BTreeMap;
@@ -15,62 +23,72 @@ use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order};
 use crate::result::Verdict;
 use crate::subscriber::Subscriber;
 
-/// One assignment of a partition.
+/// One lane: a partition during one assignment.
 #[derive(Debug)]
 pub(super) struct LaneModel {
-    /// Its number in this run, for the timeline.
+    /// Its number in this run, from 1: for the timeline, and because epochs differ from process to process.
     pub(super) number: usize,
+    /// The group that reads it.
     pub(super) group: Arc<str>,
+    /// The member's number on the broker.
     pub(super) member: u64,
+    /// The partition.
     pub(super) tp: TopicPartition,
+    /// The subscriber that reads it, with its policies.
     pub(super) subscriber: Arc<Subscriber>,
+    /// The settings of its group: limits and the commit interval.
     pub(super) settings: Arc<GroupSettings>,
+    /// The records whose handler was called, by record offset.
     pub(super) records: BTreeMap<i64, RecordModel>,
-    /// Every record before it is finished.
+    /// The next offset behind the longest finished prefix, as far as it is known.
     pub(super) prefix: i64,
+    /// The next offset that the runtime stored last; the start of the lane at first.
     pub(super) stored: i64,
-    /// The last commit that the broker took.
+    /// The next offset that the broker accepted last; the start of the lane at first.
     pub(super) accepted: i64,
-    /// When a commit moved it on, or it began.
+    /// When a commit moved it forward, or when the lane began.
     pub(super) accepted_at: Instant,
-    /// The highest offset that was begun.
+    /// The highest record offset whose call began.
     pub(super) highest: i64,
-    /// Since when the brake must be on, and the highest offset that was begun before.
+    /// Since when the brake must be on, and the highest record offset that had begun by then.
     pub(super) braked: Option<(Instant, i64)>,
-    /// Calls that have not ended.
+    /// How many calls run.
     pub(super) open: usize,
-    /// To be given back; given back or dead.
+    /// Whether a revocation names it, or its member is gone.
     pub(super) revoked: bool,
+    /// Whether it ended: its revocation was answered, or its task is gone.
     pub(super) over: bool,
-    /// Its task ended unasked, or with its app.
+    /// Whether its task ended without a revocation, or may have.
     pub(super) died: bool,
-    /// A commit was refused, and none taken since.
+    /// When a commit was refused first, if none was accepted since.
     pub(super) refused: Option<Instant>,
-    /// When a commit of its member was taken last, of whatever lane.
+    /// When a commit of its member was accepted last, of whatever lane.
     pub(super) member_heard: Instant,
-    /// Something is stored that the broker does not have.
+    /// Since when something is stored that the broker has not accepted.
     pub(super) dirty: Option<Instant>,
-    /// Since when this record could begin and does not.
+    /// A record that could begin and does not, and since when.
     pub(super) stuck: Option<(i64, Instant)>,
-    /// Until then it may wait for the hooks of its assignment.
+    /// Until when the hooks of its assignment may run, which its records wait for.
     pub(super) hooks_until: Instant,
-    /// Along the finished records.
+    /// What the dead-letter guard must have counted along the finished records.
     pub(super) dead_letters: DeadLetters,
 }
 
 impl LaneModel {
+    /// Returns the identity of a record, for sets of records over all lanes.
     pub(super) fn origin(&self, offset: i64) -> Origin {
         let (group, handler) = (Arc::clone(&self.group), Arc::clone(&self.subscriber.handler));
         Origin { group, handler, tp: self.tp.clone(), offset }
     }
 
-    /// A record's dead letter, which says where it was read first.
+    /// Returns the content of a record's dead letter, which names the partition that it was read from first.
     pub(super) fn dead_letter(&self, offset: i64, log_index: &LogIndex) -> Content {
         let (tp, offset) = log_index.original(&self.tp, offset);
         Content::of_dead_letter(&Origin { tp, offset, ..self.origin(offset) })
     }
 
-    /// A call ended: which copies may come of it from now on, if anything is left to do but another call.
+    /// Notes which copies may come of a record from now on, after a call ended. Nothing is expected if another
+    /// call, or nothing, is left to do.
     pub(super) fn expect_copies(&mut self, offset: i64, log_index: &mut LogIndex) {
         if matches!(self.left(offset, log_index), Left::Nothing | Left::Attempt(_) | Left::Help) {
             return;
@@ -85,11 +103,15 @@ impl LaneModel {
         log_index.expect(&record.may_leave, claimant);
     }
 
+    /// Returns the record as a source of copies.
     fn claimant(&self, offset: i64) -> Claimant {
         (self.number, offset)
     }
 
-    /// Whether nothing is left to do for a record. What is in the logs for it is counted for it from then on.
+    /// Returns whether nothing is left to do for a record. From then on it counts on the copies in the logs that
+    /// finished it.
+    ///
+    /// `proof` decides how sure it has to be that these copies are its own.
     pub(super) fn is_finished(&mut self, offset: i64, log_index: &mut LogIndex, proof: Proof) -> bool {
         if self.records.get(&offset).is_some_and(|record| record.finished) {
             return true;
@@ -133,7 +155,17 @@ impl LaneModel {
         finished
     }
 
-    /// What is left to do for a record, before one looks into the logs for copies.
+    /// Returns what is left to do for a record, before the logs are searched for its copies. This is the table of
+    /// ack policies in the guide, row by row.
+    ///
+    /// The order of the questions matters:
+    /// 1. `AckFirst` finishes a record before or at its call, so nothing else is asked.
+    /// 2. An accepted manual ack finishes it, whatever the call returns.
+    /// 3. While a call runs, its end is left.
+    /// 4. After its end the outcome decides. A verdict other than `Ack` counts before an ack that is not settled;
+    ///    a manual nack or reject counts before what the call returned.
+    /// 5. Results come before everything else: they have to be in their topic, and if the broker refuses them for
+    ///    good, that is a failed attempt.
     pub(super) fn left(&self, offset: i64, log_index: &LogIndex) -> Left {
         let subscriber = &self.subscriber;
         if subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each {
@@ -180,10 +212,12 @@ impl LaneModel {
         }
     }
 
+    /// Returns whether the handler has results.
     fn publishes(&self) -> bool {
         !self.subscriber.publishes.is_empty()
     }
 
+    /// Returns what is left after an attempt failed: another attempt, a retry topic, then giving up.
     fn after_failure(&self, record: &RecordModel) -> Left {
         match self.subscriber.ack {
             AckPolicy::AckFirst | AckPolicy::Ack => Left::Nothing,
@@ -200,11 +234,13 @@ impl LaneModel {
         }
     }
 
+    /// Returns what is left after a reject: a dead letter if one is named, else `on_error`.
     fn after_reject(&self) -> Left {
         let named = self.subscriber.dead_letter.is_some();
         self.given_up(if named { OnError::DeadLetter } else { self.subscriber.on_error })
     }
 
+    /// Returns what is left after the runtime gave up on a record. Policies that finish it anyway leave nothing.
     fn given_up(&self, on_error: OnError) -> Left {
         if matches!(self.subscriber.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
             return Left::Nothing;
@@ -216,7 +252,7 @@ impl LaneModel {
         }
     }
 
-    /// Moves the prefix over what is finished, to `end` at most.
+    /// Moves the prefix over finished records, to `end` at most, and counts their dead letters.
     pub(super) fn advance(&mut self, end: i64, log_index: &mut LogIndex, proof: Proof) {
         while self.prefix < end && self.is_finished(self.prefix, log_index, proof) {
             self.count_dead(self.prefix);
@@ -224,7 +260,7 @@ impl LaneModel {
         }
     }
 
-    /// Finds out about every record that was begun, as far as one can be sure.
+    /// Looks for finished records among all that began, as far as one can be sure.
     pub(super) fn look_for_finished(&mut self, log_index: &mut LogIndex) {
         self.advance(self.highest + 1, log_index, Proof::Sure);
         let begun: Vec<i64> = self.records.range(self.prefix..).map(|(offset, _)| *offset).collect();
@@ -233,8 +269,10 @@ impl LaneModel {
         }
     }
 
-    /// Whether an earlier record forbids that another one begins that must not overtake it. Copies on their way forbid
-    /// nothing: the producer keeps their order. Nor does an `Ack` that is out.
+    /// Returns whether an earlier record forbids the begin of one that must not overtake it.
+    ///
+    /// Copies on their way forbid nothing, because the producer keeps their order. Neither does an ack that a
+    /// handler keeps.
     pub(super) fn forbids(&self, offset: i64, log_index: &LogIndex) -> bool {
         if self.are_copies_there(offset, log_index) {
             return false;
@@ -253,6 +291,7 @@ impl LaneModel {
         }
     }
 
+    /// Returns whether results of a record that has ended are in the logs.
     fn are_copies_there(&self, offset: i64, log_index: &LogIndex) -> bool {
         let record = self.records.get(&offset).filter(|record| !record.open);
         match record.and_then(|record| record.last.as_ref()) {
@@ -261,7 +300,8 @@ impl LaneModel {
         }
     }
 
-    /// Whether a copy of one of its records was refused for good: it may be held for that, whatever else is in the logs.
+    /// Returns whether a copy of one of its records was refused for good, so that the record may be held, whatever
+    /// else is in the logs.
     pub(super) fn may_hold(&self, log_index: &LogIndex) -> bool {
         self.records.iter().any(|(offset, record)| {
             let of_copies = match &record.last {
@@ -275,7 +315,8 @@ impl LaneModel {
         })
     }
 
-    /// The begun records that this one must not overtake or run beside: of its key, or all; finished ones left out.
+    /// Returns the records that began and that this one must not overtake or run beside: those of its key, or all.
+    /// Records before the prefix are left out, unless their calls still run.
     pub(super) fn neighbours<'a>(
         &'a self,
         offset: i64,
@@ -293,8 +334,9 @@ impl LaneModel {
         begun.map(|(other, record)| (*other, record)).filter(move |(other, _)| is_neighbour(*other))
     }
 
-    /// Whether it is the oldest record without a success, and calls that were settled by hand keep their places: they may
-    /// wait for its commit, so it needs none.
+    /// Returns whether this is the oldest record without a success, and calls that were settled manually occupy
+    /// the others' places. Those may wait for its commit (`ack_durable`), so the runtime lets it begin without a
+    /// free place: otherwise both would wait forever.
     pub(super) fn others_wait_for(&self, offset: i64) -> bool {
         let succeeded = |record: &RecordModel| record.acked || record.is_known_finished();
         let is_oldest = (self.prefix..offset).all(|before| self.records.get(&before).is_some_and(succeeded));
@@ -303,8 +345,8 @@ impl LaneModel {
         self.subscriber.ack == AckPolicy::Manual && is_oldest && working < self.subscriber.concurrency.max(1)
     }
 
-    /// Nothing before it is kept: everything before the prefix is over, but for calls of what is finished when
-    /// dispatched, or by an `Ack` inside the call.
+    /// Returns the record offset before which everything has ended. That is the prefix, except for calls of
+    /// records that are finished while they run: by dispatch (`AckFirst`), or by an ack inside the call.
     fn first_kept(&self) -> i64 {
         match self.subscriber.ack {
             AckPolicy::AckFirst => i64::MIN,
@@ -316,18 +358,19 @@ impl LaneModel {
         }
     }
 
-    /// The begun records that are not over, as far as one knows.
+    /// Returns the records that began and have not ended, as far as that is known.
     pub(super) fn kept(&self) -> impl Iterator<Item = &RecordModel> {
         let begun = self.records.range(self.first_kept()..).map(|(_, record)| record);
         begun.filter(|record| record.open || !record.finished)
     }
 
-    /// The finished records whose results are still to be published.
+    /// Returns the record offsets of finished records whose results are not published yet.
     pub(super) fn owing<'a>(&'a self, log_index: &'a LogIndex) -> impl Iterator<Item = i64> + 'a {
         self.records.iter().filter(|(_, record)| record.owes_results(log_index)).map(|(offset, _)| *offset)
     }
 
-    /// Silence brakes, too: noticed by a timer, some intervals later.
+    /// Turns the brake on after a long silence: the broker has answered no commit for some intervals. The runtime
+    /// does so after 3; the model demands it after 5, because it does not see every answer.
     pub(super) fn notice_silence(&mut self) {
         let most = self.settings.commit_interval * 5;
         let silent = self.dirty.map(|since| since.max(self.member_heard));
@@ -336,12 +379,12 @@ impl LaneModel {
         }
     }
 
-    /// `orders/0`.
+    /// Returns the partition for messages: `orders/0`.
     pub(super) fn name(&self) -> String {
         format!("{}/{}", self.tp.topic, self.tp.partition)
     }
 
-    /// What is left to do for a record, in words.
+    /// Returns what is left to do for a record, in words.
     pub(super) fn describe(&self, offset: i64, log_index: &LogIndex) -> String {
         let handler = &self.subscriber.handler;
         match self.left(offset, log_index) {

@@ -1,7 +1,13 @@
-//! The order of copies: results, copies for retry topics, dead letters of a partition, or of a key.
+//! The order of copies: results, retry copies and dead letters of a partition, or of a key.
 //!
-//! What was on its way when a copy was refused may arrive before it, nothing that was handed over later. Copies are told
-//! apart by their content: what several records may have left is nobody's, and proves nothing.
+//! The producer keeps the order of the copies that it is handed. The hard case is a refusal: copies that were on
+//! their way then may still arrive before the refused one is repeated, but none may that is handed over later. So
+//! each record remembers two numbers of the run's sequence of events: when its copies were decided, and when they
+//! were refused. A copy that arrives breaks the order if an earlier record's copy was refused before this one was
+//! decided, and has not arrived.
+//!
+//! Copies are distinguished by their content. A copy that several records may have left is attributed to none, and
+//! proves nothing.
 
 use super::checker::Model;
 use super::log_index::LogIndex;
@@ -11,30 +17,30 @@ use super::record::{Left, RecordEnd, RecordModel};
 use crate::broker::Epoch;
 use crate::record::Outgoing;
 
-/// Where a record's copies are, by the numbers of what happened.
+/// The state of a record's copies, in numbers of the sequence of events.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct CopyOrder {
-    /// They cannot have been handed over before: their call ended, or they were refused.
+    /// The event before which they cannot have been handed over: their call ended, or they were refused.
     not_before: u64,
-    /// They were refused, and did not arrive since.
+    /// When they were refused; `None` if they were not, or have arrived since.
     refused: Option<u64>,
 }
 
 impl CopyOrder {
-    /// A call ended: whatever comes of it is new.
+    /// Notes that a call ended with this event: all its copies are new.
     pub(super) fn decided(&mut self, number: u64) {
         *self = Self { not_before: number, refused: None };
     }
 }
 
 impl Model {
-    /// The number of what happens now.
+    /// Returns the number of the next event of the sequence.
     pub(super) fn number(&mut self) -> u64 {
         self.happened += 1;
         self.happened
     }
 
-    /// A copy was refused, for now or for good.
+    /// Notes that a copy was refused, for now or for good.
     pub(super) fn copy_refused(&mut self, copy: &Outgoing) {
         let number = self.number();
         let Some((lane, offset)) = self.surely_of(copy) else { return };
@@ -43,7 +49,8 @@ impl Model {
         }
     }
 
-    /// A copy is there: nothing before it, in its order, was refused when it was handed over, and is not there yet.
+    /// Checks a copy that arrived: no record before it, in its order, waits for a copy that was refused before
+    /// this one was handed over.
     pub(super) fn copy_came(&mut self, copy: &Outgoing) {
         let Some((lane, offset)) = self.surely_of(copy) else { return };
         let Some(model) = self.lanes.get_mut(&lane) else { return };
@@ -69,7 +76,8 @@ impl Model {
         self.violated(Promise::Order, message);
     }
 
-    /// The one record that this may be a copy of, in an assignment that is not over.
+    /// Returns the one record that left this copy, by lane and record offset, in an assignment that has not ended.
+    /// `None` if that is not certain.
     fn surely_of(&self, copy: &Outgoing) -> Option<(Epoch, i64)> {
         let (number, offset) = self.log_index.only_claimant(copy)?;
         let (epoch, _) = self.lanes.iter().find(|(_, lane)| lane.number == number && !lane.over)?;
@@ -78,7 +86,8 @@ impl Model {
 }
 
 impl LaneModel {
-    /// Whether its copies were refused, and what is behind them has to wait.
+    /// Returns whether the copies of a record were refused and have not arrived, so that later records of its
+    /// order wait.
     pub(super) fn is_refused(&self, offset: i64, log_index: &LogIndex) -> bool {
         let record = self.records.get(&offset);
         record.is_some_and(|record| {
@@ -86,6 +95,8 @@ impl LaneModel {
         })
     }
 
+    /// Returns whether a record still needs copies that have not arrived. Equal copies of others count as its own
+    /// here, which favours the runtime.
     fn waits_for_its_copies(&self, offset: i64, record: &RecordModel, log_index: &LogIndex) -> bool {
         if record.open || record.acked || self.left(offset, log_index) == Left::Nothing {
             return false;

@@ -1,35 +1,46 @@
-//! What a simulation holds the runtime to, and how a broken promise is said.
+//! The promises that a simulation checks, and the report of a broken one.
 
 use std::fmt;
 
-/// A promise of the guide's page on guarantees.
+/// A promise of the guide's page on guarantees, or a rule of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Promise {
+    /// 1: the committed offset does not pass an unfinished record. Checked at every store and commit (`commits`).
     CommitsOnlyFinished,
+    /// 2: commits recover, and delivery continues meanwhile (`invariants`).
     CommitErrorsStopNothing,
+    /// 3: records of an assigned partition begin (`invariants`).
     AssignedIsRead,
+    /// 4: revocations are answered in time, with finished records committed (`members`).
     RevocationsAnswered,
+    /// 5: a partition gets a reader again (`invariants`).
     LostIsReadAgain,
+    /// 6: a shutdown ends in time (`fleet`).
     ShutdownEnds,
+    /// 7: nothing begins and no ack is accepted for a lane that ended (`calls`).
     StaleHasNoEffect,
+    /// 8: order by partition or key, of calls (`calls`) and of copies (`order`).
     Order,
+    /// 10: the task of a lane survives its handlers and records (`members`).
     NothingEndsTheLoop,
+    /// 11: `max_uncommitted` (`calls`).
     Brake,
-    /// `AckFirst` with `commit = Each`.
+    /// `AckFirst` with `commit = Each` (`calls`).
     AtMostOnce,
+    /// Every record is finished or held at the end, and everything settles (`run`, `invariants`).
     NothingLost,
-    /// Of retry topics.
+    /// Retry copies are true, and handed out when due (`history`, `calls`).
     DelaysKept,
-    /// The dead-letter guard.
+    /// The limits of the dead-letter guard (`guard_model`).
     Guarded,
-    /// With faults off, if not before.
+    /// The app starts, when faults are off at the latest (`fleet`, `run`).
     Starts,
-    /// Of the scenario's author.
+    /// A check or an action of the scenario panicked (`failure`).
     OwnCheck,
 }
 
 impl Promise {
-    /// The promise, with its number if it has one.
+    /// Returns the promise as a sentence, with its number if it has one.
     pub(super) fn message(self) -> &'static str {
         match self {
             Self::CommitsOnlyFinished => "promise 1: no committed offset exceeds an unfinished record",
@@ -62,9 +73,10 @@ impl Promise {
     }
 }
 
-/// A promise that was broken, and how.
+/// A promise that was broken.
 #[derive(Debug, Clone)]
 pub(super) struct Violation {
+    /// The promise.
     pub(super) promise: Promise,
     /// Topic, partition, offset, handler, and what is wrong.
     pub(super) message: String,

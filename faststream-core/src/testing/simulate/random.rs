@@ -1,4 +1,8 @@
 //! Randomness that repeats: drawn from the seed of the simulation that runs on this thread.
+//!
+//! A simulation has two sources. The schedule owns one, and handlers share the other through [`random`]. Each call
+//! of [`random`] draws one number from the shared source, and seeds its own numbers with it: how many a handler
+//! draws does not change what others get.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -6,18 +10,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 thread_local! {
+    /// The simulation that runs on this thread, if one does.
     static CURRENT: RefCell<Option<Shared>> = const { RefCell::new(None) };
 }
 
-/// A simulation's randomness, for those of its threads that take turns.
+/// A simulation's randomness, shared by its threads that take turns: its own and those of plain functions.
 #[derive(Clone)]
 pub(super) struct Shared(Arc<Mutex<Current>>);
 
 /// The simulation that runs on this thread.
 struct Current {
+    /// Its seed.
     seed: u64,
+    /// The source for handlers, from which each call of `random` draws a seed.
     rng: fastrand::Rng,
-    /// Faults are off: everything must settle now.
+    /// Whether faults are off, because everything must settle now.
     healed: bool,
 }
 
@@ -25,9 +32,9 @@ struct Current {
 #[derive(Clone)]
 pub struct Random(fastrand::Rng);
 
-/// Random numbers for a handler under test: other ones in each call, the same ones in each run of a seed.
+/// Returns random numbers for a handler under test: other ones in each call, the same ones in each run of a seed.
 ///
-/// Outside of a simulation, the same ones always, and [`fails`](Random::fails) is false.
+/// Outside of a simulation they are always the same, and [`fails`](Random::fails) returns false.
 ///
 /// ```
 /// use faststream::testing::{Faults, Scenario, random, simulate};
@@ -54,33 +61,36 @@ pub fn random() -> Random {
     forked.unwrap_or_else(|| Random::of(0))
 }
 
-/// Random numbers that are the same ones in each call during a run: for settings that an app keeps when it is built again.
+/// Returns random numbers that are the same ones in each call during a run: for settings that an app keeps when it
+/// is built again.
 #[must_use]
 pub fn random_of_run() -> Random {
     with(|current| Random::of(current.seed ^ 0x5e77_1465)).unwrap_or_else(|| Random::of(0))
 }
 
 impl Random {
+    /// Returns the numbers of this seed.
     pub(super) fn of(seed: u64) -> Self {
         Self(fastrand::Rng::with_seed(seed))
     }
 
-    /// True with this probability, from 0 to 1.
+    /// Returns true with this probability, from 0 to 1.
     pub fn chance(&mut self, probability: f64) -> bool {
         self.0.f64() < probability
     }
 
-    /// True with this probability while faults are on; false at the end of a simulation, when everything must settle.
+    /// Returns true with this probability while faults are on; false at the end of a simulation, when everything
+    /// must settle.
     pub fn fails(&mut self, probability: f64) -> bool {
         self.chance(probability) && with(|current| !current.healed) == Some(true)
     }
 
-    /// A number from 0 to below `end`; 0 if there is none.
+    /// Returns a number from 0 to below `end`; 0 if `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
         if end == 0 { 0 } else { self.0.u64(..end) }
     }
 
-    /// One of these.
+    /// Returns one of these, each with the same probability.
     ///
     /// # Panics
     /// If there are none.
@@ -88,7 +98,7 @@ impl Random {
         &from[self.0.usize(..from.len())]
     }
 
-    /// A duration of up to `most`, in whole milliseconds.
+    /// Returns a duration of up to `most`, in whole milliseconds.
     pub fn duration(&mut self, most: Duration) -> Duration {
         let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(self.0.u64(..=most))
@@ -101,16 +111,17 @@ impl fmt::Debug for Random {
     }
 }
 
-/// Until it is dropped, this thread runs this seed.
+/// Marks this thread as one of a simulation, until it is dropped.
 pub(super) struct Scope(());
 
 impl Scope {
+    /// Marks this thread as the one that runs this seed.
     pub(super) fn enter(seed: u64) -> Self {
         let rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17));
         Self::join(Shared(Arc::new(Mutex::new(Current { seed, rng, healed: false }))))
     }
 
-    /// As another thread of a simulation.
+    /// Marks this thread as another one of a simulation.
     pub(super) fn join(shared: Shared) -> Self {
         CURRENT.set(Some(shared));
         Self(())
@@ -123,21 +134,22 @@ impl Drop for Scope {
     }
 }
 
-/// Faults are off from now on.
+/// Notes that faults are off from now on, so that `fails` returns false.
 pub(super) fn heal() {
     with(|current| current.healed = true);
 }
 
-/// Whether a simulation runs on this thread.
+/// Returns whether a simulation runs on this thread.
 pub(super) fn is_running() -> bool {
     with(|_| ()).is_some()
 }
 
-/// What the threads of the simulation that runs on this thread share.
+/// Returns the randomness of the simulation that runs on this thread, for another thread of it.
 pub(super) fn shared() -> Option<Shared> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
+/// Calls `look` with the simulation that runs on this thread; `None` if there is none.
 fn with<R>(look: impl FnOnce(&mut Current) -> R) -> Option<R> {
     let Shared(current) = shared()?;
     let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,7 @@
-//! What is known of one record in one assignment: its attempts, how they ended, and what finished it.
+//! The model of one record in one assignment: its attempts, how they ended, and what finished it.
+//!
+//! A record that is read again by another lane has another model. What they share is in `LogIndex`: copies in the
+//! logs.
 
 use std::sync::Arc;
 
@@ -12,84 +15,101 @@ use crate::result::Verdict;
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, seen one by one")]
 #[derive(Debug, Default)]
 pub(super) struct RecordModel {
-    /// Those of earlier stages counted.
+    /// The number of its last attempt, from 1. Attempts in earlier retry stages are included.
     pub(super) attempts: u32,
+    /// The number of attempts in earlier retry stages.
     pub(super) before: u32,
+    /// Whether its call runs.
     pub(super) open: bool,
-    /// How its last call ended.
+    /// How its last call ended; `None` before the first end.
     pub(super) last: Option<RecordEnd>,
-    /// Settled by hand as a success, or as given up.
+    /// Whether a manual ack finished it: `ack` or `skip`, accepted.
     pub(super) acked: bool,
-    /// Inside the call, and somebody waits for its commit: results that may follow are not waited for.
+    /// Whether it was settled by `ack_durable` inside the call. Somebody waits for its commit, so results that may
+    /// follow are not waited for.
     pub(super) acked_at_once: bool,
+    /// The verdict by which the ack of the current attempt was settled, unless that finished the record.
     pub(super) hand: Option<Verdict>,
-    /// What was known of its dead letters when it was last decided about.
+    /// What was in the logs of its dead letter when its disposition was last decided.
     pub(super) letters: Before,
-    /// Its copy in the next retry topic, should it go on there, and what was known of it.
+    /// Its copy in the next retry topic, if there is one, and what was in the logs of it when the call ended.
     pub(super) step: Option<(Content, Before)>,
-    /// Copies that may come of it while it is not finished.
+    /// The copies that it may still publish. Empty once it is finished.
     pub(super) may_leave: Vec<Content>,
+    /// Whether it was found finished. Never reset.
     pub(super) finished: bool,
-    /// Where its copies are, for the order in which they come.
+    /// The state of its copies, for the order in which they have to arrive.
     pub(super) order: CopyOrder,
-    /// Finished by a copy that goes on: in a retry topic, or in the dead letters.
+    /// The copy that finished it, if one did: in a retry topic, or a dead letter.
     pub(super) ended_in: Option<Copied>,
-    /// To the dead letters, if the guard lets it.
+    /// How often the runtime gave up on it, and why: for the guard.
     pub(super) given_up: GivenUp,
 }
 
 /// Which copy finished a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Copied {
+    /// The one in the next retry topic.
     Stage,
+    /// Its dead letter.
     DeadLetterCount,
 }
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RecordEnd {
+    /// The handler returned a verdict, or a value that counts as one.
     Decided(Verdict),
-    /// What is to be published, and what was known of it before.
+    /// The handler returned results: their contents, and what was in the logs of them before.
     Published(Vec<Content>, Before),
+    /// It returned an error, panicked or timed out.
     Failed,
+    /// Its result cannot be encoded. No other attempt helps.
     NotEncodable,
+    /// Its arguments could not be extracted, so the handler was not called.
     Undecodable,
 }
 
 /// What is left to do for a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Left {
+    /// Nothing: it is finished.
     Nothing,
-    /// No call of its handler began.
+    /// Everything: no call of its handler has begun.
     Begin,
-    /// A call runs, this attempt.
+    /// The end of its call. The number of the attempt.
     Call(u32),
-    /// The handler ended, its `Ack` did not.
+    /// The settlement of its manual ack. The handler has returned.
     Ack,
-    /// A result is not in its topic.
+    /// A result is not in its topic yet.
     Copies,
-    /// Its copy is not in this retry topic.
+    /// Its copy is not in this retry topic yet.
     Stage(Arc<str>),
-    /// Its dead letter is not in this topic.
+    /// Its dead letter is not in this topic yet.
     DeadLetterCount(Arc<str>),
-    /// Another attempt, after so many.
+    /// Another attempt in place. The number of the failed one.
     Attempt(u32),
-    /// It is held, or stopped the app.
+    /// Nothing that happens by itself soon: it is held, or it stopped the app.
     Help,
 }
 
 impl RecordModel {
-    /// Handed out for the first time here, after so many attempts in earlier stages.
+    /// Returns the model of a record that is handed out for the first time here, after this many attempts in
+    /// earlier stages.
     pub(super) fn after(before: u32) -> Self {
         Self { before, attempts: before, ..Self::default() }
     }
 
+    /// Notes the begin of an attempt. Its ack is another one, so the settlement of the last is forgotten.
     pub(super) fn begin(&mut self) {
         self.attempts += 1;
         self.open = true;
         self.hand = None;
     }
 
+    /// Notes the end of an attempt, and what is in the logs of its copies now: only later copies can be due to
+    /// this call.
+    ///
     /// `dead_letter` is what its dead letter would be, `step` its copy in the next retry topic.
     pub(super) fn end(
         &mut self,
@@ -116,7 +136,8 @@ impl RecordModel {
         });
     }
 
-    /// Whether an accepted `Ack` is all that it takes: no results are to come, or they are known to the broker.
+    /// Returns whether an accepted manual ack is all that it takes: no results are to come, or the broker has
+    /// answered them. `publishes` is whether the handler has results at all.
     pub(super) fn is_acked(&self, publishes: bool, log_index: &LogIndex) -> bool {
         let results = |last: &RecordEnd| match last {
             RecordEnd::Published(copies, before) => {
@@ -128,7 +149,7 @@ impl RecordModel {
         self.acked && (!publishes || self.acked_at_once || known)
     }
 
-    /// Whether it was finished by an `Ack` inside its call, and the results that followed are not known to the broker.
+    /// Returns whether it was finished by `ack_durable` inside its call, and its results are not in the logs yet.
     pub(super) fn owes_results(&self, log_index: &LogIndex) -> bool {
         let pending_revocations = |last: &RecordEnd| match last {
             RecordEnd::Published(copies, before) => {
@@ -141,12 +162,13 @@ impl RecordModel {
         self.acked_at_once && !self.open && self.last.as_ref().is_some_and(pending_revocations)
     }
 
-    /// Whether it was found finished when one last looked.
+    /// Returns whether it was found finished when the model last looked.
     pub(super) fn is_known_finished(&self) -> bool {
         self.finished
     }
 
-    /// Settled by hand, and in time.
+    /// Notes a manual settlement that the runtime accepted. A nack or reject of an earlier attempt's ack has no
+    /// effect; `letters` is what is in the logs of its dead letter now.
     pub(super) fn settle(&mut self, attempt: u32, verdict: &Verdict, letters: Before, durable: bool) {
         if matches!(verdict, Verdict::Ack | Verdict::Skip) {
             self.acked = true;

@@ -1,4 +1,4 @@
-//! What a simulation did, and what it says when a promise was broken.
+//! The sums of a simulation.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::faults::Fault;
 
-/// What a simulation did.
+/// The sums of a simulation over all its seeds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -14,21 +14,23 @@ pub struct Report {
     pub seeds: u64,
     /// How many steps they took.
     pub steps: u64,
-    /// How many records there were, results and dead letters too.
+    /// How many records were published, including results, retry copies and dead letters.
     pub records: u64,
     /// How many calls of handlers began.
     pub calls: u64,
     /// How often each fault was injected.
     pub faults: BTreeMap<Fault, u64>,
-    /// How much virtual time passed.
+    /// How much virtual time passed, over all seeds.
     pub virtual_time: Duration,
-    /// How much real time it took.
+    /// How much real time the simulation took.
     pub real_time: Duration,
-    /// Differs if any run did: the same seeds, app and scenario have the same.
+    /// A hash of everything that happened. It differs if any run did: the same seeds, app and scenario have the
+    /// same one.
     pub hash: u64,
 }
 
 impl Report {
+    /// Adds a run that broke no promise.
     pub(super) fn add(&mut self, run: &super::run::Finished) {
         let model = run.checker.model();
         self.seeds += 1;
@@ -43,6 +45,7 @@ impl Report {
         self.hash = self.hash.wrapping_add(model.timeline.hash());
     }
 
+    /// Adds the sums of another thread.
     pub(super) fn merge(&mut self, other: &Self) {
         self.seeds += other.seeds;
         self.steps += other.steps;

@@ -1,4 +1,11 @@
 //! One seed, one run: the same seed gives the same run.
+//!
+//! A run has three phases, all in virtual time on a runtime of its own:
+//! 1. Begin: the factory builds the app once to read its plan, topics are created, and one instance starts.
+//! 2. Steps: each is drawn from the seed (`schedule`). After it the invariants and the checks of the scenario run.
+//!    The first violation ends the phase and the run.
+//! 3. End: faults are off, and time passes until held records, memberships and late acks must have settled. Then
+//!    the instances stop, and everything must be finished and committed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,40 +24,56 @@ use super::world::World;
 use crate::TopicPartition;
 use crate::memory::{ExternalMember, MemoryBroker};
 
-/// Only what never ends takes so long.
+/// What waits longer than this, a day of virtual time, never ends.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
-/// Longer than a session, and than a held record waits for its next attempt.
+/// A pause of the end. It is longer than a session (6 s), and than a held record waits for its next attempt (30
+/// s).
 const CALM: Duration = Duration::from_secs(31);
-/// How often one looks whether they are settled.
+/// How often the end looks whether acks that handlers keep are settled. Such an ack counts as idle, so nothing
+/// wakes the run for it.
 const ACKS: Duration = Duration::from_secs(600);
-/// How often a held record is given a chance at the end.
+/// How many attempts the end leaves to a held record. It may be held because of a fault, or for good.
 const CHANCES: u32 = 4;
 
-/// One run, as it goes.
+/// One run in progress.
 pub(super) struct Run<'f> {
+    /// The scenario, the same for all seeds.
     pub(super) scenario: &'f Scenario,
+    /// The instances of the app.
     pub(super) fleet: Fleet<'f>,
+    /// The view of the scenario's checks and actions.
     pub(super) world: World,
+    /// The random numbers of the schedule. Handlers have others, so that a handler that draws more does not change
+    /// the schedule.
     pub(super) random: Random,
+    /// The members of other processes that joined. Dropping one makes it leave.
     pub(super) external: Vec<ExternalMember>,
+    /// How often each fault was injected.
     pub(super) injected: BTreeMap<Fault, u64>,
-    /// Records made so far.
+    /// The number of records that the scenario made so far.
     pub(super) made: u64,
 }
 
-/// What came of a run.
+/// The result of a run. A violation is in its checker.
 #[derive(Debug)]
 pub(super) struct Finished {
+    /// The model of the run, with the violation and the timeline.
     pub(super) checker: Arc<Checker>,
+    /// How many steps were taken.
     pub(super) steps: u64,
+    /// How much virtual time passed.
     pub(super) virtual_time: Duration,
+    /// How often each fault was injected.
     pub(super) injected: BTreeMap<Fault, u64>,
 }
 
 /// Runs one seed on a runtime of its own, in virtual time.
 ///
+/// `watched` gets the checker before anything happens: if a check panics, that is all that is left of the run.
+/// `keep_timeline` keeps lines and not only their hash.
+///
 /// # Panics
-/// If a check of the scenario does; `watched` is what was seen until then.
+/// If a check or an action of the scenario does, or if the app has faults.
 pub(super) fn run(
     seed: u64,
     factory: &Factory<'_>,
@@ -82,6 +105,8 @@ pub(super) fn run(
 }
 
 impl<'f> Run<'f> {
+    /// Reads the plan of the app, creates the topics, and starts one instance. A topic that records arrive at has
+    /// 1 to 4 partitions, drawn from the seed, unless the scenario sets a number.
     async fn begin(
         seed: u64,
         factory: &'f Factory<'f>,
@@ -122,11 +147,12 @@ impl<'f> Run<'f> {
         Self { scenario, fleet, world, random, external, injected, made: 0 }
     }
 
+    /// Returns whether a promise was broken, so that the run ends.
     pub(super) fn is_broken(&self) -> bool {
         self.fleet.checker.model().violation.is_some()
     }
 
-    /// What must hold now.
+    /// Checks what must hold at this moment: the invariants, then `checks` of the scenario.
     pub(super) fn check(&mut self, checks: &[super::scenario::Look]) {
         self.fleet.look();
         self.world.held = self.fleet.held();
@@ -147,7 +173,10 @@ impl<'f> Run<'f> {
         }
     }
 
-    /// Faults off: everything must settle, and nothing may be missing.
+    /// Ends the run. Faults are off: everything must settle, and nothing may be missing.
+    ///
+    /// The order matters: first time for everything that was injected before, then a running instance, then the
+    /// held records and the acks, then a clean stop of all instances, whose commits the last check reads.
     async fn end(&mut self) {
         heal();
         let checker = Arc::clone(&self.fleet.checker);
@@ -200,6 +229,7 @@ impl<'f> Run<'f> {
         }
     }
 
+    /// Waits until everything has settled. A run that does not settle within a day has lost something.
     async fn settle(&mut self) {
         let brokers = self.world.all_brokers();
         let settled = self.fleet.idle.wait(|| brokers.iter().any(MemoryBroker::has_unseen));
@@ -209,6 +239,7 @@ impl<'f> Run<'f> {
         }
     }
 
+    /// Returns the next offset that each group committed in each partition that it reads, on all brokers.
     fn committed(&self) -> Committed {
         let mut all = Committed::new();
         for subscriber in &self.world.subscribers {
@@ -226,7 +257,8 @@ impl<'f> Run<'f> {
         all
     }
 
-    /// The first held record of each partition.
+    /// Returns the first held record of each partition, as a record offset: the committed offset may reach it, but
+    /// not pass it.
     fn held(&self) -> Committed {
         let mut all = Committed::new();
         for held in self.fleet.held() {

@@ -1,4 +1,11 @@
 //! One step of a run, drawn from its seed.
+//!
+//! Of 100 steps, 50 let records arrive, 40 inject a fault, 4 take an action, and 6 do nothing. Then time passes:
+//! none after 30 of them, up to 1.5 s after 66, up to 20 s after 4. That leaves bursts, in which faults meet, and
+//! pauses, in which timers run.
+//!
+//! A fault is announced to the checker before it happens (`unsettle`, `commits_disturbed`, `reads_broken`): it is
+//! the only knowledge of faults that the model has.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +17,17 @@ use super::run::Run;
 use crate::broker::CommitClass;
 use crate::memory::MemoryBroker;
 
-/// Instances of the app at a time.
+/// The most instances of the app at a time.
 const INSTANCES: usize = 3;
-/// Members of other processes at a time.
+/// The most members of other processes at a time.
 const EXTERNAL: usize = 2;
-/// Partitions of a topic, as far as they are added.
+/// The most partitions that a topic gets by the fault `AddPartitions`.
 const PARTITIONS: i32 = 6;
-/// Until a crashed member is thrown out.
+/// The time until a crashed member is removed, so that its partitions have no reader.
 const SESSION: Duration = crate::memory::SESSION;
 
 impl Run<'_> {
-    /// Records, a fault, or an action; then time passes.
+    /// Takes one step: records, a fault, an action or nothing; then time passes, with checks once a second.
     pub(super) async fn step(&mut self) {
         match self.random.below(100) {
             0..50 => self.records(),
@@ -45,6 +52,7 @@ impl Run<'_> {
         }
     }
 
+    /// Lets 1 to 10 records arrive, each at a topic of the scenario. They are appended without faults.
     fn records(&mut self) {
         let step = self.world.step;
         let how_many = 1 + self.random.below(10);
@@ -62,6 +70,7 @@ impl Run<'_> {
         }
     }
 
+    /// Takes one of the scenario's actions.
     fn act(&mut self) {
         if self.scenario.actions.is_empty() {
             return;
@@ -71,11 +80,13 @@ impl Run<'_> {
         act(&self.world);
     }
 
+    /// Starts an instance. Partitions move because of it.
     async fn start(&mut self) {
         self.fleet.checker.model().unsettle(Duration::ZERO);
         self.fleet.start().await;
     }
 
+    /// Injects one of the faults that are on, if it is possible now.
     async fn fault(&mut self) {
         let on = self.scenario.faults.all_on();
         if on.is_empty() {
@@ -88,7 +99,16 @@ impl Run<'_> {
         *self.injected.entry(fault).or_default() += 1;
     }
 
-    /// False if there is nothing to do it to.
+    /// Injects this fault. False if there is nothing to inject it into.
+    ///
+    /// It notifies the checker first:
+    /// - A fault that moves partitions allows them to be without a reader for the drain time, a crash also for the
+    ///   session.
+    /// - A fault of commits pauses the checks of commits until the broker reports them undisturbed again. A
+    ///   refused commit also allows 30 s without a reader, because a stale one costs the membership.
+    /// - A broken client or task is replaced after growing pauses, so 120 s are allowed.
+    ///
+    /// `BrokenReads` and `BrokenClient` happen in 3 of 10 cases only: each costs a run most of its remaining time.
     async fn inject(&mut self, fault: Fault, on: &[Fault]) -> bool {
         let step = self.world.step;
         let instances = self.fleet.running.len();
@@ -184,7 +204,7 @@ impl Run<'_> {
         true
     }
 
-    /// A group, and the broker that it is on.
+    /// Returns a random group of the app, and the broker that it reads from.
     fn target(&mut self) -> (String, MemoryBroker) {
         let subscriber = self.random.pick(&self.world.subscribers);
         let name = subscriber.broker.as_deref();
@@ -192,6 +212,7 @@ impl Run<'_> {
         (subscriber.group.to_string(), broker)
     }
 
+    /// Lets a member of another process join the group, or the oldest one leave.
     fn external_member(&mut self, group: &str, broker: &MemoryBroker) {
         if self.external.len() >= EXTERNAL || (!self.external.is_empty() && self.random.chance(0.5)) {
             self.external.remove(0);
@@ -207,11 +228,12 @@ impl Run<'_> {
         self.external.push(broker.join_external(group, &topics));
     }
 
+    /// Returns whether a topic may get another partition.
     fn can_grow(&self) -> bool {
         self.growing().next().is_some()
     }
 
-    /// A source gets one more partition.
+    /// Adds a partition to one of the topics at which records arrive.
     fn add_partition(&mut self) {
         let growing: Vec<_> = self.growing().collect();
         let (topic, partitions) = self.random.pick(&growing);
@@ -219,7 +241,7 @@ impl Run<'_> {
         self.world.broker_of(topic).add_partitions(topic, partitions + 1);
     }
 
-    /// The sources that may get more partitions, with what they have.
+    /// Returns the topics that may get another partition, with the number that they have.
     fn growing(&self) -> impl Iterator<Item = (Arc<str>, i32)> {
         let known = |topic: &Arc<str>| {
             let partitions = self.world.broker_of(topic).topic_list().get(&**topic).copied()?;
@@ -228,7 +250,8 @@ impl Run<'_> {
         self.scenario.sources.iter().filter_map(move |(topic, _)| known(topic))
     }
 
-    /// Some may be refused when they arrive: others are on their way by then.
+    /// Delays publishes, and sometimes injects refusals that hit them when they arrive: later copies are on their
+    /// way then.
     fn delay_publishes(&mut self, broker: &MemoryBroker, duration: Duration, times: u32, on: &[Fault]) {
         broker.delay_publishes(duration);
         match self.random.below(4) {
@@ -238,6 +261,8 @@ impl Run<'_> {
         }
     }
 
+    /// Makes the broker refuse publishes to one of the topics that the app writes: results, retry topics or dead
+    /// letters.
     fn refuse_publishes(&mut self, broker: &MemoryBroker, times: u32) {
         let mut topics = Vec::new();
         for subscriber in &self.world.subscribers {
@@ -251,6 +276,7 @@ impl Run<'_> {
         broker.refuse_publishes_to(topic, times);
     }
 
+    /// Adds an event to the timeline.
     fn note(&self, what: impl std::hash::Hash, text: impl FnOnce() -> String) {
         self.fleet.checker.model().note(what, text);
     }

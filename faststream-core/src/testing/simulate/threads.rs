@@ -1,4 +1,7 @@
-//! Seeds over the machine's cores: each seed on one thread, which repeats whatever the others do.
+//! Spreads seeds over the machine's cores: each runs on one thread, and repeats whatever the others do.
+//!
+//! This is the only part of a simulation in real time. One thread for each core takes the next seed until none is
+//! left or one has failed; the caller's thread watches for a seed that hangs.
 
 use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -13,19 +16,25 @@ use super::promise::Violation;
 use super::report::Report;
 use super::scenario::Scenario;
 
-/// No seed takes longer, by the wall clock.
+/// The longest time of one seed, by the wall clock. A usual one takes some milliseconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the threads of one simulation share.
 struct Work<I> {
+    /// The seeds that nobody has taken.
     seeds: Mutex<I>,
-    /// Seeds under way, and since when.
+    /// The seeds in progress, and when each began.
     under_way: Mutex<Vec<(u64, Instant)>>,
+    /// Whether a seed has failed, so that no other one begins.
     failed: AtomicBool,
+    /// The sum of the reports, and the failures of seeds.
     results: Mutex<(Report, Vec<(u64, Violation)>)>,
 }
 
-/// Runs all seeds; an error is what the lowest seed that breaks something has to say.
+/// Runs all seeds, and returns the sum of their reports. `name` is the test, for the report of a failure.
+///
+/// # Errors
+/// The report of the lowest seed that breaks a promise.
 pub(super) fn spread(
     seeds: impl Iterator<Item = u64> + Send,
     factory: &Factory<'_>,
@@ -60,6 +69,9 @@ pub(super) fn spread(
 }
 
 /// Runs one seed, and prints everything that happens in it.
+///
+/// # Panics
+/// With the report of the seed, if it breaks a promise.
 pub(super) fn alone(seed: u64, factory: &Factory<'_>, scenario: &Scenario, name: &str) -> Report {
     let ran = apart(|| attempt(seed, factory, scenario, true));
     match ran {
@@ -80,12 +92,14 @@ pub(super) fn alone(seed: u64, factory: &Factory<'_>, scenario: &Scenario, name:
     }
 }
 
-/// On a thread of its own: the caller's may be in a runtime already.
+/// Runs this on a thread of its own: the caller's may be in a tokio runtime, in which another one cannot block.
 fn apart<R: Send>(run: impl FnOnce() -> R + Send) -> R {
     thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
 impl<I: Iterator<Item = u64> + Send> Work<I> {
+    /// Takes and runs seeds, on one of the threads. The sender `_done` is never used: it is dropped when the
+    /// thread ends, and the drop of the last one ends the caller's watch.
     fn go(&self, factory: &Factory<'_>, scenario: &Scenario, _done: &Sender<()>) {
         let mut report = Report::default();
         while !self.failed.load(SeqCst) {
@@ -103,13 +117,15 @@ impl<I: Iterator<Item = u64> + Send> Work<I> {
         lock(&self.results).0.merge(&report);
     }
 
+    /// Takes the next seed, and notes that it is in progress.
     fn take(&self) -> Option<u64> {
         let seed = lock(&self.seeds).next()?;
         lock(&self.under_way).push((seed, Instant::now()));
         Some(seed)
     }
 
-    /// A seed that hangs is named, and ends the process: nothing else can.
+    /// Ends the process if a seed hangs, with its number: nothing else can end a thread. 101 is the exit code of a
+    /// failed test.
     fn watch(&self, name: &str) {
         let hanging = lock(&self.under_way).iter().find(|(_, since)| since.elapsed() > LIMIT).copied();
         if let Some((seed, _)) = hanging {
@@ -120,6 +136,7 @@ impl<I: Iterator<Item = u64> + Send> Work<I> {
     }
 }
 
+/// Takes a lock. A panic of an earlier holder is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

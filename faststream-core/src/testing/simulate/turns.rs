@@ -6,9 +6,17 @@
 //! async handler has, `Handle::block_on` of a timer) keeps its turn for a moment of real time; then both go on side by
 //! side, and nothing replays any more.
 //!
-//! Two things would end the turns by accident, and did. A function gives its turn back as the last thing that it does:
-//! once its timer is registered, not before. And the moment of real time is counted in looks of the thread that waits,
+//! Two mistakes ended the turns by accident before. A function gives its turn back as the last thing that it does:
+//! once its timer is registered, not before. And the moment of real time is counted in looks of the waiting thread,
 //! so that a machine without time for either of them ends no turn.
+//!
+//! The way of one call:
+//! 1. The lane's task calls `run`. `give` takes an idle worker or starts one, sets it to `Given`, and blocks the
+//!    simulation.
+//! 2. The worker runs the function (`Runs`). In `block_for` it starts a timer on the simulation's runtime, sets
+//!    `Asleep`, and waits. The simulation goes on.
+//! 3. The timer sets `Woken`, and blocks the simulation again.
+//! 4. The function returns. The worker sets `Idle`, and the simulation goes on for good.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,57 +29,70 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::random::{Scope, Shared, random, shared};
 use crate::runtime::RunPlain;
 
-/// How long a turn is waited for: so many looks, so far apart in real time.
+/// How long a thread waits for a turn to come back, in real time: this many looks, this far apart. Half a second
+/// in all.
 const TURN: (u32, Duration) = (100, Duration::from_millis(5));
-/// How often a function waits for a thread, as with a full pool, and how long at most.
+/// How often a function has to wait for a thread, as with a full pool, and for how long at most, in virtual time.
 const FULL: (f64, Duration) = (0.1, Duration::from_secs(2));
 
 thread_local! {
-    /// The plain function that runs on this thread.
+    /// The worker that runs a plain function on this thread, with the runtime of its simulation.
     static WORKER: RefCell<Option<(Arc<Worker>, Handle)>> = const { RefCell::new(None) };
 }
 
-/// The threads of one run.
+/// The threads of one run. Dropping it ends them.
 pub(super) struct Turns(Arc<Mutex<Idle>>);
 
-/// Threads without work; `None` once the run is over.
+/// The threads without work; `None` once the run is over.
 type Idle = Option<Vec<Arc<Worker>>>;
 
+/// A thread for plain functions, as both sides share it.
 struct Worker {
+    /// Who has the turn. Locked for a moment by either side.
     phase: Mutex<Phase>,
+    /// Notified whenever the phase changes.
     changed: Condvar,
 }
 
+/// The state of a worker. It has the turn in `Given`, `Runs` and `Woken`; the simulation has it otherwise.
 enum Phase {
-    /// Without work; its turn came back.
+    /// It has no work. Its turn came back.
     Idle,
+    /// It has the turn, and work that it has not taken yet.
     Given(Work),
-    /// It has the turn.
+    /// It runs its function.
     Runs,
-    /// It waits for a timer; its turn came back.
+    /// It waits for a timer in `block_for`. Its turn came back.
     Asleep,
-    /// Its timer is due; it has the turn.
+    /// Its timer is due. It has the turn again.
     Woken,
-    /// The run is over.
+    /// The run is over, so the thread ends: at once, or by unwinding the function.
     Over,
 }
 
+/// A plain function to run, and what its thread needs for it.
 struct Work {
+    /// The function.
     call: Box<dyn FnOnce() + Send>,
+    /// The runtime of the simulation, so that the function may use tokio's clock.
     runtime: Handle,
+    /// The randomness of the simulation, so that `random()` repeats on this thread.
     random: Option<Shared>,
 }
 
-/// What unwinds a function whose run is over while it waits.
+/// The payload of the panic that unwinds a function whose run is over while it waits.
 struct RunIsOver;
 
 impl Turns {
+    /// Returns a set without threads.
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(Some(Vec::new()))))
     }
 }
 
 impl RunPlain for Turns {
+    /// Runs a plain function on a thread of its own, while the caller waits for its turn. Sometimes it gets its
+    /// thread later, as with a full pool.
     fn run(&self, call: Box<dyn FnOnce() + Send>) {
         let work = Work { call, runtime: Handle::current(), random: shared() };
         let idle = Arc::clone(&self.0);
@@ -88,7 +109,7 @@ impl RunPlain for Turns {
     }
 }
 
-/// Gives the turn to a thread that has none, with this work.
+/// Gives the turn to a thread without work, or to a new one, and waits until it comes back.
 fn give(idle: &Arc<Mutex<Idle>>, work: Work) {
     let free = lock(idle).as_mut().and_then(Vec::pop);
     let worker = free.unwrap_or_else(|| {
@@ -100,7 +121,10 @@ fn give(idle: &Arc<Mutex<Idle>>, work: Work) {
     worker.turn(Phase::Given(work));
 }
 
-/// Blocks a plain function for a while of virtual time; false if none of a simulation runs on this thread.
+/// Blocks a plain function for this much virtual time. False if no function of a simulation runs on this thread.
+///
+/// # Panics
+/// If the run is over meanwhile: that unwinds the function, without a message.
 pub(in crate::testing) fn block_for(duration: Duration) -> bool {
     let Some((worker, runtime)) = WORKER.with_borrow(Clone::clone) else { return false };
     let until = Instant::now() + duration;
@@ -131,10 +155,11 @@ pub(in crate::testing) fn block_for(duration: Duration) -> bool {
     true
 }
 
-/// The timer of a function that is asleep. Dropped with its runtime, it ends the wait.
+/// The timer of a function that is asleep. If it is dropped with its runtime, it ends the wait.
 struct Wakes(Option<Arc<Worker>>);
 
 impl Wakes {
+    /// Gives the turn to the function, and waits until it comes back.
     fn wake(mut self) {
         if let Some(worker) = self.0.take() {
             worker.turn(Phase::Woken);
@@ -151,7 +176,8 @@ impl Drop for Wakes {
 }
 
 impl Worker {
-    /// Gives it the turn, and waits until it comes back.
+    /// Gives the worker the turn in this phase, and waits until it comes back, or until half a second of real time
+    /// has passed.
     fn turn(&self, phase: Phase) {
         *self.lock() = phase;
         self.changed.notify_all();
@@ -164,12 +190,14 @@ impl Worker {
         }
     }
 
+    /// Ends the worker: the run is over.
     fn end(&self) {
         *self.lock() = Phase::Over;
         self.changed.notify_all();
     }
 
-    /// Works until the run is over.
+    /// Runs functions until the run is over. A thread is without work only after its turn came back, so
+    /// that the next function finds it.
     fn work(self: &Arc<Self>, idle: &Mutex<Idle>) {
         while let Some(Work { call, runtime, random }) = self.next() {
             let _entered = runtime.enter();
@@ -185,7 +213,7 @@ impl Worker {
         }
     }
 
-    /// The next work; `None` once the run is over.
+    /// Waits for the next function; `None` once the run is over.
     fn next(&self) -> Option<Work> {
         let mut phase = self.lock();
         loop {
@@ -198,6 +226,7 @@ impl Worker {
         }
     }
 
+    /// Takes the lock of the phase.
     fn lock(&self) -> MutexGuard<'_, Phase> {
         lock(&self.phase)
     }
@@ -210,6 +239,7 @@ impl Drop for Turns {
     }
 }
 
+/// Takes a lock. A panic of an earlier holder is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
