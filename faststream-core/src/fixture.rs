@@ -1,4 +1,8 @@
-//! A delivery out of thin air, to test extractors and what generated code makes of a function.
+//! A delivery without a broker, to test extractors and the code that macros generate.
+//!
+//! Compiled for tests and with the feature `testing`, and hidden from users: their handlers are tested as plain
+//! functions, or in a `TestApp`. The record, its position and the app's states are set by a builder; everything
+//! else has a default.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +21,11 @@ use crate::record::OwnedRecord;
 use crate::runtime::{IdleTracker, LaneControl};
 use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
 
-/// A delivery out of thin air: the record of a topic on its way to a handler, for tests of extractors.
+/// A delivery without a broker: the record of a topic on its way to a handler, for tests of extractors.
+///
+/// It owns everything that a delivery borrows: one lane that never ends by itself, an app with default settings,
+/// and a producer that confirms and keeps all records. Nothing runs, so no tokio runtime is needed to read an
+/// argument.
 ///
 /// ```
 /// use faststream_core::delivery::{FromDelivery, Key};
@@ -28,18 +36,27 @@ use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
 /// ```
 #[derive(Debug)]
 pub struct DeliveryFixture {
+    /// The topic that the record is read from.
     topic: Arc<str>,
+    /// Its partition; 0 by default.
     partition: i32,
+    /// The record, with its record offset.
     record: OwnedRecord,
+    /// The number of the attempt, from 1.
     attempt: u32,
+    /// The handler, with default settings.
     subscriber: Arc<Subscriber>,
+    /// The app, with its states.
     context: Arc<Context>,
+    /// The lane, which `revoke` cancels.
     control: Arc<LaneControl>,
+    /// The producer of the app.
     recorder: Arc<Recorder>,
 }
 
+/// Each method replaces a default, and returns the fixture.
 impl DeliveryFixture {
-    /// A tombstone without key and headers, at partition 0 and offset 0 of `topic`, in its first attempt.
+    /// Returns a tombstone without key and headers, at partition 0 and offset 0 of `topic`, in its first attempt.
     #[must_use]
     pub fn new(topic: &str) -> Self {
         let recorder = Arc::<Recorder>::default();
@@ -55,35 +72,35 @@ impl DeliveryFixture {
         }
     }
 
-    /// Sets the payload.
+    /// Sets the payload. Without it the record is a tombstone.
     #[must_use]
     pub fn payload(mut self, payload: impl Into<Bytes>) -> Self {
         self.record.payload = Some(payload.into());
         self
     }
 
-    /// Sets the key.
+    /// Sets the key. Without it the record has none.
     #[must_use]
     pub fn key(mut self, key: impl Into<Bytes>) -> Self {
         self.record.key = Some(key.into());
         self
     }
 
-    /// Adds a header.
+    /// Adds a header. One name may be added several times, as in Kafka.
     #[must_use]
     pub fn header(mut self, name: impl Into<Bytes>, value: impl Into<Bytes>) -> Self {
         self.record.headers.push((name.into(), Some(value.into())));
         self
     }
 
-    /// Adds a header without a value.
+    /// Adds a header without a value, which Kafka distinguishes from an empty one.
     #[must_use]
     pub fn null_header(mut self, name: impl Into<Bytes>) -> Self {
         self.record.headers.push((name.into(), None));
         self
     }
 
-    /// Sets where the record is.
+    /// Sets the partition and the record offset.
     #[must_use]
     pub fn at(mut self, partition: i32, offset: i64) -> Self {
         self.partition = partition;
@@ -91,24 +108,24 @@ impl DeliveryFixture {
         self
     }
 
-    /// Sets the record's time, in milliseconds since the epoch.
+    /// Sets the record's time, in milliseconds of Unix time.
     #[must_use]
     pub fn timestamp(mut self, milliseconds: i64) -> Self {
         self.record.timestamp = Some(milliseconds);
         self
     }
 
-    /// Sets the attempt; 1 is the first.
+    /// Sets the number of the attempt; 1 is the first.
     #[must_use]
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
         self
     }
 
-    /// Gives the app a state.
+    /// Adds a state to the app.
     ///
     /// # Panics
-    /// If something that was extracted still shares the app's states.
+    /// If a delivery or an extracted value still shares the app's states.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         let states = Arc::get_mut(&mut self.context).and_then(|context| Arc::get_mut(&mut context.states));
@@ -116,7 +133,7 @@ impl DeliveryFixture {
         self
     }
 
-    /// Lets the handler read by this pattern.
+    /// Lets the handler read by this pattern instead of the topic's name. The captures are those of the topic.
     ///
     /// # Panics
     /// If it is no regex.
@@ -127,14 +144,15 @@ impl DeliveryFixture {
         self
     }
 
-    /// Delivers to this handler, with default settings, and its `#[publisher]` topics as they are written.
+    /// Sets the handler, with default settings. Its `#[publisher]` topics stay as they are written, variables
+    /// included.
     #[must_use]
     pub fn handler(mut self, def: &'static SubscriberDef) -> Self {
         self.subscriber = Arc::new(subscriber(def, self.subscriber.source.clone()));
         self
     }
 
-    /// The delivery.
+    /// Returns the delivery. It borrows from the fixture.
     #[must_use]
     pub fn delivery(&self) -> Delivery<'_> {
         Delivery {
@@ -148,31 +166,34 @@ impl DeliveryFixture {
         }
     }
 
-    /// Calls the handler.
+    /// Calls the handler. The returned call has read its arguments, and has not begun to run.
     #[must_use]
     pub fn call(&self) -> Call {
         (self.subscriber.def.call)(&self.delivery())
     }
 
-    /// Takes the partition away, as a revocation or the app's shutdown does.
+    /// Cancels the lane, as a revocation or the app's shutdown does.
     pub fn revoke(&self) {
         self.control.cancelled().cancel();
     }
 
-    /// What was published by hand.
+    /// Returns the records that the handler published with a `Publisher`, not its results.
     #[must_use]
     pub fn published(&self) -> Vec<Outgoing> {
         self.recorder.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Confirms everything and keeps it.
+/// Confirms all records at once, and keeps them.
 #[derive(Debug, Default)]
 struct Recorder {
+    /// The records, in the order in which they were published. The index is the offset.
     records: Mutex<Vec<Outgoing>>,
 }
 
 impl Producer for Recorder {
+    /// Confirms the record at once, so that a handler that awaits its publish never waits. The partition is always
+    /// 0.
     fn enqueue(&self, record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>> {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let offset = i64::try_from(records.len()).unwrap_or(i64::MAX);
@@ -181,12 +202,13 @@ impl Producer for Recorder {
         Some(Ok(Published { partition: 0, offset }))
     }
 
+    /// Resolves at once: no record waits for an answer.
     fn flush(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 }
 
-/// The handler of a delivery that none was named for.
+/// The handler of a delivery whose test names none. It acks every record.
 static NOBODY: SubscriberDef = SubscriberDef {
     name: "nobody",
     module: module_path!(),
@@ -214,6 +236,10 @@ static NOBODY: SubscriberDef = SubscriberDef {
     requires: |_| {},
 };
 
+/// Returns a subscriber with default settings, for this definition.
+///
+/// The settings are those of an app without any: five attempts, `on_error = Hold`, one call at a time, 5 s of
+/// drain.
 fn subscriber(def: &'static SubscriberDef, source: Source) -> Subscriber {
     Subscriber {
         def,
@@ -237,6 +263,7 @@ fn subscriber(def: &'static SubscriberDef, source: Source) -> Subscriber {
     }
 }
 
+/// Returns an app without states, whose clock and jitter repeat.
 fn context(producer: Arc<dyn Producer>) -> Context {
     Context {
         app: "test".into(),

@@ -1,13 +1,19 @@
-//! Texts of others, no longer than a log can take.
+//! Texts of others, bounded to a length that a log can take: errors, payloads, messages of a broker.
+//!
+//! An error may quote a whole payload. Unbounded, it would be kept with each held record, and copied into each log
+//! line.
 
 use std::fmt::Write;
 
-/// No text of an error is kept or logged beyond this, in bytes, its mark counted.
+/// The longest text that is kept or logged, in bytes, its mark included. The same limit as of an error in a header
+/// (`wire`), so that both show the same.
 const LONGEST: usize = 4096;
-/// What the mark may take of it.
+/// The bytes reserved for the mark: enough for every number of bytes.
 const MARK: usize = 48;
 
-/// The text, or its beginning with a mark that says how long it was. Costs nothing for a text of usual length.
+/// Returns the text, or its beginning with a mark that names its length. Costs nothing for a text of usual length.
+///
+/// The cut is between two characters. A text that was cut is not cut again.
 #[must_use]
 pub fn bounded(mut text: String) -> String {
     let length = text.len();

@@ -1,8 +1,12 @@
-//! A line that is written ends nothing.
+//! A log line that panics ends nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs `write`, and ends its panic here.
+/// Runs `write`, and stops a panic of it. The panic hook has reported it by then.
+///
+/// Catching costs nothing until something panics. It has no effect if panics abort the process.
+///
+/// Dropping the payload of a panic may panic in turn. Such a payload is leaked.
 pub fn guarded(write: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(write)) {
         // The panic hook has printed it. Dropping the payload may panic in turn.

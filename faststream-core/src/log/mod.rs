@@ -1,7 +1,9 @@
-//! What is logged: lines that end nothing, of a length that a log can take, in units that people read.
+//! The log lines of this library: they end nothing, they fit a log, and their units are those that people read.
 //!
-//! A subscriber may panic, because its output is gone or because it has a bug: neither the task
-//! that logs nor a callback of a client library, through which no panic may pass, is hurt by that.
+//! Every crate of the workspace logs through the macros of this module, never through `tracing` itself (a test
+//! reads the sources). A subscriber of `tracing` may panic, because its output is gone or because it has a bug.
+//! Such a panic harms neither the task that logs nor a callback of a client library, through which no panic may
+//! pass.
 
 mod bounded;
 mod guarded;

@@ -1,14 +1,16 @@
-//! Durations as people read them.
+//! Durations and counts as people read them.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A duration in words: `160 ms`, `1.5 s`, `2 min 5 s`, `3 h`.
+/// A duration in words, with two units at most: `160 ms`, `1.5 s`, `2 min 5 s`, `3 h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
 impl Time {
-    /// About that long: two digits are enough for a pause or an age.
+    /// Returns the duration rounded to two digits, which are enough for a pause or an age.
+    ///
+    /// It carries over: 996 ms become 1 s.
     #[must_use]
     pub fn about(duration: Duration) -> Self {
         let mut unit = 1;
@@ -41,7 +43,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// A count in groups of three digits: `81,234`.
+/// Returns a count in groups of three digits: `81,234`.
 #[must_use]
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -55,7 +57,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// `1 attempt`, `2 attempts`.
+/// Returns `1 attempt`, `2 attempts`.
 #[must_use]
 pub fn attempts(number: u32) -> String {
     if number == 1 { "1 attempt".to_owned() } else { format!("{number} attempts") }

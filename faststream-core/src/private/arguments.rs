@@ -1,7 +1,25 @@
-//! How an argument's type decides how it is read: an extractor if it is one, else the payload.
+//! Decides by the type of an argument how it is read: as an extractor if it is one, else as the payload.
 //!
-//! Asked by autoref: each tag is a trait for one reference less than the one before, and the first that the type fits
-//! answers. What is neither is asked further, so that the compiler names what is missing, once, and nothing else.
+//! The choice is made by autoref, without specialization. Generated code calls `__faststream_tag` on
+//! `&&&&&Probe<T>`. Each tag is a trait for one reference less than the one before. The compiler tries the
+//! receiver with all its references first and removes them one by one, so the first trait that the type fits
+//! answers.
+//!
+//! What fits neither is matched further, down to `ByNothing`: it still compiles at this point, and the error comes
+//! from a trait bound at `__faststream_extract`, which has a message that names what is missing. All later steps
+//! accept such an argument (`Wrong`), so that the compiler reports it once, and nothing else.
+//!
+//! The generated code of one handler, argument by argument:
+//! 1. `Count` counts the payloads. Its state is a type: `Free`, `Taken`, `Twice`, or `Wrong`.
+//! 2. `OnePayload` rejects `Twice`.
+//! 3. `__faststream_extract` reads the argument, or returns the rejection.
+//! 4. After the last one, `__faststream_call` of the state checks that the handler's future is `Send`.
+//!
+//! The tags, from the first to the last:
+//! - `ByExtractor`, `ByPayload`: these can be read.
+//! - `ByKey`, `ByState`, `ByOptionalState`, `ByOption`: an extractor of this name exists, but the type in it does
+//!   not fit. They exist for their messages alone.
+//! - `ByNothing`: every other type.
 
 use std::future::{Pending, pending};
 use std::marker::PhantomData;
@@ -10,19 +28,19 @@ use crate::delivery::{Delivery, FromDelivery, FromPayload, Key, State};
 use crate::result::Rejection;
 use crate::subscriber::Requirements;
 
-/// Asks a type what it is: the most specific tag answers.
+/// Chooses the tag of a type: the most specific one that fits. It holds no value.
 #[derive(Debug)]
 pub struct Probe<T>(PhantomData<fn() -> T>);
 
 impl<T> Probe<T> {
-    /// A question about `T`.
+    /// Returns the probe of `T`.
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Self(PhantomData)
     }
 
-    /// A question about a value's type.
+    /// Returns the probe of a value's type, which generated code cannot name.
     #[must_use]
     pub const fn of(_value: &T) -> Self {
         Self(PhantomData)
@@ -49,40 +67,42 @@ macro_rules! tags {
 
 tags! {
     ExtractorTag -> ByExtractor: "An extractor." for <T: FromDelivery> T = &&&&Probe<T>;
-    PayloadTag -> ByPayload: "The payload." for <T: FromPayload> T = &&&Probe<T>;
-    KeyTag -> ByKey: "A key that cannot be read." for
+    PayloadTag -> ByPayload: "A payload." for <T: FromPayload> T = &&&Probe<T>;
+    KeyTag -> ByKey: "A key that is not read from bytes." for
         <K> Key<K> = &&Probe<Key<K>>, <K> Option<Key<K>> = &&Probe<Option<Key<K>>>;
     StateTag -> ByState: "A state that cannot be shared." for <T> State<T> = &&Probe<State<T>>;
     OptionalStateTag -> ByOptionalState: "A state that may be missing." for <T> T = &&Probe<Option<State<T>>>;
     OptionTag -> ByOption: "An extractor that is no option." for <T: FromDelivery> Option<T> = &Probe<Option<T>>;
-    NeitherTag -> ByNothing: "Nothing that can be read." for <T> T = Probe<T>;
+    NeitherTag -> ByNothing: "Neither an extractor nor a payload." for <T> T = Probe<T>;
 }
 
-/// No payload was read yet.
+/// The state of `Count` before a payload: none was read yet.
 #[derive(Debug)]
 pub struct Free;
 
-/// The payload was read.
+/// The state of `Count` after a payload.
 #[derive(Debug)]
 pub struct Taken;
 
-/// A payload was read behind another one.
+/// The state of `Count` after a second payload, which [`OnePayload`] rejects.
 #[derive(Debug)]
 pub struct Twice;
 
-/// An argument cannot be read, which the compiler says: nothing else is asked.
+/// The state of `Count` after an argument that cannot be read. The compiler reports that one, so nothing else is
+/// checked.
 #[derive(Debug)]
 pub struct Wrong;
 
-/// Counts the payloads, behind what was read so far.
+/// Counts the payloads among the arguments, on the type level: `S` is the state before the argument.
 pub trait Count<S> {
-    /// What was read then.
+    /// The state after the argument.
     type Then;
 
-    /// Counts.
+    /// Returns the state after the argument.
     fn __faststream_count(self, slot: S) -> Self::Then;
 }
 
+/// Implements `Count` for everything that decodes the payload: one step from each state to the next.
 macro_rules! payload_behind {
     ($($slot:ty => $then:ident),+) => {$(
         impl<T> Count<$slot> for ByPayload<T> {
@@ -105,6 +125,7 @@ macro_rules! payload_behind {
 
 payload_behind!(Free => Taken, Taken => Twice, Twice => Twice, Wrong => Wrong);
 
+/// Implements `Count` for the tags of unreadable arguments: every state becomes `Wrong`.
 macro_rules! nothing_more_is_asked {
     ($($tag:ident),+) => {$(
         impl<T, S> Count<S> for $tag<T> {
@@ -119,6 +140,7 @@ macro_rules! nothing_more_is_asked {
 
 nothing_more_is_asked!(ByKey, ByState, ByOptionalState, ByOption, ByNothing);
 
+/// An extractor leaves the state as it is. If it decodes the payload, `Decodes` counts it.
 impl<T, S> Count<S> for ByExtractor<T> {
     type Then = S;
 
@@ -127,6 +149,7 @@ impl<T, S> Count<S> for ByExtractor<T> {
     }
 }
 
+/// An extractor that decodes nothing leaves the state as it is.
 impl<S> Count<S> for Decodes<false> {
     type Then = S;
 
@@ -135,18 +158,20 @@ impl<S> Count<S> for Decodes<false> {
     }
 }
 
-/// Whether an extractor decodes the payload, as `Result<T, Rejection>` and `Option<Text>` do.
+/// Whether an extractor decodes the payload, as `Result<T, Rejection>` and `Option<Text>` do. A second step of
+/// `Count` for each argument.
 #[derive(Debug)]
 pub struct Decodes<const IS_TRUE: bool>;
 
+/// Found only if `T` is an extractor.
 impl<T: FromDelivery> Probe<T> {
-    /// As the extractor says; found before [`NoExtractor::DECODES_PAYLOAD`].
+    /// The extractor's own constant. An inherent constant precedes [`NoExtractor::DECODES_PAYLOAD`].
     pub const DECODES_PAYLOAD: bool = T::DECODES_PAYLOAD;
 }
 
-/// What is no extractor is counted by its tag.
+/// The fallback for a type that is no extractor: its tag has counted it already.
 pub trait NoExtractor {
-    /// Never true.
+    /// Always false.
     const DECODES_PAYLOAD: bool = false;
 }
 
@@ -158,8 +183,9 @@ impl<T> NoExtractor for Probe<T> {}
     label = "the second payload",
     note = "put the fields in one type, or read this as an extractor: `State<T>`, `Key`, `Header<H>`, ..."
 )]
+/// A state with one payload at most.
 pub trait OnePayload: Sized {
-    /// Nothing more.
+    /// Returns the state unchanged. Only its bound matters.
     #[must_use]
     fn __faststream_one(self) -> Self {
         self
@@ -174,23 +200,26 @@ impl OnePayload for Taken {}
 impl OnePayload for Wrong {}
 
 impl Free {
-    /// Says in the user's own words that a handler's future must be `Send`.
+    /// Returns the future unchanged. Its bound reports, at the handler's name, that a handler's future must be
+    /// `Send`.
     pub fn __faststream_call<F: Future + Send>(self, future: F) -> F {
         future
     }
 }
 
 impl Taken {
-    /// Says in the user's own words that a handler's future must be `Send`.
+    /// Returns the future unchanged. Its bound reports, at the handler's name, that a handler's future must be
+    /// `Send`.
     pub fn __faststream_call<F: Future + Send>(self, future: F) -> F {
         future
     }
 }
 
+/// The states of a handler that does not compile anyway: without the bound, so that no second error appears.
 macro_rules! does_not_call {
     ($($slot:ty),+) => {$(
         impl $slot {
-            /// Nothing: another error is told.
+            /// Discards the future: another error is reported already.
             pub fn __faststream_call<F: Future>(self, _future: F) -> Pending<F::Output> {
                 pending()
             }
@@ -201,31 +230,32 @@ macro_rules! does_not_call {
 does_not_call!(Twice, Wrong);
 
 impl<T: FromDelivery> ByExtractor<T> {
-    /// Reads it.
+    /// Reads the argument with its extractor.
     pub fn __faststream_extract(self, delivery: &Delivery<'_>) -> Result<T, Rejection> {
         T::from_delivery(delivery)
     }
 }
 
 impl<T: FromPayload> ByPayload<T> {
-    /// Reads it.
+    /// Decodes the payload.
     pub fn __faststream_extract(self, delivery: &Delivery<'_>) -> Result<T, Rejection> {
         T::from_payload(delivery)
     }
 }
 
-/// What no tag is that does not read: the compiler says why.
+/// Defines, for each tag that reads nothing, a trait that it does not implement. The bound on that trait is the
+/// compile error that the user sees, with the message and the note given here.
 macro_rules! cannot_read {
     ($($tag:ident: $trait:ident { $($why:tt)+ })+) => {$(
         #[diagnostic::on_unimplemented($($why)+)]
-        #[doc = "Never true."]
+        #[doc = "A trait without implementations: its bound is the compile error."]
         pub trait $trait<T> {
-            /// What would be read.
+            /// The type that would be read.
             type Read;
         }
 
         impl<T> $tag<T> {
-            /// Reads nothing.
+            /// Reads nothing: the bound is never satisfied.
             pub fn __faststream_extract(self, _: &Delivery<'_>) -> Result<<Self as $trait<T>>::Read, Rejection>
             where
                 Self: $trait<T>,
@@ -266,12 +296,13 @@ cannot_read! {
     }
 }
 
-/// What the app must have for an argument.
+/// Reports what the app must have for an argument, before it starts: a state, for example.
 pub trait Requires: Sized {
-    /// Tells.
+    /// Adds the argument's requirements. The default adds none.
     fn __faststream_requires(self, _requirements: &mut Requirements) {}
 }
 
+/// Only extractors require something. Every other tag uses the default, those of unreadable arguments included.
 impl<T: FromDelivery> Requires for ByExtractor<T> {
     fn __faststream_requires(self, requirements: &mut Requirements) {
         T::requires(requirements);

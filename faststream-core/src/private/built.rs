@@ -1,4 +1,14 @@
-//! What the app's function may return: the app, or why it could not be built, in whatever type.
+//! The types that the app's function may return: the app, or the reason why it could not be built, of any type.
+//!
+//! `main` needs that reason as text. An error is printed with its causes, whatever else it is; a type with a text
+//! by that text; any other by its `Debug` form. The choice is made by autoref, as in `arguments`.
+//!
+//! | returned | tag | text of the error |
+//! | --- | --- | --- |
+//! | `Result` with an error that converts to `Box<dyn Error>` | `ByError` | the error and its causes |
+//! | `Result` with an error that implements `Display` | `ByDisplay` | its text |
+//! | `Result` with an error that implements `Debug` | `ByDebug` | its `Debug` form |
+//! | anything else | `ByApp` | a compile error, unless it is the app |
 
 use std::error::Error;
 use std::fmt::{Debug, Display};
@@ -27,8 +37,8 @@ macro_rules! tags {
 
 tags! {
     ErrorTag -> ByError: "An error with its causes." for {E: Into<Box<dyn Error>>} &&&Probe<Result<FastStream, E>>;
-    DisplayTag -> ByDisplay: "What is told by its text." for {E: Display} &&Probe<Result<FastStream, E>>;
-    DebugTag -> ByDebug: "What is told as `Debug` shows it." for {E: Debug} &Probe<Result<FastStream, E>>;
+    DisplayTag -> ByDisplay: "An error shown by its text." for {E: Display} &&Probe<Result<FastStream, E>>;
+    DebugTag -> ByDebug: "An error shown by its `Debug` form." for {E: Debug} &Probe<Result<FastStream, E>>;
     AppTag -> ByApp: "The app, or something else." for {T} Probe<T>;
 }
 
@@ -38,8 +48,9 @@ tags! {
     label = "not an app",
     note = "write `-> FastStream`, or `-> Result<FastStream, E>` with an error that can be printed, such as `anyhow::Error`"
 )]
+/// A type that is an app for certain. Its message is the compile error for a function that returns something else.
 pub trait IsApp {
-    /// The app.
+    /// Returns the app.
     fn __faststream_is(self) -> FastStream;
 }
 
@@ -50,7 +61,7 @@ impl IsApp for FastStream {
 }
 
 impl ByError {
-    /// The app, or the error with its causes.
+    /// Returns the app, or the error with its causes.
     pub fn __faststream_built<E: Into<Box<dyn Error>>>(
         self,
         returned: Result<FastStream, E>,
@@ -60,7 +71,7 @@ impl ByError {
 }
 
 impl ByDisplay {
-    /// The app, or the error's text.
+    /// Returns the app, or the error's text.
     pub fn __faststream_built<E: Display>(
         self,
         returned: Result<FastStream, E>,
@@ -70,22 +81,22 @@ impl ByDisplay {
 }
 
 impl ByDebug {
-    /// The app, or the error as `Debug` shows it.
+    /// Returns the app, or the error's `Debug` form.
     pub fn __faststream_built<E: Debug>(self, returned: Result<FastStream, E>) -> Result<FastStream, String> {
         returned.map_err(|error| format!("{error:?}"))
     }
 }
 
 impl ByApp {
-    /// The app.
+    /// Returns the app.
     pub fn __faststream_built<A: IsApp>(self, returned: A) -> Result<FastStream, String> {
         Ok(returned.__faststream_is())
     }
 }
 
-/// Names what a function returns, `!` too, which has no name of its own.
+/// Names the return type of a function pointer, `!` included, which has no name of its own on stable Rust.
 pub trait Returns {
-    /// It.
+    /// The return type.
     type Output;
 }
 

@@ -1,4 +1,13 @@
 //! What generated code calls. Nothing here is stable, and nothing here is for users.
+//!
+//! `#[subscriber]` writes one constant beside the function: a `SubscriberDef` whose `call` reads the arguments off
+//! a delivery and returns a future. Macros see tokens and no types, so everything that depends on a type is
+//! decided here, while the generated code is type-checked: how an argument is read (`arguments`), what `main`'s
+//! function returns (`built`), and how a result is published (`publish`). Names that users could have begin with
+//! `__faststream_`.
+//!
+//! The messages of compile errors are part of this module's work: what a user wrote wrongly has to lead to one
+//! error, in words of the user's program. `tests/ui` shows each of them.
 
 pub mod arguments;
 pub mod built;
@@ -25,7 +34,8 @@ pub use crate::subscriber::{PublisherDef, Requirements, RetryDef, SourceDef, Sub
 #[cfg(feature = "testing")]
 pub use crate::testing::run as test;
 
-/// The traits that answer what a type is, without their names.
+/// The traits by which a type chooses its tag, imported without their names: generated code needs their methods,
+/// and must not shadow a name of the user.
 pub mod tags {
     pub use super::arguments::{
         ExtractorTag as _, KeyTag as _, NeitherTag as _, NoExtractor as _, OptionTag as _,

@@ -1,4 +1,12 @@
-//! How what a handler returned is published, by the most specific of its types.
+//! How a handler's results are published, by the most specific of their types.
+//!
+//! Generated code takes two steps, each chosen by autoref as in `arguments`: `__faststream_split` separates a
+//! `Result` into value and error, then `__faststream_each` turns the value into records: none or one of an
+//! `Option`, each of a `Vec`, and one of anything else. A value is encoded once, for the first topic, and copied
+//! for the others.
+//!
+//! `None` and an empty `Vec` publish nothing, so their call is a success at once. If one value of a `Vec` cannot
+//! be encoded, none of them is published.
 
 use std::sync::Arc;
 
@@ -10,9 +18,9 @@ use crate::record::Outgoing;
 use crate::result::Verdict;
 use crate::result::{HandlerError, Outcome};
 
-/// A `Result`: its error settles and publishes nothing.
+/// A `Result`: its error settles the call, and nothing is published.
 pub trait ResultTag {
-    /// Split into value and error.
+    /// Returns the tag of a `Result`.
     fn __faststream_split(&self) -> ByResult {
         ByResult
     }
@@ -20,9 +28,9 @@ pub trait ResultTag {
 
 impl<T, E> ResultTag for Result<T, E> {}
 
-/// Anything else.
+/// Any other value.
 pub trait PlainTag {
-    /// Is the value.
+    /// Returns the tag of a plain value.
     fn __faststream_split(&self) -> ByPlain {
         ByPlain
     }
@@ -30,23 +38,23 @@ pub trait PlainTag {
 
 impl<T> PlainTag for &T {}
 
-/// How a `Result` is split.
+/// The tag of a `Result`.
 #[derive(Debug)]
 pub struct ByResult;
 
-/// How anything else is split.
+/// The tag of a plain value.
 #[derive(Debug)]
 pub struct ByPlain;
 
 impl ByResult {
-    /// The value, or the error.
+    /// Returns the value, or the error.
     pub fn __faststream_result<T, E>(self, returned: Result<T, E>) -> Result<T, E> {
         returned
     }
 }
 
 impl ByPlain {
-    /// The value.
+    /// Returns the value as a success. The error type has to be one that implements `Failure`; it is never used.
     pub fn __faststream_result<T>(self, returned: T) -> Result<T, &'static str> {
         Ok(returned)
     }
@@ -54,7 +62,7 @@ impl ByPlain {
 
 /// An `Option`: `None` publishes nothing.
 pub trait EachOfOption {
-    /// None or one.
+    /// Returns the tag of an `Option`.
     fn __faststream_each(&self) -> ByOption {
         ByOption
     }
@@ -62,9 +70,9 @@ pub trait EachOfOption {
 
 impl<T> EachOfOption for Option<T> {}
 
-/// A `Vec`: each is published.
+/// A `Vec`: each of its values is published, in order.
 pub trait EachOfVec {
-    /// Each.
+    /// Returns the tag of a `Vec`.
     fn __faststream_each(&self) -> ByVec {
         ByVec
     }
@@ -72,9 +80,9 @@ pub trait EachOfVec {
 
 impl<T> EachOfVec for Vec<T> {}
 
-/// Any other value.
+/// Any other value: it is published itself.
 pub trait Itself {
-    /// One.
+    /// Returns the tag of one value.
     fn __faststream_each(&self) -> ByValue {
         ByValue
     }
@@ -82,27 +90,27 @@ pub trait Itself {
 
 impl<T> Itself for &T {}
 
-/// None or one.
+/// The tag of an `Option`.
 #[derive(Debug)]
 pub struct ByOption;
 
-/// Each.
+/// The tag of a `Vec`.
 #[derive(Debug)]
 pub struct ByVec;
 
-/// One.
+/// The tag of one value.
 #[derive(Debug)]
 pub struct ByValue;
 
 impl ByOption {
-    /// None or one.
+    /// Returns no value, or one.
     pub fn __faststream_values<T>(self, returned: Option<T>) -> std::option::IntoIter<T> {
         returned.into_iter()
     }
 }
 
 impl ByVec {
-    /// Each.
+    /// Returns all values.
     #[must_use]
     pub fn __faststream_values<T>(self, returned: Vec<T>) -> Vec<T> {
         returned
@@ -110,30 +118,39 @@ impl ByVec {
 }
 
 impl ByValue {
-    /// One.
+    /// Returns the value.
     pub fn __faststream_values<T>(self, returned: T) -> [T; 1] {
         [returned]
     }
 }
 
-/// The topics of the handler's publishers, with their variables replaced.
+/// Returns the topics of the handler's publishers, one for each, with their variables replaced. Costs no
+/// allocation.
 #[must_use]
 pub fn publisher_topics(delivery: &Delivery<'_>) -> Arc<[Arc<str>]> {
     Arc::clone(&delivery.subscriber.publishes)
 }
 
-/// The first of a handler's topics: it has one for each of its publishers.
+/// Returns the first of a handler's topics; the empty name if it has none, which no generated code causes.
 #[must_use]
 pub fn first(topics: &[Arc<str>]) -> Arc<str> {
     topics.first().map_or_else(|| Arc::from(""), Arc::clone)
 }
 
-/// What `key = ...` makes of a value; it may borrow from it.
+/// Returns the key that `key = ...` makes of a value; it may borrow from the value. A function, so that the
+/// closure's argument gets its type.
 pub fn key_of<'a, T, K>(value: &'a T, key: impl FnOnce(&'a T) -> K) -> K {
     key(value)
 }
 
-/// Has what was encoded for the first topic published to each; a publisher's own key wins.
+/// Adds a copy of an encoded value for each topic to `copies`. A key of the publisher takes precedence over the
+/// value's own.
+///
+/// `keys` has one entry for each publisher, in their order; one without `key = ...` keeps the value's own key. The
+/// last topic gets the value itself, and each other one a clone, so one topic costs no clone.
+///
+/// # Errors
+/// The outcome of the call, if the value or a key cannot be encoded.
 #[allow(clippy::result_large_err)]
 pub fn encode<const N: usize>(
     encoded: Result<Outgoing, EncodeError>,
@@ -165,7 +182,7 @@ pub fn encode<const N: usize>(
     Ok(())
 }
 
-/// What was encoded is to be published; nothing is success at once.
+/// Returns the outcome of a call with these copies: to be published, or success at once if there are none.
 #[must_use]
 pub fn published(copies: Vec<Outgoing>) -> Outcome {
     if copies.is_empty() { Outcome::Verdict(Verdict::Ack) } else { Outcome::Publish(copies) }

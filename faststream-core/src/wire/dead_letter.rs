@@ -8,16 +8,20 @@ use super::header::{add, cut, without};
 use super::retry;
 use crate::record::{Outgoing, OwnedRecord, Partition, Record};
 
+/// This and the next three: the position and the time of the record where it was read first.
 const TOPIC: &str = "dlt-original-topic";
 const PARTITION: &str = "dlt-original-partition";
 const OFFSET: &str = "dlt-original-offset";
 const TIMESTAMP: &str = "dlt-original-timestamp";
+/// This and the next: the group, and the handler that gave up on it.
 const GROUP: &str = "dlt-consumer-group";
 const HANDLER: &str = "dlt-handler";
+/// This and the next three: how often it was called, how it failed the last time, and when.
 const ATTEMPTS: &str = "dlt-attempts";
 const ERROR_TYPE: &str = "dlt-error-type";
 const ERROR_MESSAGE: &str = "dlt-error-message";
 const FAILED_AT: &str = "dlt-failed-at";
+/// All names, to be removed before they are written again.
 const ALL: [&str; 10] =
     [TOPIC, PARTITION, OFFSET, TIMESTAMP, GROUP, HANDLER, ATTEMPTS, ERROR_TYPE, ERROR_MESSAGE, FAILED_AT];
 
@@ -38,8 +42,11 @@ pub struct Reason<'a> {
     pub failed_at: i64,
 }
 
-/// Makes the dead letter of a record for `topic`: same key and value, same partition number where it exists. The headers say
-/// why once, of this failure, however often the record was a dead letter or a retry copy before.
+/// Returns the dead letter of a record for `topic`: with the same key and value, and for the same partition number
+/// if that exists. `original` is the record where it was read first.
+///
+/// The headers contain one reason, the one of this failure, even if the record was a dead letter or a retry copy
+/// before. Other headers stay. Copies key, value and headers.
 #[must_use]
 pub fn encode(original: &Record<'_>, topic: Arc<str>, reason: &Reason<'_>) -> Outgoing {
     let mut headers = without(original, &[&ALL, &retry::ALL]);
@@ -65,7 +72,8 @@ pub fn encode(original: &Record<'_>, topic: Arc<str>, reason: &Reason<'_>) -> Ou
     }
 }
 
-/// What a dead letter says. Texts are empty and numbers absent where it says nothing.
+/// The content of a dead letter's headers. Texts are empty and numbers absent if their header is missing or
+/// invalid.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeadLetterHeaders {
     /// The topic that its record was read from first.
@@ -90,7 +98,8 @@ pub struct DeadLetterHeaders {
     pub others: Vec<(String, Option<Bytes>)>,
 }
 
-/// Reads the headers of a dead letter. The last header of a name counts: the record may have been one before.
+/// Reads the headers of a dead letter. The last header of a name counts: the record may have been a dead letter of
+/// another program before.
 #[must_use]
 pub fn decode(record: &OwnedRecord) -> DeadLetterHeaders {
     let text = |name: &str| {

@@ -9,23 +9,27 @@ use crate::record::{Outgoing, Partition, Record};
 
 /// When the record is due, in Unix milliseconds.
 pub const DUE: &str = "retry-due";
+/// How often the record was tried, in all stages.
 const ATTEMPTS: &str = "retry-attempts";
+/// This and the next three: the position and the time of the record where it was read first.
 const TOPIC: &str = "retry-original-topic";
 const PARTITION: &str = "retry-original-partition";
 const OFFSET: &str = "retry-original-offset";
 const TIMESTAMP: &str = "retry-original-timestamp";
+/// This and the next two: the first failure, when and how. Later copies keep it.
 const FIRST_FAILED: &str = "retry-first-failed-at";
 const ERROR_TYPE: &str = "retry-error-type";
 const ERROR_MESSAGE: &str = "retry-error-message";
+/// All names, to be removed before they are written again.
 pub(super) const ALL: [&str; 9] =
     [DUE, ATTEMPTS, TOPIC, PARTITION, OFFSET, TIMESTAMP, FIRST_FAILED, ERROR_TYPE, ERROR_MESSAGE];
 
-/// What is added to a record that goes on in a retry topic.
+/// The past of a record that moves to a retry topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Past<'a> {
     /// When it is due, in Unix milliseconds.
     pub due: i64,
-    /// How often it was tried.
+    /// How often it was tried, in all stages.
     pub attempts: u32,
     /// When it failed first, in Unix milliseconds.
     pub first_failed_at: i64,
@@ -35,9 +39,11 @@ pub struct Past<'a> {
     pub error_message: &'a str,
 }
 
-/// Makes the copy of a record for the retry topic `topic`: same key and value, same partition number where it exists.
-/// `original` is the record where it was read first; `is_copy`: `record` is from a retry topic itself, and keeps what it says
-/// of its first failure.
+/// Returns the copy of a record for the retry topic `topic`: with the same key and value, and for the same
+/// partition number if that exists.
+///
+/// `original` is the record where it was read first. With `is_copy`, `record` is from a retry topic itself, and
+/// the headers of its first failure are kept.
 #[must_use]
 pub fn encode(
     record: &Record<'_>,
@@ -72,20 +78,24 @@ pub fn encode(
     }
 }
 
-/// When the copy is due, in Unix milliseconds; `None` if it does not say.
+/// Returns when the copy is due, in milliseconds of Unix time; `None` if its header is missing or invalid. The
+/// record is due at once then.
 #[must_use]
 pub fn due(record: &Record<'_>) -> Option<i64> {
     number(record, DUE)
 }
 
-/// How often the record was tried before. Headers may say anything: there is room to count on.
+/// Returns how often the record was tried before. A header may contain any number, so it is limited to leave room
+/// for counting on.
 #[must_use]
 pub fn attempts(record: &Record<'_>) -> u32 {
     number::<u32>(record, ATTEMPTS).map_or(0, |attempts| attempts.min(u32::MAX / 2))
 }
 
-/// The record where it was read first, in `topic`. Without all of its place, all that is known is where it is now: half of
-/// one would be that of another record.
+/// Returns the record at the position where it was read first, in `topic`.
+///
+/// If a part of that position is missing or invalid, the record keeps its current one: half of a position would be
+/// that of another record.
 #[must_use]
 pub fn original<'a>(record: Record<'a>, topic: &'a str) -> Record<'a> {
     let partition = number(&record, PARTITION).filter(|partition: &i32| *partition >= 0);

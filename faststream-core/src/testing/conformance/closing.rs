@@ -1,4 +1,7 @@
-//! The end of a membership.
+//! The end of a membership: the close of a member, as a shutdown asks for it.
+//!
+//! A close is the only clean end of a membership: the group learns of it at once, and the partitions need not wait
+//! for the session to expire. The runtime answers no open revocation any more then; the backend does.
 
 use std::time::Duration;
 
@@ -7,6 +10,9 @@ use super::{UnderTest, publish};
 use crate::broker::Stale;
 
 /// Checks that closing fences every lane, commits what they stored, and ends with `Event::Closed`.
+///
+/// The offset stored before the close is where the next member begins. An offset stored after it is [`Stale`], and
+/// the lane reads nothing more, although a record arrives.
 pub async fn closing_fences_commits_and_ends_with_closed(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "closing");
     on.create_topic(topic, 1);

@@ -1,4 +1,7 @@
 //! Requested commits: one in flight at a time, and the newest offset last.
+//!
+//! A member asks for a commit after each record with `commit = Each`, and for each durable ack. A backend that
+//! sent all of them would send one request for each record.
 
 use std::time::Duration;
 
@@ -6,10 +9,13 @@ use super::member::{ScriptedMembership, fill_all};
 use super::{UnderTest, publish};
 use crate::broker::Command;
 
-/// The delay of answers.
+/// The delay of answers, long enough that the check can store and ask while a commit is in flight.
 const DELAY: Duration = Duration::from_millis(600);
 
 /// Checks that commits requested while one is in flight become one more, with the newest offset.
+///
+/// Five requests lead to two commits: of offset 1, which is in flight when the other four arrive, and of offset 4.
+/// Both reports name the lane that stored the offset.
 pub async fn commits_asked_for_while_one_is_in_flight_become_one_more(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "coalesced-commits");
     on.create_topic(topic, 1);
@@ -37,7 +43,11 @@ pub async fn commits_asked_for_while_one_is_in_flight_become_one_more(on: &dyn U
     member.close().await;
 }
 
-/// Checks that the backlog of a topic is the records that the group has not committed.
+/// Checks that the backlog of a topic is the number of records that the group has not committed: all of them
+/// before its first commit, and the rest after it. The topic list must contain the topic, with its number of
+/// partitions.
+///
+/// The group of each check is named after its topic.
 pub async fn backlog_is_what_the_group_has_not_committed(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "backlog");
     on.create_topic(topic, 2);

@@ -1,4 +1,11 @@
-//! A lane that has ended accepts no offsets and yields no records; the next one begins where it ended.
+//! The fence: a lane that has ended accepts no offsets and yields no records, and the next one begins where it
+//! ended.
+//!
+//! This is what makes a late ack harmless. A handler may finish long after its partition has moved, and the
+//! runtime cannot know that in time, so the backend has to refuse the offset.
+//!
+//! A fence is raised by an answered revocation, a close, a crash or a reopened partition. The checks use the first
+//! and the last: both leave the member in its group, so that it can look at its old lane.
 
 use std::time::Duration;
 
@@ -6,10 +13,15 @@ use super::member::{ScriptedMembership, fill, fill_all, yields_nothing};
 use super::{UnderTest, publish};
 use crate::broker::{Command, Stale};
 
-/// How long a lane that has ended is observed.
+/// How long a lane that has ended is observed before it counts as silent.
 const LOOK: Duration = Duration::from_millis(300);
 
 /// Checks that a store after the fence is [`Stale`], by the lane and from another thread, and changes nothing.
+///
+/// The lane is fenced by reopening its partition, as after the death of its task. The next member proves that the
+/// stale offset 3 was never committed, and that offset 1, which was stored before, was.
+///
+/// A backend without `late_store` passes: the runtime then stores by the lane's task alone.
 pub async fn a_store_after_the_fence_is_stale(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "stale-store");
     on.create_topic(topic, 1);
@@ -32,7 +44,8 @@ pub async fn a_store_after_the_fence_is_stale(on: &dyn UnderTest) {
     next.close().await;
 }
 
-/// Checks that a lane yields nothing after the fence, whatever has arrived or arrives for its partition.
+/// Checks that a lane yields nothing after the fence, whatever has arrived or arrives for its partition. Its
+/// successor has all of it.
 pub async fn a_fill_after_the_fence_yields_nothing(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "fill-after-fence");
     on.create_topic(topic, 1);
@@ -48,8 +61,11 @@ pub async fn a_fill_after_the_fence_yields_nothing(on: &dyn UnderTest) {
     member.close().await;
 }
 
-/// Checks that a revoked lane may still store until its revocation is answered. Then what it stored is committed, the
-/// lane has ended, and the partition continues there with its next owner.
+/// Checks that a revoked lane may still store until its revocation is answered. Then what it stored is committed,
+/// the lane has ended, and the partition continues there with its next owner.
+///
+/// A drain depends on it: calls that end during a revocation must count. A second member causes the revocation;
+/// which of the two partitions moves is left to the backend.
 pub async fn a_revoked_lane_is_over_once_the_revocation_is_answered(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "revoked-lane");
     on.create_topic(topic, 2);
@@ -84,6 +100,10 @@ pub async fn a_revoked_lane_is_over_once_the_revocation_is_answered(on: &dyn Und
 }
 
 /// Checks that a lane whose task died is opened again at its stored or the committed offset, whichever is later.
+///
+/// Three times: at an offset that was only stored, at one that was stored and committed, and at the committed one,
+/// after a lane that stored nothing. If a reopened lane began before its stored offset, it would repeat finished
+/// records; if it began after both, it would lose some.
 pub async fn a_lane_is_reopened_at_the_later_of_committed_and_stored(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "reopened-lane");
     on.create_topic(topic, 1);

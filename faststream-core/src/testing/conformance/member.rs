@@ -1,4 +1,8 @@
-//! A member that decides nothing by itself: a check reads its events, and returns commands for it.
+//! A member that decides nothing by itself: a check reads its events, and gives it commands.
+//!
+//! The backend drives a `ScriptedMember` as it drives the runtime's member. The check holds a
+//! `ScriptedMembership`. Both share a `Script`: events in, commands out. The check runs on its own task, the
+//! member on the backend's thread or task, so the script is behind locks, none of which is held across an `await`.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -18,29 +22,39 @@ use crate::policy::Start;
 
 /// A membership of a group, controlled by a check. Dropping it crashes the member, unless it was closed.
 pub(super) struct ScriptedMembership {
+    /// What it shares with the member.
     script: Arc<Script>,
 }
 
 /// The state that the member and its check share.
 #[derive(Debug, Default)]
 struct Script {
+    /// The events that the member got.
     heard: Mutex<Heard>,
-    /// Notified when the member has handled an event.
+    /// Notified when the member has handled an event or taken commands.
     changed: Notify,
+    /// The commands that the member returns at its next turn.
     commands: Mutex<Vec<Command>>,
+    /// Wakes the backend for a turn of the member.
     wake: Arc<Notify>,
+    /// Cancelled to crash the member.
     crash: CancellationToken,
 }
 
 /// The events so far, each until the check takes it.
 #[derive(Default)]
 struct Heard {
+    /// The lanes that were assigned. Dropping one ends it.
     lanes: VecDeque<Box<dyn Lane>>,
+    /// The revocations that the check has to answer, with their lanes.
     revoked: VecDeque<(RevocationId, Vec<Epoch>)>,
+    /// All reports of commits, in their order. They are never taken.
     commits: Vec<CommitReport>,
     /// Whether a revocation is answered at once, without the check.
     answers_at_once: bool,
+    /// Whether the membership has ended.
     closed: bool,
+    /// The message of a fatal client error. It fails a check that waits.
     fatal: Option<String>,
 }
 
@@ -49,7 +63,8 @@ struct Heard {
 struct ScriptedMember(Arc<Script>);
 
 impl ScriptedMembership {
-    /// Joins a group that reads one topic from its beginning, and commits only on request.
+    /// Joins a group that reads one topic from its beginning. Its commit timer, an hour, never comes due in a
+    /// check, so it commits only on request.
     pub(super) fn join(broker: &dyn Broker, group: &str, topic: &str) -> Self {
         let script = Arc::new(Script::default());
         let request = GroupRequest {
@@ -63,24 +78,24 @@ impl ScriptedMembership {
         Self { script }
     }
 
-    /// Answers every revocation from now on at once.
+    /// Answers every revocation from now on at once: the check is not about rebalances any more.
     pub(super) fn answer_at_once(&self) {
         self.script.heard().answers_at_once = true;
     }
 
-    /// Passes commands to the backend, all at once.
+    /// Passes commands to the backend, all in one turn, and wakes it.
     pub(super) fn command(&self, commands: impl IntoIterator<Item = Command>) {
         self.script.commands().extend(commands);
         self.script.wake.notify_one();
     }
 
-    /// Waits until the backend has taken the commands.
+    /// Waits until the backend has taken the commands. They are not applied yet.
     pub(super) async fn taken(&self) {
         let commands = || self.script.commands();
         self.heard("that its commands are taken", |_| commands().is_empty().then_some(())).await;
     }
 
-    /// Returns the next assigned lane.
+    /// Returns the next assigned lane, once there is one. Lanes of one assignment come in the backend's order.
     pub(super) async fn lane(&self) -> Box<dyn Lane> {
         self.heard("a lane", |heard| heard.lanes.pop_front()).await
     }
@@ -98,17 +113,21 @@ impl ScriptedMembership {
         self.heard("a report of the commit", is_there).await
     }
 
-    /// Returns the reports of commits so far.
+    /// Returns the reports of commits so far, in the order in which the backend sent them.
     pub(super) fn commits(&self) -> Vec<CommitReport> {
         self.script.heard().commits.clone()
     }
 
-    /// Leaves the group, and waits until the backend has left it.
+    /// Leaves the group, and waits for `Event::Closed`.
     pub(super) async fn close(&self) {
         self.command([Command::Close]);
         self.heard("the end", |heard| heard.closed.then_some(())).await;
     }
 
+    /// Waits until `look` finds something among the events. `what` names it in the panic.
+    ///
+    /// # Panics
+    /// If it is not there in time, or the client failed.
     async fn heard<T>(&self, what: &str, mut look: impl FnMut(&mut Heard) -> Option<T>) -> T {
         let found = async {
             loop {
@@ -123,6 +142,7 @@ impl ScriptedMembership {
     }
 }
 
+/// Crashes a member that was not closed, so that a failed check leaves no member behind.
 impl Drop for ScriptedMembership {
     fn drop(&mut self) {
         if !self.script.heard().closed {
@@ -133,10 +153,13 @@ impl Drop for ScriptedMembership {
 }
 
 impl Script {
+    /// Locks the events. A check holds this lock while it looks, the backend while it reports: neither waits for
+    /// the other under it.
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Searches the events, and panics after a fatal client error if nothing is found.
     fn look<T>(&self, look: impl FnOnce(&mut Heard) -> Option<T>) -> Option<T> {
         let mut heard = self.heard();
         let found = look(&mut heard);
@@ -145,11 +168,14 @@ impl Script {
         found
     }
 
+    /// Locks the commands.
     fn commands(&self) -> MutexGuard<'_, Vec<Command>> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Notes events and returns commands. Its deadline is a second from now, so a backend that ignores `wake` is found
+/// out only by its slowness.
 impl GroupMember for ScriptedMember {
     fn on(&mut self, event: Event) -> Vec<Command> {
         let mut commands = Vec::new();
@@ -211,14 +237,14 @@ impl std::fmt::Debug for Heard {
     }
 }
 
-/// Takes the next records of a lane, and returns their offsets.
+/// Takes the records of a lane that are there next, 100 at most, and returns their record offsets.
 pub(super) async fn fill(lane: &mut dyn Lane) -> Vec<i64> {
     let filled = poll_fn(|cx| lane.poll_fill(cx, 100));
     let records = timeout(PATIENCE, filled).await.expect("records in time");
     (0..records).map(|index| lane.record(index).offset).collect()
 }
 
-/// Takes records of a lane until there are `records` of them, and returns their offsets.
+/// Takes records of a lane until there are `records` of them or more, and returns their record offsets.
 pub(super) async fn fill_all(lane: &mut dyn Lane, records: usize) -> Vec<i64> {
     let mut offsets = Vec::new();
     while offsets.len() < records {
@@ -227,7 +253,8 @@ pub(super) async fn fill_all(lane: &mut dyn Lane, records: usize) -> Vec<i64> {
     offsets
 }
 
-/// Returns whether the lane yields nothing for this long.
+/// Returns whether the lane yields nothing for this long. A lane that wakes its task without records still yields
+/// nothing.
 pub(super) async fn yields_nothing(lane: &mut dyn Lane, long: Duration) -> bool {
     let woken = async {
         poll_fn(|cx| match lane.poll_fill(cx, 100) {

@@ -1,8 +1,16 @@
-//! The contract of a backend, checked through the contract alone: no app and no runtime, only a [`Broker`] and its
-//! [`Producer`](crate::broker::Producer), [`Lane`](crate::broker::Lane)s and events.
+//! The contract of a backend, checked through the contract alone.
 //!
-//! Each function is one check. It runs on an [`UnderTest`], creates its own topics and groups, and panics if the
-//! backend breaks a promise. Call it on a tokio runtime whose clock runs.
+//! There is no app and no runtime here, only a [`Broker`] and its [`Producer`](crate::broker::Producer),
+//! [`Lane`](crate::broker::Lane)s and events. The project runs these checks for the in-memory broker, for Kafka's
+//! client on a mock cluster, and for Kafka itself: what a test proves on the in-memory broker holds on the others
+//! as far as these checks reach.
+//!
+//! Each function is one check, named after the sentence that it proves. It runs on an [`UnderTest`], creates its
+//! own topics and groups, and panics if the backend breaks the promise. Call it on a tokio runtime whose clock
+//! runs. It waits for each event, `PATIENCE` at most; only absence (nothing is read, no further commit) is proved
+//! by a pause.
+//!
+//! The names of topics differ from check to check, so checks may share a broker, one after the other.
 #![allow(clippy::missing_panics_doc, reason = "a check panics if the promise that its name states is broken")]
 
 mod closing;
@@ -29,15 +37,18 @@ pub use self::publishes::{a_flush_waits_for_every_answer, publishes_are_answered
 use crate::broker::Broker;
 use crate::record::{Outgoing, Partition};
 
-/// How long a check waits for anything that has to happen.
+/// How long a check waits for anything that has to happen. Far longer than a join of a group takes on a busy
+/// machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A backend, as a check prepares it.
+/// A backend, and the means by which a check prepares its broker.
+///
+/// The tests of this workspace implement it three times, in `tests/conformance/backend.rs`.
 pub trait UnderTest: fmt::Debug {
     /// Returns the broker; each call may return another handle to the same one.
     fn broker(&self) -> Arc<dyn Broker>;
 
-    /// Creates a topic that does not exist yet.
+    /// Creates a topic that does not exist yet. It can be written and read when this returns.
     fn create_topic(&self, topic: &str, partitions: i32);
 
     /// Delays the broker's answers to commits and publishes by `delay` from now on. A backend whose broker cannot do
@@ -45,14 +56,18 @@ pub trait UnderTest: fmt::Debug {
     fn delay_answers(&self, delay: Duration);
 }
 
-/// Returns a record for a partition.
+/// Returns a record for a partition, with its number as payload and no key.
 fn record(topic: &str, partition: i32, number: usize) -> Outgoing {
     let mut record = Outgoing::new(topic, number.to_string());
     record.partition = Partition::Exactly(partition);
     record
 }
 
-/// Publishes this many records to a partition, and waits until they are confirmed.
+/// Publishes this many records to a partition, one after the other, and waits until each is confirmed. So they
+/// have the offsets 0, 1, 2 and so on, if nobody else writes there.
+///
+/// # Panics
+/// If the broker refuses one, or does not answer within `PATIENCE`.
 async fn publish(broker: &dyn Broker, topic: &str, partition: i32, records: usize) {
     let producer = broker.producer().expect("a producer");
     for number in 0..records {

@@ -1,4 +1,7 @@
-//! The answers of a producer, and their order.
+//! The answers of a producer: their order, and the flush that waits for them.
+//!
+//! The checks use the producer as the runtime does: with one mailbox for many records, and with a receipt for
+//! each.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -9,13 +12,16 @@ use tokio::time::{Instant, timeout};
 use super::{PATIENCE, UnderTest, publish, record};
 use crate::broker::{Answer, Mailbox};
 
-/// How many records are queued at once.
+/// How many records are queued at once, without waiting for an answer.
 const RECORDS: usize = 100;
-/// The delay of answers.
+/// The delay of answers, so that records are queued while earlier ones wait.
 const DELAY: Duration = Duration::from_millis(100);
 
-/// Checks that the records of a partition are answered in the order in which they were queued, and have their offsets
-/// in it.
+/// Checks that the records of a partition are answered in the order in which they were queued, and have their
+/// offsets in it.
+///
+/// The runtime depends on it: it finishes records by the answers of their copies, and lets a later copy begin
+/// before an earlier one is confirmed.
 pub async fn publishes_are_answered_in_their_order(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "answers-in-order");
     on.create_topic(topic, 1);
@@ -39,7 +45,9 @@ pub async fn publishes_are_answered_in_their_order(on: &dyn UnderTest) {
     assert!(offsets.eq((0..RECORDS).zip(0..)), "the order of answers or of offsets is another one");
 }
 
-/// Checks that a flush ends when everything that was queued before it is answered.
+/// Checks that a flush ends when everything that was queued before it is answered, and not earlier. With nothing
+/// queued it ends at once. A shutdown flushes at its end, and the records that its hooks published must not be
+/// lost.
 pub async fn a_flush_waits_for_every_answer(on: &dyn UnderTest) {
     let (broker, topic) = (on.broker(), "flush");
     on.create_topic(topic, 1);

@@ -158,14 +158,9 @@ impl LaneModel {
     /// Returns what is left to do for a record, before the logs are searched for its copies. This is the table of
     /// ack policies in the guide, row by row.
     ///
-    /// The order of the questions matters:
-    /// 1. `AckFirst` finishes a record before or at its call, so nothing else is asked.
-    /// 2. An accepted manual ack finishes it, whatever the call returns.
-    /// 3. While a call runs, its end is left.
-    /// 4. After its end the outcome decides. A verdict other than `Ack` counts before an ack that is not settled;
-    ///    a manual nack or reject counts before what the call returned.
-    /// 5. Results come before everything else: they have to be in their topic, and if the broker refuses them for
-    ///    good, that is a failed attempt.
+    /// An accepted manual ack counts whatever the call returns; a verdict other than `Ack` counts before an ack that
+    /// is not settled, and a manual nack or reject before what the call returned. Results come first: they have to be
+    /// in their topic, and a refusal for good is a failed attempt.
     pub(super) fn left(&self, offset: i64, log_index: &LogIndex) -> Left {
         let subscriber = &self.subscriber;
         if subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each {
