@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Dropping the payload of a panic may panic in turn. Such a payload is leaked.
 pub fn guarded(write: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(write)) {
-        // The panic hook has printed it. Dropping the payload may panic in turn.
+        // The panic hook has printed it. Dropping the payload may panic, too.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(panic)));
         let _ = dropped.map_err(std::mem::forget);
     }

@@ -5,8 +5,8 @@
 //! the same moment run in the order in which they were scheduled. That order is part of what makes a simulation
 //! replay.
 //!
-//! The task sleeps until the next event, and is woken by every change of the cluster, because a change may
-//! schedule an earlier one. A broker whose last handle is gone wakes it a last time, and it ends.
+//! The task sleeps until the next event. Every change that may schedule an earlier one wakes it. A broker whose
+//! last handle is gone wakes it for the last time, and it ends.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Weak};
@@ -84,7 +84,7 @@ fn run_event(state: &mut ClusterState, shared: &Arc<SharedCluster>, due: Schedul
         }
         ScheduledEvent::Assign(group, id, lanes) => state.notify_assigned(shared, &group, id, lanes),
         ScheduledEvent::Reconnect => {
-            // A later disconnect has its own end.
+            // A later disconnection has replaced this end.
             if state.faults.offline_until.is_some_and(|until| until > Instant::now()) {
                 return;
             }

@@ -1,7 +1,7 @@
 //! The handle of the in-memory broker, and its side of the backend contract.
 //!
-//! The handle has no state of its own. Every method takes the lock of the cluster once, for a short time, and
-//! never across an `await`.
+//! The handle has no state of its own. A method takes the lock of the cluster for a short time, and never across
+//! an `await`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;

@@ -23,7 +23,7 @@ pub struct DeadLetter {
     pub group: String,
     /// The handler.
     pub handler: String,
-    /// How many attempts were made.
+    /// How many attempts the record had, in all stages.
     pub attempts: u32,
     /// The error's type.
     pub error_type: String,

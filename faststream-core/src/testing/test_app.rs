@@ -113,7 +113,7 @@ impl TestApp {
         };
         let mut app =
             Self { plan, brokers, quiets: vec![idle], calls: Calls::new(), running: None, lenient: false };
-        // The work of lanes counts where the default broker's own work does.
+        // Lanes count their work in the same tracker as the default broker.
         app.quiets.insert(0, app.broker().idle());
         let named: Vec<_> = app.named().values().map(MemoryBroker::idle).collect();
         app.quiets.extend(named);

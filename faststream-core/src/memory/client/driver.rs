@@ -55,7 +55,7 @@ pub(in crate::memory) async fn drive(
             () = sleep_until(member.deadline()) => {}
         }
     }
-    // It left properly, or gave up waiting for the broker: the session ends it then.
+    // It left, or gave up waiting for the broker. In the second case its session has to expire.
 }
 
 /// Reports the crash of a member that did not leave: a dropped task, a crash token, or a close that took too long.

@@ -30,10 +30,10 @@ impl Producer for MemoryProducer {
     /// Appends the record at once, and returns the result. If publishes are delayed, or earlier ones still wait,
     /// the record is queued behind them, and `answer` gets the result later.
     fn enqueue(&self, record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>> {
-        // Not `change`: no publish wakes the agenda.
+        // Not `change`: a publish need not wake the agenda.
         self.connection.0.change_quietly(|state, shared| {
             state.ensure_topic(shared, &record.topic);
-            // None overtakes those that are late.
+            // No record overtakes those that are delayed.
             if !state.are_publishes_delayed() && state.delayed.is_empty() {
                 answer.spare();
                 return Some(shared.append_to(state, record.clone()));

@@ -79,7 +79,7 @@ impl ClusterState {
     }
 
     /// Returns the next offset that the group had to read, if records were deleted between it and the start of
-    /// this lane. Records where this lane begins.
+    /// this lane. Also stores where this lane begins, for the next call.
     fn expired(&mut self, name: &Arc<str>, tp: &TopicPartition, start: i64) -> Option<i64> {
         let group = self.groups.get_mut(name)?;
         let began = group.began.insert(tp.clone(), start);

@@ -28,7 +28,7 @@ pub(in crate::memory) struct GroupState {
     pub(in crate::memory) owners: BTreeMap<TopicPartition, Owner>,
     /// The next offset that was committed, for each partition.
     pub(in crate::memory) committed: BTreeMap<TopicPartition, i64>,
-    /// The offset at which the last lane of each partition began. Without a commit, it tells which deleted records
+    /// The offset at which the last lane of each partition began. Without a commit, it shows which deleted records
     /// the group still had to read.
     pub(super) began: BTreeMap<TopicPartition, i64>,
 }

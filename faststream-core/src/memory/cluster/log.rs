@@ -76,7 +76,7 @@ impl PartitionLog {
         let timestamp = record.timestamp.unwrap_or(now_ms);
         inner.records.push(Arc::new(StoredRecord { offset, timestamp, record }));
         let waiting = std::mem::take(&mut inner.waiting);
-        // A waker runs code of others: never under a lock.
+        // A waker runs code of others: never under the lock of the log.
         drop(inner);
         waiting.into_iter().for_each(Waker::wake);
         offset

@@ -26,7 +26,7 @@ impl ClusterState {
             if self.topics.contains_key(&*request.topic) {
                 continue;
             }
-            // Made at its first record, as brokers do by default.
+            // Its first record creates it, as on brokers by default.
             if request.purpose == TopicPurpose::Results && request.provision == Provision::Create {
                 continue;
             }

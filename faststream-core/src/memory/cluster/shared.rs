@@ -1,7 +1,7 @@
 //! The cluster's data under its lock, with its clock and its observer: what handles, lanes and tasks share.
 //!
 //! The lock is a plain mutex. It is held for one change, never across an `await`, and a panic under it does not
-//! poison the broker for others: a lane that panics is a case that tests make on purpose.
+//! make the broker unusable for others.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -17,8 +17,8 @@ use super::log::PartitionLog;
 use crate::broker::{Answer, Epoch, RevocationId};
 use crate::record::Outgoing;
 
-/// Topics, groups, scheduled events and faults. Reached only through `SharedCluster::look` and
-/// `SharedCluster::change`.
+/// Topics, groups, scheduled events and faults. Reached only under the lock of `SharedCluster`: through `look` and
+/// `change` as a rule.
 #[derive(Debug)]
 pub(in crate::memory) struct ClusterState {
     /// The logs of each topic; the index is the partition. A topic has one at least, and never loses one.

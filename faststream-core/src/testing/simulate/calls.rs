@@ -20,7 +20,7 @@ use crate::result::Outcome;
 impl Model {
     /// Checks the begin of a call, and adds it to the model.
     ///
-    /// With an ack policy that promises no more than a begin, the record counts as settled from here on.
+    /// With an ack policy that promises only a begin, the record counts as settled from here on.
     pub(super) fn begins(&mut self, begin: &CallBegin<'_>) {
         let CallBegin { handler, lane, offset, attempt } = *begin;
         self.calls += 1;

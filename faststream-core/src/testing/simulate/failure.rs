@@ -45,7 +45,7 @@ pub(super) fn attempt(
     let message = LAST_PANIC.with_borrow(Clone::clone);
     let checker = watched.unwrap_or_else(|| Arc::new(Checker::new(false)));
     let mut model = checker.model();
-    // If a promise was broken before, the check only saw it, too.
+    // If a promise was broken before, the check only noticed the same.
     model.violated(Promise::OwnCheck, message.clone());
     let violation = model.violation.clone();
     drop(model);

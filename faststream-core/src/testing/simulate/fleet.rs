@@ -62,7 +62,7 @@ pub(super) struct Fleet<'f> {
     pub(super) drain: Duration,
     /// When the broker's disconnection ends or ended. A stop that began before may take longer.
     pub(super) offline_until: Instant,
-    /// When the run began; the clocks of instances start at the same moment.
+    /// When the run began. The clock of a new instance has advanced as much since then as that of the run.
     began: Instant,
     /// The number of the last instance.
     numbers: u64,
@@ -157,7 +157,7 @@ impl<'f> Fleet<'f> {
             pause *= 2;
         }
         if self.not_started.is_some() {
-            // Its members came and went.
+            // Its members joined and left.
             self.checker.model().unsettle(self.drain);
         }
     }
@@ -201,7 +201,7 @@ impl<'f> Fleet<'f> {
         let Instance { number, running } = self.running.remove(index);
         self.checker.model().note(("crash", number), || format!("instance {number} crashes"));
         drop(running);
-        // Its threads are no more, whatever they do.
+        // Its threads belong to a process that is gone, whatever they still do.
         self.checker.model().plain.retain(|(instance, ..), _| *instance != number);
     }
 

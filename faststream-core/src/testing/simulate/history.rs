@@ -108,7 +108,7 @@ impl Model {
     pub(super) fn reached_retry_topic(&mut self, record: &Outgoing) {
         let retry = self.subscribers.iter().find_map(|subscriber| subscriber.retry_topic(&record.topic));
         let Some((name, delay)) = retry.map(|retry| (Arc::clone(&retry.name), retry.delay)) else { return };
-        // Without a past, somebody else put it there.
+        // A record without these headers was put there by somebody else.
         let (Some(history), Some(step)) = (History::of(record), LogIndex::step_of(record)) else { return };
         let Some(failed) = self.steps.get(&step).copied() else {
             let message = format!(
@@ -117,7 +117,7 @@ impl Model {
             );
             return self.violated(Promise::DelaysKept, message);
         };
-        // Headers have whole milliseconds.
+        // The header has whole milliseconds.
         let least = i64::try_from((failed - self.began + delay).as_millis()).unwrap_or(i64::MAX);
         let most = i64::try_from((self.began.elapsed() + delay).as_millis()).unwrap_or(i64::MAX);
         let due = history.due - STARTED;

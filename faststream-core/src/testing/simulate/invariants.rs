@@ -1,10 +1,12 @@
 //! What must hold between any two steps, and at the end: an assigned partition is read, finished records are
 //! committed,
 //!
-//! and nothing is lost. These checks are about things that do not happen, so each has a time after which their
-//! absence is a violation. The times are those of the guide's promises, counted from the last moment at which
-//! something explains the absence: a fault, a rebalance, a start, a hook. While an instance drains or the broker
-//! is disconnected, nothing is checked.
+//! and nothing is lost.
+//!
+//! These checks are about things that do not happen, so each has a time after which their absence is a violation.
+//! The times are those of the guide's promises, counted from the last moment at which something explains the
+//! absence: a fault, a rebalance, a start, a hook. While an instance drains or the broker is disconnected, only
+//! answers to revocations are checked.
 
 use crate::TopicPartition;
 use std::collections::BTreeMap;
@@ -58,7 +60,7 @@ impl Model {
         if situation.commits_disturbed {
             self.disturbed_until = Instant::now();
         }
-        // It may end between two looks.
+        // A disconnection may end between two checks.
         self.disturbed_until = self.disturbed_until.max(situation.offline_until);
         if Instant::now() < situation.offline_until || situation.leaving > 0 {
             self.lanes.values_mut().for_each(|lane| lane.stuck = None);
@@ -82,7 +84,7 @@ impl Model {
         for lane in self.lanes.values_mut().filter(|lane| !lane.over && !lane.revoked) {
             lane.look_for_finished(&mut self.log_index);
             lane.notice_silence();
-            // The next commit shows whether it is over.
+            // Only the next commit shows whether the disturbance is over.
             let until = self.disturbed_until + lane.settings.commit_interval;
             let disturbed = self.commits_disturbed || now <= until;
             let next = next_to_begin(lane, &self.log_index, disturbed, began);
@@ -246,7 +248,7 @@ fn next_to_begin(
     let end = log_index.end(&lane.tp);
     let most = i64::try_from(lane.settings.max_in_flight).unwrap_or(i64::MAX);
     let brake = i64::try_from(lane.settings.max_uncommitted).unwrap_or(i64::MAX);
-    // Finished or not, a copy that is refused for now stops its line, and is kept.
+    // Finished or not, a record whose copy is refused for now blocks its order, and is kept.
     let owing: Vec<i64> = lane.owing(log_index).collect();
     let mut kept = lane.kept().count() + owing.len();
     let mut waiting = Vec::new();
@@ -254,7 +256,7 @@ fn next_to_begin(
         if offset - lane.prefix >= most || i64::try_from(kept).unwrap_or(i64::MAX) >= most {
             return None;
         }
-        // While commits move on, the brake asks for one, and is off at once. It is on, too, while none does.
+        // While commits move forward, the brake requests one, and is off at once. Otherwise it stays on.
         let may_brake = commits_disturbed || lane.accepted_at.elapsed() >= lane.settings.commit_interval * 2;
         if may_brake && offset - lane.accepted >= brake {
             return None;
@@ -262,7 +264,7 @@ fn next_to_begin(
         if lane.records.contains_key(&offset) {
             continue;
         }
-        // In a retry topic, all that come later wait for it.
+        // In a retry topic, all later records wait for it.
         if !lane.waits(offset, log_index, began).is_zero() {
             return None;
         }
@@ -283,7 +285,7 @@ fn next_to_begin(
         if !behind {
             return Some(offset);
         }
-        // Its commit would cover this one, which waits for its key.
+        // The commit of a later one would cover this one, which waits for its key.
         if subscriber.order == Order::Partition || waits_for_commit {
             return None;
         }

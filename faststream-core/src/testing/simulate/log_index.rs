@@ -247,7 +247,7 @@ impl LogIndex {
         }
     }
 
-    /// Notes that this record is finished: it leaves no more copies.
+    /// Notes that this record is finished, so it leaves no further copies.
     pub(super) fn expect_no_more(&mut self, copies: &[Content], record: Claimant) {
         for copy in copies {
             self.copies.entry(*copy).or_default().expected.remove(&record);

@@ -92,7 +92,7 @@ impl Model {
                 lane.revoked = true;
             }
         }
-        // The cluster does not know yet: nobody will answer.
+        // The coordinator does not know yet that the member is gone: nobody will answer.
         if self.gone.contains(&member) {
             return;
         }
@@ -101,7 +101,7 @@ impl Model {
             let of_member = self.pending_revocations.values_mut().filter(|pending| pending.member == member);
             of_member.for_each(|pending| pending.lost = true);
         }
-        // Answers keep their order: one that waits behind others takes as long as they do.
+        // Answers keep their order: one that waits for others takes as long as they do.
         let ahead = self
             .pending_revocations
             .values()
@@ -161,7 +161,7 @@ impl Model {
         }
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         lane.advance(lane.highest + 1, &mut self.log_index, Proof::Sure);
-        // What ends in the very moment of its deadline was cut off.
+        // A call that ended in the moment of the deadline was cancelled.
         let in_time = since.elapsed() < lane.subscriber.drain;
         let is_sure = in_time && !lane.died && !lane.may_hold(&self.log_index);
         let is_clean = is_sure && lane.open == 0 && lane.prefix == lane.highest + 1;

@@ -117,7 +117,7 @@ impl LaneModel {
             return true;
         }
         let claimant = self.claimant(offset);
-        // An accepted `Ack` counts from then on, whatever becomes of the call; results come first.
+        // An accepted `Ack` counts at once, whatever the outcome of the call; results come first.
         let (record, by_hand) = (self.records.get(&offset), self.subscriber.ack == AckPolicy::Manual);
         let is_acked = by_hand && record.is_some_and(|record| record.is_acked(self.publishes(), log_index));
         let (mut finished, mut ended_in) = if is_acked {
@@ -139,7 +139,7 @@ impl LaneModel {
                 _ => (false, None),
             }
         };
-        // Results that are there count, even if some of an earlier assignment were refused meanwhile: unless it went on.
+        // Results in the logs count, even if equal ones were refused meanwhile, unless the record moved on.
         let record = self.records.get(&offset).filter(|record| (is_acked || !finished) && !record.open);
         let record = record.filter(|record| !by_hand || record.acked);
         if let Some(RecordEnd::Published(copies, before)) = record.and_then(|record| record.last.as_ref())
@@ -164,7 +164,7 @@ impl LaneModel {
     pub(super) fn left(&self, offset: i64, log_index: &LogIndex) -> Left {
         let subscriber = &self.subscriber;
         if subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each {
-            // Finished when taken from the log, which shows only in its commit: `begin` checks the rest.
+            // Finished when dispatched, which shows only in its commit. `begins` checks the rest.
             return Left::Nothing;
         }
         let Some(record) = self.records.get(&offset) else { return Left::Begin };
@@ -365,7 +365,7 @@ impl LaneModel {
     }
 
     /// Turns the brake on after a long silence: the broker has answered no commit for some intervals. The runtime
-    /// does so after 3; the model demands it after 5, because it does not see every answer.
+    /// does so after 3, by a timer; the model demands it after 5.
     pub(super) fn notice_silence(&mut self) {
         let most = self.settings.commit_interval * 5;
         let silent = self.dirty.map(|since| since.max(self.member_heard));

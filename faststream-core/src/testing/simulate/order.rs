@@ -101,7 +101,7 @@ impl LaneModel {
         if record.open || record.acked || self.left(offset, log_index) == Left::Nothing {
             return false;
         }
-        // Somebody's are there: they may be its own.
+        // Equal copies that came may be its own.
         let dead_letter = self.dead_letter(offset, log_index);
         let came = match &record.last {
             Some(RecordEnd::Published(copies, before)) => log_index.came(copies, before),

@@ -123,7 +123,7 @@ impl RecordModel {
         self.step = step.map(|step| (step, log_index.copies_now(&[step])));
         self.last = Some(match outcome {
             Outcome::Verdict(verdict) => RecordEnd::Decided(verdict.clone()),
-            // Of an attempt that failed by its `Ack`, nothing is published.
+            // An attempt that its `Ack` nacked or rejected publishes nothing.
             Outcome::Publish(_) if self.hand.is_some() && !self.acked => RecordEnd::Decided(Verdict::Ack),
             Outcome::Publish(copies) => {
                 let copies: Vec<_> = copies.iter().map(Content::of).collect();
@@ -175,7 +175,7 @@ impl RecordModel {
             self.acked_at_once |= durable && self.open;
         } else if attempt == self.attempts {
             self.hand = Some(verdict.clone());
-            // The dead letter of a call that failed by itself may be there already.
+            // The dead letter of a call that failed may be in the logs already.
             let failed = matches!(
                 self.last,
                 Some(RecordEnd::Failed | RecordEnd::NotEncodable | RecordEnd::Undecodable)

@@ -41,7 +41,7 @@ impl Report {
             *self.faults.entry(*fault).or_default() += times;
         }
         self.virtual_time += run.virtual_time;
-        // Whatever the order in which threads end their seeds.
+        // A sum, so that the order in which threads complete their seeds does not matter.
         self.hash = self.hash.wrapping_add(model.timeline.hash());
     }
 

@@ -114,7 +114,7 @@ impl<'f> Run<'f> {
         checker: Arc<Checker>,
     ) -> Self {
         let mut fleet = Fleet::new(factory, seed, Arc::clone(&checker));
-        // Looked at only: what it reads, and how.
+        // This plan is only read: its topics, policies and settings.
         let plan = fleet.plan().await;
         {
             let mut model = checker.model();
@@ -183,7 +183,7 @@ impl<'f> Run<'f> {
         self.external.clear();
         self.world.all_brokers().iter().for_each(MemoryBroker::heal);
         checker.model().note("calm", || "faults are off from here on".into());
-        // What is delayed already, a session, a client that is replaced.
+        // Time for what is delayed already, for a session to expire, and for a client to be replaced.
         sleep(CALM + CALM).await;
         self.fleet.look();
         self.fleet.offline_until = Instant::now();
@@ -204,7 +204,7 @@ impl<'f> Run<'f> {
             }
             sleep(CALM).await;
         }
-        // An `Ack` that is out for over an hour counts as settled, and may come yet.
+        // An `Ack` that a handler keeps for over an hour counts as idle, and may still be settled.
         let until = Instant::now() + NEVER;
         while checker.model().are_acks_out() && Instant::now() < until && !self.is_broken() {
             sleep(ACKS).await;

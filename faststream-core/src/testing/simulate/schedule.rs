@@ -43,7 +43,7 @@ impl Run<'_> {
             30..96 => self.random.duration(Duration::from_millis(1_500)),
             _ => self.random.duration(Duration::from_secs(20)),
         };
-        // In pieces: what goes wrong is seen when it does.
+        // In pieces, so that a violation is noticed within a second.
         let until = Instant::now() + pause;
         sleep(pause.min(Duration::from_secs(1))).await;
         while Instant::now() < until && !self.is_broken() {
@@ -106,9 +106,8 @@ impl Run<'_> {
     ///   session.
     /// - A fault of commits pauses the checks of commits until the broker reports them undisturbed again. A
     ///   refused commit also allows 30 s without a reader, because a stale one costs the membership.
-    /// - A broken client or task is replaced after growing pauses, so 120 s are allowed.
-    ///
-    /// `BrokenReads` and `BrokenClient` happen in 3 of 10 cases only: each costs a run most of its remaining time.
+    /// - A broken client or task may take long to be replaced, so 120 s are allowed. Both faults therefore happen
+    ///   in 3 of 10 draws only.
     async fn inject(&mut self, fault: Fault, on: &[Fault]) -> bool {
         let step = self.world.step;
         let instances = self.fleet.running.len();

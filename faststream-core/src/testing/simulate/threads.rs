@@ -60,7 +60,7 @@ pub(super) fn spread(
         }
     });
     let (report, mut failures) = work.results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // Seeds are taken in order, and begun ones are ended: the lowest is the same each time.
+    // Seeds are taken in order, and a seed that began is completed: the lowest failure is the same each time.
     failures.sort_by_key(|(seed, _)| *seed);
     match failures.first() {
         None => Ok(report),

@@ -3,8 +3,8 @@
 //! The simulation's thread and those of plain functions take turns: whoever gives a turn waits until it comes back, with
 //! the function's end or with a [`block_for`], which is a timer of the simulation. So the clock stands still while a
 //! function runs, and a seed replays. A function that waits for the simulation itself by other means (a lock that an
-//! async handler has, `Handle::block_on` of a timer) keeps its turn for a moment of real time; then both go on side by
-//! side, and nothing replays any more.
+//! async handler has, `Handle::block_on` of a timer) keeps its turn for a moment of real time; then both continue side
+//! async handler has, `Handle::block_on` of a timer) //! by side, and nothing replays any more.
 //!
 //! Two mistakes ended the turns by accident before. A function gives its turn back as the last thing that it does:
 //! once its timer is registered, not before. And the moment of real time is counted in looks of the waiting thread,
@@ -14,9 +14,9 @@
 //! 1. The lane's task calls `run`. `give` takes an idle worker or starts one, sets it to `Given`, and blocks the
 //!    simulation.
 //! 2. The worker runs the function (`Runs`). In `block_for` it starts a timer on the simulation's runtime, sets
-//!    `Asleep`, and waits. The simulation goes on.
+//!    `Asleep`, and waits. The simulation continues.
 //! 3. The timer sets `Woken`, and blocks the simulation again.
-//! 4. The function returns. The worker sets `Idle`, and the simulation goes on for good.
+//! 4. The function returns. The worker sets `Idle`, and the simulation continues for good.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -129,13 +129,13 @@ pub(in crate::testing) fn block_for(duration: Duration) -> bool {
     let Some((worker, runtime)) = WORKER.with_borrow(Clone::clone) else { return false };
     let until = Instant::now() + duration;
     let wakes = Wakes(Some(Arc::clone(&worker)));
-    // By this thread, which still has the turn: the order of timers replays.
+    // Registered by this thread, which still has the turn, so that the order of timers replays.
     runtime.spawn(async move {
         sleep_until(until).await;
         wakes.wake();
     });
     let mut phase = worker.lock();
-    // Unless the timer was due at once because the turn had ended, or the run is over.
+    // The phase differs if the timer was due at once (the turn had timed out), or if the run is over.
     if let Phase::Runs = *phase {
         *phase = Phase::Asleep;
         worker.changed.notify_all();
@@ -149,7 +149,7 @@ pub(in crate::testing) fn block_for(duration: Duration) -> bool {
     }
     drop(phase);
     if is_over {
-        // Without the panic hook: nothing went wrong.
+        // `resume_unwind` skips the panic hook: nothing went wrong.
         std::panic::resume_unwind(Box::new(RunIsOver));
     }
     true
