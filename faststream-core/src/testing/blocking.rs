@@ -86,6 +86,7 @@ fn move_clock(handle: &Handle, by: Duration) -> bool {
 pub(super) struct VirtualTime(());
 
 impl VirtualTime {
+    /// Marks this thread.
     pub(super) fn enter() -> Self {
         VIRTUAL.set(true);
         Self(())
@@ -107,14 +108,19 @@ pub(crate) fn threads() -> Threads {
 #[derive(Default)]
 struct Paced(Arc<Calls>);
 
+/// The plain calls of one app, shared by their threads and the one that keeps the pace.
 #[derive(Default)]
 struct Calls {
+    /// Which calls are open.
     known: Mutex<Known>,
+    /// Notified when a call ends, so that the pace ends with the last one.
     changed: Condvar,
 }
 
+/// What is known of plain calls.
 #[derive(Default)]
 struct Known {
+    /// The number of the last call.
     made: u64,
     /// The calls that run or wait for a thread, and for how many steps.
     open: BTreeMap<u64, u32>,
@@ -124,7 +130,9 @@ struct Known {
 
 /// Keeps a call open until it is dropped.
 struct Open {
+    /// The set that the call is in.
     calls: Arc<Calls>,
+    /// The number of the call.
     number: u64,
 }
 
@@ -152,7 +160,11 @@ impl RunPlain for Paced {
 }
 
 impl Calls {
-    /// Advances the clock at real time while a call is open for long.
+    /// Advances the clock at the pace of real time while a call is open for more than `STILL` steps. Ends with the
+    /// last open call; the next call starts it again.
+    ///
+    /// Time that the thread itself got no processor for counts as one step, however long: a busy machine does not
+    /// start the clock.
     fn keep_pace(&self, handle: &Handle) {
         let mut last = std::time::Instant::now();
         let mut known = self.known();
@@ -177,6 +189,7 @@ impl Calls {
         }
     }
 
+    /// Takes the lock. A panic of an earlier holder is ignored.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

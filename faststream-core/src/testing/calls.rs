@@ -37,6 +37,7 @@ pub struct TestCall {
 #[derive(Debug, Default)]
 pub(super) struct Calls(Mutex<Ends>);
 
+/// The ends of calls so far.
 #[derive(Debug, Default)]
 struct Ends {
     /// The ends in order, each with whether the handler ran.
@@ -49,6 +50,7 @@ struct Ends {
 pub(super) type Watched = Arc<Mutex<Vec<Weak<Calls>>>>;
 
 thread_local! {
+    /// The calls that the watchdog of the test on this thread reports, if there is one.
     static WATCHED: RefCell<Option<Watched>> = const { RefCell::new(None) };
 }
 
@@ -87,6 +89,7 @@ impl Calls {
         self.with(handler, false)
     }
 
+    /// Returns the ends of a handler: those of its calls, or those of records that it was not `called` for.
     fn with(&self, handler: &str, called: bool) -> Vec<TestCall> {
         let ends = self.lock();
         let found = ends.kept.iter().filter(|(call, ran)| call.handler == handler && *ran == called);
@@ -115,6 +118,7 @@ impl Calls {
         Some((*most, format!("{handler}, {} {calls} at {topic}/{partition}", count(*most))))
     }
 
+    /// Takes the lock. A panic of an earlier holder is ignored.
     fn lock(&self) -> std::sync::MutexGuard<'_, Ends> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -59,6 +59,7 @@ impl DeadLetter {
         records.map(|(_, record)| Self::read(record)).filter(|letter| letter.topic == topic).collect()
     }
 
+    /// Reads a dead letter. A position whose header is missing or invalid is -1.
     pub(super) fn read(record: OwnedRecord) -> Self {
         let said = dead_letter::decode(&record);
         Self {

@@ -1,4 +1,11 @@
 //! Tests of an app on the in-memory broker, in virtual time.
+//!
+//! - [`TestApp`] (`test_app`, `publish`, `views`) runs the app of `main`: a test publishes, waits until everything
+//!   has settled, and looks at the results.
+//! - [`run`] is the test itself: one thread, a paused clock, a limit in real time.
+//! - [`simulate`](simulate()) runs the app under random schedules of faults.
+//! - [`conformance`] checks a backend without any app.
+//! - [`block_for`] lets plain functions take virtual time.
 
 mod blocking;
 mod calls;

@@ -157,6 +157,7 @@ impl TestApp {
         self.named().get(&name).cloned().unwrap_or_else(|| self.broker())
     }
 
+    /// Returns the topics that the app's handlers read and write, for the message about an unknown one.
     fn topics(&self) -> Vec<String> {
         let names = self.plan.subscribers().iter().flat_map(|subscriber| {
             let read: Vec<String> = match &subscriber.source {

@@ -31,12 +31,16 @@ use crate::record::OwnedRecord;
 /// ```
 #[derive(Debug)]
 pub struct Published<T> {
+    /// The topic, for messages.
     topic: String,
+    /// The records, by partition and offset.
     records: Vec<(i32, OwnedRecord)>,
+    /// The type of the payloads.
     payload: PhantomData<fn() -> T>,
 }
 
 impl<T: DeserializeOwned> Published<T> {
+    /// Returns the records of a topic. They are decoded when a test asks for values.
     pub(super) fn new(topic: &str, records: Vec<(i32, OwnedRecord)>) -> Self {
         Self { topic: topic.to_owned(), records, payload: PhantomData }
     }
@@ -61,6 +65,7 @@ impl<T: DeserializeOwned> Published<T> {
         self.only().clone()
     }
 
+    /// Returns the only record.
     #[track_caller]
     fn only(&self) -> &(i32, OwnedRecord) {
         match &self.records[..] {
@@ -124,6 +129,10 @@ impl<T: DeserializeOwned> Published<T> {
         &self.records
     }
 
+    /// Decodes a payload.
+    ///
+    /// # Panics
+    /// If it is none of a `T`, or a tombstone: with its position and its text.
     #[track_caller]
     fn decode(&self, (partition, record): &(i32, OwnedRecord)) -> T {
         let place = || format!("{}/{partition}, offset {}", self.topic, record.offset);
@@ -137,6 +146,7 @@ impl<T: DeserializeOwned> Published<T> {
         }
     }
 
+    /// Returns the first ten records in one line, for a message.
     fn list(&self) -> String {
         let text = |(partition, record): &(i32, OwnedRecord)| {
             let payload = record.payload.as_deref().map_or("(tombstone)".into(), String::from_utf8_lossy);

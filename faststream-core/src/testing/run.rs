@@ -18,6 +18,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const OWN_LIMIT: &str = "FASTSTREAM_TEST_LIMIT";
 
 thread_local! {
+    /// Whether the test on this thread runs in real time.
     static REAL_TIME: Cell<bool> = const { Cell::new(false) };
 }
 

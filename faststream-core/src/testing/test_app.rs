@@ -24,6 +24,7 @@ const NEVER: Duration = Duration::from_secs(24 * 3600);
 const LAST: usize = 5;
 /// How long a commit may take in real time before a test continues without it: a test may make it fail.
 const COMMIT: Duration = Duration::from_secs(2);
+/// How often a test in real time looks whether its commits have been answered.
 const LOOK: Duration = Duration::from_millis(1);
 /// The number of calls of a handler that suggests a loop.
 const MANY: u64 = 1_000;
@@ -34,10 +35,13 @@ const SEED: u64 = 7;
 ///
 /// Retries, pauses and timers take no real time. Jitter and clocks repeat in every run.
 pub struct TestApp {
+    /// The app's plan, from which it starts again after a crash.
     pub(super) plan: Plan,
+    /// The brokers of the app, shared with its plan.
     brokers: Named,
     /// The counters of work in progress: several, if the brokers were not created for this app.
     quiets: Vec<Arc<IdleTracker>>,
+    /// The calls of its handlers so far, of all starts.
     pub(super) calls: Arc<Calls>,
     /// The running app; `None` once it was shut down.
     pub(super) running: Option<Running>,
@@ -87,6 +91,7 @@ impl TestApp {
         async move { Self::start_at(app, environment, caller).await }
     }
 
+    /// Starts the app. A panic names the line of the test's call.
     async fn start_at(app: FastStream, environment: Environment, caller: Caller) -> Self {
         let (idle, brokers) = (Arc::new(IdleTracker::default()), Named::default());
         let (shared, named) = (Arc::clone(&idle), Arc::clone(&brokers));
@@ -138,6 +143,7 @@ impl TestApp {
         self.settle_for(Location::caller())
     }
 
+    /// Waits until everything has settled, as `settle` does, and panics at the line of the test's call.
     pub(super) async fn settle_for(&self, caller: Caller) {
         let brokers: Vec<_> = self.named().values().cloned().collect();
         let settled =
@@ -283,6 +289,7 @@ impl TestApp {
         timeout(NEVER, running.ended()).await.expect("the app ends by itself")
     }
 
+    /// Starts the app from its plan, for the first time or after a crash.
     async fn run(&mut self, caller: Caller) {
         let calls = Arc::clone(&self.calls);
         let options = StartOptions {
@@ -328,6 +335,7 @@ impl TestApp {
         format!("a call or an `Ack` never ends: {}", places.join("; "))
     }
 
+    /// Locks the brokers.
     pub(super) fn named(&self) -> std::sync::MutexGuard<'_, BTreeMap<Option<String>, MemoryBroker>> {
         self.brokers.lock().unwrap_or_else(PoisonError::into_inner)
     }

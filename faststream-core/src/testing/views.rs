@@ -123,7 +123,8 @@ impl TestApp {
         self.calls.rejected(handler)
     }
 
-    /// Other apps may share the broker, so only a group that committed nothing counts as misspelt.
+    /// Panics at the caller if no handler has this group. Other apps may share the broker, so the caller asks only
+    /// for a group that committed nothing.
     #[track_caller]
     fn check_group(&self, group: &str) {
         let known: BTreeSet<&str> =
@@ -135,6 +136,7 @@ impl TestApp {
         );
     }
 
+    /// Panics at the caller if there is no such handler.
     #[track_caller]
     fn check_handler(&self, handler: &str) {
         let mut known = self.plan.subscribers().iter().map(|subscriber| &*subscriber.handler);
