@@ -160,7 +160,7 @@ impl ClusterState {
     }
 }
 
-/// Ends the lane, whoever drops it and whyever: nobody reads the partition through it any more.
+/// Ends the lane, whoever drops it: nobody reads the partition through it any more.
 impl Drop for OpenedLane {
     fn drop(&mut self) {
         self.cell.fence();

@@ -14,7 +14,7 @@ use crate::policy::Start;
 /// the records of its partitions wait. Dropping it leaves the group.
 #[derive(Debug)]
 pub struct ExternalMember {
-    /// The cluster; the broker's clock is not kept running by it.
+    /// The cluster. It does not keep the broker's clock running.
     shared: Arc<SharedCluster>,
     /// The group that it joined.
     group: Arc<str>,
