@@ -56,6 +56,9 @@ fn every_test_that_the_guide_names_exists() {
     for part in ["tests", "faststream-core", "faststream-kafka"] {
         functions(&root.join(part), &mut known);
     }
+    let mutations = fs::read_dir(root.join("tests/simulation/mutations")).expect("the mutations");
+    let mutations = mutations.map(|entry| entry.expect("an entry").path());
+    known.extend(mutations.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())));
     let last = rows().into_iter().filter_map(|row| row.last().copied());
     let named: Vec<&str> = last.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
     assert!(named.len() > 100, "only {} tests are named", named.len());

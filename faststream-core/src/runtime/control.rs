@@ -218,7 +218,7 @@ impl LaneControl {
     pub(super) fn settle(&self, settled: Settled) -> Result<(), Stale> {
         let (offset, attempt, durable) = (settled.offset, settled.attempt, settled.durable);
         let observed = self.observer.as_ref().map(|observer| (observer, settled.verdict.clone()));
-        let result = self.post(settled);
+        let result = self.inbox.post(settled);
         if let Some((observer, verdict)) = observed {
             let (lane, verdict, accepted) = (self.epoch, &verdict, result.is_ok());
             observer.manually_settled(&ManuallySettled { lane, offset, attempt, verdict, accepted, durable });
@@ -228,25 +228,6 @@ impl LaneControl {
             Err(Stale) => super::metrics::stale_ack(),
         }
         result
-    }
-
-    fn post(&self, settled: Settled) -> Result<(), Stale> {
-        let Err(settled) = self.inbox.post(settled) else { return Ok(()) };
-        #[cfg(feature = "planted-bugs")]
-        if super::planted::settles_in_newest(self.epoch, settled) {
-            return Ok(());
-        }
-        #[cfg(not(feature = "planted-bugs"))]
-        drop(settled);
-        Err(Stale)
-    }
-
-    /// Delivers a stale lane's ack to this lane; returns false if this one is fenced, too.
-    #[cfg(feature = "planted-bugs")]
-    pub(super) fn deliver(&self, settled: Settled) -> bool {
-        let is_in = self.inbox.post(settled).is_ok();
-        self.waker.wake();
-        is_in
     }
 }
 

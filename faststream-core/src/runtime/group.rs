@@ -290,8 +290,6 @@ impl Group {
         match self.lanes.get_mut(&lane) {
             Some(LaneState::Active { drain }) => {
                 let until = now + most.min(*drain);
-                #[cfg(feature = "planted-bugs")]
-                let until = super::planted::drain(until);
                 self.lanes.insert(lane, LaneState::Draining { until });
                 out.push(Action::Drain(lane));
             }

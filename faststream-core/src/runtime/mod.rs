@@ -19,8 +19,6 @@ mod offset_cell;
 mod offsets;
 pub(crate) mod panics;
 mod plain;
-#[cfg(feature = "planted-bugs")]
-pub mod planted;
 mod progress;
 mod reports;
 mod running;

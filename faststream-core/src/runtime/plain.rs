@@ -243,10 +243,6 @@ impl PlainCall {
 
     /// Waits until no earlier assignment's call of this record runs any more.
     async fn earlier_ended(&self) {
-        #[cfg(feature = "planted-bugs")]
-        if super::planted::is_planted(super::planted::Planted::CancelPlain) {
-            return;
-        }
         while let Some(earlier) = self.0.context.plain.earlier(self) {
             let over = earlier.0.over.notified();
             tokio::pin!(over);

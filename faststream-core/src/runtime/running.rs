@@ -103,11 +103,6 @@ impl Member {
         let control = LaneControl::new(epoch, lane.start()).of(tp.clone());
         let control = control.after_deaths(self.deaths.at_record(&tp));
         let control = Arc::new(control.observed(observer).counted_busy_by(BusyGuard::new(idle)));
-        #[cfg(feature = "planted-bugs")]
-        super::planted::note_lane(
-            (Arc::clone(&self.scope.name), Arc::clone(&tp.topic), tp.partition),
-            &control,
-        );
         if self.hooks.delay_starts() {
             control.close_gate();
         }

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::BusyGuard;
+use crate::broker::Stale;
 use crate::result::Verdict;
 
 /// An `Ack` was settled.
@@ -76,11 +77,11 @@ impl Inbox {
         self.has_settled.load(SeqCst)
     }
 
-    /// Adds a settled `Ack`. Returns it if the inbox is fenced.
-    pub(super) fn post(&self, settled: Settled) -> Result<(), Settled> {
+    /// Adds a settled `Ack`, unless the inbox is fenced.
+    pub(super) fn post(&self, settled: Settled) -> Result<(), Stale> {
         let mut inbox = self.lock();
         if inbox.fenced {
-            return Err(settled);
+            return Err(Stale);
         }
         inbox.settled.push(settled);
         if let Some(busy) = &mut inbox.busy {

@@ -117,8 +117,7 @@ impl Cluster {
         let milliseconds = i32::try_from(time.as_millis()).expect("short");
         for broker in 1..=self.brokers {
             // SAFETY: the cluster is valid.
-            let set =
-                unsafe { native::rd_kafka_mock_broker_set_rtt(self.native, broker, milliseconds) };
+            let set = unsafe { native::rd_kafka_mock_broker_set_rtt(self.native, broker, milliseconds) };
             assert_eq!(set, OK);
         }
     }

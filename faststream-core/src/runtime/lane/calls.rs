@@ -17,8 +17,6 @@ use crate::result::Verdict;
 use crate::result::{HandlerError, Outcome};
 use crate::runtime::PlainCall;
 use crate::runtime::panics::{Panicked, catch, drop_safely};
-#[cfg(feature = "planted-bugs")]
-use crate::runtime::planted::{self, Planted};
 
 /// The calls of a lane that did not end at once.
 #[derive(Default)]
@@ -152,8 +150,6 @@ impl Timeout {
     /// it took, because it cannot be cancelled.
     pub(super) fn of(call: &Call, began: Instant, timeout: Duration) -> Option<Self> {
         let is_plain = call.as_plain().is_some();
-        #[cfg(feature = "planted-bugs")]
-        let is_plain = is_plain && !planted::is_planted(Planted::CancelPlain);
         // Beyond the clock's range, the timeout never expires.
         let until = began.checked_add(timeout).filter(|_| !is_plain)?;
         Some(Self(Box::pin(sleep_until(until))))

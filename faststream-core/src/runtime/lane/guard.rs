@@ -6,8 +6,6 @@ use std::collections::VecDeque;
 
 use super::entry::CallFailure;
 use crate::policy::DeadLetterGuard;
-#[cfg(feature = "planted-bugs")]
-use crate::runtime::planted::{self, Planted};
 
 /// Counts how many of the last records became dead letters.
 #[derive(Debug)]
@@ -70,10 +68,6 @@ impl Guard {
         let limit = self.limit?;
         if self.in_a_row >= limit.in_a_row() {
             return Some(format!("{} dead letters in a row", self.in_a_row));
-        }
-        #[cfg(feature = "planted-bugs")]
-        if planted::is_planted(Planted::ForgetShare) {
-            return None;
         }
         let (percent, of) = limit.share();
         while self.dead.front().is_some_and(|number| *number + u64::from(of) <= self.finished) {

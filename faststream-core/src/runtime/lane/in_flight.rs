@@ -9,8 +9,6 @@ use super::copies::Purpose;
 use super::entry::{CallState, Entry, RecordSource};
 use super::turns::{OrderLine, Turns};
 use crate::record::OwnedRecord;
-#[cfg(feature = "planted-bugs")]
-use crate::runtime::planted::{self, Planted};
 use crate::runtime::unfinished::{Unfinished, WhyUnfinished};
 
 /// The invariant while a call, a pause, a copy or an `Ack` of a record is open.
@@ -59,10 +57,6 @@ impl InFlight {
     pub(super) fn copy_fresh(&mut self, copy: impl Fn(usize) -> OwnedRecord) {
         let mut fresh = std::mem::take(&mut self.fresh);
         for offset in fresh.drain(..) {
-            #[cfg(feature = "planted-bugs")]
-            if planted::is_planted(Planted::ReuseIndex) {
-                continue;
-            }
             if let Some(entry) = self.get_mut(offset)
                 && let RecordSource::Batch(index) = entry.source
             {
@@ -152,10 +146,6 @@ impl InFlight {
     /// Returns whether its copies may be published: every earlier record of its line is finished, or its copies are in
     /// flight.
     pub(super) fn may_publish(&self, offset: i64, line: OrderLine) -> bool {
-        #[cfg(feature = "planted-bugs")]
-        if planted::is_planted(Planted::RepublishAlone) {
-            return true;
-        }
         // A record that gave up its turn is before the one that has it.
         line == OrderLine::Alone || self.turns.first(line).is_none_or(|first| first >= offset)
     }
@@ -179,29 +169,14 @@ impl InFlight {
 
     /// Returns whether its handler may be called: it is its turn, and no other call of its line runs.
     pub(super) fn may_call(&self, offset: i64, line: OrderLine, max_unconfirmed: usize) -> bool {
-        #[cfg(feature = "planted-bugs")]
-        if planted::is_planted(Planted::KeepKey)
-            && line != OrderLine::Lane
-            && self.is_kept_by_later(offset, line)
-        {
-            return false;
-        }
         if line == OrderLine::Alone {
             return true;
         }
         let is_turn = self.turns.first(line) == Some(offset);
-        #[cfg(feature = "planted-bugs")]
-        let is_turn = is_turn || planted::is_planted(Planted::RepublishAlone);
         // A whole lane runs one call at a time, or several by configuration.
         is_turn
             && (line == OrderLine::Lane || !self.turns.is_running(line))
             && self.turns.unconfirmed(line) < max_unconfirmed
-    }
-
-    #[cfg(feature = "planted-bugs")]
-    fn is_kept_by_later(&self, offset: i64, line: OrderLine) -> bool {
-        let mut later = self.kept.range(offset + 1..).map(|(_, number)| &self.memory[*number]);
-        later.any(|entry| entry.line == line && matches!(entry.state(), CallState::Held | CallState::Paused))
     }
 
     /// Counts a copy of the line that is in flight.

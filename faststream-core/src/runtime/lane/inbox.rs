@@ -32,12 +32,6 @@ impl Inbox {
         Self { lane, filled: 0, cursor: 0, detached: false, next, due: Due::Unknown, waits: Waits::default() }
     }
 
-    /// Returns the next offset at which the lane began.
-    #[cfg(feature = "planted-bugs")]
-    pub(super) fn start(&self) -> i64 {
-        self.lane.start()
-    }
-
     /// Returns one past the last record handed out.
     pub(super) fn next(&self) -> i64 {
         self.next

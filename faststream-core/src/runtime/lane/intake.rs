@@ -13,8 +13,6 @@ use crate::record::Record;
 use crate::result::Disposition;
 use crate::result::Outcome;
 use crate::result::Verdict;
-#[cfg(feature = "planted-bugs")]
-use crate::runtime::planted::{self, Planted};
 use crate::runtime::status::Notice;
 
 impl LaneTask {
@@ -90,8 +88,6 @@ impl LaneTask {
             && self.is_busy(line)
         {
             self.keep(offset, index, Some(line), CallState::Waiting);
-            #[cfg(feature = "planted-bugs")]
-            planted::finish_if(Planted::ForgetQueued, &mut self.offsets, offset);
             return;
         }
         if self.scope.subscriber.ack == AckPolicy::AckFirst {

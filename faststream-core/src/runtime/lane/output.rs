@@ -32,8 +32,6 @@ use crate::policy::{AckPolicy, Retry};
 use crate::record::Outgoing;
 use crate::result::Disposition;
 use crate::result::Verdict;
-#[cfg(feature = "planted-bugs")]
-use crate::runtime::planted::{self, Planted};
 
 /// The first and the longest pause. The copy is kept and published again without limit.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -110,13 +108,6 @@ impl LaneTask {
         let since = self.timers.turn_began();
         let Some(entry) = self.in_flight.get_mut(offset) else { return };
         entry.copies = Some(Copies::new(copies, purpose, since));
-        #[cfg(feature = "planted-bugs")]
-        {
-            planted::finish_if(Planted::SettleEarly, &mut self.offsets, offset);
-            if purpose == Purpose::Retry {
-                planted::finish_if(Planted::GoOnEarly, &mut self.offsets, offset);
-            }
-        }
         self.send(offset, false, cx);
     }
 

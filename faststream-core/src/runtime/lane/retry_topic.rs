@@ -10,8 +10,6 @@ use tokio::time::Instant;
 use super::LaneTask;
 use super::timers::TimerKind;
 use crate::record::Record;
-#[cfg(feature = "planted-bugs")]
-use crate::runtime::planted::{self, Planted};
 use crate::wire::retry;
 
 /// Whether the next record of a retry topic may be handed out.
@@ -39,13 +37,6 @@ impl LaneTask {
             Due::Now => return true,
             Due::Later => return false,
             Due::Unknown => {}
-        }
-        #[cfg(feature = "planted-bugs")]
-        if planted::is_planted(Planted::ForgetDue)
-            && self.inbox.start() > 0
-            && self.offsets.prefix().is_none()
-        {
-            return true;
         }
         let (offset, pause) = self.inbox.wait(retry_topic.delay, self.scope.context.now_ms());
         if pause.is_zero() {

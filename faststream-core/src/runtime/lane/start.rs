@@ -11,8 +11,6 @@ use crate::delivery::Delivery;
 use crate::policy::{AckPolicy, Commit};
 use crate::record::Record;
 use crate::result::Outcome;
-#[cfg(feature = "planted-bugs")]
-use crate::runtime::planted::{self, Planted};
 
 /// The record that a handler is called with.
 pub(super) enum Called {
@@ -63,11 +61,7 @@ impl LaneTask {
             if !self.in_flight.may_call(offset, line, self.scope.settings.max_unconfirmed) {
                 continue;
             }
-            #[cfg(feature = "planted-bugs")]
-            let is_held_back = !planted::is_planted(Planted::ForgetBrake) && self.is_braked(offset);
-            #[cfg(not(feature = "planted-bugs"))]
-            let is_held_back = self.is_braked(offset);
-            if is_held_back {
+            if self.is_braked(offset) {
                 self.ready.brake(offset);
                 continue;
             }

@@ -175,8 +175,6 @@ impl LaneTask {
     /// Stores the prefix, once per turn and only if it moved.
     pub(super) fn store(&mut self) {
         let prefix = self.offsets.prefix();
-        #[cfg(feature = "planted-bugs")]
-        let prefix = crate::runtime::planted::prefix(prefix, self.inbox.next());
         if let Some((next, is_waited_for)) = self.store.advance(prefix) {
             let wanted = self.scope.subscriber.commit == Commit::Each || is_waited_for;
             // Stale: the lane has ended, which its end will report.
