@@ -1,6 +1,19 @@
 //! Applies the steps that rebalances and partitions require: opens and ends lanes, and answers librdkafka.
 //!
 //! Only this module makes librdkafka assign, unassign and restart partitions while the group is not being left.
+//! All of it runs on the control thread, and none of it waits for a broker.
+//!
+//! The order inside an answer matters:
+//!
+//! 1. *Assign*: take the queues of the new partitions, seek drifted lanes, call assign, report the lanes to the
+//!    member, wake the leaders of kept partitions. A queue that is taken after the assign call races with the
+//!    first fetch, whose records then land in the consumer's queue.
+//! 2. *Unassign*: fence the lanes and drop their queues, seek drifted lanes among those that stay, call unassign,
+//!    wake the leaders. After the fence no store succeeds, so librdkafka commits a final offset, and the next
+//!    owner begins there.
+//! 3. *Restart*: announce to each lane the offset from which records may come again, let librdkafka restart, and
+//!    store the uncommitted offset once more, because librdkafka forgets stored offsets of partitions that it
+//!    restarts.
 
 use std::time::Duration;
 
@@ -19,7 +32,8 @@ use super::wakeup;
 use crate::native::store_offset;
 
 impl Control {
-    /// Answers all rebalances that can be answered, strictly in order.
+    /// Answers all rebalances that can be answered, strictly in order. Stops at the first one that has to wait,
+    /// for offsets, for the member, or for the result of a commit.
     pub(super) fn handle_rebalances(&mut self) {
         while self.closing.is_none()
             && let Some(step) = self.rebalances.next(self.committer.is_busy())
@@ -35,9 +49,11 @@ impl Control {
         }
     }
 
-    /// Restarts the partitions that wait for it, and those whose offsets arrived after the answer. Not while a
-    /// rebalance waits for its answer: librdkafka would take this for the answer, and give away partitions that are
-    /// still in use. Nor while a commit is in flight: librdkafka begins nothing before its result.
+    /// Restarts the partitions that wait for it, and those whose offsets arrived after the answer.
+    ///
+    /// Not while a rebalance waits for its answer: librdkafka would take this for the answer, and give away
+    /// partitions that are still in use. Nor while a commit is in flight: librdkafka begins nothing before its
+    /// result.
     pub(super) fn apply_restarts(&mut self) {
         let is_asked = !self.rebalances.is_empty() || self.client.context().awaits_answer();
         if is_asked || self.closing.is_some() || self.committer.is_busy() {
@@ -55,8 +71,8 @@ impl Control {
         }
     }
 
-    /// Makes librdkafka restart these partitions of the assignment. In a group with the eager protocol, it restarts all
-    /// of them.
+    /// Makes librdkafka restart these partitions of the assignment. In a group with the eager protocol, it
+    /// restarts all of them, each at its own position, so no record is skipped or handled twice.
     pub(super) fn restart(&mut self, some: &[StartAt]) {
         if some.is_empty() {
             return;
@@ -109,6 +125,8 @@ impl Control {
         wakeup::leaders(&self.client, kept);
     }
 
+    /// Lets the member drain the lanes of a revocation. The member answers with `Command::Answer`, perhaps before
+    /// this returns.
     fn ask_member(&mut self, id: RevocationId, partitions: &[TopicPartition], kind: Revoke) {
         if kind.restart().is_none() {
             self.partitions.forget_fetches(partitions);
@@ -118,7 +136,8 @@ impl Control {
         self.notify(Event::Revoked { id, lanes, lost: kind != Revoke::Moved });
     }
 
-    /// Ends the lanes of a revocation, and answers it if the group requested it.
+    /// Ends the lanes of a revocation, and answers it if the group requested it. If the revocation is our own, the
+    /// partitions stay assigned and wait for their restart.
     fn unassign(&mut self, partitions: Vec<TopicPartition>, kind: Revoke) {
         self.partitions.give_back(&partitions);
         if let Some(next) = kind.restart() {
@@ -160,6 +179,8 @@ impl Control {
         }
     }
 
+    /// Logs the error of a call that answers a rebalance, or restarts or seeks partitions. Nothing is repeated
+    /// here: `stalls.rs` finds a partition that does not fetch afterwards.
     pub(super) fn log_answer(&self, what: &str, result: KafkaResult<()>) {
         if let Err(error) = result {
             self.client.context().errors.log(what, format_args!("answering a rebalance ({what}): {error}"));

@@ -1,5 +1,12 @@
 //! Finds out which topics exist before a group with `start = Latest` joins. After the group has joined, commits of
 //! another member that joined at the same time could not be distinguished from those of an older group.
+//!
+//! `start = Latest` skips the records that exist when a new group begins, and nothing else. So two facts are
+//! needed from before: which partitions there were, and in which topics the group had already committed. `AtJoin`
+//! keeps them for `offset_search.rs`. The client subscribes only afterwards, which delays the join until a broker
+//! has answered.
+//!
+//! Everything here blocks, and runs on the thread that searches for topics (`topics.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,9 +20,10 @@ use rdkafka::topic_partition_list::Offset;
 use super::assignment;
 use super::client::ConsumerClient;
 
+/// How long the request for the commits may take. It is repeated with the next search for topics.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Returns whether this group has to check first.
+/// Returns whether this group has to check first: whether any of its topics or patterns has `start = Latest`.
 pub(super) fn is_needed(request: &GroupRequest) -> bool {
     let by_pattern = request.patterns.iter().map(|pattern| pattern.start);
     request.topics.values().copied().chain(by_pattern).any(|start| start == Start::Latest)
@@ -55,7 +63,10 @@ pub(super) fn look(client: &ConsumerClient, there: &BTreeMap<String, i32>) -> bo
     true
 }
 
-/// Returns the topics in which the group has committed.
+/// Returns the topics in which the group has committed, in any of these partitions.
+///
+/// # Errors
+/// If the coordinator does not answer, or refuses one of the partitions.
 fn committed(client: &ConsumerClient, partitions: &[TopicPartition]) -> Result<BTreeSet<String>, String> {
     if partitions.is_empty() {
         return Ok(BTreeSet::new());

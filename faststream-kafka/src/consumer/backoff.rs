@@ -1,17 +1,22 @@
 //! A pause that doubles each time, up to a limit.
+//!
+//! Pure bookkeeping, without a clock and without randomness: the caller waits.
 
 use std::time::Duration;
 
 /// The pause before a failed operation is retried.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Backoff {
+    /// The pause after the first failure.
     first: Duration,
+    /// The pause that is not exceeded.
     longest: Duration,
-    /// The pause; zero before the first failure.
+    /// The current pause; zero before the first failure, and after a success.
     pause: Duration,
 }
 
 impl Backoff {
+    /// Returns a pause that has not begun.
     pub(super) const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, pause: Duration::ZERO }
     }
@@ -21,7 +26,7 @@ impl Backoff {
         self.pause
     }
 
-    /// Records a failure, and returns the pause before the next attempt.
+    /// Records a failure, and returns the pause before the next attempt: the first one, or twice the last one.
     pub(super) fn lengthen(&mut self) -> Duration {
         self.pause = (self.pause * 2).clamp(self.first, self.longest);
         self.pause

@@ -1,4 +1,7 @@
-//! The meaning of a failed commit.
+//! The meaning of error codes: of a failed commit, and of a client that is unusable.
+//!
+//! Pure functions from librdkafka's codes to the classes of the runtime. Nothing else in this crate decides by the
+//! code of a commit error, except that `OffsetMetadataTooLarge` turns metadata off (`committer.rs`).
 
 use std::time::Duration;
 
@@ -8,6 +11,12 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 /// How long a place in the group may stay taken beyond the session of a member that crashed.
 const BEYOND_SESSION: Duration = Duration::from_secs(15);
 
+/// Returns the meaning of a commit error, with the code's name and text as its message.
+///
+/// Codes that say that this member, or its generation, is not (or no longer) the owner are stale: the records are
+/// handled elsewhere, and a retry could only fail. Codes about permissions and settings are permanent, and still
+/// retried, because somebody may change them at any moment. Everything else is transient, unknown codes included:
+/// to retry is harmless, because the offsets stay stored.
 pub(super) fn classify(code: Code) -> CommitError {
     let class = match code {
         Code::IllegalGeneration
@@ -28,8 +37,8 @@ pub(super) fn classify(code: Code) -> CommitError {
     CommitError { class, message: format!("{code:?}: {code}") }
 }
 
-/// Returns the possible remedy for a client with this fatal error. `session` returns how long the broker waits for a
-/// silent member.
+/// Returns the possible remedy for a client with this fatal error. `session` returns how long the broker waits for
+/// a silent member. It may block, and is called only for a place that is still taken.
 pub(super) fn remedy(code: Code, session: &dyn Fn() -> Duration) -> Remedy {
     match code {
         // Another process has our static id, or settings are refused.
@@ -46,7 +55,7 @@ pub(super) fn remedy(code: Code, session: &dyn Fn() -> Duration) -> Remedy {
     }
 }
 
-/// Returns the fix for a fatal error, to be logged after its reason.
+/// Returns the fix for a fatal error, to be logged after its reason; empty if a new client is all that it needs.
 pub(super) fn cure(code: Code) -> &'static str {
     match code {
         Code::FencedInstanceId => "; two members have one group.instance.id: give each process its own",

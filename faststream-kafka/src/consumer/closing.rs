@@ -1,4 +1,19 @@
 //! The end of a membership: answers open rebalances, and leaves the group, in time or not.
+//!
+//! The steps of an orderly end:
+//!
+//! 1. The member sends `Command::Close`. All lanes are fenced, so the stored offsets are final.
+//! 2. The result of a commit in flight is awaited. A second commit beside it could arrive first, and the late one
+//!    would set the group back.
+//! 3. Open rebalances are answered, and librdkafka leaves the group (`close_queue`). It commits the stored offsets
+//!    on the way.
+//! 4. Once librdkafka has closed its queue, the member gets `Event::Closed`, and the control thread ends.
+//!
+//! Every step has a limit. After the last one the member gets `Event::Closed` anyway: the process must end, and
+//! the broker removes the member when its session expires.
+//!
+//! After a fatal error none of this is done. `close_queue` then fails, and the client never counts as closed, so a
+//! loop that waits for it would hang.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -12,26 +27,30 @@ use super::control::Control;
 use super::rebalances::LastAnswer;
 use crate::native::fatal_error;
 
-/// How long leaving the group may take beyond the drain time, whether or not brokers answer.
+/// How long leaving the group may take beyond the drain time, whether or not brokers answer. A clean end takes 11
+/// to 40 ms.
 const CLOSE: Duration = Duration::from_millis(1_500);
 /// How long beyond the drain time the last commit waits for the result of the one before.
 const LAST_COMMIT: Duration = Duration::from_millis(500);
 
-/// How much of the drain time may be used for it: the member gives up after 12 s.
+/// How much of the drain time may be used for it, because the member gives up 12 s after its request.
 const SPARE: Duration = Duration::from_secs(8);
 
 /// The progress of leaving the group.
 #[derive(Clone, Copy)]
 pub(super) struct Closing {
+    /// Whether librdkafka was made to leave the group.
     is_leaving: bool,
-    /// When the group is left at the latest.
+    /// When the group is left at the latest, whether or not a commit is in flight.
     leave: Instant,
+    /// When the end is reported at the latest, whether or not the group was left.
     until: Instant,
 }
 
 impl Control {
-    /// Returns whether the client cannot be used any more. Fetching does not stop by itself after a fatal error, so
-    /// everything ends here, at once.
+    /// Returns whether the client cannot be used any more, and reports that to the member. Fetching does not stop
+    /// by itself after a fatal error (a fenced static member continues until its session ends), so everything ends
+    /// here, at once. While the group is being left, `handle_closed` looks for the error instead.
     pub(super) fn handle_fatal(&mut self) -> bool {
         if self.closing.is_some() {
             return false;
@@ -46,6 +65,8 @@ impl Control {
         true
     }
 
+    /// Begins to leave the group: fences all lanes, and sets the limits. Runs when the member sends
+    /// `Command::Close`.
     pub(super) fn close(&mut self) {
         self.partitions.leave();
         let (now, spare) = (Instant::now(), self.member.spare_drain().min(SPARE));
@@ -53,7 +74,8 @@ impl Control {
             Some(Closing { is_leaving: false, leave: now + spare + LAST_COMMIT, until: now + spare + CLOSE });
     }
 
-    /// librdkafka commits the stored offsets on the way.
+    /// Makes librdkafka leave the group. It commits the stored offsets on the way. Without waiting: later polls
+    /// drive it.
     fn leave(&mut self) {
         self.answer_all();
         if fatal_error(self.client.handle()).is_none()
@@ -64,8 +86,8 @@ impl Control {
         }
     }
 
-    /// Answers all open rebalances. From here on nothing reads the recorded ones: they are answered in the callback, or
-    /// the group would never be left.
+    /// Answers all open rebalances: an assignment with nothing, a revocation with its partitions. From here on
+    /// nothing reads the recorded ones: they are answered in the callback, or the group would never be left.
     pub(super) fn answer_all(&mut self) {
         self.client.context().closing.store(true, SeqCst);
         while let Some(event) = self.client.context().take() {
@@ -81,6 +103,8 @@ impl Control {
         }
     }
 
+    /// Takes the next step of an end that has begun, at each turn. Reports `Event::Closed` once the group was
+    /// left, cannot be left, or was not left in time.
     pub(super) fn handle_closed(&mut self) {
         let now = Instant::now();
         let is_busy = self.committer.is_busy();

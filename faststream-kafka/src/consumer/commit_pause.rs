@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use super::backoff::Backoff;
 
-/// The first pause, and the longest.
+/// The first pause, and the longest. With the longest, a member that loses its membership at every commit still
+/// handles records for half a minute each time.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
-/// One for each group. It outlives the client, which may be replaced because of such a commit.
+/// The pause of one group. It outlives the client, which may be replaced because of such a commit. Only control
+/// threads use the lock, so it never waits long.
 #[derive(Debug)]
 pub(crate) struct CommitPause(Mutex<Backoff>);
 
@@ -27,12 +29,12 @@ impl CommitPause {
         self.backoff().pause()
     }
 
-    /// Records that a commit has cost the membership.
+    /// Records that a commit has cost the membership: 2 s, then twice as long each time, 30 s at most.
     pub(super) fn lengthen(&self) {
         self.backoff().lengthen();
     }
 
-    /// Records a successful commit.
+    /// Records a successful commit, which ends the pause.
     pub(super) fn end(&self) {
         self.backoff().end();
     }

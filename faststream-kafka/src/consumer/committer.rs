@@ -1,7 +1,15 @@
-//! Decides when to commit the stored offsets: at each interval, at once if a caller waits for it, and one commit at a
-//! time.
+//! Decides when to commit the stored offsets: at each interval, at once if a caller waits for it, and one commit
+//! at a time.
 //!
-//! librdkafka resends an unanswered commit, with its old offsets. After a newer commit, that would set the group back.
+//! librdkafka resends an unanswered commit, with its old offsets. After a newer commit, that would set the group
+//! back. So its own timer is off (`auto.commit.interval.ms=0`), and a commit waits for the result of the one
+//! before, until that one cannot get a result any more. Only the offsets that partitions leave behind are
+//! committed by librdkafka, when they are released or the group is left.
+//!
+//! A commit can cost the membership: a broker that refuses it with an illegal generation makes librdkafka join
+//! again, and all records since the last successful commit are handled again. While that happens repeatedly, the
+//! *gate* delays the next commit: closed until partitions are assigned again, and then for a pause that doubles
+//! from 2 s to 30 s. The first successful commit opens it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,32 +31,41 @@ const TRIES: u32 = 3;
 /// How long it waits between them, and for a coordinator: the default session of KIP-848.
 const BETWEEN: Duration = Duration::from_secs(45);
 
+/// When the next commit is sent, and what became of the last one. Owned by the control thread.
 pub(super) struct Committer {
+    /// How often the stored offsets are committed (`GroupRequest::commit_interval`).
     interval: Duration,
-    /// A commit without a result after this long never gets one.
+    /// A commit without a result after this long never gets one: three socket timeouts and 45 s, so 75 s by
+    /// default. Until then no other commit is sent.
     given_up: Duration,
+    /// When the next commit is due by the interval.
     next: Instant,
+    /// Whether a call waits for its commit (`CommitNow`), which makes it due at once.
     is_wanted: bool,
-    /// The commit without a result: when it was sent, and its offsets.
+    /// The commit without a result: when it was sent, and its offsets. A result belongs to it if it contains one
+    /// of them.
     sent: Option<(Instant, Vec<StartAt>)>,
-    /// Grows while commits cost the membership.
+    /// Grows while commits cost the membership. Shared with the clients before and after this one.
     pause: Arc<CommitPause>,
     /// Whether the last commit was refused in a way that costs the membership.
     is_refused: bool,
+    /// Whether a commit may be sent at all.
     gate: Gate,
 }
 
 /// Whether a commit may be sent after one has cost the membership.
 enum Gate {
+    /// The last commit did not cost the membership.
     Open,
-    /// Not before partitions are assigned again.
+    /// Not before partitions are assigned again. A commit of a client without a membership is refused.
     Lost,
-    /// Partitions are assigned again; not before this moment.
+    /// Partitions are assigned again; not before this moment, even if a call waits.
     Until(Instant),
 }
 
 impl Committer {
-    /// Returns a committer. `pause` belongs to the group, because a client may be replaced because of such a commit.
+    /// Returns a committer. `pause` belongs to the group, because a client may be replaced because of such a
+    /// commit. If the pause has begun, the gate starts closed.
     pub(super) fn new(interval: Duration, config: &ClientConfig, pause: Arc<CommitPause>) -> Self {
         let timeout = config.get("socket.timeout.ms").and_then(|text| text.parse().ok()).unwrap_or(60_000);
         let given_up = Duration::from_millis(timeout) * TRIES + BETWEEN;
@@ -62,7 +79,7 @@ impl Committer {
         self.is_wanted = true;
     }
 
-    /// Returns whether a commit has no result yet.
+    /// Returns whether a commit has no result yet. False again once it can get none.
     pub(super) fn is_busy(&self) -> bool {
         self.sent.as_ref().is_some_and(|(sent, _)| sent.elapsed() < self.given_up)
     }
@@ -72,10 +89,13 @@ impl Committer {
         self.pause.get()
     }
 
+    /// Returns whether a call waits for a commit.
     pub(super) fn is_wanted(&self) -> bool {
         self.is_wanted
     }
 
+    /// Returns whether to commit now: the gate is open, no commit is in flight, and the interval is over or a call
+    /// waits.
     pub(super) fn is_due(&self) -> bool {
         let now = Instant::now();
         let may_be_sent = match self.gate {
@@ -86,12 +106,13 @@ impl Committer {
         may_be_sent && !self.is_busy() && (self.is_wanted || now >= self.next)
     }
 
-    /// Returns how long until the next commit is due, unless a caller waits for it.
+    /// Returns how long until the next commit is due by the interval; zero if it is overdue.
     pub(super) fn rest(&self) -> Duration {
         self.next.saturating_duration_since(Instant::now())
     }
 
-    /// Records that the membership was lost, or that the client had a fatal error.
+    /// Records that the membership was lost, or that the client had a fatal error. The pause grows only if the
+    /// last commit was refused in a way that explains it.
     pub(super) fn lost(&mut self) {
         if std::mem::take(&mut self.is_refused) {
             self.pause.lengthen();
@@ -111,7 +132,8 @@ impl Committer {
         }
     }
 
-    /// Commits the offsets that the group does not have yet.
+    /// Commits the offsets that the group does not have yet, in one request for all partitions. Returns at once:
+    /// the result is an event. If there is nothing to commit, only the interval begins again.
     pub(super) fn commit(&mut self, client: &ConsumerClient, partitions: &Partitions) {
         (self.is_wanted, self.next) = (false, Instant::now() + self.interval);
         // Not left to librdkafka, which never commits a lower offset than an earlier one.
@@ -135,7 +157,8 @@ impl Committer {
         }
     }
 
-    /// Handles a result: of this commit, or of one that librdkafka sent for released partitions.
+    /// Handles a result: of this commit, or of one that librdkafka sent for released partitions. A successful
+    /// result opens the gate, whoever sent the commit.
     pub(super) fn answered(&mut self, result: &[Committed]) {
         let is_ours = |offsets: &Vec<StartAt>| {
             result.iter().any(|one| offsets.contains(&(one.tp.clone(), Some(one.next))))
@@ -154,7 +177,8 @@ impl Committer {
     }
 }
 
-/// Returns the reports of commit results for their lanes.
+/// Returns the reports of commit results for their lanes, and records the successful ones there. Results for
+/// partitions that were given away, and for offsets of a log that no longer exists, are dropped.
 pub(super) fn reports(
     client: &ConsumerClient,
     partitions: &Partitions,

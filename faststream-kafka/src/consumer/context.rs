@@ -1,4 +1,16 @@
 //! librdkafka's callbacks of one membership. They only record events.
+//!
+//! rdkafka calls them from inside `poll`, so on the control thread, and on the thread that destroys the client
+//! once the control thread has ended. A callback that waited would stop heartbeats. So each one appends to a queue
+//! or sets a flag, and returns. The one exception is a rebalance while the client closes: nothing reads the queue
+//! any more, so it is answered in the callback.
+//!
+//! The order of the events is the order of the callbacks. `control.rs` takes them after each poll.
+//!
+//! Three facts exist in time only in librdkafka's log, so its lines are parsed: the join state (`CGRPJOINSTATE`),
+//! an answered KIP-848 heartbeat (`HEARTBEAT`), and an offset that the broker no longer has (`OFFSET`). The first
+//! two need `debug=cgrp`, which `config/clients.rs` adds. The statistics, every 2 s by default, contain the join
+//! state too, and correct it if a line was missed.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -20,16 +32,25 @@ use super::stats::Statistics;
 use super::wakeup::Sleepers;
 use crate::error_log::ErrorLog;
 
-/// The events, in their order.
+/// The events of one client, in their order.
 #[derive(Debug)]
 pub(super) enum ClientEvent {
+    /// The group assigns these partitions and waits for an assign call: all of them with the eager protocol, only
+    /// the new ones with a cooperative one. May be empty.
     Assign(Vec<TopicPartition>),
+    /// The group takes these partitions back, and waits for an unassign call.
     Revoke {
+        /// All partitions of the client with the eager protocol, else those that move.
         partitions: Vec<TopicPartition>,
+        /// Whether the membership is over already (librdkafka's `assignment_lost`): another member may own the
+        /// partitions, and a commit would be refused.
         lost: bool,
     },
+    /// The result of one commit: of ours, or of one that librdkafka sent for released partitions. Empty if the
+    /// commit contained no offset.
     Committed(Vec<Committed>),
-    /// This offset could not be read: reading began again at the position that `auto.offset.reset` sets.
+    /// This offset could not be read, because the log begins later or ends earlier. librdkafka already continues
+    /// at the position that `auto.offset.reset` sets.
     OutOfRange(TopicPartition, i64),
 }
 
@@ -37,36 +58,48 @@ pub(super) enum ClientEvent {
 #[derive(Debug)]
 pub(super) struct Committed {
     pub(super) tp: TopicPartition,
+    /// The next offset that was committed, not the offset of a record.
     pub(super) next: i64,
+    /// The error of this partition, or else that of the whole commit; `None` if the broker accepted it.
     pub(super) error: Option<RDKafkaErrorCode>,
 }
 
 /// The state that the callbacks write.
+///
+/// Lanes, search threads and the control thread read it, so each part has its own atomic or lock, and no lock is
+/// held during a call of librdkafka.
 pub(crate) struct GroupContext {
     pub(super) group: Arc<str>,
+    /// Logs each kind of problem at most once a minute. Shared with the clients before and after this one.
     pub(super) errors: Arc<ErrorLog>,
-    /// Rebalances are answered in the callback, because nothing reads the recorded ones any more.
+    /// Whether the control thread has stopped taking rebalances. From then on they are answered in the callback,
+    /// and offset searches end.
     pub(super) closing: AtomicBool,
-    /// The client is about to receive its partitions.
+    /// Whether a request to join may be in flight. A commit sent behind that request waits as long as it does, and
+    /// is refused by the new generation.
     joins: AtomicBool,
-    /// A rebalance waits for our answer, whether or not its event was taken.
+    /// Whether a rebalance waits for our answer, according to the join state. May be true before the event was
+    /// polled.
     asks: AtomicBool,
-    /// The broker refuses metadata beside an offset.
+    /// Whether the broker has refused metadata beside an offset (`offset.metadata.max.bytes`). Never reset for
+    /// this client.
     notes_refused: AtomicBool,
-    /// Leaders whose threads sleep after a rebalance.
+    /// Leaders whose broker threads sleep after a rebalance, to be woken by `wakeup.rs`.
     pub(super) sleepers: Sleepers,
-    /// Whether the client is in its group.
+    /// Whether the client is in its group, and why not.
     pub(super) joining: Joining,
-    /// Whether its control thread turns.
+    /// When the control thread turned last, so that lanes notice a freeze of the process.
     pub(super) pulse: Pulse,
-    /// Wakes the control thread.
+    /// Wakes the control thread; empty until the thread runs.
     control: OnceLock<Waker>,
+    /// The recorded events that the control thread has not taken. The lock is held for one push or pop.
     events: Mutex<VecDeque<ClientEvent>>,
-    /// The last statistics.
+    /// The last statistics, replaced as a whole.
     statistics: Mutex<Statistics>,
 }
 
 impl GroupContext {
+    /// Returns the context of a client that has not joined yet.
     pub(super) fn new(group: Arc<str>, errors: Arc<ErrorLog>) -> Self {
         Self {
             group,
@@ -84,7 +117,7 @@ impl GroupContext {
         }
     }
 
-    /// Commits offsets without metadata from now on.
+    /// Commits offsets without metadata from now on, and logs that once.
     pub(super) fn refuse_notes(&self) {
         if !self.notes_refused.swap(true, SeqCst) {
             let text = "the broker refuses what is committed beside offsets (offset.metadata.max.bytes): they are committed alone, \
@@ -93,17 +126,18 @@ impl GroupContext {
         }
     }
 
+    /// Returns whether offsets are committed without metadata. Lanes read it for each store.
     pub(super) fn are_notes_refused(&self) -> bool {
         self.notes_refused.load(SeqCst)
     }
 
-    /// Sets the thread that [`wake_control`](Self::wake_control) wakes from now on.
+    /// Sets the thread that [`wake_control`](Self::wake_control) wakes from now on. Only the first call counts.
     pub(super) fn set_control(&self, waker: Waker) {
         // There is only one such thread.
         let _ = self.control.set(waker);
     }
 
-    /// Wakes the control thread for a lane.
+    /// Wakes the control thread for a lane that has something to report. Any thread may call it.
     pub(super) fn wake_control(&self) {
         if let Some(waker) = self.control.get() {
             waker.wake_by_ref();
@@ -115,11 +149,13 @@ impl GroupContext {
         !self.events().is_empty()
     }
 
+    /// Takes the oldest event.
     pub(super) fn take(&self) -> Option<ClientEvent> {
         self.events().pop_front()
     }
 
-    /// Returns whether a partition fetches; `None` if it is not in the statistics.
+    /// Returns whether a partition fetches; `None` if it is not in the statistics. The answer may be as old as
+    /// `statistics.interval.ms` (2 s by default).
     pub(super) fn is_fetching(&self, tp: &TopicPartition) -> Option<bool> {
         self.statistics().fetching.get(tp).copied()
     }
@@ -141,6 +177,7 @@ impl GroupContext {
         self.asks.load(SeqCst)
     }
 
+    /// Records librdkafka's name of the join state, from a log line or from the statistics.
     fn note_state(&self, state: &str) {
         self.asks.store(matches!(state, "wait-assign-call" | "wait-unassign-call"), SeqCst);
         // In the second state librdkafka waits for us: it has not sent another join request.
@@ -157,14 +194,16 @@ impl GroupContext {
     }
 }
 
-/// Returns the state that a log line reports: `... changed join state init -> wait-join (state up)`.
+/// Returns the state that a log line reports: `... changed join state init -> wait-join (state up)`. `None` if the
+/// line reports anything else.
 fn join_state(line: &str) -> Option<&str> {
     let (_, state) = line.split_once(" changed join state ")?.1.split_once(" -> ")?;
     state.split(' ').next()
 }
 
-/// Returns the position that a log line reports as unreadable: `... orders [3]: offset reset (at offset 5 (leader epoch
-/// 0), broker 1) to ...: Broker: Offset out of range`.
+/// Returns the position that a log line reports as unreadable: `... orders [3]: offset reset (at offset 5 (leader
+/// epoch 0), broker 1) to ...: Broker: Offset out of range`. `None` for resets with another reason, such as a
+/// partition without a committed offset.
 fn out_of_range(line: &str) -> Option<(TopicPartition, i64)> {
     let (topic, rest) = line.split_once(": offset reset (at offset ")?;
     if !line.ends_with("Offset out of range") {

@@ -48,27 +48,45 @@ use super::topic_ids::TopicIds;
 use super::{corrupt, fetching, freeze, topics};
 
 /// How long a turn waits while work is in progress, and otherwise. Events and requests of the member end the wait.
+///
+/// The first is short, because some work has no event: the end of a search, the clock of a rebalance. The second
+/// is the period of the checks that run by the clock (stalled partitions, problems).
 const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// How many log lines and statistics are read in one turn.
+/// How many log lines and statistics are read in one turn. With `debug=cgrp` a rebalance writes dozens of lines,
+/// and one poll reads one of them.
 const EVENTS: usize = 64;
 
+/// The state of the control thread. Nothing else owns any of it, and no field has a lock.
 pub(super) struct Control {
+    /// The client, shared with the lanes and the search threads.
     pub(super) client: Arc<ConsumerClient>,
+    /// The runtime's side of the membership. It is called on this thread only, and never waits.
     pub(super) member: Box<dyn GroupMember>,
+    /// The partitions of the assignment, each in one state.
     pub(super) partitions: Partitions,
+    /// The rebalances that were not answered yet.
     pub(super) rebalances: Rebalances,
+    /// Decides when a commit is sent.
     pub(super) committer: Committer,
+    /// The ids of the topics, to notice recreated ones.
     pub(super) topic_ids: TopicIds,
-    /// The progress of leaving the group, once the member requested it.
+    /// The progress of leaving the group, once the member requested it. From then on nothing is assigned,
+    /// restarted or committed here.
     pub(super) closing: Option<Closing>,
+    /// Topics that were found and not subscribed to yet.
     subscription: Subscription,
+    /// Offsets to commit again before they expire, and records that expired unread.
     retention: Retention,
+    /// The limit of what all partitions together have fetched ahead.
     memory: MemoryBudget,
+    /// When partitions that do not fetch were looked for.
     stalls: StallWatch,
+    /// The problems that the member's health shows.
     pub(super) problems: Problems,
 }
 
 impl Control {
+    /// Returns the state of a membership that begins, and starts the search for its topics.
     pub(super) fn new(
         client: Arc<ConsumerClient>,
         member: Box<dyn GroupMember>,
@@ -95,6 +113,9 @@ impl Control {
 
     /// Drives the member to its end, and ends the client whatever happens: an abandoned client would continue its
     /// heartbeats, and block its partitions for all members.
+    ///
+    /// A panic is caught, logged and treated like a crash. The member is dropped before it is finished, which the
+    /// runtime treats as a crash of the membership, and it joins again with a new client.
     pub(super) fn run(mut self) {
         let mut alarm = Alarm::new(&self.client, self.member.wake());
         let driven = catch_unwind(AssertUnwindSafe(|| self.drive(&mut alarm)));
@@ -110,6 +131,8 @@ impl Control {
         destroy(self.client);
     }
 
+    /// Runs the turns, until the member is finished, its app crashes it on purpose, or the client has a fatal
+    /// error. The order of the calls is explained at the top of the file.
     fn drive(&mut self, alarm: &mut Alarm) {
         let crash = self.member.crash_token();
         while !self.member.is_finished() && !crash.is_cancelled() {
@@ -145,7 +168,8 @@ impl Control {
         }
     }
 
-    /// Returns how long a turn may wait for events.
+    /// Returns how long a turn may wait for events: 20 ms while anything is in progress, else until the next
+    /// commit, the member's deadline or the next memory check, 1 s at most.
     fn patience(&self) -> Duration {
         let is_at_rest = self.rebalances.is_empty()
             && self.partitions.is_at_rest()
@@ -168,6 +192,8 @@ impl Control {
         self.apply(commands);
     }
 
+    /// Applies the member's commands, in order. Each one only changes a state, which a later point of the loop
+    /// checks.
     fn apply(&mut self, commands: Vec<Command>) {
         for command in commands {
             match command {
@@ -179,7 +205,7 @@ impl Control {
         }
     }
 
-    /// Polls the client. Results other than events are rare, and none of them ends the loop.
+    /// Polls the client once, without waiting. Results other than events are rare, and none of them ends the loop.
     fn poll(&mut self) {
         match self.client.consumer().poll(Duration::ZERO) {
             None => {}
@@ -194,7 +220,8 @@ impl Control {
         }
     }
 
-    /// Logs an error of the group. Errors of partitions go to their lanes.
+    /// Logs an error of the group, and keeps it as the reason why the client is not in the group. Errors of
+    /// partitions go to their lanes.
     fn log_poll(&self, error: &KafkaError) {
         use Code::{AllBrokersDown, BrokerTransportFailure, Resolve, UnknownTopicOrPartition};
         let code = error.rdkafka_error_code();
@@ -211,7 +238,8 @@ impl Control {
         }
     }
 
-    /// Takes the events that the callbacks recorded.
+    /// Takes the events that the callbacks recorded. The result of a commit reaches the committer first, and then
+    /// the member, which may be waiting for it.
     pub(super) fn handle_events(&mut self) {
         while let Some(event) = self.client.context().take() {
             match event {
@@ -231,7 +259,7 @@ impl Control {
         }
     }
 
-    /// Appends a rebalance to the queue.
+    /// Appends a rebalance to the queue. Other events are ignored.
     pub(super) fn record_rebalance(&mut self, event: ClientEvent) {
         match event {
             ClientEvent::Assign(partitions) => self.rebalances.assign(partitions),
@@ -248,6 +276,9 @@ impl Control {
 
     /// Runs the checks of each turn, mostly not while a rebalance waits for its answer, because nothing is fetched
     /// then.
+    ///
+    /// The emptiness of the queue is checked again before each step, because a check may append a revocation of
+    /// its own (a truncated log, a recreated topic), and the later ones must not touch those partitions.
     fn look_after_partitions(&mut self) {
         if self.rebalances.is_empty() {
             for (tp, start) in self.partitions.truncated(&self.client.context().group) {
@@ -279,7 +310,8 @@ impl Control {
         }
     }
 
-    /// Commits. Not while the client joins: the commit would wait as long as that request, and be refused.
+    /// Commits if a commit is due. Not while the client joins: the commit would wait as long as that request, and
+    /// be refused. Not while the group is being left: librdkafka then commits the stored offsets itself.
     fn commit(&mut self) {
         let may_commit = || self.rebalances.may_commit(self.committer.is_wanted());
         let is_lost = || self.client.context().is_joining() || self.client.consumer().assignment_lost();

@@ -1,7 +1,18 @@
 //! Records that cannot be read: some of their bytes were changed in a broker's log, or in transit.
 //!
 //! librdkafka loses its position in such a log: it skips the records, fetches them in a hot loop, or restarts the
-//! partition. Here they count as held: later records wait, and they are fetched again with growing pauses.
+//! partition. Here they count as held: later records wait, and they are fetched again with growing pauses. They
+//! can be read again if the damage happened in transit, or once an intact replica leads.
+//!
+//! The cycle of one partition:
+//!
+//! 1. The lane's task finds an entry that is an error (`Corruption`), hands out the records before it, and stops.
+//! 2. At the next turn, the control thread pauses the partition for 200 ms, and frees its queue.
+//! 3. After the pause it seeks to the lane's position, resumes, and clears the finding. The lane reads again.
+//! 4. If the entry is still an error, the cycle repeats with twice the pause, up to 30 s. Otherwise the wait ends,
+//!    once the lane's position has passed the place.
+//!
+//! `check.crcs` is on by default in faststream. Without it, changed bytes can reach handlers.
 
 use std::time::{Duration, Instant};
 
@@ -16,16 +27,18 @@ use crate::native::Corruption;
 /// The first pause before they are fetched again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
-/// A partition with a record that cannot be read.
+/// A partition with a record that cannot be read. Exists from the first finding until a record after it was read.
 pub(super) struct CorruptWait {
-    /// The offset at which it continues.
+    /// The offset at which it continues: the lane's position at the last finding.
     next: i64,
+    /// The pause between two attempts.
     pause: Backoff,
     /// Until when it is not fetched; `None` while it is fetched, to check whether it can be read now.
     until: Option<Instant>,
 }
 
 impl CorruptWait {
+    /// Returns the wait of a partition that is still fetched.
     fn new() -> Self {
         Self { next: 0, pause: Backoff::new(PAUSES.0, PAUSES.1), until: None }
     }
@@ -76,6 +89,8 @@ pub(super) fn handle(client: &ConsumerClient, partitions: &mut Partitions) {
     }
 }
 
+/// Logs the finding, for each partition at once and then once a minute. The text names both fixes, because nothing
+/// ends the wait by itself if all replicas are damaged.
 fn log(client: &ConsumerClient, tp: &TopicPartition, Corruption { offset, reason }: &Corruption) {
     let text = format_args!(
         "{tp}: what is at offset {offset} cannot be read: {reason}; nothing from there on is handled, and it is fetched again, \

@@ -1,6 +1,11 @@
 //! Stops fetching single partitions, and resumes it at the positions of their lanes.
 //!
-//! librdkafka keeps a partition paused until it is resumed, even beyond its assignment.
+//! librdkafka keeps a partition paused until it is resumed, even beyond its assignment. So whoever calls `stop`
+//! remembers that (`OpenPartition::is_paused`), and `partitions.rs` resumes a former lane's partition for the next
+//! one.
+//!
+//! Not for backpressure: a lane that is not read stops its own fetching when its queue is full. A pause purges the
+//! queue, so the records are fetched again. Only memory and corrupt records are worth that.
 
 use std::time::Duration;
 
@@ -13,7 +18,8 @@ use super::assignment;
 use super::client::ConsumerClient;
 use super::partitions::Partitions;
 
-/// Stops fetching, and frees the queued records: they are fetched again from the lanes' positions.
+/// Stops fetching, and frees the queued records: they are fetched again from the lanes' positions. Waits for lanes
+/// that are taking a batch, and blocks them meanwhile. If librdkafka refuses the pause, nothing changes.
 pub(super) fn stop(client: &ConsumerClient, partitions: &Partitions, some: &[TopicPartition]) {
     // Not while a batch is being taken.
     let held: Vec<_> =
@@ -31,6 +37,10 @@ pub(super) fn stop(client: &ConsumerClient, partitions: &Partitions, some: &[Top
     }
 }
 
+/// Pauses these partitions in the client.
+///
+/// # Errors
+/// If librdkafka refuses the call.
 fn pause(client: &ConsumerClient, some: &[TopicPartition]) -> KafkaResult<()> {
     if some.is_empty() {
         return Ok(());
@@ -38,7 +48,8 @@ fn pause(client: &ConsumerClient, some: &[TopicPartition]) -> KafkaResult<()> {
     client.consumer().pause(&assignment::names(some)?)
 }
 
-/// Resumes fetching at the lanes' positions, whatever librdkafka's position is.
+/// Resumes fetching at the lanes' positions, whatever librdkafka's position is. Call it only while no rebalance
+/// waits for its answer. Partitions without a lane are resumed without a seek.
 pub(super) fn resume(client: &ConsumerClient, partitions: &Partitions, some: &[TopicPartition]) {
     if some.is_empty() {
         return;
@@ -51,6 +62,7 @@ pub(super) fn resume(client: &ConsumerClient, partitions: &Partitions, some: &[T
     is_done(client, assignment::names(some).and_then(|list| consumer.resume(&list)));
 }
 
+/// Returns whether the call succeeded, and logs its error otherwise.
 fn is_done(client: &ConsumerClient, result: KafkaResult<()>) -> bool {
     if let Err(error) = &result {
         client.context().errors.log("fetching", format_args!("pausing or resuming partitions: {error}"));

@@ -1,26 +1,37 @@
 //! Whether a client is in its group, according to its log, and the message while it is not.
 //!
-//! Brokers refuse members whose protocol does not match the others', and librdkafka retries forever without logging it.
+//! Brokers refuse members whose protocol does not match the others', and librdkafka retries forever without
+//! logging it.
+//!
+//! The callbacks write the state (`context.rs`), the search for topics adds what the group waits for, and
+//! `problems.rs` turns the state into a message. The message compares what this member requests with what the
+//! other members have, because waiting does not fix a mismatch of the two.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a client may be outside its group before that is logged.
+/// How long a client may be outside its group before that is logged. A classic rebalance usually takes less,
+/// unless a member crashed: then the others wait for its session, 15 s by default.
 pub(super) const SAID: Duration = Duration::from_secs(10);
-/// An answer within this time after a freeze may be from before the freeze.
+/// An answer within this time after a freeze may be from before the freeze: the broker had sent it, and it waited
+/// in the socket.
 const BEFORE: Duration = Duration::from_millis(100);
 
-/// The state of a client's membership, from its log.
+/// The state of a client's membership, from its log. Written on the control thread and on the thread that searches
+/// for topics.
 pub(super) struct Joining(Mutex<JoinState>);
 
+/// The state itself, under the lock of `Joining`.
 struct JoinState {
-    /// Since when it tries to join; `None` while it is in the group.
+    /// Since when it tries to join; `None` while it is in the group. A new client begins outside.
     outside_since: Option<Instant>,
-    /// Why it was refused the last time.
+    /// Why it was refused the last time: the code and text of an error from a poll. Cleared by a successful join.
     refusal: Option<String>,
-    /// The topics that it waits for, if none of its topics exists.
+    /// The topics that it waits for, as one sentence, if none of its topics exists. There is nothing to join for
+    /// then.
     awaited: Option<String>,
-    /// When the last two heartbeats were answered.
+    /// When the last two heartbeats were answered, the older one first. Only KIP-848 heartbeats appear in the log,
+    /// so both stay `None` in a classic group.
     answered: [Option<Instant>; 2],
 }
 
@@ -36,7 +47,8 @@ impl Default for Joining {
 }
 
 impl Joining {
-    /// Records librdkafka's name of the state.
+    /// Records librdkafka's name of the join state. The first four mean that the client has no assignment yet, and
+    /// is on its way to one. In every other state it is a member, perhaps with an answer to give.
     pub(super) fn is_now(&self, state: &str) {
         let mut known = self.state();
         if matches!(state, "init" | "wait-join" | "wait-metadata" | "wait-sync") {
@@ -46,6 +58,8 @@ impl Joining {
         }
     }
 
+    /// Records an error of the group as the reason why the client is not in it. It matters only while the client
+    /// is outside.
     pub(super) fn refused(&self, reason: String) {
         self.state().refusal = Some(reason);
     }
@@ -72,13 +86,16 @@ impl Joining {
         known.answered = [known.answered[1], Some(Instant::now())];
     }
 
-    /// Returns whether the broker has certainly confirmed the membership since then.
+    /// Returns whether the broker has certainly confirmed the membership since then. One answer more than 0.1 s
+    /// later is enough. Two answers at any time since then are enough, too, because only one heartbeat is in
+    /// flight at a time.
     pub(super) fn is_confirmed_since(&self, since: Instant) -> bool {
         let [before, last] = self.state().answered;
         before.is_some_and(|at| at > since) || last.is_some_and(|at| at > since + BEFORE)
     }
 
-    /// Returns how long it has been outside, and why it was refused the last time.
+    /// Returns how long it has been outside, and why it was refused the last time; `None` while it is in the
+    /// group.
     pub(super) fn outside(&self) -> Option<(Duration, Option<String>)> {
         let known = self.state();
         Some((known.outside_since?.elapsed(), known.refusal.clone()))
@@ -92,21 +109,23 @@ impl Joining {
 /// The assignment method that a member requests, in librdkafka's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// KIP-848.
+    /// KIP-848: the broker assigns.
     Broker,
-    /// The assignors of the classic protocol.
+    /// The assignors of the classic protocol, as in `partition.assignment.strategy`: names, separated by commas.
     Assignors(String),
 }
 
 /// The other members of the group, as its coordinator describes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Others {
+    /// How many members the group has.
     pub(super) members: usize,
     /// The assignor; empty if none was agreed on, and in KIP-848 groups.
     pub(super) assignor: String,
 }
 
-/// Returns a message about a member that is not in its group, with the fix.
+/// Returns a message about a member that is not in its group, with the fix. `others` is the coordinator's
+/// description of the group, or why there is none.
 pub(super) fn message(
     outside: Duration,
     wanted: &Wanted,
@@ -148,7 +167,8 @@ pub(super) fn nothing_to_read(outside: Duration, awaited: &str) -> String {
     format!("not in the group for {} s: it has no topic to read yet: {awaited}", outside.as_secs())
 }
 
-/// Returns whether a member can join others with this assignor.
+/// Returns whether a member can join others with this assignor. Kafka refuses a member that has no assignor in
+/// common with the others (`InconsistentGroupProtocol`).
 fn fits(wanted: &Wanted, assignor: &str) -> bool {
     match wanted {
         // Brokers convert groups online if their members keep no data of their own in their subscription.

@@ -1,9 +1,21 @@
 //! Limits the memory of the records that all partitions of a member together have fetched ahead.
 //!
-//! librdkafka limits each partition separately, and fetches at least one batch of each, as its producer wrote it. With
-//! many partitions that is more than a member may use. So some partitions stop fetching, which frees the records that
-//! they had fetched, starting with those whose handlers are stalled. Each fetches again when its handler has nothing
-//! left to do.
+//! librdkafka limits each partition separately, and fetches at least one batch of each, as its producer wrote it.
+//! With many partitions that is more than a member may use. So some partitions stop fetching, which frees the
+//! records that they had fetched, starting with those whose handlers are stalled. Each fetches again when its
+//! handler has nothing left to do.
+//!
+//! `config/memory.rs` shares the limit (`KafkaConfig::fetch_memory`, 256 MiB by default) out among the partitions
+//! as they are at the join. This file watches the sum, which exceeds the limit if partitions are added, or if
+//! batches are larger than a share.
+//!
+//! What is counted for a partition: the records of the last arrival, because they are in one buffer, which is
+//! freed with the last of them, and librdkafka's own memory for each queued record. Key and value sizes are those
+//! of the last record that was handed out. So the sum is an estimate, and partitions stop before it reaches the
+//! limit.
+//!
+//! The decision (`MemoryBudget::decide`) does no I/O, and has a test for each rule. The control thread makes it,
+//! at each turn while much is fetched or partitions are few.
 
 use std::time::{Duration, Instant};
 
@@ -16,23 +28,30 @@ use super::partitions::Partitions;
 
 /// The memory that librdkafka needs for a record besides its key and value, in bytes.
 const RECORD: u64 = 330;
-/// How long a resumed partition may take to get records, if there are any.
+/// How long a resumed partition may take to get records, if there are any. Until then the records that it will get
+/// are counted.
 const SOON: Duration = Duration::from_secs(1);
-/// How often all partitions are checked: at each turn of the control thread, while there are few partitions, or much is
-/// fetched.
+/// How many partitions are checked at each turn of the control thread. With more, each check is followed by a
+/// pause, unless much is fetched.
 const FEW: usize = 64;
+/// The pause after a check, for each partition, so that the checks of many partitions take a small share of a
+/// core.
 const EACH: Duration = Duration::from_micros(50);
-/// How much one partition may fetch before it is checked.
+/// How much one partition may fetch before it is checked, in bytes.
 const MOST: u64 = 8 << 20;
+/// How long the control thread waits at most between two checks, if all partitions together could exceed the
+/// limit.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The limit of what all partitions together may fetch ahead.
 #[derive(Default)]
 pub(super) struct MemoryBudget {
-    /// The limit; `None` if limits of single partitions were set instead.
+    /// The limit, in bytes; `None` if limits of single partitions were set instead (`queued.max.messages.kbytes`,
+    /// `queued.min.messages`).
     bound: Option<u64>,
-    /// The use of all partitions at the last check.
+    /// The use of all partitions at the last check, in bytes, records that are awaited included.
     used: u64,
+    /// When the next check is allowed; `None` allows it at once.
     next: Option<Instant>,
 }
 
@@ -43,26 +62,31 @@ struct Look {
     position: i64,
     /// How many records are fetched and not handed out.
     queued: u64,
-    /// The approximate size of a record: its key and value.
+    /// The approximate size of a record: its key and value, in bytes.
     size: u64,
     /// Whether its task waits for records.
     is_hungry: bool,
-    /// Whether it has no other problem.
+    /// Whether it has no other problem. A partition with corrupt records, or whose log began again, is not paused
+    /// here.
     is_sound: bool,
 }
 
 /// The state of a partition that is kept between two checks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FetchedAhead {
+    /// The next offset to be read, at the last check.
     position: i64,
-    /// When the position last changed.
+    /// When the position last changed. The partition with the oldest time has been stalled for the longest.
     moved: Instant,
+    /// How many records were fetched and not handed out, at the last check.
     queued: u64,
     /// How many records there were at the last arrival. They are in one buffer, which is freed with the last of them.
     arrived: u64,
+    /// How much it uses, in bytes.
     used: u64,
-    /// How much it used at the last arrival.
+    /// How much it used at the last arrival, in bytes: what it will use again after it is resumed.
     needs: u64,
+    /// Whether it was paused here.
     is_paused: bool,
     /// Since when it fetches again, until something arrives.
     awaited: Option<Instant>,
@@ -78,11 +102,14 @@ struct Seen<'a> {
 /// The decision.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Decision {
+    /// Partitions that stop fetching, the one that has been stalled for the longest first.
     pause: Vec<TopicPartition>,
+    /// Partitions that fetch again, the one whose position has not changed for the longest first.
     resume: Vec<TopicPartition>,
 }
 
 impl Look {
+    /// Returns the current state of a lane. Locks its queue for a moment.
     fn at(lane: &LaneHandle) -> Self {
         Self {
             position: lane.position(),
@@ -95,6 +122,7 @@ impl Look {
 }
 
 impl FetchedAhead {
+    /// Returns the state of a partition that begins at this offset.
     pub(super) fn new(position: i64, now: Instant) -> Self {
         Self {
             position,
@@ -113,6 +141,7 @@ impl FetchedAhead {
         self.is_paused
     }
 
+    /// Records the current state, and computes the use from it.
     fn see(&mut self, look: &Look, now: Instant) {
         let has_moved = look.position != self.position;
         if has_moved {
@@ -134,7 +163,7 @@ impl FetchedAhead {
         }
     }
 
-    /// Returns how much it has, or is about to have.
+    /// Returns how much it has, or is about to have, in bytes.
     fn charged(&self) -> u64 {
         if self.awaited.is_some() { self.used.max(self.needs) } else { self.used }
     }
@@ -151,6 +180,7 @@ impl FetchedAhead {
 }
 
 impl MemoryBudget {
+    /// Returns a budget of which nothing is used.
     pub(super) fn new(bound: Option<u64>) -> Self {
         Self { bound, ..Self::default() }
     }
@@ -181,9 +211,16 @@ impl MemoryBudget {
         }
     }
 
-    /// Decides which partitions stop and resume. Beyond five eighths of the limit, some partitions stop until one half
-    /// is in use. The rest is for records that arrive until the next check, and for the memory between buffers that are
-    /// in use.
+    /// Decides which partitions stop and resume. Beyond five eighths of the limit, some partitions stop until one
+    /// half is in use. The rest is for records that arrive until the next check, and for the memory between
+    /// buffers that are in use.
+    ///
+    /// 1. Above five eighths, partitions stop that have queued records and whose task does not wait for any, in
+    ///    the order of how long their position has not changed.
+    /// 2. Each paused partition whose task waits for records resumes, if what it needs fits. To make room, further
+    ///    partitions stop.
+    /// 3. If nothing fits, one resumes nevertheless, and the others wait for its records. So a single batch that
+    ///    is larger than the limit is handled, too.
     fn decide(&mut self, bound: u64, seen: &mut [Seen<'_>], now: Instant) -> Decision {
         let (most, enough) = (bound / 8 * 5, bound / 2);
         for Seen { look, ahead, .. } in &mut *seen {

@@ -1,4 +1,35 @@
 //! A membership of a group: one client, one control thread, one lane per assigned partition.
+//!
+//! `Kafka::join` calls `join` once per group of the app, and again for each client that replaces an unusable one.
+//! What has to outlive the client is in `kept.rs`.
+//!
+//! The files, from the outside to the inside:
+//!
+//! - *The loop*: `control.rs` (one turn), `alarm.rs` (what ends its wait), `context.rs` (what librdkafka's
+//!   callbacks record for it), `closing.rs` (leaving the group).
+//! - *Rebalances*: `rebalances.rs` (their order), `answers.rs` (their effects), `assignment.rs` (the call for each
+//!   protocol), `wakeup.rs` (kept partitions after an answer).
+//! - *Partitions*: `partitions.rs` and `open_partition.rs` (the state of each), `lane/` (the side that a task
+//!   reads), `fetching.rs` (pause and resume).
+//! - *Where a partition begins*: `offset_fetch.rs`, `offset_search.rs`, `offset_questions.rs`, `at_join.rs`.
+//! - *Commits*: `committer.rs`, `commit_pause.rs`, `classify.rs`, `retention.rs`.
+//! - *Topics*: `topics.rs`, `subscription.rs`, `topic_ids.rs`.
+//! - *Checks of each turn*: `corrupt.rs`, `memory.rs`, `stalls.rs`, `freeze.rs`.
+//! - *Health*: `problems.rs`, `joining.rs`, `session.rs`, `stats.rs`.
+//!
+//! Threads of one membership, by name:
+//!
+//! - `fs-{group}`, the control thread. It alone polls, assigns, commits and closes. It waits for a broker only
+//!   once, after a fatal error (`Problems::remedy`).
+//! - `fs-offsets`, one for each assignment, until all committed offsets are known.
+//! - `fs-topics`, until all named topics exist, or as long as the membership if there are patterns. A second one
+//!   of that name checks idle topics for `problems.rs`.
+//! - `fs-group`, while the client is not in its group. It asks the coordinator for the other members.
+//! - `fs-wakeup`, for about 0.2 s after an answer.
+//! - `fs-destroy`, at the end. It waits until no call holds records of the client.
+//!
+//! The tasks of the lanes run on tokio's threads. They share nothing with the control thread but `LaneHandle` and
+//! `GroupContext`.
 
 mod alarm;
 mod answers;
@@ -52,11 +83,24 @@ use self::memory::MemoryBudget;
 use self::problems::Problems;
 use crate::config::Secrets;
 
-/// librdkafka's default of `session.timeout.ms`.
+/// librdkafka's default of `session.timeout.ms`, for a configuration without that property. `config/clients.rs`
+/// sets 15 s for the classic protocol, and KIP-848 clients do not use the value.
 const DEFAULT_SESSION: Duration = Duration::from_secs(45);
 
-/// Joins a group and returns at once: a separate thread drives `member` until it is finished. `asking` is for clients
-/// that read the broker's settings, `memory` is the limit of what all partitions may have fetched ahead.
+/// Joins a group and returns at once: a separate thread drives `member` until it is finished.
+///
+/// Nothing here connects. An unavailable broker is not an error: the client keeps trying, and `problems.rs`
+/// reports it.
+///
+/// - `config` creates the consumer's client, `asking` the short-lived clients that read a setting of the broker.
+/// - `who` names the cluster in errors and logs.
+/// - `kept` is what an earlier client of the same group left behind.
+/// - `memory` limits what all partitions together may have fetched ahead, in bytes. It is `None` if the user set
+///   limits of single partitions.
+///
+/// # Errors
+/// If librdkafka refuses the settings or the subscription, or if the control thread cannot be started. No secret
+/// of `config` is in the text.
 pub(crate) fn join(
     config: &ClientConfig,
     asking: ClientConfig,
@@ -111,7 +155,7 @@ pub(crate) fn test_context(errors: crate::error_log::ErrorLog) -> GroupContext {
     GroupContext::new("test".into(), Arc::new(errors))
 }
 
-/// Returns a client of a group that nobody can reach, for tests that need one.
+/// Returns a client of a group that no broker can be reached by, for tests that need one. It reads no topic.
 #[cfg(test)]
 fn test_client() -> Arc<ConsumerClient> {
     let consumer = ClientConfig::new()

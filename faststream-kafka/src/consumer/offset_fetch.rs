@@ -1,5 +1,8 @@
-//! Fetches the group's committed offsets, where partitions begin. We fetch them because librdkafka gives up at some
-//! errors and leaves the partition stalled.
+//! Fetches the group's committed offsets, where partitions begin. We fetch them because librdkafka gives up at
+//! some errors and leaves the partition stalled.
+//!
+//! This file is the control thread's side: it starts the thread, takes its answers without waiting, and decides
+//! how long an assignment waits for them. `offset_search.rs` is the thread's side.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +17,8 @@ use super::client::ConsumerClient;
 use super::offset_search;
 use crate::native::TopicId;
 
-/// How long an assignment waits for its offsets. Later, its partitions begin once their offsets are known.
+/// How long an assignment waits for its offsets, while librdkafka pauses all partitions of the client. Later, its
+/// partitions begin once their offsets are known.
 const AWAITED: Duration = Duration::from_secs(1);
 /// How long it waits for the next offset when some are known.
 const GATHERED: Duration = Duration::from_millis(250);
@@ -24,33 +28,39 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Where a partition begins.
 #[derive(Debug, Clone)]
 pub(super) struct Begin {
-    /// The next offset.
+    /// The next offset: that of the first record to be handled.
     pub(super) next: i64,
-    /// The topic that this offset belongs to, if known.
+    /// The topic that this offset belongs to, if known. Brokers before Kafka 2.8 have no topic ids.
     pub(super) topic_id: Option<TopicId>,
-    /// Whether the group has not committed this offset, and has to.
+    /// Whether the group has not committed this offset, and has to: the partition begins without a commit, or the
+    /// commit lacks the topic's id.
     pub(super) is_uncommitted: bool,
 }
 
 /// Where some partitions begin.
 pub(super) type Starts = BTreeMap<TopicPartition, Begin>;
 
-/// A fetch in progress, on a separate thread.
+/// A fetch in progress, on a separate thread. Dropping it ends the thread within a few seconds, after the request
+/// in progress.
 pub(super) struct OffsetFetch {
+    /// The client that asks; held to start the thread again.
     client: Arc<ConsumerClient>,
     /// The partitions whose offsets are not known yet.
     partitions: Vec<TopicPartition>,
+    /// When the assignment began to wait.
     began: Instant,
     /// When the thread was started.
     asked: Instant,
     /// When an offset became known last.
     last: Option<Instant>,
+    /// The thread's answers, in any order of partitions. Closed once the thread has ended.
     answers: Receiver<Starts>,
     /// Nothing waits any more: the thread ends, although it has no result.
     over: Arc<AtomicBool>,
 }
 
 impl OffsetFetch {
+    /// Starts to fetch the offsets of these partitions.
     pub(super) fn begin(client: &Arc<ConsumerClient>, partitions: Vec<TopicPartition>) -> Self {
         let over = Arc::default();
         let answers = ask(client, &partitions, &over);
@@ -84,11 +94,13 @@ impl OffsetFetch {
         known
     }
 
-    /// Returns whether the known offsets have waited long enough for the rest, because they do not all arrive at once.
+    /// Returns whether the known offsets have waited long enough for the rest, because they do not all arrive at
+    /// once: 1 s since the beginning, or 250 ms since the last of them.
     pub(super) fn is_held_up(&self) -> bool {
         self.began.elapsed() >= AWAITED || self.last.is_some_and(|last| last.elapsed() >= GATHERED)
     }
 
+    /// Returns whether no partition waits for its offset any more.
     pub(super) fn is_done(&self) -> bool {
         self.partitions.is_empty()
     }
@@ -105,6 +117,8 @@ impl Drop for OffsetFetch {
     }
 }
 
+/// Starts the thread. If there is none, that is logged, and the closed receiver makes `OffsetFetch::known_now` try
+/// again a second later.
 fn ask(
     client: &Arc<ConsumerClient>,
     partitions: &[TopicPartition],

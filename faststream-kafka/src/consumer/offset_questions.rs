@@ -1,4 +1,7 @@
 //! The requests of an offset search that brokers have not answered yet.
+//!
+//! Requests to different brokers are in flight at the same time, and a number matches each answer to its question.
+//! So a slow leader delays only its own partitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,27 +13,31 @@ use rdkafka::types::RDKafkaErrorCode;
 use super::client::ConsumerClient;
 use crate::native::{AdminQueue, Answer, End};
 
-/// How long an answer may take.
+/// How long an answer may take. Then it is an error, so every request gets exactly one answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The pending requests, each with a number.
 pub(super) struct Questions {
+    /// The queue on which librdkafka puts the answers.
     queue: AdminQueue,
+    /// The number of the last request. Numbers are never used twice.
     last: usize,
+    /// The requests without an answer.
     open: BTreeMap<usize, Question>,
 }
 
+/// What a broker was asked.
 pub(super) enum Question {
     /// Which topics exist.
     Topics,
-    /// Where the partition begins.
+    /// Where the partition begins: at the beginning or the end of its log.
     Begin(TopicPartition),
     /// The oldest record of a partition that begins at its end.
     Oldest(TopicPartition),
 }
 
 impl Questions {
-    /// Returns `None` if the client has no queue for the answers.
+    /// Returns a set without requests; `None` if the client has no queue for the answers.
     pub(super) fn new(client: &Arc<ConsumerClient>) -> Option<Self> {
         Some(Self { queue: AdminQueue::new(client.handle())?, last: 0, open: BTreeMap::new() })
     }
@@ -62,7 +69,7 @@ impl Questions {
         Ok(())
     }
 
-    /// Returns the next answer, with its request; `None` if none arrived in time.
+    /// Returns the next answer, with its request; `None` if none arrived in time. Blocks for `wait` at most.
     pub(super) fn next(&mut self, wait: Duration) -> Option<(Question, Answer)> {
         loop {
             let (number, answer) = self.queue.next(wait)?;

@@ -37,7 +37,10 @@ use super::offset_questions::{Question, Questions};
 use super::topic_ids::noted;
 use crate::native::{Answer, End, TopicId, committed_metadata};
 
+/// How long the coordinator may take to answer for the commits.
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// The pause before a failed request is repeated. With three errors in a row, the first message arrived after less
+/// than 2 s, whatever the code.
 const PAUSE: Duration = Duration::from_millis(100);
 /// After this long without an answer, the request is repeated once a second.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,7 +50,11 @@ const COMPARED: Duration = Duration::from_millis(300);
 /// How often the leaders are looked up because of an error, at most.
 const REFRESHED: Duration = Duration::from_secs(1);
 
-/// Searches until every partition is found, or nothing waits any more.
+/// Searches until every partition is found, or nothing waits any more. Runs on the thread `fs-offsets`, and blocks
+/// it.
+///
+/// `answers` gets offsets as they become known. The search ends early if its receiver is dropped, if `over` is
+/// set, or if the client closes. Each is noticed after the request that is in progress.
 pub(super) fn run(
     client: &Arc<ConsumerClient>,
     partitions: Vec<TopicPartition>,
@@ -79,16 +86,21 @@ pub(super) fn run(
     search.warn_passed();
 }
 
-/// The state of the search.
+/// The state of the search. A partition is in one of `uncommitted`, `uncompared`, `again` and the pending
+/// questions, until its offset was sent.
 struct Search<'a> {
+    /// The client that asks.
     client: &'a Arc<ConsumerClient>,
+    /// The pending questions to brokers.
     questions: Questions,
+    /// When the search began. Its age decides how often requests are repeated.
     began: Instant,
     /// The topics that exist; `None` until that is answered.
     topics: Option<BTreeMap<String, TopicId>>,
     /// Committed offsets of topics that are to be compared with those.
     uncompared: Vec<(TopicPartition, i64, TopicId)>,
-    /// Partitions whose commits belong to a topic that no longer exists.
+    /// Partitions whose commits belong to a topic that no longer exists. They begin at the beginning, whatever
+    /// their start policy.
     remade: BTreeSet<TopicPartition>,
     /// Partitions whose commits are not known.
     uncommitted: Vec<TopicPartition>,
@@ -103,6 +115,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Returns whether no partition needs anything more. A question about the oldest record or about the topics
+    /// alone keeps no search alive.
     fn is_done(&self) -> bool {
         self.uncommitted.is_empty()
             && self.uncompared.is_empty()
@@ -110,7 +124,8 @@ impl Search<'_> {
             && !self.questions.is_waited_for()
     }
 
-    /// Sends the requests that are due, and waits a moment for answers.
+    /// Sends the requests that are due, and waits a moment for answers: 50 ms at most, if nothing was found
+    /// before. Returns the offsets that became known.
     fn turn(&mut self) -> Starts {
         let mut found = Starts::new();
         let now = Instant::now();
@@ -137,6 +152,8 @@ impl Search<'_> {
         found
     }
 
+    /// Handles an answer. The count of skipped records is the difference of a log's end and its beginning, and the
+    /// two may be answered separately.
     fn learn(&mut self, question: Question, answer: Answer, found: &mut Starts) {
         match (question, answer) {
             (Question::Topics, answer) => self.topics = Some(ids(answer)),
@@ -154,11 +171,13 @@ impl Search<'_> {
         }
     }
 
+    /// Returns the pause before a request is repeated: 100 ms, and 1 s after 10 s without success.
     fn pause(&self) -> Duration {
         if self.began.elapsed() < PATIENCE { PAUSE } else { PAUSE * 10 }
     }
 
-    /// Adds the committed offsets to `found`, and sends requests for the partitions without a commit.
+    /// Adds the committed offsets to `found`, and sends requests for the partitions without a commit. Blocks for
+    /// 3 s at most. Partitions that are refused stay in `uncommitted`.
     fn fetch_commits(&mut self, found: &mut Starts) {
         let consumer = self.client.consumer();
         let fetch = |list| consumer.committed_offsets(list, TIMEOUT);
@@ -210,6 +229,7 @@ impl Search<'_> {
         self.ask(tp);
     }
 
+    /// Returns the current id of a topic, if the brokers have answered and know one.
     fn topic_id(&self, topic: &str) -> Option<TopicId> {
         self.topics.as_ref()?.get(topic).cloned()
     }
@@ -270,6 +290,7 @@ impl Search<'_> {
         self.again.push((Instant::now() + self.pause(), tp));
     }
 
+    /// Logs that the commits could not be fetched, once a minute.
     fn log_refusal(&self, error: &str) {
         let count = self.uncommitted.len();
         let text = format_args!("fetching committed offsets of {count} partitions, tried again: {error}");
@@ -277,6 +298,8 @@ impl Search<'_> {
     }
 }
 
+/// Returns the ids in an answer. Topics without one, and errors, are left out: their partitions are compared
+/// later.
 fn ids(answer: Answer) -> BTreeMap<String, TopicId> {
     let Answer::Topics(topics) = answer else { return BTreeMap::new() };
     topics.into_iter().filter_map(|(topic, id)| Some((topic, id.ok()??))).collect()

@@ -52,27 +52,34 @@ use crate::native::PartitionQueue;
 /// The partitions of the assignment.
 #[derive(Default)]
 pub(super) struct Partitions {
+    /// Every assigned partition. Without an entry a partition is not assigned, or belongs to an assignment without
+    /// an answer.
     all: BTreeMap<TopicPartition, Partition>,
-    /// Fetches that an assignment did not wait for: the offsets of opening partitions.
+    /// Fetches that an assignment did not wait for: the offsets of opening partitions. Each is dropped, and its
+    /// thread ends, once no partition waits for it.
     fetches: Vec<OffsetFetch>,
-    /// Partitions that are paused in the client for former lanes, to be resumed.
+    /// Partitions that are paused in the client for former lanes, to be resumed at the next turn without a
+    /// rebalance.
     released: BTreeSet<TopicPartition>,
 }
 
 /// One partition. The module's documentation explains the states.
 enum Partition {
-    /// Assigned, and its offset is not known. The queue is held so that nothing lands in the consumer's queue.
+    /// Assigned, and its offset is not known. The queue is held so that no record lands in the consumer's queue.
     Opening { _queue: PartitionQueue },
-    /// With a lane.
+    /// With a lane, which its task reads.
     Open(OpenPartition),
-    /// Assigned, and without a lane until it may begin again.
+    /// Assigned, and without a lane until it may begin again, at this offset.
     Restarting(Begin),
-    /// Fenced, in a group that is being left.
+    /// Fenced, in a group that is being left. Kept only for the result of its last commit.
     Left(Arc<LaneHandle>),
 }
 
 impl Partitions {
     /// Opens lanes at these offsets, and takes their queues. Call it before the partitions are assigned.
+    ///
+    /// The lanes returned belong to the member; their handles stay here. A partition without a queue gets no lane,
+    /// which happens only for a topic name with a null byte.
     pub(super) fn open(&mut self, client: &Arc<ConsumerClient>, starts: &Starts) -> Vec<Box<dyn Lane>> {
         let mut lanes: Vec<Box<dyn Lane>> = Vec::new();
         for (tp, begin) in starts {
@@ -91,7 +98,8 @@ impl Partitions {
         lanes
     }
 
-    /// Adds partitions that are about to be assigned without an offset; `fetch` finds it later.
+    /// Adds partitions that are about to be assigned without an offset; `fetch` finds it later, and `take_fetched`
+    /// returns it.
     pub(super) fn await_offsets<'a>(
         &mut self,
         client: &Arc<ConsumerClient>,
@@ -112,7 +120,8 @@ impl Partitions {
         self.fetches.iter_mut().for_each(|fetch| fetch.forget(partitions));
     }
 
-    /// Returns the offsets that arrived after the assignment was answered.
+    /// Returns the offsets that arrived after the assignment was answered. Their partitions stay `Opening` until
+    /// `open` is called for them.
     pub(super) fn take_fetched(&mut self) -> Starts {
         let mut starts = Starts::new();
         for fetch in &mut self.fetches {
@@ -122,19 +131,22 @@ impl Partitions {
         starts
     }
 
-    /// Fences the lanes of these partitions and drops their queues.
+    /// Fences the lanes of these partitions and drops their queues. Waits for the lanes' locks, never for their
+    /// tasks.
     pub(super) fn give_back(&mut self, partitions: &[TopicPartition]) {
         for tp in partitions {
             drop(self.end(tp));
         }
     }
 
-    /// Restarts a partition that is still assigned at this offset, as soon as it may begin. Its lane was released.
+    /// Restarts a partition that is still assigned at this offset, as soon as it may begin. Its lane was released:
+    /// call `give_back` before.
     pub(super) fn restart_at(&mut self, tp: TopicPartition, begin: Begin) {
         self.all.insert(tp, Partition::Restarting(begin));
     }
 
-    /// Restarts the partition of this lane after its last finished record, because the lane's task died.
+    /// Restarts the partition of this lane after its last finished record, because the lane's task died. An epoch
+    /// that has ended is ignored.
     pub(super) fn reopen(&mut self, epoch: Epoch) {
         let found = self.lanes().find(|lane| lane.epoch == epoch).map(Arc::clone);
         // A revocation may have ended it meanwhile.
@@ -144,7 +156,7 @@ impl Partitions {
         }
     }
 
-    /// Returns the partitions to restart.
+    /// Returns the partitions to restart, and forgets them: the caller opens their lanes in the same turn.
     pub(super) fn take_restarts(&mut self) -> Starts {
         let begin = |(tp, partition): (&TopicPartition, &Partition)| match partition {
             Partition::Restarting(begin) => Some((tp.clone(), begin.clone())),
@@ -155,14 +167,16 @@ impl Partitions {
         starts
     }
 
-    /// Records that a message arrived in the consumer's queue: the lane has not seen it.
+    /// Records that a message arrived in the consumer's queue: the lane has not seen it. Partitions without a lane
+    /// are ignored.
     pub(super) fn mark_misrouted(&mut self, tp: &TopicPartition, offset: i64) {
         if let Some(Partition::Open(open)) = self.all.get_mut(tp) {
             open.mark_misrouted(offset);
         }
     }
 
-    /// Returns where fetching restarts because messages arrived in the consumer's queue.
+    /// Returns where fetching restarts because messages arrived in the consumer's queue: at the first such
+    /// message, or at the lane's position if that is earlier.
     pub(super) fn take_misrouted(&mut self) -> Vec<StartAt> {
         let misrouted = |(tp, open): (&TopicPartition, &mut OpenPartition)| {
             Some((tp.clone(), Some(open.take_misrouted()?)))
@@ -170,8 +184,9 @@ impl Partitions {
         self.open_mut().filter_map(misrouted).collect()
     }
 
-    /// Returns the logs that were recreated or truncated, and where they began again: the records from there on are
-    /// others, for a new lane. The lanes are fenced.
+    /// Returns the logs that were recreated or truncated, and where they began again: the records from there on
+    /// are others, for a new lane. The lanes are fenced, so a call that still runs cannot store an offset of the
+    /// old log.
     pub(super) fn truncated(&self, group: &str) -> Vec<(TopicPartition, i64)> {
         let mut truncated = Vec::new();
         for lane in self.lanes() {
@@ -185,12 +200,12 @@ impl Partitions {
         truncated
     }
 
-    /// Returns the partitions that are paused in the client for former lanes.
+    /// Returns the partitions that are paused in the client for former lanes, and forgets them.
     pub(super) fn take_released(&mut self) -> Vec<TopicPartition> {
         std::mem::take(&mut self.released).into_iter().collect()
     }
 
-    /// Fences all lanes, because the group is being left.
+    /// Fences all lanes, because the group is being left. Partitions without a lane are dropped.
     pub(super) fn leave(&mut self) {
         self.all.retain(|_, partition| match partition {
             Partition::Open(open) => {
@@ -203,7 +218,8 @@ impl Partitions {
         });
     }
 
-    /// Ends the state of a partition, and its lane.
+    /// Ends the state of a partition, and its lane. Every lane that leaves the assignment passes through here, so
+    /// that a paused partition is always remembered.
     fn end(&mut self, tp: &TopicPartition) -> Option<Partition> {
         let ended = self.all.remove(tp)?;
         if let Partition::Open(open) = &ended {
@@ -217,7 +233,7 @@ impl Partitions {
 }
 
 impl Partitions {
-    /// Returns the partitions with a lane.
+    /// Returns the partitions with a lane, in their order, for the checks of a turn.
     pub(super) fn open_mut(&mut self) -> impl Iterator<Item = (&TopicPartition, &mut OpenPartition)> {
         self.all.iter_mut().filter_map(|(tp, partition)| match partition {
             Partition::Open(open) => Some((tp, open)),
@@ -233,6 +249,7 @@ impl Partitions {
         })
     }
 
+    /// Returns the lane of a partition; `None` in every state but `Open`.
     pub(super) fn lane(&self, tp: &TopicPartition) -> Option<&Arc<LaneHandle>> {
         match self.all.get(tp)? {
             Partition::Open(open) => Some(&open.lane),
@@ -253,16 +270,18 @@ impl Partitions {
         self.lanes().map(|lane| lane.tp.clone()).collect()
     }
 
+    /// Returns whether any partition has a lane.
     pub(super) fn has_lanes(&self) -> bool {
         self.lanes().next().is_some()
     }
 
-    /// Returns how many partitions have a lane.
+    /// Returns how many partitions have a lane. Counts them at each call.
     pub(super) fn count(&self) -> usize {
         self.lanes().count()
     }
 
-    /// Returns all fetching partitions of the assignment, with the next offset to fetch.
+    /// Returns all fetching partitions of the assignment, with the next offset to fetch. Opening partitions are
+    /// among them, because they are assigned; restarting ones are not, because nothing reads them yet.
     pub(super) fn positions(&self) -> Vec<StartAt> {
         let position = |(tp, partition): (&TopicPartition, &Partition)| match partition {
             Partition::Open(open) => Some((tp.clone(), Some(open.lane.position()))),

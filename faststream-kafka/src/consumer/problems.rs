@@ -1,4 +1,16 @@
 //! The current problems of a membership, for its health: updated once a second.
+//!
+//! Three kinds of problem, each of which librdkafka leaves unreported or reports only once:
+//!
+//! 1. The client is not in its group for more than 10 s. The coordinator is asked for the other members, because
+//!    their protocols may not match, which librdkafka does not log.
+//! 2. Fetches of a partition are refused, mostly because of a missing permission.
+//! 3. A topic does not exist, or this user may not see it. librdkafka omits it without an error.
+//!
+//! A fourth one comes from the committer: a commit cost the membership.
+//!
+//! `Problems::look` runs on the control thread and never waits. Questions that block run on threads of their own,
+//! and a later call takes the answers. Each problem is one sentence in the member's health until it disappears.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,41 +28,51 @@ use super::client::ConsumerClient;
 use super::joining::{Others, SAID, Wanted, message, nothing_to_read};
 use super::partitions::Partitions;
 
+/// How often problems are looked for.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long a request to the coordinator may take, and how often it is repeated.
+/// How long a request to the coordinator, or for one topic, may take.
 const ASKED: Duration = Duration::from_secs(3);
+/// How often the coordinator is asked again while the client is outside its group.
 const AGAIN: Duration = Duration::from_secs(30);
-/// Statistics come every 2 s: they are newer than an error of this age.
+/// Statistics come every 2 s (`statistics.interval.ms`): they are newer than an error of this age. So they decide
+/// whether the error still holds.
 const NEWS: Duration = Duration::from_secs(5);
 
 /// How often topics without new records are checked.
 const TOPICS: Duration = Duration::from_secs(2);
-/// How many topics are checked at a time.
+/// How many topics are checked at a time, in the order of their names.
 const TOPICS_MOST: usize = 20;
 
+/// The answer of the coordinator, or why there is none.
 type Answer = Result<Others, String>;
 
 /// A topic, and why it cannot be read.
 type Unavailable = (String, String);
 
-/// The known problems.
+/// The known problems, and the questions in flight.
 pub(super) struct Problems {
+    /// The assignment method of this member, to be compared with the others' one.
     wanted: Wanted,
-    /// Returns how long the broker waits for a silent member.
+    /// Returns how long the broker waits for a silent member. Blocks for a few seconds at most, so it is called
+    /// only after a fatal error.
     session: Box<dyn Fn() -> Duration + Send>,
+    /// When problems are looked for again.
     next: Instant,
     /// When the coordinator was asked about the other members, and the receiver of its answer.
     asked: Option<(Instant, Receiver<Answer>)>,
+    /// The last answer about the other members; `None` before the first one, and while the client is in its group.
     others: Option<Answer>,
-    /// The sum of the positions in each topic's partitions.
+    /// The sum of the lanes' positions in each topic, at the last check. A topic whose sum has not changed is
+    /// silent.
     positions: BTreeMap<Arc<str>, i64>,
     /// When topics without new records were checked, and the receiver of the answer.
     looked: Option<(Instant, Receiver<Vec<Unavailable>>)>,
-    /// The topics that cannot be read, one sentence each.
+    /// The topics that cannot be read, one sentence each, from the last answer.
     unavailable: Vec<String>,
 }
 
 impl Problems {
+    /// Returns the state of a member without known problems.
     pub(super) fn new(wanted: Wanted, session: Box<dyn Fn() -> Duration + Send>) -> Self {
         Self {
             wanted,
@@ -71,13 +93,15 @@ impl Problems {
 }
 
 impl Problems {
-    /// Returns the possible remedy for a client that this error made unusable.
+    /// Returns the possible remedy for a client that this error made unusable. For `UnreleasedInstanceId`, which
+    /// only KIP-848 groups have, it asks the broker, and blocks for a few seconds at most.
     pub(super) fn remedy(&self, code: RDKafkaErrorCode) -> Remedy {
         remedy(code, &*self.session)
     }
 
-    /// Returns all problems, if it is time to check for them. `commit_pause` is the pause before the next commit, zero
-    /// if the last one did not cost the membership.
+    /// Returns all problems, one sentence each, if it is time to check for them; `None` otherwise. An empty list
+    /// means that there are none. `commit_pause` is the pause before the next commit, zero if the last one did not
+    /// cost the membership.
     pub(super) fn look(
         &mut self,
         client: &Arc<ConsumerClient>,
@@ -102,7 +126,8 @@ impl Problems {
         Some(all)
     }
 
-    /// Returns the problem of a client that cannot join.
+    /// Returns the problem of a client that cannot join, once it has been outside for 10 s. If it waits for a
+    /// topic to exist, the coordinator is not asked.
     fn not_joined(&mut self, client: &Arc<ConsumerClient>, now: Instant) -> Option<String> {
         let context = client.context();
         let Some((outside, refusal)) = context.joining.outside().filter(|(outside, _)| *outside > SAID)
@@ -131,7 +156,8 @@ impl Problems {
         Some(message)
     }
 
-    /// Returns the topics that do not exist, or that this user may not see: librdkafka omits them without an error.
+    /// Returns the topics that do not exist, or that this user may not see: librdkafka omits them without an
+    /// error. A new check begins every 2 s, and its result is reported by a later call.
     fn unavailable_topics(
         &mut self,
         client: &Arc<ConsumerClient>,
@@ -154,7 +180,8 @@ impl Problems {
         self.unavailable.clone()
     }
 
-    /// Returns the topics without new records since the last call: idle, or unavailable.
+    /// Returns the topics without new records since the last call, 20 at most: idle, or unavailable. Topics with
+    /// new records need no check.
     fn silent_topics(&mut self, client: &ConsumerClient, partitions: &Partitions) -> Vec<String> {
         let named = client.request().topics.keys();
         let mut positions: BTreeMap<Arc<str>, i64> = named.map(|topic| (topic.as_str().into(), 0)).collect();
@@ -170,7 +197,8 @@ impl Problems {
     }
 }
 
-/// Returns the partitions whose fetches are refused, by topic and reason.
+/// Returns the partitions whose fetches are refused, one sentence for each topic and reason. An error ends when
+/// records arrive, or when newer statistics show a fetch that was answered.
 fn refused_fetches(client: &ConsumerClient, partitions: &Partitions) -> Vec<String> {
     let mut refused: BTreeMap<(&str, String), Vec<i32>> = BTreeMap::new();
     for lane in partitions.lanes() {
@@ -189,7 +217,8 @@ fn refused_fetches(client: &ConsumerClient, partitions: &Partitions) -> Vec<Stri
     refused.into_iter().map(say).collect()
 }
 
-/// Checks which of these topics cannot be read, on a separate thread.
+/// Checks which of these topics cannot be read, on a separate thread, one request after another. The receiver
+/// yields one answer.
 fn look(client: &Arc<ConsumerClient>, topics: Vec<String>) -> Receiver<Vec<Unavailable>> {
     let (sender, answer) = channel();
     let asking = Arc::clone(client);
@@ -223,7 +252,8 @@ fn unavailable(client: &ConsumerClient, topic: &str) -> Option<String> {
     }
 }
 
-/// Requests the members of the group, on a separate thread.
+/// Requests the members of the group, on a separate thread. The receiver yields one answer, which is an error if
+/// there is no such thread.
 fn ask(client: &Arc<ConsumerClient>) -> Receiver<Answer> {
     let (sender, answer) = channel();
     let (asking, refused) = (Arc::clone(client), sender.clone());
@@ -237,6 +267,8 @@ fn ask(client: &Arc<ConsumerClient>) -> Receiver<Answer> {
     answer
 }
 
+/// Requests the members of the group from its coordinator. Blocks for 3 s at most. The answer describes classic
+/// members only.
 fn others(client: &ConsumerClient) -> Answer {
     let list = client.consumer().fetch_group_list(Some(&client.context().group), ASKED);
     let list = list.map_err(|error| error.to_string())?;

@@ -1,5 +1,9 @@
-//! How long the broker waits for a silent member of a group (KIP-848): a setting of the broker or the group, not of the
-//! client.
+//! How long the broker waits for a silent member of a group (KIP-848): a setting of the broker or the group, not
+//! of the client.
+//!
+//! It matters in one case: another member has our `group.instance.id`, perhaps this process before a crash. The
+//! runtime then tries for at most that long (`Remedy::Time`), so the value is asked for only after such a fatal
+//! error. The group's configuration is described, because a group may override the broker's value.
 
 use std::time::Duration;
 
@@ -11,13 +15,15 @@ use rdkafka::error::KafkaError;
 
 use super::kept::Kept;
 
-/// How long a request may take.
+/// How long the request may take, while the control thread of a dead client waits for it.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Kafka's default, if the broker does not return a value.
 const DEFAULT: Duration = Duration::from_secs(45);
+/// The name in a group's configuration.
 const SETTING: &str = "consumer.session.timeout.ms";
 
-/// Asks once, and blocks for a few seconds at most. `config` is the configuration of a client that publishes.
+/// Asks once for each group, and blocks for a few seconds at most. `config` is the configuration of a client that
+/// publishes. If the broker does not return the value, Kafka's default is assumed, and the next call asks again.
 pub(super) fn session(config: &ClientConfig, group: &str, kept: &Kept) -> Duration {
     if let Some(known) = kept.session.get() {
         return *known;
@@ -42,6 +48,10 @@ impl ClientContext for Mute {
     fn error(&self, _: KafkaError, _: &str) {}
 }
 
+/// Creates a client for one request, and describes the group's configuration with it.
+///
+/// # Errors
+/// A text that names the reason, for the log only.
 fn ask(config: &ClientConfig, group: &str) -> Result<Duration, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| error.to_string())?;

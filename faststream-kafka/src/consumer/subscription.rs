@@ -1,7 +1,10 @@
 //! The topics to subscribe to, until the client has accepted them.
 //!
-//! A client may refuse a list that it cannot accept at the moment. The topics would not be reported again before they
-//! change, so the subscription is retried.
+//! The thread of `topics.rs` finds them, and the control thread subscribes. Each subscription replaces the one
+//! before, and makes the client join again if the list differs.
+//!
+//! A client may refuse a list that it cannot accept at the moment. The topics would not be reported again before
+//! they change, so the subscription is retried.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -16,14 +19,17 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// The topics of a group, and those that its client has not accepted yet.
 pub(super) struct Subscription {
-    /// The topics to subscribe to, whenever they change.
+    /// The topics to subscribe to, whenever they change. Closed once nothing searches any more.
     found: Receiver<BTreeSet<String>>,
-    /// All names exist and there are no patterns: nothing searches for topics any more.
+    /// Whether all names exist and there are no patterns: nothing searches for topics any more. From then on a
+    /// missing topic is worth a log line, because it was deleted.
     is_complete: bool,
+    /// The list that the client has not accepted yet.
     pending: Pending,
 }
 
 impl Subscription {
+    /// Returns a subscription without topics to subscribe to. `found` is the receiver of `topics::watch`.
     pub(super) fn new(found: Receiver<BTreeSet<String>>) -> Self {
         Self { found, is_complete: false, pending: Pending::default() }
     }
@@ -38,7 +44,7 @@ impl Subscription {
         self.is_complete
     }
 
-    /// Takes the topics that were found. Call it at each turn.
+    /// Takes the topics that were found, without waiting. Call it at each turn.
     pub(super) fn look(&mut self) {
         match self.found.try_recv() {
             Ok(topics) => self.pending.wants(topics, Instant::now()),
@@ -47,7 +53,7 @@ impl Subscription {
         }
     }
 
-    /// Subscribes to the topics that were found, if it is time.
+    /// Subscribes to the topics that were found, if it is time. An error is logged, and the list stays.
     pub(super) fn apply(&mut self, client: &ConsumerClient) {
         let group = &client.context().group;
         let subscribed = self.pending.apply(Instant::now(), |names| {
@@ -60,12 +66,13 @@ impl Subscription {
     }
 }
 
-/// The topics to subscribe to, and the time of the next attempt.
+/// The topics to subscribe to, and the time of the next attempt. Knows no client, so that its rules can be tested
+/// with any clock.
 #[derive(Debug, Default)]
 struct Pending(Option<(BTreeSet<String>, Instant)>);
 
 impl Pending {
-    /// Sets the topics, instead of the earlier ones.
+    /// Sets the topics, instead of the earlier ones, whether or not these were accepted.
     fn wants(&mut self, topics: BTreeSet<String>, now: Instant) {
         self.0 = Some((topics, now));
     }

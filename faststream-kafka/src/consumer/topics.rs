@@ -1,8 +1,16 @@
-//! Finds the topics of a group. We match patterns against the metadata, and the client gets only names. Missing named
-//! topics are logged and awaited.
+//! Finds the topics of a group. We match patterns against the metadata, and the client gets only names. Missing
+//! named topics are logged and awaited.
 //!
-//! librdkafka reports no missing topic to a group, and would find it half a minute after its creation. A list of all
-//! topics makes it check at once, and join again.
+//! librdkafka reports no missing topic to a group, and would find it half a minute after its creation. A list of
+//! all topics makes it check at once, and join again.
+//!
+//! One thread for each membership, because each look blocks for up to 5 s. It looks every second for the first
+//! minute, as long as something is missing, and then every 10 s. It ends once nothing can be missing any more. It
+//! holds the client only during a look, and ends at the first look after the client's end.
+//!
+//! The thread has three other tasks, because it holds the first list of all topics: what existed at the join
+//! (`at_join.rs`), how long the broker keeps offsets (`retention.rs`), and which topics a group without any waits
+//! for (`joining.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,16 +26,21 @@ use super::at_join;
 use super::client::ConsumerClient;
 use super::retention;
 
+/// How long the metadata may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How often topics are searched by pattern.
+/// How often topics are searched by pattern, and missing topics after the first minute.
 const EVERY: Duration = Duration::from_secs(10);
 /// How often missing topics are searched, or any topics after an error.
 const SOON: Duration = Duration::from_secs(1);
-/// How many times; after that they are not about to be created.
+/// How many times; after that they are not about to be created, and each look asks for the metadata of the whole
+/// cluster.
 const SOON_TIMES: u32 = 60;
 
-/// Returns the topics to subscribe to, whenever they change; also once at startup, if the group must not join before
-/// the existing topics were checked. Ends when all names exist, and there are no patterns.
+/// Returns the topics to subscribe to, whenever they change; also once at startup, if the group must not join
+/// before the existing topics were checked. Ends when all names exist, and there are no patterns.
+///
+/// Missing topics that are named are always in the list, so that librdkafka looks for them, too. If the thread
+/// cannot be started, the list contains the names alone, and patterns match nothing.
 pub(super) fn watch(client: &Arc<ConsumerClient>) -> Receiver<BTreeSet<String>> {
     let (sender, topics) = channel();
     let (weak, unwatched) = (Arc::downgrade(client), sender.clone());
@@ -85,6 +98,7 @@ pub(super) fn watch(client: &Arc<ConsumerClient>) -> Receiver<BTreeSet<String>> 
     topics
 }
 
+/// Requests the metadata of all topics. Blocks for 5 s at most, and logs an error.
 fn metadata(client: &ConsumerClient) -> Option<Metadata> {
     let metadata = client.consumer().fetch_metadata(None, TIMEOUT);
     if let Err(error) = &metadata {
@@ -93,14 +107,16 @@ fn metadata(client: &ConsumerClient) -> Option<Metadata> {
     metadata.ok()
 }
 
-/// Returns the topics that the broker shows to this client, with their number of partitions.
+/// Returns the topics that the broker shows to this client, with their number of partitions. A topic that this
+/// user may not describe is not among them.
 fn list(metadata: &Metadata) -> BTreeMap<String, i32> {
     let partitions = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     let topics = metadata.topics().iter();
     topics.map(|topic| (topic.name().to_owned(), partitions(topic.partitions().len()))).collect()
 }
 
-/// Returns what a group waits for if it has nothing to read: its missing topics, and its patterns.
+/// Returns what a group waits for if it has nothing to read: its missing topics, and its patterns. `None` if at
+/// least one topic that it reads exists.
 fn awaited(request: &GroupRequest, absent: &BTreeSet<String>, there: &BTreeSet<String>) -> Option<String> {
     if there.iter().any(|topic| request.reads(topic)) {
         return None;

@@ -43,29 +43,37 @@ use crate::consumer::offset_fetch::Begin;
 use crate::consumer::topic_ids::note;
 use crate::native::{Corruption, PartitionQueue, TopicId, store_offset};
 
-/// The control thread's side of a lane.
+/// The control thread's side of a lane. Shared by the control thread, the lane's task, and a thread that stores
+/// late.
 pub(in crate::consumer) struct LaneHandle {
+    /// The number of this assignment, by which the runtime knows the lane.
     pub(in crate::consumer) epoch: Epoch,
     pub(in crate::consumer) tp: TopicPartition,
     /// The topic in which it began, as it is committed beside its offsets; empty while unknown.
     topic: OnceLock<(String, TopicId)>,
-    /// The partition's queue; empty once the partition was released: the lane never gets a message again.
+    /// The partition's queue; empty once the partition was released: the lane never gets a message again. The lock
+    /// is held while a batch is taken.
     pub(super) queue: Mutex<Option<PartitionQueue>>,
     /// The finished offsets, and the fence.
     pub(super) offsets: LaneOffsets,
-    /// The next offset to be read.
+    /// The next offset to be read: one past the last record that was handed out, or past markers after it. Written
+    /// by the task.
     pub(super) position: AtomicI64,
-    /// A restart of librdkafka that we requested, until the first record after it.
+    /// A restart of librdkafka that we requested, until the first record after it. The control thread writes it,
+    /// and the task checks and clears it with each batch.
     pub(super) replay: Mutex<Option<Replay>>,
     /// Where the log began again by itself: it was recreated or truncated, so its offsets belong to other records.
+    /// `NONE` while that has not happened; never reset.
     pub(super) truncated: AtomicI64,
-    /// librdkafka counts a trailing error as a record, so its own position is one too far.
+    /// Whether librdkafka's own position is one too far, because it counts a trailing error as a record. Set and
+    /// reset by the task with each batch, and set by the control thread when records were dropped.
     pub(super) drifted: AtomicBool,
-    /// A record that cannot be read. Nothing is handed out from there on until it is fetched again.
+    /// A record that cannot be read. Nothing is handed out from there on until it is fetched again. Written by the
+    /// task, reset by the control thread.
     pub(super) corruption: Mutex<Option<Corruption>>,
-    /// The last error in place of records.
+    /// The last error in place of records, for the member's health.
     pub(super) refusal: Mutex<Option<Refusal>>,
-    /// The task's demand for records.
+    /// The task's demand for records, for the memory budget.
     pub(super) demand: Demand,
 }
 
@@ -80,18 +88,22 @@ pub(super) struct Demand {
 /// An error in place of records, until records arrive.
 #[derive(Clone, Copy)]
 pub(super) struct Refusal {
+    /// librdkafka's code of the error.
     error: RDKafkaRespErr,
+    /// When it arrived.
     at: Instant,
+    /// The lane's position then. A later position means that records have arrived.
     position: i64,
 }
 
-/// The assumed size of a record before the first one.
+/// The assumed size of a record before the first one, in bytes.
 const UNKNOWN: usize = 4 << 10;
 
 /// The value for no offset.
 const NONE: i64 = -1;
 
 impl LaneHandle {
+    /// Returns the handle of a new lane, with a new epoch, at the offset where the partition begins.
     pub(in crate::consumer) fn new(tp: TopicPartition, begin: &Begin, queue: PartitionQueue) -> Self {
         let start = begin.next;
         let topic =
@@ -112,7 +124,9 @@ impl LaneHandle {
         }
     }
 
-    /// Fences the lane: from here on no offset is stored, and no message is handed out. Waits for no task.
+    /// Fences the lane: from here on no offset is stored, and no message is handed out. Waits for a store and for
+    /// the taking of a batch, but for no task. Returns the queue, to be dropped before the partition's next queue
+    /// is taken; `None` if the lane was fenced before.
     pub(in crate::consumer) fn fence(&self) -> Option<PartitionQueue> {
         self.offsets.fence();
         lock(&self.queue).take()
@@ -130,12 +144,13 @@ impl LaneHandle {
         }
     }
 
-    /// Returns the metadata to commit beside its offsets.
+    /// Returns the metadata to commit beside its offsets; `None` if the topic's id is unknown, or the broker
+    /// refuses metadata.
     pub(in crate::consumer) fn note(&self, client: &ConsumerClient) -> Option<&str> {
         self.topic.get().map(|(note, _)| note.as_str()).filter(|_| !client.context().are_notes_refused())
     }
 
-    /// Commits the finished offset again, although the group has it.
+    /// Commits the finished offset again, although the group has it: the next commit contains it.
     pub(in crate::consumer) fn commit_again(&self) {
         self.offsets.commit_again();
     }
@@ -145,12 +160,13 @@ impl LaneHandle {
         self.offsets.pass_expired(from, to);
     }
 
-    /// Returns where a new lane of this partition begins.
+    /// Returns where a new lane of this partition begins: at the end of the finished records.
     pub(in crate::consumer) fn replay(&self) -> Begin {
         let (next, topic_id) = (self.stored(), self.topic_id().cloned());
         Begin { next, topic_id, is_uncommitted: self.uncommitted().is_some() }
     }
 
+    /// Returns the next offset to be read. May change at any moment.
     pub(in crate::consumer) fn position(&self) -> i64 {
         self.position.load(SeqCst)
     }
@@ -161,21 +177,23 @@ impl LaneHandle {
         self.position()
     }
 
+    /// Returns the next finished offset: the lane's start before the first record.
     pub(in crate::consumer) fn stored(&self) -> i64 {
         self.offsets.stored()
     }
 
-    /// Returns the offset that the group does not have yet.
+    /// Returns the offset that the group does not have yet; `None` if the group has it.
     pub(in crate::consumer) fn uncommitted(&self) -> Option<i64> {
         self.offsets.uncommitted()
     }
 
-    /// Records that the group has committed this offset.
+    /// Records that the group has committed this offset, whoever committed it.
     pub(in crate::consumer) fn committed(&self, next: i64) {
         self.offsets.set_committed(next);
     }
 
-    /// Stores the stored offset again, because librdkafka forgets it when a partition is restarted.
+    /// Stores the stored offset again, because librdkafka forgets it when a partition is restarted. Nothing if the
+    /// group has it, or if the lane was fenced.
     pub(in crate::consumer) fn store_again(&self, client: &ConsumerClient) {
         let TopicPartition { topic, partition } = &self.tp;
         self.offsets.store_again(|stored| {
@@ -223,7 +241,7 @@ impl LaneHandle {
         lock(&self.queue)
     }
 
-    /// Returns whether its task waits for records.
+    /// Returns whether its task waits for records, because its queue was empty.
     pub(in crate::consumer) fn is_hungry(&self) -> bool {
         self.demand.is_hungry.load(Relaxed)
     }
@@ -270,6 +288,7 @@ impl LaneHandle {
         find_truncation(self.position(), &mut lock(&self.replay), offsets)
     }
 
+    /// Wakes the lane's task. Nothing if the lane was fenced.
     pub(in crate::consumer) fn wake(&self) {
         if let Some(queue) = &*lock(&self.queue) {
             queue.wake();

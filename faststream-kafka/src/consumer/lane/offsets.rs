@@ -1,4 +1,8 @@
 //! The offsets of one lane: what is finished, what the group has committed of it, and the fence that ends both.
+//!
+//! All are next offsets: one past a record. They change independently: the task stores, and the results of commits
+//! arrive later. What is to be committed is whatever differs from the last result, in either direction: after a
+//! log was truncated, a lower offset has to replace a higher one, which librdkafka's own committer never does.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
@@ -14,10 +18,12 @@ const NONE: i64 = -1;
 pub(super) struct LaneOffsets {
     /// Held while an offset is stored; true once the partition was released.
     fenced: Mutex<bool>,
-    /// The next finished offset: stored, or about to be.
+    /// The next finished offset: stored, or about to be. The lane's start before the first store.
     stored: AtomicI64,
-    /// The offset to commit, and the committed one; `NONE` before the first.
+    /// The offset to commit; `NONE` if the lane has finished nothing and its start is committed.
     to_commit: AtomicI64,
+    /// The offset of the last successful commit; `NONE` before the first one, and when it is to be committed
+    /// again.
     committed: AtomicI64,
 }
 
@@ -32,17 +38,21 @@ impl LaneOffsets {
         }
     }
 
-    /// Fences the lane: from here on nothing is stored.
+    /// Fences the lane: from here on nothing is stored. Waits for a store in progress. There is no way back.
     pub(super) fn fence(&self) {
         *lock(&self.fenced) = true;
     }
 
+    /// Returns the next finished offset.
     pub(super) fn stored(&self) -> i64 {
         self.stored.load(SeqCst)
     }
 
-    /// Records that everything before `next` is finished, and stores that, unless the lane is fenced. A fence waits for
-    /// the store.
+    /// Records that everything before `next` is finished, and stores that, unless the lane is fenced. A fence
+    /// waits for the store, which calls librdkafka without the network.
+    ///
+    /// # Errors
+    /// If the lane is fenced. Nothing was recorded then.
     pub(super) fn store<T>(&self, next: i64, store: impl FnOnce() -> T) -> Result<T, Stale> {
         let fenced = lock(&self.fenced);
         if *fenced {
@@ -54,7 +64,8 @@ impl LaneOffsets {
         Ok(store())
     }
 
-    /// Stores again the offset that the group does not have, unless the lane is fenced.
+    /// Stores again the offset that the group does not have, unless the lane is fenced. Nothing if the group has
+    /// it.
     pub(super) fn store_again(&self, store: impl FnOnce(i64)) {
         let fenced = lock(&self.fenced);
         if let Some(next) = self.uncommitted().filter(|_| !*fenced) {
@@ -69,7 +80,8 @@ impl LaneOffsets {
         self.committed.store(NONE, SeqCst);
     }
 
-    /// Skips the expired records from `from` up to the log's beginning, because there is nothing to wait for.
+    /// Skips the expired records from `from` up to the log's beginning, because there is nothing to wait for. Only
+    /// if everything before `from` is finished; otherwise the skip happens with the store of later records.
     pub(super) fn pass_expired(&self, from: i64, to: i64) {
         let _fenced = lock(&self.fenced);
         if self.stored.compare_exchange(from, to, SeqCst, SeqCst).is_ok() {
@@ -77,7 +89,7 @@ impl LaneOffsets {
         }
     }
 
-    /// Returns the offset that the group does not have yet.
+    /// Returns the offset that the group does not have yet; `None` if there is none.
     pub(super) fn uncommitted(&self) -> Option<i64> {
         let (to_commit, committed) = (self.to_commit.load(SeqCst), self.committed.load(SeqCst));
         Some(to_commit).filter(|next| ![NONE, committed].contains(next))

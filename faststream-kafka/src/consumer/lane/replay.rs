@@ -1,9 +1,14 @@
 //! Distinguishes a log that began again by itself from a restart that we requested from librdkafka.
+//!
+//! Both look the same to a lane: an offset below its position. After a restart, they are the same records. In
+//! another log they are other records, which need a new lane.
+//!
+//! Pure functions, with a table of cases as tests.
 
 /// A restart that we request from librdkafka: records before the position do not belong to another log then.
 #[derive(Clone, Copy)]
 pub(super) struct Replay {
-    /// From here on records may be fetched again.
+    /// The offset from which records may be fetched again.
     from: i64,
     /// Whether the restart has begun: the next record is the first of those.
     has_begun: bool,
