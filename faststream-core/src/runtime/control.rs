@@ -1,4 +1,8 @@
 //! Controls a running lane from other threads: stop it, fence it, report commits to it, settle its records.
+//!
+//! One `LaneControl` for each lane, shared by pointer: the lane's task checks it at each turn, the member's
+//! control thread stops and fences it, and every `Ack` that a handler keeps settles through it. Nothing here waits
+//! for the task. A record without a manual ack costs a few atomic loads here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -19,22 +23,27 @@ use crate::broker::{Epoch, Stale};
 /// The control of one lane, shared by pointer. An `Ack` holds the pointer, so it cannot reach another assignment of the
 /// partition: staleness is identity, and no number is compared.
 pub struct LaneControl {
+    /// The number of the assignment.
     pub(crate) epoch: Epoch,
+    /// The partition, once `of` has set it.
     tp: TopicPartition,
-    /// The record at which earlier tasks of the partition died, and how many died.
+    /// The record at which earlier tasks of the partition died, and how many died. Set once, when the lane starts.
     deaths: Option<(i64, u32)>,
+    /// Whether the lane has to stop.
     stop: Stop,
-    /// Commits fail, so at most the limit is delivered beyond the last successful commit.
+    /// Whether commits fail, so that at most `max_uncommitted` records are delivered beyond the last successful
+    /// commit.
     braked: AtomicBool,
-    /// No record begins before `on_assigned` has ended.
+    /// Whether `on_assigned` still runs: no record begins before it has ended.
     gated: AtomicBool,
     /// The finished, stored and committed offsets of the lane.
     pub(super) offsets: OffsetCell,
     /// The current work of the lane's task.
     pub(super) work: Work,
+    /// The `Ack`s that were settled, until the task reads them. Its fence is the lane's fence.
     inbox: Inbox,
     waker: AtomicWaker,
-    /// The calls that wait until their record is committed.
+    /// The calls that wait until their record is committed (`ack_durable`).
     waiters: Waiters,
     /// The observer, which is notified of settled `Ack`s.
     observer: Option<Arc<dyn Observer>>,
@@ -43,12 +52,14 @@ pub struct LaneControl {
 /// The request to stop: the partition is revoked, or the app is shutting down.
 #[derive(Debug, Default)]
 struct Stop {
+    /// What handlers see as `Cancellation`.
     token: CancellationToken,
     /// The same state, cheap enough to check for each record: a token takes a lock.
     asked: AtomicBool,
 }
 
 impl Stop {
+    /// Requests the stop. The flag first, so that a woken task sees it.
     fn set(&self) {
         self.asked.store(true, SeqCst);
         self.token.cancel();
@@ -103,13 +114,15 @@ impl LaneControl {
         self
     }
 
-    /// Stops the lane: no further record begins, and running calls are notified.
+    /// Stops the lane: no further record begins, and running calls are notified. Their results still count until
+    /// the fence.
     pub(super) fn stop(&self) {
         self.stop.set();
         self.waker.wake();
     }
 
-    /// Records that the broker has committed everything before `next`.
+    /// Records that the broker has committed everything before `next`: releases the brake, and wakes the calls
+    /// that wait for it.
     pub(super) fn committed(&self, next: i64) {
         self.offsets.committed(next);
         self.braked.store(false, SeqCst);
@@ -117,19 +130,23 @@ impl LaneControl {
         self.waiters.notify();
     }
 
+    /// Lets no record begin until `open_gate` is called.
     pub(super) fn close_gate(&self) {
         self.gated.store(true, SeqCst);
     }
 
+    /// Lets records begin: `on_assigned` has ended, or its time is over.
     pub(super) fn open_gate(&self) {
         self.gated.store(false, SeqCst);
         self.waker.wake();
     }
 
+    /// Returns whether no record may begin yet.
     pub(super) fn is_gated(&self) -> bool {
         self.gated.load(SeqCst)
     }
 
+    /// Brakes the lane until its next successful commit. Does not wake it: a brake never makes anything due.
     pub(super) fn brake(&self) {
         self.braked.store(true, SeqCst);
     }
@@ -143,7 +160,12 @@ impl LaneControl {
         settled
     }
 
-    /// Waits until the broker has committed everything up to this record.
+    /// Waits until the broker has committed everything up to this record. Without a limit: a commit that fails for
+    /// long keeps it waiting, until the lane is fenced.
+    ///
+    /// # Errors
+    /// [`Stale`] if the lane was fenced before. The record may be handled again then, or its commit was not
+    /// confirmed in time.
     pub(super) async fn durable(&self, offset: i64) -> Result<(), Stale> {
         let _waits = self.waiters.wait(offset);
         self.waker.wake();
@@ -162,11 +184,13 @@ impl LaneControl {
         }
     }
 
-    /// Returns whether a call waits until one of these records is committed.
+    /// Returns whether a call waits until one of these records is committed. Then the oldest record may start
+    /// beyond `concurrency`, because that commit waits for it.
     pub(super) fn any_waits_until_durable(&self, of: impl Fn(i64) -> bool) -> bool {
         self.waiters.any(of)
     }
 
+    /// Sets the waker of the lane's task. Call it before the checks of a turn.
     pub(super) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
@@ -176,10 +200,12 @@ impl LaneControl {
         &self.stop.token
     }
 
+    /// Returns whether no further record may begin. One atomic load, checked for each record.
     pub(super) fn is_stopping(&self) -> bool {
         self.stop.asked.load(SeqCst)
     }
 
+    /// Returns whether commits fail. One atomic load.
     pub(super) fn is_braked(&self) -> bool {
         self.braked.load(SeqCst)
     }
@@ -206,6 +232,7 @@ impl LaneControl {
         self.waker.wake();
     }
 
+    /// Takes the `Ack`s that were settled since the last call. Without any, one atomic load.
     pub(super) fn take_settled(&self) -> Vec<Settled> {
         self.inbox.take()
     }
@@ -215,6 +242,12 @@ impl LaneControl {
         self.inbox.has_settled()
     }
 
+    /// Settles a record: puts the verdict into the inbox and wakes the task. Any thread may call it, and it never
+    /// waits for the task. The observer learns of it either way.
+    ///
+    /// # Errors
+    /// [`Stale`] if the lane was fenced before: the verdict has no effect, and the record is handled again by the
+    /// partition's next owner.
     pub(super) fn settle(&self, settled: Settled) -> Result<(), Stale> {
         let (offset, attempt, durable) = (settled.offset, settled.attempt, settled.durable);
         let observed = self.observer.as_ref().map(|observer| (observer, settled.verdict.clone()));

@@ -1,8 +1,10 @@
 //! Deaths of partition tasks: where, and how often in a row.
 //!
 //! The user's code is guarded, so a task dies only of an unforeseen fault. The record that it worked at may be the
-//! cause. That counts as a failed attempt of the record, so that its attempts are used up and its policy decides. Pure
-//! bookkeeping of one membership.
+//! cause. That counts as a failed attempt of the record, so that its attempts are used up and its policy decides.
+//! Otherwise a record that kills its task would stop the partition forever.
+//!
+//! Pure bookkeeping of one membership. `group.rs` decides when the lane is opened again.
 
 use crate::TopicPartition;
 use std::collections::BTreeMap;
@@ -16,22 +18,30 @@ use super::status::DyingPartition;
 /// After this long without a death, a partition counts as sound. The longest pause before it is opened again is 30 s.
 const SOUND: Duration = Duration::from_secs(90);
 
+/// The deaths of the last 90 s, by partition. They outlive the lane, because the next lane has to know them.
 #[derive(Debug, Default)]
 pub(super) struct Deaths {
+    /// The partitions whose task has died.
     known: BTreeMap<TopicPartition, Known>,
 }
 
+/// The deaths of one partition's tasks.
 #[derive(Debug)]
 struct Known {
+    /// The handler of the partition, for the status.
     handler: Arc<str>,
+    /// How often a task died, without 90 s between two deaths.
     in_a_row: u32,
+    /// When a task died last.
     last: Instant,
-    /// The record that the task worked at, and how often it died there.
+    /// The record that the task worked at when it died last, and how often in a row it died there. `None` if it
+    /// never worked at one.
     record: Option<(i64, u32)>,
 }
 
 impl Deaths {
-    /// Records that a partition's task died while it worked at this record. Returns how often it died in a row.
+    /// Records that a partition's task died while it worked at this record (`None`: at no record). Returns how
+    /// often it died in a row.
     pub(super) fn add(
         &mut self,
         now: Instant,
@@ -51,7 +61,8 @@ impl Deaths {
         known.in_a_row
     }
 
-    /// Returns the record at which tasks of this partition died, and how many died.
+    /// Returns the record at which tasks of this partition died, and how many died. The next lane counts them as
+    /// failed attempts of that record.
     pub(super) fn at_record(&self, tp: &TopicPartition) -> Option<(i64, u32)> {
         self.known.get(tp)?.record
     }

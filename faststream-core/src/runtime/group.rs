@@ -1,7 +1,25 @@
 //! The group's state machine: inputs and a clock in, outputs out. No I/O, no task, no lock.
 //!
-//! It decides which lanes start, which drain and until when, when a revocation is answered, and when the consumer is
-//! closed. It never sees a record.
+//! It decides which lanes start, which drain and until when, when a revocation is answered, and when the consumer
+//! is closed. It never sees a record. `Member` owns it, passes every event of the backend to it, and applies its
+//! outputs; because it is pure, its tests need no broker and no waiting.
+//!
+//! The membership:
+//!
+//! ```text
+//!            Shutdown                  all lanes ended, all answers sent, hook ended
+//!   Running ──────────► Draining ───────────────────────────────────────────► Closing ──► Finished
+//!      │                    │                                                     ▲   Closed, or 12 s
+//!      └────────────────────┴──────────────────── Fatal ──────────────────────────┘
+//! ```
+//!
+//! A lane: `Active` until it is revoked or the app shuts down, then `Draining` until its task has ended or its
+//! time is over, when it is fenced. A lane whose task dies by itself is `Dead` for a pause, and is then opened
+//! again.
+//!
+//! A revocation is answered once (1) each of its lanes has ended or was fenced, (2) its hook has ended or its time
+//! is over, and (3) all earlier revocations were answered. So its answer takes at most the longest drain time of
+//! its lanes and of earlier revocations, whatever handlers and hooks do.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,119 +28,166 @@ use tokio::time::Instant;
 
 use crate::broker::{Epoch, RevocationId};
 
-/// The drain time of lost lanes. Another member may own the partition already, so it is short.
+/// The drain time of lost lanes. Another member may own the partition already, so it is short. It lets calls end
+/// that are about to.
 const DRAIN_LOST: Duration = Duration::from_millis(200);
-/// How long the backend may take to leave the group, if it does not give up by itself.
+/// How long the backend may take to leave the group, if it does not give up by itself. The backends of this
+/// project give up earlier.
 const CLOSE: Duration = Duration::from_secs(12);
-/// The pause before a lane that died is opened again. Each death in a row doubles it.
+/// The pause before a lane that died is opened again. Each death in a row doubles it, so that a record that kills
+/// its task does not occupy a core.
 const REOPEN: Duration = Duration::from_millis(100);
+/// The longest of these pauses.
 const REOPEN_MOST: Duration = Duration::from_secs(30);
 /// After this long without a death, the next one counts as the first again.
 const REOPEN_FORGET: Duration = Duration::from_secs(60);
 
+/// What happened. Every input also makes the machine check the clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Input {
-    /// Lanes, and how long a drain waits for each.
+    /// Lanes that the group assigned, and how long a drain waits for each (the subscriber's `drain`).
     Assigned(Vec<(Epoch, Duration)>),
+    /// Lanes that end, and have to be answered for.
     Revoked {
+        /// The number for the answer.
         id: RevocationId,
+        /// The lanes. Some may have ended already.
         lanes: Vec<Epoch>,
+        /// Whether another member may own the partitions already. Then they drain for 0.2 s, and no hook is waited
+        /// for.
         lost: bool,
     },
-    /// The lane's task has ended; `died` if the member did not request it.
+    /// The lane's task has ended.
     LaneEnded {
+        /// The lane. It is ignored if it was fenced before.
         lane: Epoch,
+        /// Whether the member had not requested it.
         died: bool,
     },
     /// `on_revoked` has ended; `None` for the one at a shutdown.
     HookEnded(Option<RevocationId>),
+    /// The app shuts down. Only the first one counts.
     Shutdown,
+    /// The client cannot be used any more: everything ends at once, and nothing is answered.
     Fatal,
+    /// The backend has left the group, or has given up.
     Closed,
     /// The clock passed `next_deadline`.
     Tick,
 }
 
+/// What the member has to do, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
+    /// Start the task of an assigned lane.
     Start(Epoch),
     /// Drop the lane unread: it was assigned too late.
     Discard(Epoch),
     /// Begin no further record, and finish running calls.
     Drain(Epoch),
-    /// Fence the lane: from now on, nothing it does counts. `late` if its drain time was exceeded.
+    /// Fence the lane: from now on, nothing it does counts.
     Fence {
         lane: Epoch,
+        /// Whether its drain time was exceeded, so that calls are cancelled.
         late: bool,
     },
     /// Run `on_revoked`, because the calls have ended. `None` at a shutdown.
     Hook(Option<RevocationId>),
+    /// Let the backend release the lanes of this revocation.
     Answer(RevocationId),
+    /// Let the backend open the partition of this lane again: its task died, and the pause is over.
     Reopen(Epoch),
+    /// Let the backend leave the group.
     Close,
-    /// The membership has ended; `closed` if the backend reported it.
+    /// The membership has ended. The last action.
     Finished {
+        /// Whether the backend reported that it has left the group.
         closed: bool,
     },
 }
 
+/// The state of one membership.
 #[derive(Debug, Default)]
 pub(super) struct Group {
+    /// How far the membership is.
     phase: Phase,
+    /// The lanes that have not ended. A fenced lane is not among them, even if its task still runs.
     lanes: BTreeMap<Epoch, LaneState>,
     /// Revocations, answered strictly in this order, because the client acts on them in order, too.
     pending_revocations: VecDeque<PendingRevocation>,
-    /// `on_revoked` runs before partitions are released.
+    /// Whether `on_revoked` runs before partitions are released: the app has such a hook.
     hooked: bool,
-    /// The hook at a shutdown.
+    /// The run of `on_revoked` for the lanes that a shutdown releases.
     last_hook: HookState,
-    /// Deaths of lanes in a row, and the time of the last one.
+    /// Deaths of lanes in a row, over all partitions of the membership.
     deaths: u32,
+    /// When a lane died last.
     last_death: Option<Instant>,
 }
 
+/// How far a membership is. It only moves forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
+    /// Lanes are started.
     #[default]
     Running,
+    /// The app shuts down, and running calls end. Lanes that are assigned now are discarded.
     Draining,
     /// A close was requested, or the client failed. The backend's end is awaited.
     Closing {
+        /// When the membership counts as finished, with or without the backend's report.
         until: Instant,
     },
+    /// Nothing happens any more.
     Finished,
 }
 
+/// How far a lane is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LaneState {
+    /// Its task begins records.
     Active {
+        /// How long it may drain, once that is requested.
         drain: Duration,
     },
+    /// Its task begins no record, and finishes running calls.
     Draining {
+        /// When it is fenced, if its task has not ended by then.
         until: Instant,
     },
-    /// The lane's task died. It is opened again at this moment.
+    /// The lane's task died. The partition is opened again after a pause.
     Dead {
+        /// When the pause is over.
         reopen: Instant,
     },
 }
 
+/// A revocation without an answer.
 #[derive(Debug)]
 struct PendingRevocation {
+    /// The number for the answer.
     id: RevocationId,
+    /// Its lanes. The answer waits until none of them is in `Group::lanes`.
     lanes: Vec<Epoch>,
+    /// The run of `on_revoked` for it.
     hook: HookState,
 }
 
-/// A run of `on_revoked`, and how long to wait for it: the drain time counts from the revocation.
+/// A run of `on_revoked`, and how long to wait for it: the drain time counts from the revocation, so hook and
+/// calls share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum HookState {
+    /// None is awaited: there is no hook, it has ended, or its time is over.
     #[default]
     Unwanted,
+    /// It runs once the calls have ended.
     Wanted {
+        /// When the wait ends, once it runs.
         until: Instant,
     },
+    /// It runs.
     Runs {
+        /// When the wait ends, whether or not the hook does.
         until: Instant,
     },
 }
@@ -145,6 +210,7 @@ impl HookState {
         }
     }
 
+    /// Returns when the wait ends. A hook that has not started waits for lanes, which have deadlines of their own.
     fn deadline(self) -> Option<Instant> {
         match self {
             Self::Runs { until } => Some(until),
@@ -159,6 +225,8 @@ impl Group {
         self.hooked = true;
     }
 
+    /// Handles an input, and appends what follows from it to `out`. Costs no more than a walk over the lanes of
+    /// the membership.
     pub(super) fn on(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         match input {
             Input::Assigned(lanes) => self.assigned(&lanes, out),
@@ -173,7 +241,8 @@ impl Group {
         self.advance(now, out);
     }
 
-    /// Returns when the clock alone makes something due.
+    /// Returns when the clock alone makes something due; `None` if nothing does. The member calls with `Tick` by
+    /// then.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let closing = match self.phase {
             Phase::Closing { until } => Some(until),
@@ -189,10 +258,12 @@ impl Group {
         lanes.chain(closing).chain(hooks).min()
     }
 
+    /// Returns whether the membership has ended.
     pub(super) fn is_finished(&self) -> bool {
         self.phase == Phase::Finished
     }
 
+    /// Starts lanes; outside `Running` it discards them, because nothing would wait for their calls.
     fn assigned(&mut self, lanes: &[(Epoch, Duration)], out: &mut Vec<Action>) {
         for (lane, drain) in lanes {
             if self.phase == Phase::Running {
@@ -204,6 +275,8 @@ impl Group {
         }
     }
 
+    /// Drains lanes, and appends their revocation to the queue. A lost one also ends the wait for the hooks of all
+    /// earlier revocations.
     fn revoked(
         &mut self,
         now: Instant,
@@ -234,6 +307,7 @@ impl Group {
         until.max().filter(|_| self.hooked).map_or(HookState::Unwanted, |until| HookState::Wanted { until })
     }
 
+    /// Ends the wait for a hook. An answer to a revocation that was given up is ignored.
     fn hook_ended(&mut self, id: Option<RevocationId>) {
         let pending_revocations = self
             .pending_revocations
@@ -245,6 +319,8 @@ impl Group {
         }
     }
 
+    /// Removes a lane whose task has ended. If it died while it was active, it becomes `Dead` instead: 0.1 s for
+    /// the first death, twice as long for each further one within a minute of the last, 30 s at most.
     fn lane_ended(&mut self, now: Instant, lane: Epoch, died: bool) {
         let Some(state) = self.lanes.get_mut(&lane) else { return };
         if !died || !matches!(state, LaneState::Active { .. }) || self.phase != Phase::Running {
@@ -260,6 +336,7 @@ impl Group {
         self.last_death = Some(now);
     }
 
+    /// Drains all lanes. The hook at a shutdown is for the lanes that no revocation reports.
     fn shutdown(&mut self, now: Instant, out: &mut Vec<Action>) {
         if self.phase != Phase::Running {
             return;
@@ -286,6 +363,8 @@ impl Group {
         self.phase = Phase::Closing { until: now + CLOSE };
     }
 
+    /// Drains a lane for its own drain time, `most` at most. A lane that drains already only gets less time (it
+    /// was lost meanwhile). A dead lane has nothing to drain.
     fn drain(&mut self, now: Instant, lane: Epoch, most: Duration, out: &mut Vec<Action>) {
         match self.lanes.get_mut(&lane) {
             Some(LaneState::Active { drain }) => {
@@ -340,6 +419,7 @@ impl Group {
         }
     }
 
+    /// Ends the membership: whatever is still there is fenced.
     fn finish(&mut self, closed: bool, out: &mut Vec<Action>) {
         self.fence_all(false, out);
         self.pending_revocations.clear();
@@ -348,6 +428,7 @@ impl Group {
         out.push(Action::Finished { closed });
     }
 
+    /// Fences all lanes whose task may still run, and forgets all lanes.
     fn fence_all(&mut self, late: bool, out: &mut Vec<Action>) {
         let lanes = std::mem::take(&mut self.lanes).into_iter();
         let alive = lanes.filter(|(_, state)| !matches!(state, LaneState::Dead { .. }));

@@ -1,6 +1,14 @@
 //! One membership of a group: passes events to the state machine, and applies its outputs to lanes and backend.
 //!
 //! Plain and synchronous: a backend calls it on its control thread. It never waits, whatever handlers do.
+//!
+//! Two entrances: `on` for events of the backend, `turn` for everything else (notices of lanes, hooks and the app,
+//! and the clock). Both return commands for the backend. Three parts do the rest: `group.rs` decides, `running.rs`
+//! starts and ends tasks, `reports.rs` turns results into logs, metrics and health.
+//!
+//! A new partition goes through it like this: `Event::Assigned` puts its lane into `arrived`, the state machine
+//! outputs `Start`, and `start` spawns the task and puts it into `running`. From then on the member sees only
+//! notices of it, never a record.
 
 use crate::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,14 +41,21 @@ use crate::subscriber::Subscriber;
 ///
 /// Dropping it before it is finished counts as a crash: the lanes' tasks are aborted, and nothing is drained.
 pub struct Member {
+    /// What it belongs to: names, settings, subscribers, the shared status.
     pub(super) scope: MemberScope,
+    /// The state machine.
     group: Group,
+    /// Whether commits succeed.
     pub(super) commits: Commits,
+    /// Whether the lanes' tasks run.
     pub(super) progress: Progress,
+    /// Which tasks died, and where.
     pub(super) deaths: Deaths,
-    /// Assigned lanes that the state machine is about to start.
+    /// Assigned lanes that the state machine is about to start. Empty between two calls.
     arrived: BTreeMap<Epoch, Box<dyn Lane>>,
+    /// The lanes whose task runs. Dropping one fences it and aborts its task.
     pub(super) running: BTreeMap<Epoch, RunningLane>,
+    /// Runs the group's hooks, on threads of their own.
     pub(super) hooks: GroupHookRunner,
     /// The lanes for `on_revoked`, once their calls have ended: those that a revocation releases, or a shutdown
     /// (`None`).
@@ -49,7 +64,7 @@ pub struct Member {
     pub(super) parting: Vec<(TopicPartition, Arc<LaneControl>)>,
     /// How the membership will end, if nothing worse happens.
     pub(super) ending: Ended,
-    /// Since when the app has been shutting down.
+    /// Since when the app has been shutting down; `None` before.
     pub(super) shutdown: Option<Instant>,
 }
 
@@ -108,6 +123,8 @@ impl Member {
         self
     }
 
+    /// Starts the lanes that a handler reads, logs all of them in one line, and runs `on_assigned` for them. A
+    /// partition that no handler reads is left alone.
     fn assigned(&mut self, lanes: Vec<Box<dyn Lane>>, commands: &mut Vec<Command>) {
         let mut known = Vec::new();
         for lane in lanes {
@@ -163,6 +180,8 @@ impl Member {
         }
     }
 
+    /// Passes an input to the state machine, applies its outputs, and updates the number of lanes in status and
+    /// metrics.
     fn advance(&mut self, input: Input, commands: &mut Vec<Command>) {
         let mut outputs = Vec::new();
         self.group.on(Instant::now(), input, &mut outputs);
@@ -175,6 +194,7 @@ impl Member {
         }
     }
 
+    /// Applies one output. Commands for the backend are appended to `commands`.
     fn apply(&mut self, output: Action, commands: &mut Vec<Command>) {
         match output {
             Action::Start(epoch) => {

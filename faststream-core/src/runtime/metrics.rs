@@ -11,28 +11,41 @@ use metrics::{Counter, Gauge, counter, gauge};
 use crate::app::{Context, Tally};
 use crate::subscriber::Subscriber;
 
-/// The series of one lane's handler.
+/// The series of one lane's handler. The lane's task owns them, and flushes them once a turn and when it ends.
+///
+/// The handles of the most frequent series are kept. Everything else looks its series up when it happens.
 pub(super) struct LaneMetrics {
+    /// The labels of the handler's series.
     labels: Labels,
+    /// Records that were handed out.
     received: Counter,
+    /// Records that were handled successfully.
     acked: Counter,
+    /// How many partitions of the handler hold a record.
     held: Gauge,
+    /// The app's totals, for the log line at its end.
     tally: Arc<Tally>,
-    /// The count since the last turn.
+    /// Records that were handed out since the last flush.
     received_now: u64,
+    /// Records that were handled since the last flush.
     acked_now: u64,
+    /// How many records the lane holds now. The gauge counts the partition once, whatever their number.
     held_now: u32,
 }
 
 /// `app_name`, `broker` and `handler`, in every series about records.
 #[derive(Clone)]
 struct Labels {
+    /// The app's name, in `app_name`.
     app: Arc<str>,
+    /// The name of the subscriber's broker; `default` if it has none.
     broker: Arc<str>,
     handler: Arc<str>,
 }
 
 impl Labels {
+    /// Returns the counter of this name with these labels, and one more if there is an `extra`. Copies the labels,
+    /// so not for each record.
     fn counter(&self, name: &'static str, extra: Option<(&'static str, String)>) -> Counter {
         let Self { app, broker, handler } = self;
         let (app, broker, handler) = (app.to_string(), broker.to_string(), handler.to_string());
@@ -46,6 +59,7 @@ impl Labels {
 }
 
 impl LaneMetrics {
+    /// Returns the series of a subscriber's lane.
     pub(super) fn new(context: &Context, subscriber: &Subscriber) -> Self {
         let broker = subscriber.broker.clone().unwrap_or_else(|| "default".into());
         let labels =
@@ -64,10 +78,12 @@ impl LaneMetrics {
         }
     }
 
+    /// Counts a record that is handed out. A plain addition.
     pub(super) fn received(&mut self) {
         self.received_now += 1;
     }
 
+    /// Counts a record that was handled successfully. A plain addition.
     pub(super) fn acked(&mut self) {
         self.acked_now += 1;
     }
@@ -83,7 +99,7 @@ impl LaneMetrics {
         }
     }
 
-    /// Counts any outcome but success: `nacked`, `rejected`, `skipped`, `error`.
+    /// Counts any outcome but success, by `status`: `nacked`, `rejected` (dead-lettered), `skipped`, `error`.
     pub(super) fn settled(&self, status: &'static str) {
         match status {
             "rejected" => self.tally.dead_lettered(),
@@ -94,11 +110,13 @@ impl LaneMetrics {
         self.labels.counter(name, Some(("status", status.to_owned()))).increment(1);
     }
 
+    /// Counts a failed call, by the kind of failure: `panic`, for example, or the name of the error's type.
     pub(super) fn failed(&self, kind: &'static str) {
         let name = "faststream_received_processed_messages_exceptions_total";
         self.labels.counter(name, Some(("exception_type", kind.to_owned()))).increment(1);
     }
 
+    /// Counts a record that could not be decoded.
     pub(super) fn undecodable(&self) {
         self.labels.counter("faststream_decode_errors_total", None).increment(1);
     }
@@ -108,6 +126,8 @@ impl LaneMetrics {
         self.labels.counter("faststream_retries_total", Some(("kind", kind.to_owned()))).increment(1);
     }
 
+    /// Counts a record that goes to its dead-letter topic, by the kind of failure. Once, before the dead letter is
+    /// confirmed.
     pub(super) fn dead_lettered(&self, reason: &'static str) {
         self.labels
             .counter("faststream_dead_letters_total", Some(("reason", reason.to_owned())))
@@ -140,11 +160,12 @@ pub(super) fn stale_ack() {
     counter!("faststream_stale_acks_total").increment(1);
 }
 
-/// Counts a commit of one group.
+/// Counts a commit of one partition in a group, by `result`: `ok`, or the class of the error.
 pub(super) fn commit(group: &str, result: &'static str) {
     counter!("faststream_kafka_commits_total", "group" => group.to_owned(), "result" => result).increment(1);
 }
 
+/// Sets the committed offset of a partition, as a next offset.
 pub(super) fn committed(group: &str, topic: &str, partition: i32, next: i64) {
     let labels =
         [("group", group.to_owned()), ("topic", topic.to_owned()), ("partition", partition.to_string())];
@@ -153,15 +174,19 @@ pub(super) fn committed(group: &str, topic: &str, partition: i32, next: i64) {
     gauge!("faststream_kafka_committed_offset", &labels).set(next as f64);
 }
 
+/// Counts a rebalance of a group, by `event`: `assigned`, `revoked` or `lost`.
 pub(super) fn rebalance(group: &str, event: &'static str) {
     counter!("faststream_kafka_rebalances_total", "group" => group.to_owned(), "event" => event).increment(1);
 }
 
+/// Sets how many partitions this member of the group reads.
 pub(super) fn assigned(group: &str, lanes: usize) {
     let lanes = u32::try_from(lanes).unwrap_or(u32::MAX);
     gauge!("faststream_kafka_assigned_partitions", "group" => group.to_owned()).set(lanes);
 }
 
+/// Sets how long finished records of the group have been uncommitted, in the worst partition. Zero while commits
+/// succeed.
 pub(super) fn dirty(group: &str, dirty: Duration) {
     gauge!("faststream_commit_dirty_seconds", "group" => group.to_owned()).set(dirty.as_secs_f64());
 }
@@ -172,10 +197,12 @@ pub(super) fn expired(group: &str, topic: &str, records: u64) {
         .increment(records);
 }
 
+/// Counts a partition that is opened again because its task died.
 pub(super) fn lane_restart(group: &str) {
     counter!("faststream_lane_restarts_total", "group" => group.to_owned()).increment(1);
 }
 
+/// Counts a partition whose calls did not end within the drain time.
 pub(super) fn drain_timeout(group: &str) {
     counter!("faststream_drain_timeouts_total", "group" => group.to_owned()).increment(1);
 }

@@ -1,26 +1,35 @@
 //! The offsets of one lane, as its task, its member and its acks see them.
+//!
+//! The lane's task, the member's control thread and the tasks of handlers share them: atomics, and one lock that
+//! serializes stores. All are next offsets, except `oldest`.
+//!
+//! The lane's own bookkeeping (`offsets.rs`) belongs to its task alone. While a call occupies the task's thread,
+//! for instance because it blocks, the task has no turn to store anything. Then the member stores the prefix that
+//! the task had noted before the call (`store_late`), so that a blocking call does not keep finished records
+//! uncommitted.
 
 use std::sync::atomic::{AtomicI64, Ordering::Acquire, Ordering::Release, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 
 use crate::broker::Stale;
 
-/// The value of an unknown offset.
+/// The value of an unknown offset. Less than every offset, so that comparisons need no case for it.
 const NOTHING: i64 = i64::MIN;
 
 /// The finished, stored and committed offsets of a lane, as next offsets.
 #[derive(Debug)]
 pub(crate) struct OffsetCell {
-    /// The next offset that the broker has committed.
+    /// The next offset that the broker has committed; the lane's start before the first commit. Only grows.
     committed: AtomicI64,
-    /// The next offset that was handed to the committer.
+    /// The next offset that was handed to the committer. `NOTHING` before the first store.
     stored: AtomicI64,
     /// The next offset up to which everything is finished, stored or not, as of the beginning of the last call.
     finished: AtomicI64,
     /// One store at a time, each with a later offset than the last: by the task itself, and while a call occupies its
     /// thread.
     storing: Mutex<i64>,
-    /// The oldest unfinished record, for the log line when the lane is cancelled.
+    /// The oldest unfinished record, as of the task's last turn: for the log line when the lane is cancelled, and
+    /// to notice that no commit can advance.
     oldest: AtomicI64,
 }
 
@@ -41,7 +50,7 @@ impl OffsetCell {
         self.committed.fetch_max(next, SeqCst);
     }
 
-    /// Returns the oldest unfinished record.
+    /// Returns the oldest unfinished record, as a record offset.
     pub(super) fn oldest(&self) -> Option<i64> {
         Some(self.oldest.load(SeqCst)).filter(|offset| *offset != NOTHING)
     }
@@ -66,11 +75,12 @@ impl OffsetCell {
         }
     }
 
-    /// Returns the next offset up to which everything is finished.
+    /// Returns the next offset up to which everything is stored or committed. Hooks report it.
     pub(super) fn finished_to(&self) -> i64 {
         self.stored.load(SeqCst).max(self.committed_offset())
     }
 
+    /// Returns the next offset that the broker has committed. The brake and durable acks compare with it.
     pub(super) fn committed_offset(&self) -> i64 {
         self.committed.load(SeqCst)
     }
@@ -82,7 +92,11 @@ impl OffsetCell {
         }
     }
 
-    /// Stores the next offset, unless it or a later one is already stored.
+    /// Stores the next offset, unless it or a later one is already stored. One at a time: a late store on the
+    /// control thread may meet the task's own.
+    ///
+    /// # Errors
+    /// If the lane was fenced: the offset has no effect.
     pub(super) fn store(&self, next: i64, store: impl FnOnce() -> Result<(), Stale>) -> Result<(), Stale> {
         let mut last = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
         if *last >= next {
@@ -92,7 +106,8 @@ impl OffsetCell {
         store()
     }
 
-    /// Stores the finished prefix while the task has no turn to store it.
+    /// Stores the finished prefix while the task has no turn to store it. Called on the control thread, about once
+    /// a second.
     pub(super) fn store_late(&self, store: impl FnOnce(i64) -> Result<(), Stale>) {
         let next = self.finished.load(Acquire);
         if next > self.stored.load(SeqCst) && self.store(next, || store(next)).is_ok() {
@@ -100,6 +115,7 @@ impl OffsetCell {
         }
     }
 
+    /// Notes the stored offset and the oldest unfinished record at the end of a turn of the task.
     pub(super) fn note(&self, stored: Option<i64>, oldest: Option<i64>) {
         self.stored.store(stored.unwrap_or(NOTHING), SeqCst);
         self.oldest.store(oldest.unwrap_or(NOTHING), SeqCst);

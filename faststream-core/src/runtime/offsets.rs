@@ -1,6 +1,10 @@
 //! Which offset may be stored: the end of the longest finished prefix.
 //!
-//! Pure bookkeeping of one lane. It knows no broker and no clock.
+//! Pure bookkeeping of one lane. It knows no broker and no clock. The lane's task owns it, without a lock, and
+//! passes the prefix on once a turn (`offset_cell.rs`, `lane/store.rs`).
+//!
+//! At least once rests on this file: the stored offset never passes an unfinished record, in whatever order calls
+//! end.
 
 use std::collections::VecDeque;
 
@@ -16,14 +20,17 @@ pub(crate) struct Offsets {
     prefix: Option<i64>,
 }
 
+/// A record that was handed out.
 #[derive(Debug)]
 struct Open {
+    /// Its record offset.
     offset: i64,
+    /// Whether it is finished, and waits only for earlier ones.
     finished: bool,
 }
 
 impl Offsets {
-    /// Records that a record is handed out. Call it before anything else sees the record.
+    /// Records that a record is handed out. Call it before anything else sees the record. Costs no search.
     ///
     /// Returns false, and records nothing, if offsets do not increase: the broker repeated a record.
     pub(crate) fn begin(&mut self, offset: i64) -> bool {
@@ -35,7 +42,8 @@ impl Offsets {
         true
     }
 
-    /// Records that a record is finished. Returns false if it was not open: unknown, or finished before.
+    /// Records that a record is finished. Returns false if it was not open: unknown, or finished before. The
+    /// oldest costs no search, every other one a binary search.
     pub(crate) fn finish(&mut self, offset: i64) -> bool {
         // The usual case: the oldest ends first. Everything else costs a binary search.
         let index = match self.open.front() {
@@ -55,12 +63,14 @@ impl Offsets {
         true
     }
 
-    /// Returns the next offset that may be stored; `None` if nothing is finished yet.
+    /// Returns the next offset that may be stored: one past the last record of the finished prefix. `None` if
+    /// nothing is finished yet.
     pub(crate) fn prefix(&self) -> Option<i64> {
         self.prefix
     }
 
-    /// Returns the oldest unfinished record.
+    /// Returns the oldest unfinished record, as a record offset; `None` if everything that was handed out is
+    /// finished.
     pub(crate) fn oldest(&self) -> Option<i64> {
         self.open.front().map(|open| open.offset)
     }

@@ -1,6 +1,13 @@
 //! Detects from outside that a lane is stalled: a call that blocks its thread, or that takes longer than it may.
 //!
 //! Kafka notices neither, because a separate thread keeps the membership alive.
+//!
+//! The method: about once a second the member wakes every lane, so a live task takes a turn, which changes its
+//! count of turns. A count that has not changed for 10 s means that the task did not run. The count is odd during
+//! a turn. So odd means that the task itself blocks its thread, and even means that no thread comes to it, because
+//! others block them all.
+//!
+//! Calls that wait without blocking are known to the task, which notes the longest of them (`Work::slow`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,14 +24,18 @@ const BLOCKED: Duration = Duration::from_secs(10);
 /// When each lane's task ran last, as of the last check.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    /// The lanes at the last check. Those that have ended are dropped with the next one.
     seen: BTreeMap<Epoch, Seen>,
 }
 
+/// One lane, as of the last check.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
+    /// The number of turns that had begun or ended.
     turns: u64,
     /// The time of the check at which the number of turns was new.
     since: Instant,
+    /// Whether the stall was reported. Reset by the next turn of the task.
     said: bool,
 }
 
@@ -32,14 +43,17 @@ struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stuck {
     pub(super) lane: Epoch,
-    /// The record, if it is known.
+    /// The record, if it is known, as a record offset.
     pub(super) offset: Option<i64>,
+    /// How long it has lasted, to within a few seconds.
     pub(super) age: Duration,
+    /// What the stall does to other lanes.
     pub(super) how: How,
     /// Whether it was not reported before.
     pub(super) is_new: bool,
 }
 
+/// The kinds of stalls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
     /// A call waits for something, and affects no other lane.
@@ -52,6 +66,7 @@ pub(super) enum How {
 
 impl Progress {
     /// Checks all lanes, about once a second, and wakes them: each live task takes a turn before the next check.
+    /// Returns those that are stalled, at every check for as long as it lasts.
     pub(super) fn check<'a>(
         &mut self,
         now: Instant,

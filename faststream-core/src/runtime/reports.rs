@@ -1,4 +1,8 @@
 //! Reports about commits and calls of a membership: logged, counted, shown in its status.
+//!
+//! The part of `Member` that turns what has happened into text. It runs on the control thread of the backend,
+//! decides nothing about lanes or commits (except the brake after a failed commit), and holds the status's lock
+//! only for plain writes.
 
 use crate::TopicPartition;
 use std::sync::Arc;
@@ -13,7 +17,8 @@ use crate::broker::{CommitReport, Epoch};
 use crate::log::{Time, debug, info, warn};
 
 impl Member {
-    /// Reports that records were deleted before they were read.
+    /// Reports that records were deleted before they were read: the record offsets `from` to `to`, `to` excluded.
+    /// Health shows it for ten minutes.
     pub(super) fn expired(&mut self, lane: Epoch, from: i64, to: i64) {
         let Some(lane) = self.running.get(&lane) else { return };
         let TopicPartition { topic, partition } = &lane.tp;
@@ -29,6 +34,9 @@ impl Member {
         self.scope.shared.status().expired = Some((Instant::now(), message));
     }
 
+    /// Reports the results of a commit, partition by partition. A success wakes the calls that wait for it. A
+    /// failure brakes the lane, is logged at once and then once a minute, and goes to `on_commit_error`; delivery
+    /// continues.
     pub(super) fn committed(&mut self, reports: &[CommitReport]) {
         let now = Instant::now();
         let mut failures = Vec::new();
@@ -77,7 +85,8 @@ impl Member {
         self.hooks.commits_failed(failures);
     }
 
-    /// Records the last commit of a lane that the shutdown has ended.
+    /// Records the last commit of a lane that the shutdown has ended, so that it does not count as uncommitted. A
+    /// failure needs no record: the offsets simply stay uncommitted.
     fn parted(&self, report: &CommitReport) {
         let lane = self.parting.iter().find(|(_, control)| control.epoch == report.lane);
         if let (Some((_, control)), Ok(())) = (lane, &report.result) {
@@ -85,7 +94,8 @@ impl Member {
         }
     }
 
-    /// Returns the partitions with finished and uncommitted records at the end of the shutdown.
+    /// Returns the partitions with finished and uncommitted records at the end of the shutdown, for the status
+    /// after the end. Partitions that a rebalance took before are not among them.
     pub(super) fn uncommitted(&self) -> Vec<Uncommitted> {
         let left = self.parting.iter().filter_map(|(TopicPartition { topic, partition }, control)| {
             let offsets = control.offsets.uncommitted();
@@ -94,6 +104,9 @@ impl Member {
         left.collect()
     }
 
+    /// Looks for lanes that are stalled, about once a second. A blocked thread and a starved lane are logged once
+    /// for each stall. Slow calls that block nothing are only put into the status, because the lane's task logs
+    /// them.
     pub(super) fn look_for_stuck(&mut self, now: Instant) {
         let found = self.progress.check(now, self.running.values().map(|lane| &lane.control));
         let mut calls = Vec::new();

@@ -1,4 +1,11 @@
 //! The lanes of a membership: started as tasks, cancelled when their time is over.
+//!
+//! The part of `Member` that touches tasks. A lane's life has two ends, in either order. The member fences it and
+//! drops its `RunningLane`, or its task ends, is dropped, and reports that by a notice. A lane whose task ends
+//! first has died, unless the member had stopped it.
+//!
+//! Nothing here waits for a task. The fence acts at once: from then on nothing that the task does counts. The
+//! abort takes effect at the task's next `await`, and a call of a plain `fn` runs to its end.
 
 use std::sync::Arc;
 
@@ -18,11 +25,16 @@ use crate::subscriber::Subscriber;
 /// A lane whose task runs.
 pub(super) struct RunningLane {
     pub(super) tp: TopicPartition,
+    /// The handler that reads it.
     pub(super) subscriber: Arc<Subscriber>,
+    /// The control, shared with the task and with every `Ack`.
     pub(super) control: Arc<LaneControl>,
-    /// Another member may own the partition already.
+    /// Whether another member may own the partition already. Then its cancellation is logged as such, and counts
+    /// as no drain timeout.
     pub(super) is_lost: bool,
+    /// Stores for the lane on another thread, if the backend can.
     late_store: Option<LateStore>,
+    /// Aborts the task.
     task: AbortHandle,
 }
 
@@ -34,7 +46,8 @@ impl RunningLane {
 }
 
 impl RunningLane {
-    /// Stores, from this thread, what finished before a call that occupies the task's thread.
+    /// Stores, from this thread, what finished before a call that occupies the task's thread. Does nothing outside
+    /// a turn of the task: it then stores by itself.
     pub(super) fn store_late(&self) {
         if let Some(store) = self.late_store.as_ref().filter(|_| self.control.work.is_in_turn()) {
             self.control.offsets.store_late(store);
@@ -67,8 +80,11 @@ fn plain_calls(running: &[i64]) -> String {
 /// Reports that a lane's task has ended, even if the drop of its contents panics: otherwise the partition would be
 /// stalled forever.
 struct ExitGuard {
+    /// Where the notice goes.
     shared: Arc<Shared>,
+    /// The lane that ends.
     control: Arc<LaneControl>,
+    /// Whether the task did not reach its end: it panicked, or was aborted. The member ignores the latter.
     died: bool,
 }
 
@@ -89,6 +105,10 @@ impl Drop for RunningLane {
 }
 
 impl Member {
+    /// Starts the task of a lane on tokio's threads, and returns the member's side of it.
+    ///
+    /// With `start = Latest` it first stores the lane's start. With an `on_assigned` hook it closes the gate, so
+    /// that no record begins before the hook has ended.
     pub(super) fn start(&self, mut lane: Box<dyn Lane>) -> RunningLane {
         let epoch = lane.epoch();
         let tp = TopicPartition { topic: lane.topic().into(), partition: lane.partition() };
@@ -127,6 +147,8 @@ impl Member {
         RunningLane { tp, subscriber, control, is_lost: false, late_store, task: task.abort_handle() }
     }
 
+    /// Ends a lane at once. If it is `late`, its drain time was exceeded: that is logged, with the record and what
+    /// it still waited for. During a shutdown, the membership then ends as `DrainExceeded`.
     pub(super) fn cut_off(&mut self, epoch: Epoch, late: bool) {
         let Some(cut) = self.running.remove(&epoch) else { return };
         cut.store_late();

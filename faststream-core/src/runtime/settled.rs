@@ -1,4 +1,11 @@
 //! Settled `Ack`s, until the lane's task reads them, and the calls that wait until they are committed.
+//!
+//! Handlers settle on any thread; the lane's task alone applies verdicts. The inbox between them has one rule:
+//! after the fence nothing gets in, so an `Ack` that returned `Stale` never counts. The contents go to whoever
+//! fences: a task that ends applies them, and a member that cancels the task drops them.
+//!
+//! Both parts lie inside `LaneControl`. Their locks are held for a push, a search or a swap, and never while other
+//! code runs.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,35 +17,43 @@ use super::BusyGuard;
 use crate::broker::Stale;
 use crate::result::Verdict;
 
-/// An `Ack` was settled.
+/// An `Ack` that was settled, on its way to the lane's task.
 #[derive(Debug)]
 pub(super) struct Settled {
+    /// The record, as a record offset.
     pub(super) offset: i64,
+    /// The attempt that the `Ack` belongs to. One of an earlier attempt counts only if it is a success.
     pub(super) attempt: u32,
+    /// What happens to the record.
     pub(super) verdict: Verdict,
-    /// The `Ack` was dropped unsettled; the verdict is the consequence.
+    /// Whether the `Ack` was dropped unsettled; the verdict is the consequence.
     pub(super) dropped: bool,
-    /// A call waits until the broker has committed it.
+    /// Whether a call waits until the broker has committed it.
     pub(super) durable: bool,
 }
 
 /// The settled `Ack`s that are not read yet. Closed and emptied in one step: an ack is either in, or `Stale`.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    /// Checked each turn. The lock is taken only if an `Ack` was settled.
+    /// Whether the inbox has contents, checked each turn. The lock is taken only if an `Ack` was settled.
     has_settled: AtomicBool,
+    /// The contents, and the fence.
     inbox: Mutex<SettledInbox>,
 }
 
+/// The state under the lock of `Inbox`.
 #[derive(Debug, Default)]
 struct SettledInbox {
+    /// Whether the lane was fenced. Never reset.
     fenced: bool,
+    /// The unread `Ack`s, in the order in which they were settled.
     settled: Vec<Settled>,
     /// Unread `Ack`s count as work in progress, for tests that wait until everything has settled.
     busy: Option<BusyGuard>,
 }
 
 impl SettledInbox {
+    /// Takes the contents. They no longer count as busy: the caller does.
     fn take(&mut self) -> Vec<Settled> {
         if let Some(busy) = &mut self.busy {
             busy.set(false);
@@ -53,18 +68,19 @@ impl Inbox {
         self.lock().busy = Some(busy);
     }
 
-    /// Closes the inbox, and returns its contents.
+    /// Closes the inbox, and returns its contents. Whoever fences decides what happens to them.
     pub(super) fn fence(&self) -> Vec<Settled> {
         let mut inbox = self.lock();
         inbox.fenced = true;
         inbox.take()
     }
 
+    /// Returns whether the inbox is closed.
     pub(super) fn is_fenced(&self) -> bool {
         self.lock().fenced
     }
 
-    /// Returns the `Ack`s since the last time.
+    /// Returns the `Ack`s since the last time. Without any, it costs one atomic load, and no lock.
     pub(super) fn take(&self) -> Vec<Settled> {
         if !self.has_settled.load(SeqCst) || !self.has_settled.swap(false, SeqCst) {
             return Vec::new();
@@ -77,7 +93,10 @@ impl Inbox {
         self.has_settled.load(SeqCst)
     }
 
-    /// Adds a settled `Ack`, unless the inbox is fenced.
+    /// Adds a settled `Ack`.
+    ///
+    /// # Errors
+    /// [`Stale`] if the inbox is fenced. The `Ack` is dropped then.
     pub(super) fn post(&self, settled: Settled) -> Result<(), Stale> {
         let mut inbox = self.lock();
         if inbox.fenced {
@@ -99,7 +118,7 @@ impl Inbox {
 /// The calls that wait until their record is committed.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    /// The records that they wait for.
+    /// The records that they wait for, in no order.
     offsets: Mutex<Vec<i64>>,
     /// Notified when a commit succeeded, or the lane has ended.
     moved: Notify,
@@ -107,11 +126,14 @@ pub(super) struct Waiters {
 
 /// A call that waits until a record is committed, until this is dropped.
 pub(super) struct Waiter<'a> {
+    /// Where it is registered.
     waiters: &'a Waiters,
+    /// The record that it waits for.
     offset: i64,
 }
 
 impl Waiters {
+    /// Registers a call that waits for this record, until the result is dropped.
     pub(super) fn wait(&self, offset: i64) -> Waiter<'_> {
         self.lock().push(offset);
         Waiter { waiters: self, offset }
@@ -122,6 +144,7 @@ impl Waiters {
         self.moved.notify_waiters();
     }
 
+    /// Returns a future that resolves at the next `notify`. Enable it before the check that it guards.
     pub(super) fn notified(&self) -> Notified<'_> {
         self.moved.notified()
     }

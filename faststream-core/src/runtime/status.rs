@@ -1,4 +1,8 @@
 //! The status of a member, for the app: how it ended, which records it holds, whether its commits succeed.
+//!
+//! `Shared` is the meeting point of four parties: the lanes' tasks, the hooks, the member on its control thread,
+//! and the app with its `MemberHandle`. Notices go to the member, the status goes to the app. Whoever learns a
+//! fact writes it; readers take a copy. Its locks are held for a moment, and never for each record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -175,28 +179,38 @@ pub struct UnconfirmedCopy {
     pub error: Option<String>,
 }
 
-/// From this age on, a copy without confirmation is late.
+/// From this age on, a copy without confirmation is late, and the status shows it.
 pub(super) const LATE: Duration = Duration::from_secs(10);
 
 /// The state that lanes, member and handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// Wakes the backend's control thread, so that it calls the member's `turn`.
     pub(super) wake: Arc<Notify>,
+    /// Cancelled when the app crashes the member on purpose.
     pub(super) crash: CancellationToken,
+    /// The notices that the member has not taken, in their order.
     notices: Mutex<Vec<Notice>>,
+    /// The status. The lock is also taken by readers on other threads.
     status: Mutex<Status>,
     /// When the backend last called the member's `turn`.
     turned: Mutex<Instant>,
+    /// How the membership ended; `None` while it lasts.
     ended: watch::Sender<Option<Ended>>,
 }
 
 /// Notices to the member from outside its backend. Rare: never per record.
 #[derive(Debug)]
 pub(super) enum Notice {
+    /// The app shuts down: drain, then leave the group.
     Shutdown,
+    /// A lane needs a commit now: a call waits for it, the lane is braked, it begins at the end of a topic, or it
+    /// has stored an offset with `commit = Each`.
     WantsCommit,
+    /// A lane's task has ended, and everything that it held is dropped.
     LaneEnded {
         lane: Epoch,
+        /// Whether it did not reach its end: by a panic, or because it was aborted.
         died: bool,
         /// The record that the task worked at.
         at: Option<i64>,
@@ -205,9 +219,12 @@ pub(super) enum Notice {
     HookEnded(Option<RevocationId>),
 }
 
+/// The facts behind `MemberStatus`.
 #[derive(Debug, Default)]
 pub(super) struct Status {
+    /// The parts that are kept as they are shown. The others, below, are filled in when the status is read.
     pub(super) known: MemberStatus,
+    /// The held records, by lane and record offset.
     pub(super) held: BTreeMap<(Epoch, i64), HeldRecord>,
     /// Copies that are late or denied, and since when.
     pub(super) unconfirmed: BTreeMap<Epoch, (Instant, UnconfirmedCopy)>,
@@ -231,6 +248,7 @@ impl Status {
 }
 
 impl Shared {
+    /// Returns the state of a membership that begins.
     pub(super) fn new() -> Self {
         Self {
             wake: Arc::default(),
@@ -242,19 +260,23 @@ impl Shared {
         }
     }
 
+    /// Leaves a notice for the member, and wakes its control thread. Never waits.
     pub(super) fn notify(&self, notices: Notice) {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(notices);
         self.wake.notify_one();
     }
 
+    /// Takes all notices, in their order.
     pub(super) fn take_notices(&self) -> Vec<Notice> {
         std::mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Records that the backend calls the member's `turn`. If that stops, health shows how long ago it was.
     pub(super) fn turned(&self) {
         *self.turned.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
+    /// Locks the status. Hold it only for plain reads and writes: the app's health waits for it.
     pub(super) fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -276,11 +298,12 @@ pub struct MemberHandle {
 }
 
 impl MemberHandle {
+    /// Returns a handle of the member with this state.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
     }
 
-    /// Requests to drain, then to leave the group. Returns at once.
+    /// Requests to drain, then to leave the group. Returns at once; [`ended`](Self::ended) waits for the end.
     pub fn shutdown(&self) {
         self.shared.notify(Notice::Shutdown);
     }
@@ -291,7 +314,7 @@ impl MemberHandle {
         self.shared.wake.notify_one();
     }
 
-    /// Waits for the end of the membership.
+    /// Waits for the end of the membership. Returns at once if it has ended.
     pub async fn ended(&self) -> Ended {
         let mut ended = self.shared.ended.subscribe();
         let known = ended.wait_for(Option::is_some).await;

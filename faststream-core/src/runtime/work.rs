@@ -1,4 +1,9 @@
 //! The current work of a lane's task, for observers on other threads.
+//!
+//! The task notes what it does, and never reads any of it. The member reads it about once a second, to find
+//! stalled lanes (`progress.rs`), and when it cancels a lane, for the log line. What is noted for each record are
+//! a few relaxed atomic stores; the locks are for plain functions and slow calls, and for one note at the end of a
+//! turn of a lane that drains.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -18,11 +23,11 @@ pub(crate) struct Work {
     begun: AtomicI64,
     /// How often a turn of the task has begun or ended: odd during a turn.
     turns: AtomicU64,
-    /// The records whose plain functions run now.
+    /// The record offsets whose plain functions run now, on threads of their own.
     plain: Mutex<BTreeSet<i64>>,
-    /// A call that takes long without blocking.
+    /// The longest of the calls that take long without blocking: its record offset, and since when it runs.
     slow: Mutex<Option<(i64, Instant)>>,
-    /// What a drain waits for, as of the last turn of the task.
+    /// What a drain waits for, as of the last turn of the task. Noted only while the lane stops.
     unfinished: Mutex<Option<Unfinished>>,
 }
 
@@ -49,6 +54,7 @@ impl Work {
         self.turns.fetch_add(1, Relaxed);
     }
 
+    /// Returns how often a turn has begun or ended.
     pub(super) fn turns(&self) -> u64 {
         self.turns.load(Relaxed)
     }
@@ -69,6 +75,7 @@ impl Work {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner).insert(offset);
     }
 
+    /// Records that a plain function has ended, whether or not its result counts.
     pub(super) fn plain_ended(&self, offset: i64) {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner).remove(&offset);
     }
@@ -88,6 +95,7 @@ impl Work {
         *self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sets the longest of the slow calls; `None` if none is slow any more.
     pub(super) fn note_slow(&self, slow: Option<(i64, Instant)>) {
         *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = slow;
     }
