@@ -19,7 +19,7 @@ use crate::policy::{Commit, OnError, Order, Retry, Start};
 use crate::record::Outgoing;
 use crate::record::OwnedRecord;
 use crate::runtime::{IdleTracker, LaneControl};
-use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
+use crate::subscriber::{Source, Subscriber, SubscriberDef};
 
 /// A delivery without a broker: the record of a topic on its way to a handler, for tests of extractors.
 ///
@@ -209,32 +209,7 @@ impl Producer for Recorder {
 }
 
 /// The handler of a delivery whose test names none. It acks every record.
-static NOBODY: SubscriberDef = SubscriberDef {
-    name: "nobody",
-    module: module_path!(),
-    package: env!("CARGO_PKG_NAME"),
-    file: file!(),
-    line: line!(),
-    doc: "",
-    source: SourceDef::Topics(&[]),
-    group: None,
-    broker: None,
-    ack: None,
-    retry: None,
-    on_error: None,
-    dead_letter: None,
-    on_decode_error: None,
-    order: None,
-    concurrency: None,
-    commit: None,
-    start: None,
-    timeout: None,
-    drain: None,
-    enabled: None,
-    publishers: &[],
-    call: |_| Call::known(crate::result::Outcome::Verdict(crate::result::Verdict::Ack)),
-    requires: |_| {},
-};
+static NOBODY: SubscriberDef = SubscriberDef::fixture();
 
 /// Returns a subscriber with default settings, for this definition.
 ///

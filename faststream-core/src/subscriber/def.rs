@@ -168,9 +168,9 @@ fn unraw(path: &str) -> String {
     path.replace("r#", "")
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 impl SubscriberDef {
-    /// Returns a definition that sets nothing and does nothing.
+    /// Returns a definition that sets nothing and does nothing, for tests.
     pub(crate) const fn fixture() -> Self {
         Self {
             name: "nobody",
