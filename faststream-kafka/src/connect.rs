@@ -8,10 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use faststream_core::broker::BrokerError;
-use faststream_core::log::Time;
+use faststream_core::log::{Time, reminded};
 use rdkafka::metadata::Metadata;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
 
 use crate::advertised;
 use crate::config::SettingOrigin;
@@ -19,10 +18,6 @@ use crate::producer::KafkaProducer;
 
 /// What one request may take; the answer of a large cluster is large.
 const REQUEST: Duration = Duration::from_secs(10);
-/// How long a broker may keep silent before it is told.
-const PATIENCE: Duration = Duration::from_millis(1_500);
-/// How often it is told again.
-const REMINDER: Duration = Duration::from_secs(60);
 
 /// Resolves when the broker answered, and one can be reached where it told to connect to. `bootstrap` is the addresses
 /// that were given.
@@ -34,7 +29,7 @@ pub(crate) async fn wait(
 ) -> Result<(), BrokerError> {
     let _quiet = producer.waiting();
     let elsewhere = Arc::new(Mutex::new(None));
-    let mut answered = on_a_thread(who, {
+    let answered = on_a_thread(who, {
         let (producer, elsewhere) = (Arc::clone(producer), Arc::clone(&elsewhere));
         let bootstrap = bootstrap.to_owned();
         move |is_wanted| {
@@ -47,29 +42,19 @@ pub(crate) async fn wait(
             }
         }
     })?;
-    let began = Instant::now();
-    let mut next = began + PATIENCE;
-    loop {
-        tokio::select! {
-            biased;
-            _ = &mut answered => {
-                // It was said that it did not.
-                if next > began + PATIENCE {
-                    faststream_core::log::info!("{who} answers after {}", Time::about(began.elapsed()));
-                }
-                return Ok(());
-            }
-            () = sleep_until(next) => {
-                let trouble = producer.trouble();
-                let elsewhere = elsewhere.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let elsewhere = elsewhere.or_else(|| advertised::named_in(trouble.as_deref()?, bootstrap));
-                let reason = trouble.unwrap_or_else(|| "no error so far".into());
-                let what = elsewhere.unwrap_or_else(|| format!("does not answer, waiting for it: {reason}"));
-                faststream_core::log::warn!("{who} ({source}) {what}");
-                next += REMINDER;
-            }
-        }
+    let remind = || {
+        let trouble = producer.trouble();
+        let elsewhere = elsewhere.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let elsewhere = elsewhere.or_else(|| advertised::named_in(trouble.as_deref()?, bootstrap));
+        let reason = trouble.unwrap_or_else(|| "no error so far".into());
+        let what = elsewhere.unwrap_or_else(|| format!("does not answer, waiting for it: {reason}"));
+        faststream_core::log::warn!("{who} ({source}) {what}");
+    };
+    // An error is that the thread ended, as it does after an answer.
+    if let (_, Some(late)) = reminded(answered, remind).await {
+        faststream_core::log::info!("{who} answers after {}", Time::about(late));
     }
+    Ok(())
 }
 
 /// The topics, with their number of partitions.

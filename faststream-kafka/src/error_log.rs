@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use faststream_core::log;
+use faststream_core::log::{self, Throttle};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
@@ -14,26 +14,18 @@ use crate::reach::{Lost, Reach, read};
 
 /// How librdkafka says that a topic is not there; the topic and the error follow.
 const UNAVAILABLE: &str = "Subscribed topic not available: ";
-/// How long a kind of error stays quiet after it was told.
-const PAUSE: Duration = Duration::from_secs(60);
 
 /// Tells each kind of error at once, and again after a minute with the number of its repeats.
 #[derive(Debug)]
 pub(crate) struct ErrorLog {
     /// What the lines begin with: the client and the address.
     who: String,
-    told: Mutex<BTreeMap<String, Told>>,
+    told: Mutex<BTreeMap<String, Throttle<Instant>>>,
     /// What is left out of the lines.
     secrets: Secrets,
     /// The cluster, and which of its brokers cannot be reached: known to all of its clients.
     cluster: String,
     reach: Arc<Reach>,
-}
-
-#[derive(Debug)]
-struct Told {
-    at: Instant,
-    repeats: u64,
 }
 
 impl ErrorLog {
@@ -157,16 +149,10 @@ impl ErrorLog {
     /// How often the kind was kept quiet since it was told; `None` if it has to stay quiet.
     fn admit(&self, kind: &str, now: Instant) -> Option<u64> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(last) = told.get_mut(kind) else {
-            told.insert(kind.to_owned(), Told { at: now, repeats: 0 });
-            return Some(0);
-        };
-        if now.duration_since(last.at) < PAUSE {
-            last.repeats += 1;
-            return None;
+        if let Some(throttle) = told.get_mut(kind) {
+            return throttle.admit(now);
         }
-        last.at = now;
-        Some(std::mem::take(&mut last.repeats))
+        told.entry(kind.to_owned()).or_default().admit(now)
     }
 }
 
@@ -197,25 +183,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_is_told_at_once_and_then_once_a_minute_with_its_repeats() {
-        let log = ErrorLog::new("test");
-        let start = Instant::now();
-        let at = |seconds| log.admit("Transport", start + Duration::from_secs(seconds));
-        assert_eq!(at(0), Some(0));
-        assert_eq!([at(1), at(2), at(59)], [None, None, None]);
-        assert_eq!(at(60), Some(3));
-        assert_eq!(at(61), None);
-        assert_eq!(at(121), Some(1));
-        assert_eq!(at(181), Some(0));
-    }
-
-    #[test]
-    fn another_kind_is_told_at_once() {
+    fn each_kind_is_told_at_once_and_then_once_a_minute_with_its_repeats() {
         let log = ErrorLog::new("test");
         let now = Instant::now();
         assert_eq!(log.admit("Transport", now), Some(0));
         assert_eq!(log.admit("AllBrokersDown", now), Some(0));
         assert_eq!(log.admit("Transport", now), None);
+        assert_eq!(log.admit("Transport", now + log::QUIET), Some(1));
     }
 
     /// A subscriber that cannot write.

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use faststream_core::log::Throttle;
 use serde::Deserialize;
 
-/// A broker that stays away is said again after this.
-const AGAIN: Duration = Duration::from_secs(60);
 /// A connection that was there before is known to work by then: a request on it would have timed out.
 const PROVED: Duration = Duration::from_secs(12);
 
@@ -19,7 +18,7 @@ pub(crate) struct Reach(Mutex<BTreeMap<String, Away>>);
 #[derive(Debug)]
 struct Away {
     since: Instant,
-    said: Instant,
+    throttle: Throttle<Instant>,
     /// The clients that could not reach it.
     clients: Vec<String>,
 }
@@ -51,18 +50,16 @@ impl Reach {
     pub(crate) fn lost(&self, broker: &str, client: &str, now: Instant) -> Option<Lost> {
         let mut all = self.lock();
         let Some(away) = all.get_mut(broker) else {
-            let away = Away { since: now, said: now, clients: vec![client.to_owned()] };
+            let mut throttle = Throttle::default();
+            throttle.admit(now);
+            let away = Away { since: now, throttle, clients: vec![client.to_owned()] };
             all.insert(broker.to_owned(), away);
             return Some(Lost::Now);
         };
         if away.clients.iter().all(|known| known != client) {
             away.clients.push(client.to_owned());
         }
-        if now - away.said < AGAIN {
-            return None;
-        }
-        away.said = now;
-        Some(Lost::Still(now - away.since))
+        away.throttle.admit(now).map(|_| Lost::Still(now - away.since))
     }
 
     /// The brokers that a client is connected to again, by its statistics, and for how long they were away.

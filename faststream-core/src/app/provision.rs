@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::StartError;
 use super::groups::GroupPlan;
 use crate::broker::{Broker, BrokerError, TopicFault, TopicProblem, TopicPurpose, TopicRequest};
-use crate::log::{info, warn};
+use crate::log::{Throttle, info, warn};
 use crate::policy::{GroupSettings, Provision};
 use crate::subscriber::{Source, Subscriber};
 use crate::topic_name::retry_source;
@@ -19,8 +19,6 @@ use crate::topic_name::retry_source;
 const TRY: Duration = Duration::from_secs(30);
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often an unavailable broker is logged again.
-const REMINDER: Duration = Duration::from_secs(60);
 /// How long the search for forgotten records may take. The startup does not depend on it.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -118,12 +116,11 @@ async fn forgotten(
 
 /// Asks until the broker answers.
 async fn ask(broker: &dyn Broker, requests: &[TopicRequest]) -> Vec<TopicFault> {
-    let mut next = Instant::now();
-    let mut told = false;
+    let mut throttle = Throttle::default();
     loop {
         let error = match timeout(TRY, broker.ensure_topics(requests)).await {
             Ok(Ok(faults)) => {
-                if told {
+                if throttle.was_logged() {
                     info!(broker = %broker.describe(), "the topics are there");
                 }
                 return faults;
@@ -131,9 +128,7 @@ async fn ask(broker: &dyn Broker, requests: &[TopicRequest]) -> Vec<TopicFault> 
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {TRY:?}"),
         };
-        if Instant::now() >= next {
-            told = true;
-            next = Instant::now() + REMINDER;
+        if throttle.admit(Instant::now()).is_some() {
             warn!(broker = %broker.describe(),
                 "waiting for the topics that handlers write to, to be made or verified: {error}");
         }

@@ -7,32 +7,32 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::broker::Remedy;
+use crate::log::Throttle;
+use crate::policy::Backoff;
 
-/// The pause before the first replacement. Each further one doubles it.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The pause before a replacement. Each further one doubles it.
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// After a client has worked for this long, its replacement counts as the first one.
 const SOUND: Duration = Duration::from_secs(60);
 /// The pause between two attempts while somebody has to fix something, so that a fix takes effect soon.
 const MENDED: Duration = Duration::from_secs(2);
 /// The pause between two attempts while the member's place in the group is taken.
 const TAKEN: Duration = Duration::from_secs(1);
-/// The same reason is logged again after this time.
-const AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Replacement {
     /// The pause before the next replacement, if clients fail by themselves.
-    pause: Duration,
+    pause: Backoff,
     /// Since when the member's place in the group is taken.
     taken_since: Option<Instant>,
-    /// The last logged reason, and its time.
-    logged: Option<(Instant, String)>,
+    /// The last reason, and when it was logged.
+    reason: String,
+    throttle: Throttle,
 }
 
 impl Replacement {
     pub(super) fn new() -> Self {
-        Self { pause: FIRST_PAUSE, taken_since: None, logged: None }
+        Self { pause: PAUSES, taken_since: None, reason: String::new(), throttle: Throttle::default() }
     }
 
     /// Returns the pause before a new client takes over from one that lived for `lived`; `None` if no new client would
@@ -53,7 +53,7 @@ impl Replacement {
             }
             Remedy::NewClient => {
                 if lived >= SOUND {
-                    self.pause = FIRST_PAUSE;
+                    self.pause.end();
                 }
                 Some(self.longer())
             }
@@ -62,19 +62,15 @@ impl Replacement {
 
     /// Returns the pause before the next attempt, longer each time.
     pub(super) fn longer(&mut self) -> Duration {
-        let pause = self.pause;
-        self.pause = (pause * 2).min(LONGEST_PAUSE);
-        pause
+        self.pause.lengthen()
     }
 
     /// Returns whether to log this reason: at once, then once a minute.
     pub(super) fn is_logged(&mut self, now: Instant, why: &str) -> bool {
-        let is_known = |(at, known): &(Instant, String)| known == why && now - *at < AGAIN;
-        if self.logged.as_ref().is_some_and(is_known) {
-            return false;
+        if self.reason != why {
+            (self.reason, self.throttle) = (why.to_owned(), Throttle::default());
         }
-        self.logged = Some((now, why.to_owned()));
-        true
+        self.throttle.admit(now).is_some()
     }
 }
 

@@ -8,10 +8,12 @@
 mod bounded;
 mod guarded;
 mod lines;
+mod throttle;
 mod time;
 
 pub use bounded::bounded;
 pub use guarded::guarded;
+pub use throttle::{QUIET, Throttle, reminded};
 pub use time::{Time, attempts, count};
 
 #[doc(hidden)]

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::agenda;
 use super::client::{self, MemoryProducer};
@@ -16,17 +16,12 @@ use super::cluster::{ClusterState, Connection, SharedCluster};
 use crate::broker::{
     BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicRequest, sealed,
 };
-use crate::log::{Time, info, warn};
+use crate::log::{Time, info, reminded, warn};
 use crate::runtime::IdleTracker;
 
 /// How long a request for topics or for a backlog waits while the broker is disconnected. The Kafka backend waits
 /// as long for the answer to a request.
 const REQUEST: Duration = Duration::from_secs(10);
-/// How long `connect` waits before it logs that the broker does not answer. The contract demands that line within
-/// 2 s.
-const PATIENCE: Duration = Duration::from_millis(1_500);
-/// How often the line is repeated while the broker is still disconnected.
-const REMINDER: Duration = Duration::from_secs(60);
 /// When every test begins by the broker's clock: 2020-01-01, in milliseconds of Unix time. A run repeats to the
 /// millisecond, timestamps of records included.
 pub(crate) const STARTED: i64 = 1_577_836_800_000;
@@ -136,13 +131,10 @@ impl Broker for MemoryBroker {
             if !self.shared().is_offline() {
                 return Ok(());
             }
-            let (who, began, mut patience) = (self.describe(), Instant::now(), PATIENCE);
-            while timeout(patience, self.shared().online()).await.is_err() {
-                warn!("{who} does not answer, waiting for it: disconnected");
-                patience = REMINDER;
-            }
-            if patience == REMINDER {
-                info!("{who} answers after {}", Time::about(began.elapsed()));
+            let who = self.describe();
+            let remind = || warn!("{who} does not answer, waiting for it: disconnected");
+            if let ((), Some(late)) = reminded(self.shared().online(), remind).await {
+                info!("{who} answers after {}", Time::about(late));
             }
             Ok(())
         })

@@ -1,6 +1,7 @@
 //! The settings of subscribers, groups and the app that decide how records are handled.
 
 mod ack_policy;
+mod backoff;
 mod on_error;
 mod order;
 mod commit;
@@ -13,6 +14,8 @@ mod retry;
 mod settings;
 
 pub use ack_policy::AckPolicy;
+#[doc(hidden)]
+pub use backoff::Backoff;
 pub use commit::Commit;
 pub use duration::{DurationError, parse_duration};
 pub use guard::DeadLetterGuard;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DurationError, parse_duration};
+use super::{Backoff, DurationError, parse_duration};
 
 /// Retries in place: the record waits in its partition, and the order is kept.
 ///
@@ -116,9 +116,7 @@ impl Retry {
         if attempt >= self.attempts {
             return None;
         }
-        let doublings = attempt.saturating_sub(1).min(20);
-        let pause = self.first.saturating_mul(1 << doublings).min(self.longest);
-        Some(pause.mul_f64(1.0 - random.clamp(0.0, 1.0) / 4.0))
+        Some(Backoff::new(self.first, self.longest).jittered(attempt, random))
     }
 }
 

@@ -23,14 +23,13 @@ use tokio::time::Instant;
 
 use super::LaneControl;
 use crate::broker::Epoch;
+use crate::log::Throttle;
 
 /// After this many intervals without a successful commit, a lane is braked as if commits had failed.
 const SILENT_INTERVALS: u32 = 3;
 /// Lanes are checked at least this often, however long the commit interval is. Failed commits are then retried, so
 /// that a commit interval of a minute does not make one failure last a minute.
 const LOOK: Duration = Duration::from_secs(1);
-/// A continuing failure is logged again after this time.
-const AGAIN: Duration = Duration::from_secs(60);
 
 /// The state of the commits of one membership.
 #[derive(Debug)]
@@ -48,10 +47,10 @@ pub(super) struct Commits {
 }
 
 /// The last failure of a lane's commits, for the log and for health.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Failing {
     /// When it was logged last. A failure that comes and goes is still logged only once a minute.
-    said: Instant,
+    throttle: Throttle,
     /// Whether this failure was logged, so that its end is logged as well.
     is_said: bool,
     /// The last error, with its partition; `None` since a successful commit.
@@ -93,17 +92,11 @@ impl Commits {
     /// commits succeed in between.
     pub(super) fn failed(&mut self, now: Instant, lane: Epoch, message: String) -> bool {
         self.dirty.entry(lane).or_insert(now);
-        let Some(failing) = self.failing.get_mut(&lane) else {
-            self.failing.insert(lane, Failing { said: now, is_said: true, message: Some(message) });
-            return true;
-        };
-        let again = now - failing.said >= AGAIN;
-        failing.is_said = again || (failing.is_said && failing.message.is_some());
+        let failing = self.failing.entry(lane).or_default();
+        let is_logged = failing.throttle.admit(now).is_some();
+        failing.is_said = is_logged || (failing.is_said && failing.message.is_some());
         failing.message = Some(message);
-        if again {
-            failing.said = now;
-        }
-        again
+        is_logged
     }
 
     /// Returns whether to retry the failed commit now, because the backend's timer would be too late: its interval

@@ -27,6 +27,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::broker::{Epoch, RevocationId};
+use crate::policy::Backoff;
 
 /// The drain time of lost lanes. Another member may own the partition already, so it is short. It lets calls end
 /// that are about to.
@@ -36,9 +37,7 @@ const DRAIN_LOST: Duration = Duration::from_millis(200);
 const CLOSE: Duration = Duration::from_secs(12);
 /// The pause before a lane that died is opened again. Each death in a row doubles it, so that a record that kills
 /// its task does not occupy a core.
-const REOPEN: Duration = Duration::from_millis(100);
-/// The longest of these pauses.
-const REOPEN_MOST: Duration = Duration::from_secs(30);
+const REOPEN: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
 /// After this long without a death, the next one counts as the first again.
 const REOPEN_FORGET: Duration = Duration::from_secs(60);
 
@@ -330,9 +329,8 @@ impl Group {
         if self.last_death.is_none_or(|last| now - last > REOPEN_FORGET) {
             self.deaths = 0;
         }
-        let pause = REOPEN.saturating_mul(1 << self.deaths.min(10)).min(REOPEN_MOST);
-        *state = LaneState::Dead { reopen: now + pause };
         self.deaths += 1;
+        *state = LaneState::Dead { reopen: now + REOPEN.after(self.deaths) };
         self.last_death = Some(now);
     }
 

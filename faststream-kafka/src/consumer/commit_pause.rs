@@ -6,11 +6,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::backoff::Backoff;
+use faststream_core::policy::Backoff;
 
-/// The first pause, and the longest. With the longest, a member that loses its membership at every commit still
+/// From the first pause to the longest. With the longest, a member that loses its membership at every commit still
 /// handles records for half a minute each time.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(30));
 
 /// The pause of one group. It outlives the client, which may be replaced because of such a commit. Only control
 /// threads use the lock, so it never waits long.
@@ -19,7 +19,7 @@ pub(crate) struct CommitPause(Mutex<Backoff>);
 
 impl Default for CommitPause {
     fn default() -> Self {
-        Self(Mutex::new(Backoff::new(PAUSES.0, PAUSES.1)))
+        Self(Mutex::new(PAUSES))
     }
 }
 

@@ -17,15 +17,17 @@
 use std::time::{Duration, Instant};
 
 use faststream_core::TopicPartition;
+use faststream_core::policy::Backoff;
 
-use super::backoff::Backoff;
 use super::client::ConsumerClient;
 use super::fetching;
 use super::partitions::Partitions;
 use crate::native::Corruption;
 
-/// The first pause before they are fetched again, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// The longest pause before they are fetched again.
+const LONGEST: Duration = Duration::from_secs(30);
+/// The pauses before they are fetched again.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(200), LONGEST);
 
 /// A partition with a record that cannot be read. Exists from the first finding until a record after it was read.
 pub(super) struct CorruptWait {
@@ -40,7 +42,7 @@ pub(super) struct CorruptWait {
 impl CorruptWait {
     /// Returns the wait of a partition that is still fetched.
     fn new() -> Self {
-        Self { next: 0, pause: Backoff::new(PAUSES.0, PAUSES.1), until: None }
+        Self { next: 0, pause: PAUSES, until: None }
     }
 
     /// Returns whether the client has paused the partition.
@@ -94,8 +96,7 @@ pub(super) fn handle(client: &ConsumerClient, partitions: &mut Partitions) {
 fn log(client: &ConsumerClient, tp: &TopicPartition, Corruption { offset, reason }: &Corruption) {
     let text = format_args!(
         "{tp}: what is at offset {offset} cannot be read: {reason}; nothing from there on is handled, and it is fetched again, \
-         at last every {:?}: mend the log, or commit an offset behind it to give it up",
-        PAUSES.1
+         at last every {LONGEST:?}: mend the log, or commit an offset behind it to give it up"
     );
     client.context().errors.log(&format!("{tp} is damaged"), text);
 }

@@ -35,7 +35,6 @@ mod alarm;
 mod answers;
 mod assignment;
 mod at_join;
-mod backoff;
 mod classify;
 mod client;
 mod closing;

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use faststream_core::policy::Backoff;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::Producer as _;
 
@@ -17,8 +18,12 @@ const TURN: Duration = Duration::from_secs(1);
 const MOST: usize = 64;
 /// How long the last client waits for a caller that is about to drop it.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The first pause between two replacements, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// The longest pause between two replacements.
+const LONGEST: Duration = Duration::from_secs(30);
+/// The pause between two replacements.
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), LONGEST);
+/// The pause after a panic.
+const PANICKED: Duration = Duration::from_secs(1);
 /// The pause between two replacements that wait for a fix: a restored permission takes effect that soon.
 const DENIED: Duration = Duration::from_secs(1);
 
@@ -28,11 +33,13 @@ struct ProducerThread {
     born: Instant,
     /// How old a client with a fatal error has to be before it is replaced.
     pause: Duration,
+    backoff: Backoff,
 }
 
 /// Starts the thread. It ends after the handle of the producer is dropped.
 pub(super) fn start(shared: Arc<Shared>, live: Live) -> io::Result<()> {
-    let keeper = ProducerThread { shared, live, born: Instant::now(), pause: Duration::ZERO };
+    let keeper =
+        ProducerThread { shared, live, born: Instant::now(), pause: Duration::ZERO, backoff: PAUSES };
     thread::Builder::new().name("faststream-producer".into()).spawn(move || keeper.run())?;
     Ok(())
 }
@@ -43,7 +50,7 @@ impl ProducerThread {
             if contained::panics(|| self.turn()) {
                 let errors = &self.shared.state.errors;
                 contained::panics(|| errors.log("panic", "a panic on its thread, which goes on"));
-                thread::sleep(PAUSES.0);
+                thread::sleep(PANICKED);
             }
         }
         let until = Instant::now() + PATIENCE;
@@ -93,7 +100,7 @@ impl ProducerThread {
                     .errors
                     .log("replace", format_args!("beyond repair, and no new client can be made: {error}"));
                 self.born = Instant::now();
-                self.pause = PAUSES.1;
+                self.pause = LONGEST;
                 return;
             }
         };
@@ -105,13 +112,10 @@ impl ProducerThread {
             ),
         );
         let lived = self.born.elapsed();
-        self.pause = if is_denied {
-            DENIED
-        } else if lived > 2 * PAUSES.1 {
-            PAUSES.0
-        } else {
-            (self.pause * 2).clamp(PAUSES.0, PAUSES.1)
-        };
+        if lived > 2 * LONGEST {
+            self.backoff.end();
+        }
+        self.pause = if is_denied { DENIED } else { self.backoff.lengthen() };
         self.born = Instant::now();
         self.live = live.clone();
         let mut slot = self.shared.client.write().unwrap_or_else(PoisonError::into_inner);

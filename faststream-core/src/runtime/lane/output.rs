@@ -28,7 +28,7 @@ use super::timers::TimerKind;
 use super::turns::OrderLine;
 use super::unconfirmed::Unconfirmed;
 use crate::broker::{Answer, Mailbox, Numbered, PublishError, PublishErrorKind, Published};
-use crate::policy::{AckPolicy, Retry};
+use crate::policy::{AckPolicy, Backoff};
 use crate::record::Outgoing;
 use crate::result::Disposition;
 use crate::result::Verdict;
@@ -227,9 +227,8 @@ impl LaneTask {
         let Some(entry) = self.in_flight.get(offset) else { return };
         let failures = entry.copies.as_ref().map_or(1, Copies::failures);
         let longest = if kind == PublishErrorKind::Denied { DENIED } else { AGAIN.1 };
-        let backoff = Retry::attempts(u32::MAX).backoff(AGAIN.0, longest);
         let is_first = self.in_flight.may_publish(offset, entry.line);
-        let pause = backoff.pause_after(failures, self.scope.context.random()).unwrap_or(longest);
+        let pause = Backoff::new(AGAIN.0, longest).jittered(failures, self.scope.context.random());
         if is_first {
             self.wait(offset, pause, TimerKind::Publish);
         }

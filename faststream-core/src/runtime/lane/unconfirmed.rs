@@ -9,13 +9,11 @@ use super::copies::Copies;
 use super::entry::CallFailure;
 use super::timers::TimerKind;
 use crate::broker::PublishErrorKind;
-use crate::log::{Time, warn};
+use crate::log::{Throttle, Time, warn};
 use crate::runtime::status::{LATE, UnconfirmedCopy};
 
 /// How often copies in flight are checked.
 const LOOK: Duration = Duration::from_secs(1);
-/// A continuing problem is logged again after this time.
-const AGAIN: Duration = Duration::from_secs(60);
 
 /// The state of a lane's unconfirmed copies.
 #[derive(Debug, Default)]
@@ -23,20 +21,9 @@ pub(super) struct Unconfirmed {
     /// Whether a check is scheduled.
     watching: bool,
     /// When they were last logged.
-    logged: Option<Instant>,
+    throttle: Throttle,
     /// Whether health has a report about them.
     reported: bool,
-}
-
-impl Unconfirmed {
-    /// Returns whether to log it now.
-    fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = self.logged.is_none_or(|logged| now - logged >= AGAIN);
-        if is_due {
-            self.logged = Some(now);
-        }
-        is_due
-    }
 }
 
 impl LaneTask {
@@ -57,7 +44,7 @@ impl LaneTask {
         pause: Duration,
     ) {
         let now = self.timers.turn_began();
-        if self.output.unconfirmed.is_due(now) {
+        if self.output.unconfirmed.throttle.admit(now).is_some() {
             let next = format!(
                 "not published, tried again in {}; the record is not finished before, nor does what has to keep its \
                  order behind it begin",
@@ -89,7 +76,7 @@ impl LaneTask {
                 },
                 |error| error.message.clone(),
             );
-            if self.output.unconfirmed.is_due(now) {
+            if self.output.unconfirmed.throttle.admit(now).is_some() {
                 warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.subscriber.group,
                     handler = %self.scope.subscriber.handler, to = topic,
                     "a copy is not confirmed for {} s, its record is not finished before: {why}", age.as_secs());
