@@ -12,7 +12,7 @@ mod throttle;
 mod time;
 
 pub use bounded::bounded;
-pub use guarded::guarded;
+pub use guarded::{caught, guarded, panic_text};
 pub use throttle::{QUIET, Throttle, reminded};
 pub use time::{Time, attempts, count};
 

@@ -21,12 +21,12 @@
 //! Nothing that is called from here calls the loop again. Otherwise a lane that died would be restarted in the middle
 //! of the assignment whose event reported it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use faststream_core::TopicPartition;
 use faststream_core::broker::{Command, Event, GroupMember};
+use faststream_core::log::caught;
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
@@ -118,7 +118,7 @@ impl Control {
     /// runtime treats as a crash of the membership, and it joins again with a new client.
     pub(super) fn run(mut self) {
         let mut alarm = Alarm::new(&self.client, self.member.wake());
-        let driven = catch_unwind(AssertUnwindSafe(|| self.drive(&mut alarm)));
+        let driven = caught(|| self.drive(&mut alarm));
         drop(alarm);
         if driven.is_err() {
             let group = &self.client.context().group;

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use faststream_core::log::guarded;
 use faststream_core::record::Outgoing;
 use rdkafka::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -24,10 +25,10 @@ use rdkafka::producer::Producer as _;
 use tokio::sync::watch;
 
 use super::deliveries::{Deliveries, DeliveryTicket, size};
+use super::enqueue_record;
 use super::queued::Queued;
 use super::refusal::Refused;
 use super::state::ProducerState;
-use super::{contained, enqueue_record};
 use crate::native::Events;
 
 /// How long one turn listens while there is something to send, and when there is not.
@@ -155,7 +156,7 @@ impl Alone {
     }
 
     fn run(self: Arc<Self>) {
-        contained::panics(|| self.send_waiting());
+        guarded(|| self.send_waiting());
         self.give_up();
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use faststream_core::broker::{Answer, PublishError, Published};
+use faststream_core::log::guarded;
 use faststream_core::record::{Outgoing, Partition};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -15,11 +16,11 @@ use rdkafka::producer::ProducerContext;
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientConfig, error::KafkaResult};
 
+use super::ProducerClient;
 use super::alone::InLine;
 use super::queued::QueueToken;
 use super::refusal::{Refused, is_of_a_batch};
 use super::state::ProducerState;
-use super::{ProducerClient, contained};
 use crate::native::{Delivered, Event, Sent};
 
 /// The data that travels with a record through the client.
@@ -75,7 +76,7 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        contained::panics(|| self.state.errors.client_log(level, facility, message));
+        guarded(|| self.state.errors.client_log(level, facility, message));
     }
 
     fn stats(&self, _: Statistics) {}
@@ -83,7 +84,7 @@ impl ClientContext for Deliveries {
     fn stats_raw(&self, _: &[u8]) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        contained::panics(|| self.state.error(&error, reason));
+        guarded(|| self.state.error(&error, reason));
     }
 }
 
@@ -92,7 +93,7 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = Box<DeliveryTicket>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<DeliveryTicket>) {
-        contained::panics(|| match result {
+        guarded(|| match result {
             Ok(message) => {
                 let published = Published { partition: message.partition(), offset: message.offset() };
                 ticket.give(Ok(published));
@@ -112,10 +113,10 @@ impl ProducerState {
         match event {
             Event::Delivered(delivered) => return self.delivered(delivered, is_alone),
             Event::Error(code, reason) => {
-                contained::panics(|| self.error(&KafkaError::Global(code), &reason));
+                guarded(|| self.error(&KafkaError::Global(code), &reason));
             }
             Event::Log(level, facility, line) => {
-                contained::panics(|| self.errors.client_log(level, &facility, &line));
+                guarded(|| self.errors.client_log(level, &facility, &line));
             }
             Event::Other => {}
         }
@@ -127,7 +128,7 @@ impl ProducerState {
         let mut batch = Vec::new();
         delivered.each(|sent, ticket| {
             // A ticket that is dropped here reports that its record may be sent again.
-            contained::panics(|| {
+            guarded(|| {
                 #[cfg(test)]
                 self.bugs.hit(super::faults::FaultPoint::Delivery);
                 match sent.error() {

@@ -5,7 +5,6 @@
 //! sent alone.
 
 mod alone;
-mod contained;
 mod deliveries;
 #[cfg(test)]
 mod faults;

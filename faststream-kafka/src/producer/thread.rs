@@ -5,12 +5,13 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use faststream_core::log::{caught, guarded};
 use faststream_core::policy::Backoff;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::Producer as _;
 
 use super::deliveries::Deliveries;
-use super::{Live, Shared, contained};
+use super::{Live, Shared};
 
 /// How long one turn listens for reports. They are handled as they arrive; this is only the safety net.
 const TURN: Duration = Duration::from_secs(1);
@@ -47,9 +48,10 @@ pub(super) fn start(shared: Arc<Shared>, live: Live) -> io::Result<()> {
 impl ProducerThread {
     fn run(mut self) {
         while !self.shared.state.is_stopped() {
-            if contained::panics(|| self.turn()) {
+            // A panic ends only the turn: without the thread, no receipt would ever be answered, and no flush end.
+            if caught(|| self.turn()).is_err() {
                 let errors = &self.shared.state.errors;
-                contained::panics(|| errors.log("panic", "a panic on its thread, which goes on"));
+                guarded(|| errors.log("panic", "a panic on its thread, which goes on"));
                 thread::sleep(PANICKED);
             }
         }

@@ -4,7 +4,6 @@
 //! panics is one. Both print nothing while a seed runs.
 
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
 use super::checker::Checker;
@@ -13,6 +12,7 @@ use super::promise::{Promise, Violation};
 use super::random::is_running;
 use super::run::{Finished, run};
 use super::scenario::Scenario;
+use crate::log::caught;
 
 thread_local! {
     /// The text of the last panic on this thread, and its place in the user's code.
@@ -32,9 +32,7 @@ pub(super) fn attempt(
 ) -> Result<Finished, (Violation, Arc<Checker>)> {
     silence_panics();
     let mut watched = None;
-    let ran = catch_unwind(AssertUnwindSafe(|| {
-        run(seed, factory, scenario, |checker| watched = Some(checker), keep_timeline)
-    }));
+    let ran = caught(|| run(seed, factory, scenario, |checker| watched = Some(checker), keep_timeline));
     if let Ok(finished) = ran {
         let violation = finished.checker.model().violation.clone();
         return match violation {
