@@ -1,26 +1,33 @@
-//! The brokers' addresses: `host:port,host:port`.
+//! The brokers' addresses, `host:port,host:port`: checked at startup, normalised for the library, and masked for
+//! logs.
+//!
+//! A typo in one of several addresses would otherwise go unnoticed while the other brokers answer. Here every
+//! wrong address is a fault with the text to write instead. Nothing is resolved or connected to.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use super::secrets::STARS;
 
-/// What may stand before `://`: the values of `security.protocol`.
+/// What may precede `://`: the values of `security.protocol`, as in a listener of a broker's configuration.
 const PROTOCOLS: &[&str] = &["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
 /// The port of an address without one, as in the library.
 const PORT: u16 = 9092;
 
-/// One address.
+/// One parsed address.
 #[derive(Debug, PartialEq, Eq)]
 struct Address {
-    /// The protocol that it names, in small letters.
+    /// The protocol before `://`, in lower case; `None` without one.
     protocol: Option<String>,
-    /// With its port.
+    /// Host and port: `kafka:9092`, `[::1]:9092`. A missing port is added.
     place: String,
 }
 
-/// What is wrong with the list, one sentence fragment each: what was found and what to write. `security` is the
-/// protocol of the client, and who set it.
+/// Returns what is wrong with the list, a sentence for each fault: what was found and what to write. `security` is
+/// the `security.protocol` of the client, and who set it.
+///
+/// A list with a user is one fault: nothing else about it can be printed safely. Protocols before the hosts have
+/// to agree with each other and with `security`, because a client has one protocol.
 pub(super) fn faults(brokers: &str, (security, set_by): (&str, &str)) -> Vec<String> {
     if brokers.contains('@') {
         let shown = shown(brokers);
@@ -60,8 +67,8 @@ pub(super) fn faults(brokers: &str, (security, set_by): (&str, &str)) -> Vec<Str
     faults
 }
 
-/// The list as the library gets it: each address once, with its port and without a protocol. What cannot be read stays
-/// as it is, and is refused before.
+/// Returns the list for the library: each address once, with its port and without a protocol. An address that
+/// cannot be parsed is kept as it is; `faults` refuses it before a client is created.
 pub(super) fn plain(brokers: &str) -> String {
     let mut places: Vec<String> = Vec::new();
     for address in entries(brokers) {
@@ -73,7 +80,8 @@ pub(super) fn plain(brokers: &str) -> String {
     places.join(",")
 }
 
-/// The list as it may be printed: without users, and without what no address holds.
+/// Returns the list as it may be printed: stars for users and for words that stand in place of a port, `...` for
+/// the rest after a character that no address contains.
 pub(super) fn shown(brokers: &str) -> Cow<'_, str> {
     if let Some(at) = brokers.rfind('@') {
         return Cow::Owned(format!("{STARS}{}", shown_all(&brokers[at..])));
@@ -82,10 +90,12 @@ pub(super) fn shown(brokers: &str) -> Cow<'_, str> {
     if shown == brokers { Cow::Borrowed(brokers) } else { Cow::Owned(shown) }
 }
 
+/// Masks each address of a list.
 fn shown_all(brokers: &str) -> String {
     brokers.split(',').map(shown_one).collect::<Vec<_>>().join(",")
 }
 
+/// Masks one address. The result may be printed even if a password was given in place of the address.
 fn shown_one(address: &str) -> String {
     let (protocol, rest) = match address.split_once("://") {
         Some((protocol, rest)) if protocol.trim().chars().all(|c| c.is_ascii_alphabetic() || c == '_') => {
@@ -106,11 +116,12 @@ fn shown_one(address: &str) -> String {
     }
 }
 
-/// The addresses: commas too many are no addresses.
+/// Yields the addresses without surrounding spaces. Empty entries, from surplus commas, are skipped.
 fn entries(brokers: &str) -> impl Iterator<Item = &str> {
     brokers.split(',').map(str::trim).filter(|address| !address.is_empty())
 }
 
+/// Parses one address. The error is a sentence with the masked address and what to write instead.
 fn parse(address: &str) -> Result<Address, String> {
     let shown = shown_one(address);
     let (protocol, bare) = match address.split_once("://") {

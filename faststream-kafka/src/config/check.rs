@@ -1,4 +1,13 @@
-//! Finds what is wrong with the settings, without connecting: the client library itself is asked.
+//! Finds what is wrong with the settings at startup, without a connection.
+//!
+//! 1. Variables and files that could not be read, addresses, the memory limit.
+//! 2. Each property alone: refused ones, settings of the broker (KIP-848), Java's names, values that the library
+//!    misreads, and at last the library's own judgement.
+//! 3. The names of topics and the intervals of the groups.
+//! 4. All properties together: a client that knows no broker is created for each kind, numbers are compared
+//!    (`pairs`). Only if the first three found nothing, because a wrong value makes the library's text misleading.
+//!
+//! Every fault is one sentence: the property, where it was set, the reason, the fix. Secrets are masked.
 
 use faststream_core::broker::GroupRequest;
 use faststream_core::topic_name;
@@ -13,7 +22,8 @@ use super::refused::{reason, refused_value};
 use super::settings::{Property, shown_name};
 use super::{ClientKind, KafkaConfig, Secrets, addresses, java, values};
 
-/// What KIP-848 keeps at the broker, and what to do instead.
+/// The properties that KIP-848 moved to the broker, and what to do instead. librdkafka refuses them when the
+/// client is created, without naming who set them.
 const AT_THE_BROKER: &[(&str, &str)] = &[
     (
         "session.timeout.ms",
@@ -31,17 +41,23 @@ const AT_THE_BROKER: &[(&str, &str)] = &[
     ("group.protocol.type", "it has no meaning: remove it"),
 ];
 
-/// The longest pause of the statistics with which a partition that is not fetched is found within 10 s.
+/// The longest interval of the statistics, in milliseconds, with which a partition that is not fetched is found
+/// within 10 s.
 const MOST_STATISTICS: u32 = 4_000;
 
-/// Whether partitions that are not fetched are found with this `statistics.interval.ms`. What is no number is left to the
-/// library.
+/// Returns whether stalled partitions are found with this `statistics.interval.ms`: 100 to 4,000 ms. A value that
+/// is no number is left to the library.
 fn is_watchful(interval: &str) -> bool {
     interval.parse().map_or(true, |interval: u32| (100..=MOST_STATISTICS).contains(&interval))
 }
 
 impl KafkaConfig {
-    /// Everything that is wrong, one sentence each: the setting, where it was set, the reason, the cure.
+    /// Returns everything that is wrong, one sentence each. `groups` are the memberships that the app will have;
+    /// without one, the consumers' settings are not checked together. They are checked for the first group only,
+    /// as the name is all that differs.
+    ///
+    /// Called once by the startup, before anything connects. Creates and drops up to two clients of the library,
+    /// which start threads, so it is not for use while records are handled.
     pub(crate) fn check(&self, groups: &[GroupRequest]) -> Vec<String> {
         let mut faults = self.unreadable.clone();
         faults.extend(self.address_faults());
@@ -69,6 +85,8 @@ impl KafkaConfig {
         faults
     }
 
+    /// Returns the faults of the addresses of both clients. Usually both have the same list, and a fault is
+    /// returned once.
     fn address_faults(&self) -> Vec<String> {
         let mut found = Vec::new();
         for client in [ClientKind::Producer, ClientKind::Consumer] {
@@ -87,6 +105,7 @@ impl KafkaConfig {
         found
     }
 
+    /// Returns the first fault of one property, without its name and origin. `name` is canonical.
     fn fault(&self, name: &str, setting: &Property) -> Option<String> {
         if name == "bootstrap.servers" {
             return None;
@@ -146,7 +165,8 @@ impl KafkaConfig {
         }
     }
 
-    /// What the library says of all settings together.
+    /// Returns what the library reports about all settings together. A fault that both clients report is returned
+    /// once.
     fn contradictions(&self, group: Option<&GroupRequest>) -> Vec<String> {
         let producer = trial(RDKafkaType::RD_KAFKA_PRODUCER, self.producer_config());
         let consumer =
@@ -164,7 +184,8 @@ impl KafkaConfig {
             .collect()
     }
 
-    /// Names where the settings were set that the library's text mentions, and what it lacks.
+    /// Returns the library's text with the origin of each setting that it mentions, and the missing feature, if
+    /// that is the reason.
     fn explain(&self, client: ClientKind, text: &str) -> String {
         let mut secrets = Secrets::default();
         self.settings.of(client).into_iter().for_each(|(name, setting)| secrets.extend(setting.hidden(name)));
@@ -183,7 +204,7 @@ impl KafkaConfig {
     }
 }
 
-/// A client that is only made to be refused: what it logs would be logged once more by the real one, secrets left out.
+/// The context of a trial client. It logs nothing, because the real client logs the same, with secrets left out.
 struct Unheard;
 
 impl ClientContext for Unheard {
@@ -192,7 +213,7 @@ impl ClientContext for Unheard {
     fn error(&self, _: KafkaError, _: &str) {}
 }
 
-/// Makes a client that knows no broker, and so connects to nothing; what the library says against it.
+/// Creates a client that knows no broker, and so connects to nothing, and drops it. Returns the library's refusal.
 fn trial(kind: RDKafkaType, mut config: ClientConfig) -> Option<String> {
     config.remove("bootstrap.servers");
     let made =
@@ -204,7 +225,8 @@ fn trial(kind: RDKafkaType, mut config: ClientConfig) -> Option<String> {
     }
 }
 
-/// The cure if the library was built without something.
+/// Returns the fix if the library was built without a feature (GSSAPI, TLS), as the end of a sentence; otherwise
+/// nothing.
 fn missing_feature(text: &str) -> String {
     let feature = match text {
         _ if text.contains("GSSAPI") || text.contains("libsasl2 not available") => "gssapi",
@@ -214,6 +236,8 @@ fn missing_feature(text: &str) -> String {
     format!("; add `rdkafka = {{ version = \"0.39\", features = [\"{feature}\"] }}` to the dependencies")
 }
 
+/// Returns the faults of one membership that do not depend on the client: its commit interval and its topics'
+/// names.
 fn request_faults(request: &GroupRequest) -> Vec<String> {
     let group = &request.group;
     let mut faults = Vec::new();

@@ -1,4 +1,9 @@
-//! Settings of the environment, of the file that `KAFKA_CONFIG` names, and of files that hold a secret.
+//! Reads settings from the environment, from the file that `KAFKA_CONFIG` names, and from files that hold a
+//! secret.
+//!
+//! It runs once, in [`KafkaConfig::from_env`], and blocks for as long as the files take. It never fails: what
+//! cannot be read becomes an entry of `KafkaConfig::unreadable`, which the startup reports. Such an entry names
+//! the variable, and never its value, which may be a secret in the wrong place.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,19 +14,25 @@ use super::names::is_path;
 use super::properties::{decode, parse};
 use super::{KafkaConfig, SettingOrigin};
 
-/// The brokers' addresses.
+/// The variable with the brokers' addresses. The same as `KAFKA__BOOTSTRAP_SERVERS`, which wins if both are set.
 const BROKERS: &str = "KAFKA_BROKERS";
-/// The path of a properties file.
+/// The variable with the path of a properties file.
 const CONFIG: &str = "KAFKA_CONFIG";
-/// Before the name of a property: `KAFKA__SECURITY_PROTOCOL`.
+/// The prefix of a variable that sets a property: `KAFKA__SECURITY_PROTOCOL`. The two underscores keep it apart
+/// from the `KAFKA_PORT` that Kubernetes makes of a service named `kafka`.
 const PREFIX: &str = "KAFKA__";
-/// Behind it: the value is the path of a file that holds the value.
+/// The suffix of a variable whose value is the path of a file that holds the value, as container platforms mount
+/// secrets.
 const FILE: &str = "_FILE";
-/// No file of settings is larger, in bytes.
+/// The maximum size of a file of settings or of a secret, in bytes: 1 MiB, so that a path to a device or a dump
+/// fails at once.
 const LARGEST: u64 = 1 << 20;
 
-/// Takes over what concerns Kafka. Other variables, also `KAFKA_...` ones, are left alone: container platforms make
-/// such names out of their services'.
+/// Adds the settings of these variables. Variables that do not concern Kafka are ignored, including other names
+/// that begin with `KAFKA_`: container platforms create such names for their services.
+///
+/// The variables are read in the order of their names, so the result does not depend on the order of the
+/// environment.
 pub(super) fn read(config: &mut KafkaConfig, variables: impl IntoIterator<Item = (OsString, OsString)>) {
     let is_ours = |name: &str| name == BROKERS || name == CONFIG || name.starts_with(PREFIX);
     let ours: BTreeMap<String, OsString> = variables
@@ -44,6 +55,8 @@ pub(super) fn read(config: &mut KafkaConfig, variables: impl IntoIterator<Item =
     }
 }
 
+/// Reads one `KAFKA__...` variable: the value of a property, or with `_FILE` at the end the path of a file with
+/// the value. A property whose own name ends in `.file` takes the path itself.
 fn read_property(config: &mut KafkaConfig, variable: String, value: String) {
     let dotted = |name: &str| name[PREFIX.len()..].to_lowercase().replace('_', ".");
     match variable.strip_suffix(FILE).filter(|_| !is_path(&dotted(&variable))) {
@@ -63,6 +76,7 @@ fn read_property(config: &mut KafkaConfig, variable: String, value: String) {
     }
 }
 
+/// Reads the properties file. An empty path is no path: a deployment template may leave the variable empty.
 fn read_file(config: &mut KafkaConfig, path: &str) {
     if path.is_empty() {
         return;
@@ -90,7 +104,8 @@ fn read_file(config: &mut KafkaConfig, path: &str) {
     config.unreadable.extend(faults);
 }
 
-/// What a file holds: neither a device nor a dump is read to its end.
+/// Returns the content of a file. Reads at most one byte more than the limit, so neither a device nor a dump is
+/// read to its end.
 fn read_bytes(path: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
@@ -100,11 +115,12 @@ fn read_bytes(path: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Returns the text of a secret; a secret that is not UTF-8 is an error, as the library takes text.
 fn utf8(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
 }
 
-/// Whether the text may be printed: some give the settings themselves where a path is asked for.
+/// Returns whether the text may be printed as a path. Some put the settings themselves where the path belongs.
 fn is_clearly_a_path(text: &str) -> bool {
     let is_of_path = |letter: char| letter.is_alphanumeric() || "/._-".contains(letter);
     text.contains('/') && text.chars().all(is_of_path)

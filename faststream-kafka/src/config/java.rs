@@ -1,6 +1,10 @@
-//! Properties of Java's clients that librdkafka does not have: files of Java programs are found in `KAFKA_CONFIG`.
+//! Properties of Java's clients that librdkafka does not have. `KAFKA_CONFIG` often names a file of a Java
+//! program.
+//!
+//! `check` refuses them with the replacement instead of "no such property". They are names only: nothing here
+//! reads a value.
 
-/// A property of Java's clients, and what to write instead; nothing if there is nothing.
+/// A property of Java's clients, and what to write instead; empty if there is no replacement.
 pub(super) const JAVA: &[(&str, &str)] = &[
     ("auto.include.jmx.reporter", ""),
     ("auto.register.schemas", ""),
@@ -97,7 +101,7 @@ pub(super) const JAVA: &[(&str, &str)] = &[
     ("value.subject.name.strategy", ""),
 ];
 
-/// What to do about a property of Java's clients; `None` if it is not one.
+/// Returns what to do about a property of Java's clients; `None` if it is not one.
 pub(super) fn cure(name: &str) -> Option<String> {
     let (_, instead) = JAVA.iter().find(|(java, _)| *java == name)?;
     Some(match *instead {

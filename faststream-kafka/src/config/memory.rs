@@ -1,34 +1,39 @@
-//! How much a member fetches ahead of its handlers: one bound for all of its partitions.
+//! Limits how much a member fetches ahead of its handlers: one limit for all of its partitions together.
 //!
-//! librdkafka bounds each partition by itself, and only when the client is made. So the bound is shared out among all
-//! partitions that the member may read; `consumer/memory.rs` watches the sum.
+//! librdkafka limits each partition separately, and only when the client is created. So the limit is divided by
+//! the number of partitions that the member may read, as they are when it joins; `consumer/memory.rs` watches the
+//! sum at runtime, and pauses partitions if it comes near the limit. This file is arithmetic only.
 
 use rdkafka::ClientConfig;
 
 use super::{ClientKind, KafkaConfig};
 
-/// What a member may use if nothing is set.
+/// The limit if none is set, in bytes: 256 MiB for each member.
 const DEFAULT: u64 = 256 << 20;
-/// Less would be less than one record of Kafka's default limit.
+/// The smallest limit, in bytes: one record of Kafka's default maximum size (`max.message.bytes`, 1 MiB).
 const LEAST: u64 = 1 << 20;
 
-/// What librdkafka may fetch ahead of each partition.
+/// The limits of librdkafka for each partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Share {
-    /// Fetched and not handed out, in KiB.
+    /// Records fetched and not handed out, in KiB (`queued.max.messages.kbytes`).
     queue: u64,
-    /// The same, as a number of records; below it more is fetched.
+    /// The same as a number of records; below it, more is fetched (`queued.min.messages`).
     records: u64,
-    /// What one fetch brings, in bytes.
+    /// What one fetch brings of a partition, in bytes (`fetch.message.max.bytes`). A larger first batch is fetched
+    /// all the same.
     fetch: u64,
 }
 
-/// A quarter of a share for what is queued, a sixteenth for a fetch that exceeds it, and as much for the copy of a batch in which
-/// a call is suspended; the rest for what lies between buffers that are in use. Some 300 B of librdkafka's own go with each record,
-/// which matters for small ones: a thousandth of the share, as records of 1,000 B.
+/// Returns the share of each partition.
 ///
-/// With few partitions these are the limits beyond which throughput does not grow; with very many, those below which it
-/// breaks down.
+/// * A quarter of the share is for queued records, a sixteenth for the fetch that exceeds the queue, and as much
+///   for the copy of a batch in which a call is suspended. The rest covers records that keep a buffer alive.
+/// * librdkafka needs about 300 B for each record besides its key and value, which matters for small records. So
+///   their number is limited to a thousandth of the share, as if each had 1,000 B.
+/// * The upper bounds are those beyond which throughput does not grow (few partitions). The lower bounds are those
+///   below which it breaks down (very many partitions); the sum may then exceed the limit, and
+///   `consumer/memory.rs` pauses partitions.
 fn share(memory: u64, partitions: u64) -> Share {
     let share = memory / partitions.max(1);
     Share {
@@ -39,19 +44,32 @@ fn share(memory: u64, partitions: u64) -> Share {
 }
 
 impl KafkaConfig {
-    /// Sets how much memory a member of a group may use for records that were fetched and not yet handled, in bytes: 256 MiB.
+    /// Sets how much memory a member of a group may use for records that are fetched and not yet handled, in
+    /// bytes. Default: 256 MiB.
     ///
-    /// It is shared out among all partitions of the topics that the member reads, as they are when it joins; and if all
-    /// together come near it, some stop fetching for others, whatever their number. What handlers hold comes on top. A property
-    /// of librdkafka that is set (`queued.max.messages.kbytes`, `queued.min.messages`, `fetch.message.max.bytes`,
-    /// `fetch.max.bytes`) wins over it; with one of the first two, nothing stops.
+    /// The limit is divided among all partitions of the topics that the member reads, as they are when it joins.
+    /// If all partitions together come near the limit, some stop fetching for others, whatever their number.
+    /// Records that handlers hold are not counted.
+    ///
+    /// A property of librdkafka that is set (`queued.max.messages.kbytes`, `queued.min.messages`,
+    /// `fetch.message.max.bytes`, `fetch.max.bytes`) wins over its share; with one of the first two, no partition
+    /// stops fetching for others.
+    ///
+    /// ```
+    /// # mod faststream { pub use faststream_kafka as kafka; }
+    /// use faststream::kafka::KafkaConfig;
+    ///
+    /// // 64 MiB for each group that this process is a member of.
+    /// let config = KafkaConfig::new("localhost:9092").fetch_memory(64 << 20);
+    /// # let _ = config;
+    /// ```
     #[must_use]
     pub fn fetch_memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// What is wrong with it.
+    /// Returns the fault of a limit that is too small for one record.
     pub(super) fn memory_fault(&self) -> Option<String> {
         let bytes = self.memory.filter(|bytes| *bytes < LEAST)?;
         Some(format!(
@@ -59,7 +77,11 @@ impl KafkaConfig {
         ))
     }
 
-    /// Shares the bound out among so many partitions. Returns it, unless limits of single partitions were set instead.
+    /// Divides the limit among this number of partitions, and sets the properties in `config`, unless they were
+    /// set by the user.
+    ///
+    /// Returns the limit of all partitions together, in bytes. `None` if limits of single partitions were set
+    /// instead: then nothing watches the sum.
     pub(crate) fn share_memory(&self, config: &mut ClientConfig, partitions: u64) -> Option<u64> {
         let memory = self.memory.unwrap_or(DEFAULT);
         let Share { queue, records, fetch } = share(memory, partitions);

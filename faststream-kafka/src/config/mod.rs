@@ -1,6 +1,19 @@
-//! The settings of the Kafka clients: typed for what matters, any property of librdkafka for all else.
+//! The settings of the Kafka clients: typed for what matters, any property of librdkafka for everything else.
 //!
-//! Collecting them never fails; `check` tells what is wrong, with where it was set.
+//! The flow of a setting, in the order of the files:
+//!
+//! * `settings` keeps each property once, under its canonical name (`names`), with its origin (`source`).
+//!   `properties` and `environment` read it from files and variables.
+//! * `check` finds every fault at startup, before anything connects; `addresses`, `values`, `pairs`, `refused` and
+//!   `java` hold its rules. Collecting settings never fails, so a typo in the environment is reported with all
+//!   other faults and not as a panic of a constructor.
+//! * `clients` merges the settings with faststream's defaults, once for each kind of client, and `memory`
+//!   distributes the fetch memory among partitions.
+//! * `secrets` decides what may be printed. Every text that leaves this folder, and every text of the library,
+//!   passes through it.
+//!
+//! Nothing here connects to a broker. `check` creates clients without an address to have the library judge the
+//! settings.
 
 mod addresses;
 mod check;
@@ -31,13 +44,29 @@ pub(crate) use source::SettingOrigin;
 
 use choices::milliseconds;
 
-/// Where a broker is looked for if nobody says where.
+/// The addresses if neither the program nor the environment names any: the port of a broker on the developer's own
+/// machine.
 const DEFAULT_BROKERS: &str = "localhost:9092";
 
 /// The settings of the Kafka clients of one cluster.
 ///
-/// A setting of the program is the weakest: the file that `KAFKA_CONFIG` names wins over it, then the environment, then
-/// `-X key=value`. What nobody set has the defaults of faststream, then those of librdkafka.
+/// A later row wins over an earlier one. Within a row, the last call wins:
+///
+/// | source | example |
+/// | --- | --- |
+/// | librdkafka's defaults | `retries=2147483647` |
+/// | faststream's defaults | `session.timeout.ms=15000` |
+/// | the program | `.property("session.timeout.ms", "20000")` |
+/// | the file that `KAFKA_CONFIG` names | `session.timeout.ms=20000` |
+/// | the environment | `KAFKA__SESSION_TIMEOUT_MS=20000` |
+/// | the command line | `-X session.timeout.ms=20000` |
+///
+/// [`KafkaConfig::new`] does not read the file and the environment; [`KafkaConfig::from_env`] does. A setter that
+/// is called on the result of `from_env` still counts as the program, so it gives a default that the environment
+/// may override.
+///
+/// No setter fails. The startup checks all settings together and reports each fault with the place where it was
+/// set.
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,7 +77,6 @@ const DEFAULT_BROKERS: &str = "localhost:9092";
 /// let config = KafkaConfig::new("one:9092,two:9092")
 ///     .client_id("billing-1")
 ///     .protocol(Protocol::Consumer)
-///     .session_timeout(Duration::from_secs(30))
 ///     .fetch_memory(64 << 20)
 ///     .linger(Duration::from_millis(10))
 ///     .compression(Compression::Zstd)
@@ -59,23 +87,45 @@ const DEFAULT_BROKERS: &str = "localhost:9092";
 /// ```
 #[derive(Clone, Default)]
 pub struct KafkaConfig {
+    /// The properties by canonical name, each from the strongest source that set it.
     settings: Properties,
-    /// What could not even be read: kept for `check`.
+    /// Variables and files that could not be read, and lines of a file that are no setting, one sentence each.
+    /// `check` returns them first.
     unreadable: Vec<String>,
-    /// What a member may use for what it fetched, in bytes; `None` for the default.
+    /// The memory that a member may use for fetched records, in bytes; `None` for the default of 256 MiB.
     memory: Option<u64>,
 }
 
 impl KafkaConfig {
-    /// Settings of the program alone; `brokers` is `host:port,host:port`.
+    /// Returns settings of the program alone; `brokers` is `host:port,host:port`. The environment is not read.
     #[must_use]
     #[track_caller]
     pub fn new(brokers: impl Into<String>) -> Self {
         Self::default().property("bootstrap.servers", brokers)
     }
 
-    /// Settings of the environment: `KAFKA_BROKERS`, `KAFKA_CONFIG` (a properties file), `KAFKA__SECURITY_PROTOCOL` for
-    /// `security.protocol` and so on, `KAFKA__SASL_PASSWORD_FILE` for a value that is read from a file.
+    /// Returns the settings of the environment, which is read once, by this call.
+    ///
+    /// | variable | meaning |
+    /// | --- | --- |
+    /// | `KAFKA_BROKERS` | the addresses, `host:port,host:port` |
+    /// | `KAFKA_CONFIG` | the path of a properties file, in the format of Java's clients |
+    /// | `KAFKA__SECURITY_PROTOCOL` | the property `security.protocol`, and so on for each one |
+    /// | `KAFKA__SASL_PASSWORD_FILE` | the path of a file that holds the value, without its last line break |
+    ///
+    /// Other variables that begin with `KAFKA_` are ignored: container platforms create such names for their
+    /// services. What cannot be read is a fault of the startup, and no panic here.
+    ///
+    /// ```
+    /// # mod faststream { pub use faststream_kafka as kafka; }
+    /// use std::time::Duration;
+    ///
+    /// use faststream::kafka::{Kafka, KafkaConfig};
+    ///
+    /// // The program's own default, which the environment may override.
+    /// let kafka = Kafka::with(KafkaConfig::from_env().linger(Duration::from_millis(10)));
+    /// # let _ = kafka;
+    /// ```
     #[must_use]
     pub fn from_env() -> Self {
         let mut config = Self::default();
@@ -83,7 +133,21 @@ impl KafkaConfig {
         config
     }
 
-    /// Sets any property of librdkafka. With `consumer.` or `producer.` before its name, only those clients get it.
+    /// Sets any property of librdkafka. With `consumer.` or `producer.` before its name, only those clients get
+    /// it, and it wins over the same property without a prefix.
+    ///
+    /// Properties on which the guarantees depend (`enable.auto.commit`, `group.id`, ...) are refused at startup,
+    /// with the setting of faststream to use instead.
+    ///
+    /// ```
+    /// # mod faststream { pub use faststream_kafka as kafka; }
+    /// use faststream::kafka::KafkaConfig;
+    ///
+    /// let config = KafkaConfig::new("localhost:9092")
+    ///     .property("socket.timeout.ms", "20000")
+    ///     .property("producer.client.id", "billing-out");
+    /// # let _ = config;
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn property(mut self, key: impl AsRef<str>, value: impl Into<String>) -> Self {
@@ -91,19 +155,23 @@ impl KafkaConfig {
         self
     }
 
-    /// Sets a property as `-X key=value` does: nothing wins over it.
+    /// Sets a property as `-X key=value` does: it wins over every other source.
     pub fn override_property(&mut self, key: impl AsRef<str>, value: impl Into<String>) {
         self.settings.set(key.as_ref(), value, SettingOrigin::CommandLine);
     }
 
-    /// Sets what the brokers' logs and quotas call this program. `faststream`.
+    /// Sets `client.id`, the name of this program in the brokers' logs and quotas. Default: `faststream`.
     #[must_use]
     #[track_caller]
     pub fn client_id(self, id: impl Into<String>) -> Self {
         self.property("client.id", id)
     }
 
-    /// Sets how partitions are shared out in a group. [`Protocol::Cooperative`].
+    /// Sets the protocol that assigns partitions to the members of a group. Default: [`Protocol::Cooperative`].
+    ///
+    /// It sets `group.protocol`, and the classic protocols' `partition.assignment.strategy` with it. If a stronger
+    /// source chooses `group.protocol=consumer`, that implied strategy is left out, because librdkafka refuses the
+    /// two together.
     #[must_use]
     #[track_caller]
     pub fn protocol(mut self, protocol: Protocol) -> Self {
@@ -115,37 +183,51 @@ impl KafkaConfig {
         self
     }
 
-    /// Sets the name of this process in its groups (`group.instance.id`, static membership): it keeps its partitions
-    /// through a restart that is shorter than the session. Must differ between processes.
+    /// Sets the name of this process in its groups (`group.instance.id`, static membership): the process keeps its
+    /// partitions through a restart that is shorter than the session timeout, and no other member pauses.
+    ///
+    /// The name must differ between processes. If two use one name, the broker fences one of them: the earlier one
+    /// in the classic protocol, the later one with [`Protocol::Consumer`].
     #[must_use]
     #[track_caller]
     pub fn instance_id(self, id: impl Into<String>) -> Self {
         self.property("group.instance.id", id)
     }
 
-    /// Sets after what silence a member is thrown out of its group. 15 s; not with [`Protocol::Consumer`].
+    /// Sets how long a member may be silent before the broker removes it from its group. Default: 15 s. Not with
+    /// [`Protocol::Consumer`], where it is a setting of the group at the broker.
+    ///
+    /// A crashed process blocks its partitions for this long. A broker outage that is longer costs a rejoin and
+    /// repeats the records whose commit was not accepted.
     #[must_use]
     #[track_caller]
     pub fn session_timeout(self, timeout: Duration) -> Self {
         self.property("session.timeout.ms", milliseconds(timeout))
     }
 
-    /// Sets how often a member tells its group that it lives, and hears what moves. 1 s; not with [`Protocol::Consumer`].
+    /// Sets how often a member reports to its group, and so how soon it learns that partitions move. Default: 1 s,
+    /// a fifteenth of the session timeout. Not with [`Protocol::Consumer`], where it is a setting of the group at
+    /// the broker.
+    ///
+    /// A partition that moves is idle for about one interval with [`Protocol::Cooperative`]: 1 s with this
+    /// default, 3 s with librdkafka's.
     #[must_use]
     #[track_caller]
     pub fn heartbeat_interval(self, interval: Duration) -> Self {
         self.property("heartbeat.interval.ms", milliseconds(interval))
     }
 
-    /// Sets how the connection is protected. [`Security::Plaintext`].
+    /// Sets how connections are encrypted and authenticated. Default: [`Security::Plaintext`].
     #[must_use]
     #[track_caller]
     pub fn security(self, security: Security) -> Self {
         self.property("security.protocol", security.value())
     }
 
-    /// Sets the login: `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, with a name and a password. Needs
+    /// Sets the login: a mechanism (`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`), a name and a password. It needs
     /// [`Security::SaslSsl`] or [`Security::SaslPlaintext`].
+    ///
+    /// The password appears in no log, error or `Debug` text.
     ///
     /// ```
     /// # mod faststream { pub use faststream_kafka as kafka; }
@@ -169,46 +251,55 @@ impl KafkaConfig {
             .property("sasl.password", password)
     }
 
-    /// Sets how long a record may wait for others of its batch. 5 ms.
+    /// Sets how long a record may wait for other records of its batch. Default: 5 ms. Fractions of a millisecond
+    /// are kept.
+    ///
+    /// It is most of the latency of a published record. 0 suits request and reply, but costs a pipeline of records
+    /// that await their receipts a factor of 7 to 12 in throughput.
     #[must_use]
     #[track_caller]
     pub fn linger(self, linger: Duration) -> Self {
         self.property("linger.ms", (linger.as_secs_f64() * 1_000.0).to_string())
     }
 
-    /// Sets how batches are compressed. [`Compression::None`].
+    /// Sets how batches are compressed. Default: [`Compression::None`].
     #[must_use]
     #[track_caller]
     pub fn compression(self, compression: Compression) -> Self {
         self.property("compression.codec", compression.value())
     }
 
-    /// Sets when a record counts as published. [`Acks::All`].
+    /// Sets when a record counts as published. Default: [`Acks::All`]. A weaker value turns idempotence off,
+    /// unless `enable.idempotence` is set explicitly.
     #[must_use]
     #[track_caller]
     pub fn acks(self, acks: Acks) -> Self {
         self.property("acks", acks.value())
     }
 
-    /// Sets how many batches are on their way to one broker at a time. 5, the most that keeps order and idempotence.
+    /// Sets how many batches may be unanswered at one broker at a time. Default: 5, the maximum that keeps order
+    /// with idempotence.
     #[must_use]
     #[track_caller]
     pub fn max_in_flight(self, requests: u32) -> Self {
         self.property("producer.max.in.flight.requests.per.connection", requests.to_string())
     }
 
-    /// The brokers' addresses as they may be printed, and where they were set.
+    /// Returns the brokers' addresses as they may be printed (without users), and where they were set. For logs
+    /// and errors.
     pub(crate) fn brokers(&self) -> (String, SettingOrigin) {
         let (brokers, source) = self.addresses(ClientKind::Producer);
         (addresses::shown(brokers).into_owned(), source)
     }
 
-    /// The addresses that clients begin with, each with its port.
+    /// Returns the addresses that clients begin with, each with its port and without a protocol:
+    /// `one:9092,two:9092`.
     pub(crate) fn bootstrap(&self) -> String {
         addresses::plain(self.addresses(ClientKind::Producer).0)
     }
 
-    /// The brokers' addresses for a client as they were given, and where.
+    /// Returns the brokers' addresses for a client as they were given, and where they were set. The text may hold
+    /// a user, so it must not be printed.
     fn addresses(&self, client: ClientKind) -> (&str, SettingOrigin) {
         match self.settings.get(client, "bootstrap.servers") {
             Some(setting) => (&setting.value, setting.source.clone()),

@@ -1,8 +1,10 @@
-//! The names of the client library's properties: aliases, which client they are for, what a misspelt one may have meant.
+//! The names of the library's properties: aliases, which client each is for, whether its value may be printed, and
+//! which name a misspelt one may have meant.
 //!
-//! The library itself decides what is valid; this list only has to be good at guessing, and a test holds it to the library.
+//! The library itself decides what is valid, so a property that is missing here still works; it only is not
+//! printed, and goes to both clients. The tests of this file compare the lists with the library.
 
-/// Properties of consumers alone: a producer that gets one complains.
+/// Properties of consumers alone, with values that may be printed. A producer that gets one logs a warning.
 const CONSUMER: &[&str] = &[
     "auto.commit.interval.ms",
     "auto.offset.reset",
@@ -35,7 +37,7 @@ const CONSUMER: &[&str] = &[
     "session.timeout.ms",
 ];
 
-/// Properties of producers alone.
+/// Properties of producers alone, with values that may be printed.
 const PRODUCER: &[&str] = &[
     "acks",
     "batch.num.messages",
@@ -60,7 +62,7 @@ const PRODUCER: &[&str] = &[
     "transactional.id",
 ];
 
-/// Properties of both whose values may be shown.
+/// Properties of both clients with values that may be printed.
 const SHARED: &[&str] = &[
     "allow.auto.create.topics",
     "api.version.fallback.ms",
@@ -138,8 +140,8 @@ const SHARED: &[&str] = &[
     "topic.metadata.refresh.sparse",
 ];
 
-/// Properties of both whose values are never shown: they hold secrets, lead to one, or are a text of any kind. A property
-/// that is on no list is not shown either.
+/// Properties of both clients with values that are never printed: they hold secrets, lead to one, or are arbitrary
+/// text. A property that is on no list is not printed either.
 const GUARDED: &[&str] = &[
     "https.ca.pem",
     "plugin.library.paths",
@@ -176,7 +178,8 @@ const GUARDED: &[&str] = &[
     "ssl.keystore.password",
 ];
 
-/// Second names, and the one under which we keep the setting: given under both, the higher source has to win.
+/// Alias, and the canonical name under which the setting is kept. A property that was set under both names has one
+/// value then, that of the stronger source.
 const ALIASES: &[(&str, &str)] = &[
     ("auto.commit.enable", "enable.auto.commit"),
     ("compression.type", "compression.codec"),
@@ -192,25 +195,26 @@ const ALIASES: &[(&str, &str)] = &[
     ("sasl.oauthbearer.client.credentials.client.secret", "sasl.oauthbearer.client.secret"),
 ];
 
-/// Properties that are paths, and whose names end in `.file`.
+/// Properties whose value is a path although their names end in `.file`. `KAFKA__..._FILE` sets them directly.
 const PATHS: &[&str] = &[
     "sasl.oauthbearer.assertion.file",
     "sasl.oauthbearer.assertion.jwt.template.file",
     "sasl.oauthbearer.assertion.private.key.file",
 ];
 
-/// The name under which a property is kept.
+/// Returns the name under which a property is kept.
 pub(super) fn canonical(name: &str) -> &str {
     ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, kept)| kept)
 }
 
-/// Whether a text of the library speaks of the property, under any of its names.
+/// Returns whether a text of the library mentions the property, under any of its names.
 pub(super) fn is_mentioned(name: &str, text: &str) -> bool {
     let quoted = |name: &str| text.contains(&format!("`{name}`"));
     quoted(name) || ALIASES.iter().any(|(alias, kept)| *kept == name && quoted(alias))
 }
 
-/// Whether its value is a number (or, for some, a word in place of one).
+/// Returns whether its value is a number (or, for some, a word in place of one), by the end of its name. Decides
+/// whether `10s` is a fault.
 pub(super) fn is_number(name: &str) -> bool {
     let units =
         [".ms", "bytes", ".messages", ".seconds", ".level", ".cnt", ".ttl", ".fails", ".size", ".threshold"];
@@ -228,32 +232,34 @@ pub(super) fn is_number(name: &str) -> bool {
     counts.contains(&name) || (is_known(name) && units.iter().any(|unit| name.ends_with(unit)))
 }
 
-/// Whether only consumers take it.
+/// Returns whether only consumers take it.
 pub(super) fn is_for_consumers(name: &str) -> bool {
     CONSUMER.contains(&name)
 }
 
-/// Whether only producers take it.
+/// Returns whether only producers take it.
 pub(super) fn is_for_producers(name: &str) -> bool {
     PRODUCER.contains(&name)
 }
 
-/// Whether its value is a path although its name ends like that of a secret's file.
+/// Returns whether its value is a path although its name ends like that of a secret's file.
 pub(super) fn is_path(name: &str) -> bool {
     PATHS.contains(&name)
 }
 
-/// Whether its value may be printed. What is not on these lists is not: it may be a misspelt `sasl.password`.
+/// Returns whether its value may be printed. A value whose name is on none of these lists may not: it may be a
+/// misspelt `sasl.password`.
 pub(super) fn is_harmless(name: &str) -> bool {
     [CONSUMER, PRODUCER, SHARED].iter().any(|list| list.contains(&canonical(name)))
 }
 
-/// Whether the library has such a property.
+/// Returns whether the library has such a property.
 pub(super) fn is_known(name: &str) -> bool {
     is_harmless(name) || GUARDED.contains(&canonical(name))
 }
 
-/// Whether a name that nobody knows is certainly a name, and no line of a secret that was read as one.
+/// Returns whether an unknown name is certainly a name, and not a line of a secret that was read as one: short
+/// words of small letters, with dots between them, or similar to a known name.
 pub(super) fn is_name(name: &str) -> bool {
     let is_word = |word: &str| {
         word.len() <= 20
@@ -264,14 +270,15 @@ pub(super) fn is_name(name: &str) -> bool {
     (name.contains('.') && words.all(is_word)) || similar(name).is_some()
 }
 
-/// Every name of these lists.
+/// Returns every name of these lists.
 #[cfg(test)]
 pub(super) fn all_names() -> impl Iterator<Item = &'static str> {
     let aliases = ALIASES.iter().flat_map(|(alias, name)| [*alias, *name]);
     [CONSUMER, PRODUCER, SHARED, GUARDED, PATHS].into_iter().flatten().copied().chain(aliases)
 }
 
-/// The property that `name` may have meant.
+/// Returns the known property that `name` may have meant: the closest one within an edit distance of a quarter of
+/// its length (2 to 5), or one that begins with it.
 pub(super) fn similar(name: &str) -> Option<&'static str> {
     let wanted: String = name.to_lowercase().replace(['_', '-'], ".");
     let begun = format!("{wanted}.");
@@ -287,7 +294,7 @@ pub(super) fn similar(name: &str) -> Option<&'static str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters have to be put in, left out or changed.
+/// Returns the edit distance (Levenshtein): how many bytes have to be inserted, removed or changed.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut row: Vec<usize> = (0..=b.len()).collect();

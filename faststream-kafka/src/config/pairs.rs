@@ -1,4 +1,7 @@
-//! Settings that contradict each other, where the library says nothing.
+//! Finds settings that contradict each other where the library accepts both.
+//!
+//! Runs last, when each setting alone is right. It reads the numbers from a configuration of the library, so its
+//! defaults count as well: `heartbeat.interval.ms=20000` alone contradicts the default session timeout of 15 s.
 
 use std::time::Duration;
 
@@ -7,18 +10,24 @@ use rdkafka::config::NativeClientConfig;
 
 use super::{ClientKind, KafkaConfig};
 
-/// Two properties, of which the first must not be larger, or has to be smaller.
+/// Two properties of one client, of which the first must be less than the second.
 struct Pair {
+    /// The client whose numbers are compared.
     client: ClientKind,
+    /// The name of the property with the smaller number.
     less: &'static str,
+    /// The name of the property with the larger number.
     more: &'static str,
+    /// Whether equal numbers are allowed, too.
     may_be_equal: bool,
-    /// Only if both were set.
+    /// Whether the pair counts only if both were set. The second number may then be 0, which means no limit.
+    /// Otherwise it counts if one of them was set: the defaults among themselves are right.
     only_if_set: bool,
-    /// What would happen otherwise.
+    /// What would happen otherwise. The end of the fault's sentence.
     why: &'static str,
 }
 
+/// The pairs that librdkafka does not check itself, or reports without naming where they were set.
 const PAIRS: &[Pair] = &[
     Pair {
         client: ClientKind::Consumer,
@@ -63,7 +72,8 @@ const PAIRS: &[Pair] = &[
 ];
 
 impl KafkaConfig {
-    /// What the numbers of one client say against each other. `config` is what that client is made with.
+    /// Returns the faults among the numbers of one client, each with the origin of both settings. `config` is what
+    /// that client is created with.
     pub(super) fn contradicting_numbers(&self, client: ClientKind, config: &ClientConfig) -> Vec<String> {
         let Ok(native) = config.create_native_config() else { return Vec::new() };
         let mut faults = Vec::new();
@@ -72,7 +82,6 @@ impl KafkaConfig {
             let counts = if pair.only_if_set { are_set == [true; 2] } else { are_set.contains(&true) };
             let numbers = (number(&native, pair.less), number(&native, pair.more));
             let (Some(less), Some(more)) = numbers else { continue };
-            // 0 is no limit.
             let is_right =
                 less < more || (pair.may_be_equal && less == more) || (more == 0 && pair.only_if_set);
             if counts && !is_right {
@@ -89,7 +98,8 @@ impl KafkaConfig {
         faults
     }
 
-    /// What a group's drain time says against the consumer's settings.
+    /// Returns the fault if a group's drain time reaches `max.poll.interval.ms`. faststream answers a revocation
+    /// after the drain, and the broker removes a member that has not answered within that interval.
     pub(super) fn drain_fault(&self, group: &str, drain: Duration, config: &ClientConfig) -> Option<String> {
         let longest = number(&config.create_native_config().ok()?, "max.poll.interval.ms")?;
         let longest = Duration::from_millis(u64::try_from(longest).ok()?);
@@ -102,6 +112,7 @@ impl KafkaConfig {
         })
     }
 
+    /// Returns the origin of a property for a fault's text.
     fn set_by(&self, client: ClientKind, name: &str) -> String {
         self.settings
             .get(client, name)
@@ -109,6 +120,7 @@ impl KafkaConfig {
     }
 }
 
+/// Returns a number of the library's configuration, without its fraction; `None` for a word.
 fn number(config: &NativeClientConfig, name: &str) -> Option<i64> {
     // Whole numbers come as they are, others with a fraction of zeros.
     config.get(name).ok()?.trim_end_matches('\0').split('.').next()?.parse().ok()

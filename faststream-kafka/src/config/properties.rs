@@ -1,19 +1,23 @@
-//! Reads a properties file, the format of Java's `java.util.Properties`: what `KAFKA_CONFIG` names.
+//! Reads a properties file in the format of Java's `java.util.Properties`: the file that `KAFKA_CONFIG` names.
 //!
-//! Own code, as the crates for it do not tell in which line a setting stands. It differs from Java in two things, as
-//! Kafka's own clients do: whitespace at the end of a value is dropped (unless escaped), and the text is UTF-8 if it can be,
-//! else ISO-8859-1.
+//! It is written here because the crates for this format do not report the line of a setting, and a fault has to
+//! name it. It differs from Java in two points, as Kafka's own clients do: unescaped whitespace at the end of a
+//! value is dropped, and the text is UTF-8 if it is valid UTF-8, otherwise ISO-8859-1.
+//!
+//! Pure text work: no file and no setting is touched here.
 
 /// One setting of a file, and the line where it begins.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
+    /// The number of the line where the setting begins; the first line of a file is 1.
     pub(super) number: usize,
+    /// The name, with its escapes undone. Not checked.
     pub(super) key: String,
     /// Empty if the line is a key alone.
     pub(super) value: String,
 }
 
-/// The text of a file.
+/// Returns the text of a file, without a byte order mark. Never fails: every byte sequence is valid ISO-8859-1.
 pub(super) fn decode(bytes: &[u8]) -> String {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -50,15 +54,20 @@ pub(super) fn parse(text: &str) -> (Vec<Line>, Vec<(usize, String)>) {
     (settings, faults)
 }
 
+/// Returns whether a letter separates a key from its value, besides `=` and `:`. As in Java, other Unicode spaces
+/// do not.
 fn is_space(letter: char) -> bool {
     matches!(letter, ' ' | '\t' | '\u{c}')
 }
 
+/// Returns whether the next line belongs to this one: an odd number of backslashes at its end. Two are an escaped
+/// backslash.
 fn is_continued(line: &str) -> bool {
     line.chars().rev().take_while(|letter| *letter == '\\').count() % 2 == 1
 }
 
-/// The key and the value of a logical line.
+/// Returns the key and the value of a logical line, without escapes. The key ends at the first unescaped space,
+/// `=` or `:`; one `=` or `:` after spaces belongs to the separator.
 fn read(line: &str) -> Result<(String, String), String> {
     let is_end = |(_, letter, is_escaped): &(usize, char, bool)| {
         !is_escaped && (is_space(*letter) || matches!(letter, '=' | ':'))
@@ -72,7 +81,7 @@ fn read(line: &str) -> Result<(String, String), String> {
     Ok((unescape(key)?, unescape(&value[..end])?))
 }
 
-/// The letters with their places, and whether a backslash stands before them that is no letter itself.
+/// Yields each letter with its byte offset, and whether the backslash before it escapes it.
 fn letters(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
     let mut is_escaped = false;
     text.char_indices().map(move |(at, letter)| {
@@ -82,6 +91,8 @@ fn letters(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
     })
 }
 
+/// Undoes the escapes of a key or a value. `\uXXXX` is a UTF-16 unit, so a character beyond the first 65,536 takes
+/// two of them. An unknown escape is the letter itself, as in Java.
 fn unescape(text: &str) -> Result<String, String> {
     let mut units: Vec<u16> = Vec::new();
     let mut letters = text.chars();
@@ -108,6 +119,7 @@ fn unescape(text: &str) -> Result<String, String> {
         .map_err(|_| "a \\uXXXX is half a character: write both halves, or the character itself".to_owned())
 }
 
+/// Reads the four hexadecimal digits of a `\uXXXX`.
 fn unit(letters: &mut std::str::Chars<'_>) -> Result<u16, String> {
     let digits: Vec<u32> = letters.take(4).map_while(|letter| letter.to_digit(16)).collect();
     if digits.len() < 4 {

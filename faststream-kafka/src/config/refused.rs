@@ -1,8 +1,10 @@
-//! Properties that nobody may set: the guarantees stand on them, or the framework decides them elsewhere.
+//! Properties that nobody may set: the guarantees depend on them, or faststream has a setting of its own for them.
+//!
+//! `check` refuses them with the reason; `clients` leaves them out when it creates a client.
 
 use super::names::canonical;
 
-/// A property, why it is refused, and what to do instead.
+/// Canonical name, and why it is refused with what to use instead: the end of the sentence "must not be set: ...".
 const REFUSED: &[(&str, &str)] = &[
     (
         "enable.auto.commit",
@@ -27,13 +29,13 @@ const REFUSED: &[(&str, &str)] = &[
     ("log.queue", "the client's log lines are passed on by faststream"),
 ];
 
-/// Why `name` must not be set, and what to do instead.
+/// Returns why `name` must not be set, and what to use instead; `None` if it may be set. Aliases count, too.
 pub(super) fn reason(name: &str) -> Option<&'static str> {
     let name = canonical(name);
     REFUSED.iter().find(|(refused, _)| *refused == name).map(|(_, reason)| *reason)
 }
 
-/// Properties of which some values are refused, why, and what to do instead.
+/// Canonical name, the values that are refused, and why. Other values of the property are allowed.
 const REFUSED_VALUES: &[(&str, &[&str], &str)] = &[
     (
         "auto.offset.reset",
@@ -48,7 +50,8 @@ const REFUSED_VALUES: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Why this value of `name` must not be set, and what to do instead.
+/// Returns why this value of `name` must not be set, and what to use instead. Case and surrounding spaces do not
+/// count.
 pub(super) fn refused_value(name: &str, value: &str) -> Option<&'static str> {
     let name = canonical(name);
     let is_refused =

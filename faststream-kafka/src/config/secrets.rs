@@ -1,4 +1,9 @@
-//! What must not be printed: values by their property's name, and the library's texts, which may hold pieces of them.
+//! Keeps secrets out of everything that is printed: values by their property's name, and the library's texts,
+//! which may quote parts of values.
+//!
+//! The rule is an allow list. A value is shown if its property is known as harmless and the value is of the kind
+//! that the property takes. Everything else is replaced by stars: the value of a misspelt `sasl.pasword`, or a
+//! private key that was given to `client.id`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,15 +13,17 @@ use rdkafka::ClientConfig;
 use super::names::{canonical, is_harmless};
 use super::{addresses, values};
 
-/// Stands for what is not shown.
+/// Replaces a value that is not shown.
 pub(super) const STARS: &str = "***";
-/// A harmless value is no longer than this.
+/// The maximum length of a harmless value, in bytes. A longer one may be a key or a certificate.
 const LONGEST: usize = 200;
-/// So many letters of a secret in a row are not shown.
+/// How many bytes of a secret in a row identify it in a text of the library. Shorter pieces would hide ordinary
+/// words.
 const PIECE: usize = 6;
 
-/// A value as it may be printed: only if its name is known as harmless, and it is a value of such a name. A number or a
-/// word that the library refuses may be a secret that was given to the wrong property.
+/// Returns a value as it may be printed: itself, if its name is known as harmless and it is a value of such a
+/// name; otherwise stars. A number or a word that the library refuses may be a secret that was given to the wrong
+/// property.
 pub(crate) fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     if canonical(name) == "bootstrap.servers" {
         return addresses::shown(value);
@@ -29,18 +36,20 @@ pub(crate) fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     }
 }
 
-/// The values of a client that must not be printed, to be kept out of the library's texts.
+/// The values of a client that must not be printed. Removes them from the library's texts.
 ///
-/// The library quotes also parts of a value, so any six letters in a row that are in a secret are left out.
+/// The library also quotes parts of a value, so any six bytes in a row that occur in a secret are hidden. A
+/// client's `ErrorLog` holds one, and so does each error of a creation. Cloning copies the pieces.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
-    /// Shorter ones: hidden where they stand alone.
+    /// Secrets with fewer than six bytes. They are hidden where they stand alone, not inside a word.
     short: Vec<String>,
+    /// Every six bytes in a row of the longer secrets.
     pieces: BTreeSet<[u8; PIECE]>,
 }
 
 impl Secrets {
-    /// Those of a client that is made with `config`.
+    /// Returns the secrets of a client that is created with `config`: every value that `shown` would not print.
     pub(crate) fn of(config: &ClientConfig) -> Self {
         let mut secrets = Self::default();
         // The map does not hold the values that rdkafka takes for secret, the getter does.
@@ -54,7 +63,7 @@ impl Secrets {
         secrets
     }
 
-    /// One more.
+    /// Adds one secret, without surrounding spaces. An empty one hides nothing.
     pub(super) fn add(&mut self, value: &str) {
         let value = value.trim();
         if value.len() < PIECE {
@@ -66,13 +75,14 @@ impl Secrets {
         }
     }
 
-    /// Those of another client, too.
+    /// Adds the secrets of another client.
     pub(super) fn extend(&mut self, other: Self) {
         self.short.extend(other.short);
         self.pieces.extend(other.pieces);
     }
 
-    /// The text without them.
+    /// Returns the text with stars in place of each run of hidden bytes. Borrows the text if nothing is hidden.
+    /// The cost is linear in the text, so it is for log lines and errors only.
     pub(crate) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut hidden = vec![false; text.len()];
         for (at, piece) in text.as_bytes().windows(PIECE).enumerate() {

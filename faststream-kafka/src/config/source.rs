@@ -1,28 +1,32 @@
-//! Where a setting came from: what a fault names, and who wins when two set the same property.
+//! Where a setting came from: named in every fault, and decisive when two sources set the same property.
 
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// Where a setting came from. The later variants win over the earlier ones: what runs the program decides last.
+/// Where a setting came from. Its `Display` is the place in a fault: `src/main.rs:12`, `the variable
+/// KAFKA_BROKERS`.
+///
+/// The later variants win over the earlier ones: whoever runs the program decides last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SettingOrigin {
-    /// Nobody set it.
+    /// Nobody set it. The text says so.
     Default(&'static str),
-    /// A call in the program.
+    /// A call in the program, by file and line.
     Code(&'static Location<'static>),
-    /// A line of the file that `KAFKA_CONFIG` names.
+    /// A line of the file that `KAFKA_CONFIG` names. The first line is 1.
     File { path: Arc<str>, line: usize },
-    /// An environment variable.
+    /// An environment variable, by its name.
     Variable(String),
-    /// A file that an environment variable names: a secret.
+    /// A file that an environment variable names. Its value is never printed, whatever its property.
     SecretFile { variable: String, path: String },
-    /// `-X key=value`.
+    /// `-X key=value` on the command line.
     CommandLine,
 }
 
 impl SettingOrigin {
-    /// Who wins: the higher one.
+    /// Returns the precedence: a setting replaces one of the same or a lower rank. Variables and secret files have
+    /// the same rank.
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Default(_) => 0,

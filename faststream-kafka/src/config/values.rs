@@ -1,19 +1,24 @@
-//! What one value may be, where the library is too lenient: it reads `10s` as 10 ms, `010` as 8, and cuts what is too
-//! large for it down to whatever is left.
+//! Checks one value, where the library is too lenient: it reads `10s` as 10 ms and `010` as 8, and truncates a
+//! number that is too large for it to its lower bits.
+//!
+//! Faults never contain the value, which may be a secret that was given to the wrong property. Called by `check`
+//! before the library sees the value, and by `secrets` to decide whether a value may be printed.
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 
 use super::names::{canonical, is_number};
 
-/// Properties whose numbers may have a fraction.
+/// Properties whose numbers may have a fraction. All other numbers of the library are whole.
 const FRACTIONS: &[&str] = &["linger.ms"];
 
-/// Units that people write behind a number.
+/// Units that people write after a number. Such a value is refused, but may be printed: it is certainly a number
+/// and no secret.
 const UNITS: &[&str] =
     &["", "ms", "s", "sec", "m", "min", "h", "d", "b", "k", "kb", "kib", "mb", "mib", "g", "gb", "gib"];
 
-/// Words that a property takes, the library names none of them when it refuses one.
+/// Properties that take one of a few words, and the words. The library refuses a wrong word without naming the
+/// right ones.
 const WORDS: &[(&str, &str)] = &[
     ("acks", "a number from -1 to 1000, or all"),
     ("auto.offset.reset", "earliest or error"),
@@ -28,13 +33,16 @@ const WORDS: &[(&str, &str)] = &[
     ("ssl.endpoint.identification.algorithm", "none or https"),
 ];
 
-/// What a property takes, to be said when its value is refused.
+/// Returns the words that a property takes, for the message that refuses its value; `None` if it takes something
+/// else.
 pub(super) fn taken(name: &str) -> Option<&'static str> {
     WORDS.iter().find(|(known, _)| *known == canonical(name)).map(|(_, words)| *words)
 }
 
-/// Whether the value can be meant for the property: a number, with or without a unit, where it takes numbers; else what
-/// the library takes.
+/// Returns whether the value can be meant for the property, so that it may be printed: a number, with or without a
+/// unit, where the property takes numbers; otherwise a value that the library accepts.
+///
+/// Creates a configuration of the library for each call, so it is for startup and errors only.
 pub(super) fn is_of_kind(name: &str, value: &str) -> bool {
     let name = canonical(name);
     let text = value.trim();
@@ -54,7 +62,11 @@ pub(super) fn is_of_kind(name: &str, value: &str) -> bool {
     }
 }
 
-/// Why a value is refused before the library sees it; the value itself is not in the text.
+/// Returns why a value is refused before the library sees it, with the fix; `None` if only the library can judge
+/// it. The value itself is not in the text.
+///
+/// It refuses zero bytes and other control characters (a password file with a stray line break), an empty
+/// `group.instance.id`, and numbers that the library would misread.
 pub(super) fn fault(name: &str, value: &str) -> Option<String> {
     if value.contains('\0') {
         return Some("the value holds a zero byte: remove it".to_owned());
