@@ -1,6 +1,8 @@
 //! Properties that nobody may set: the guarantees depend on them, or faststream has a setting of its own for them.
 //!
-//! `check` refuses them with the reason; `clients` leaves them out when it creates a client.
+//! `check` refuses them with the reason; `clients` leaves them out when it creates a client. To refuse one more,
+//! add it here with the text that tells the user what to use instead: every reason ends the sentence "must not be
+//! set: ...", or "the value ... is refused: ...".
 
 use super::names::canonical;
 

@@ -1,4 +1,8 @@
-//! Questions to brokers, many at a time: each is answered as soon as its own broker answers.
+//! Questions to brokers, with many open at a time: each is answered as soon as its own broker answers.
+//!
+//! The safe calls wait for each answer before the next question, so one unavailable leader would delay the
+//! questions to all others. Here a question returns at once, with a number, and [`AdminQueue::next`] returns the
+//! answers in the order of arrival. `next` blocks, so its users are threads of their own, not tokio workers.
 
 use std::ffi::{CString, c_char, c_void};
 use std::ptr::{self, NonNull};
@@ -20,21 +24,25 @@ use rdkafka::types::RDKafkaErrorCode;
 use super::answer::{Answer, AnswerEvent};
 use super::handle::{ClientHandle, NativeClient};
 
+/// The code if a question could not be put.
 const INVALID: RDKafkaErrorCode = RDKafkaErrorCode::InvalidArgument;
 
 /// Which end of a partition's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The first offset that is still there.
+    /// The first offset that still exists.
     Beginning,
-    /// Behind the last record that is committed.
+    /// The last stable offset: after the last record, or at the first record of an open transaction
+    /// (`read_committed`).
     End,
 }
 
-/// Asks brokers, without waiting for one before another is asked.
+/// Asks brokers through a consumer's client, and collects the answers. Dropping it drops the answers that arrive
+/// later.
 pub(crate) struct AdminQueue {
+    /// The queue of the answers, owned by this value.
     queue: NonNull<rd_kafka_queue_t>,
-    /// The client is not destroyed while it has queues.
+    /// Keeps the client: it is not destroyed while it has queues.
     client: Arc<dyn NativeClient>,
 }
 
@@ -42,14 +50,17 @@ pub(crate) struct AdminQueue {
 unsafe impl Send for AdminQueue {}
 
 impl AdminQueue {
+    /// Returns a queue without questions; `None` if the library has no memory for it.
     pub(crate) fn new<C: ConsumerContext + 'static>(client: &Arc<ClientHandle<C>>) -> Option<Self> {
         // SAFETY: the client lives, as `client` is held.
         let queue = NonNull::new(unsafe { rd_kafka_queue_new(client.pointer()) })?;
         Some(Self { queue, client: Arc::<ClientHandle<C>>::clone(client) })
     }
 
-    /// Asks a partition's leader where its log begins or ends. The answer has this `number`, an error if there is none
-    /// within `timeout`.
+    /// Asks a partition's leader where its log begins or ends. Returns at once.
+    ///
+    /// The answer has this `number`. It is an error if the leader does not answer within `timeout`. The caller
+    /// gives each open question its own number.
     ///
     /// # Errors
     /// If the question could not be put: no answer follows.
@@ -81,7 +92,8 @@ impl AdminQueue {
         Ok(())
     }
 
-    /// Asks which topics these are. The answer has this `number`, an error if there is none within `timeout`.
+    /// Asks for the ids of these topics. Returns at once. The answer has this `number`, and is an error if none
+    /// arrives within `timeout`. A name with a zero byte is left out.
     ///
     /// # Errors
     /// If the question could not be put: no answer follows.
@@ -106,7 +118,8 @@ impl AdminQueue {
         Ok(())
     }
 
-    /// Asks a broker for one of its own settings. The answer has this `number`, an error if there is none within `timeout`.
+    /// Asks a broker for its own settings. Returns at once. The answer has this `number`, and is an error if none
+    /// arrives within `timeout`.
     ///
     /// # Errors
     /// If the question could not be put: no answer follows.
@@ -134,7 +147,7 @@ impl AdminQueue {
         Ok(())
     }
 
-    /// The next answer, with the number of its question. `None` if none came in time.
+    /// Returns the next answer, with the number of its question; waits at most `wait`. `None` if none arrived.
     pub(crate) fn next(&self, wait: Duration) -> Option<(usize, Answer)> {
         let event = AnswerEvent::take(self.queue, wait)?;
         Some((event.number(), event.answer()))
@@ -148,10 +161,12 @@ impl Drop for AdminQueue {
     }
 }
 
-/// How a question is put.
+/// The options of a question: its timeout and its number. Freed on drop, as librdkafka copies them.
 struct Options(NonNull<rd_kafka_AdminOptions_t>);
 
 impl Options {
+    /// Returns options with this timeout, rounded down to milliseconds. The number travels in the pointer that
+    /// librdkafka returns with the answer.
     fn new(
         client: &dyn NativeClient,
         op: rd_kafka_admin_op_t,

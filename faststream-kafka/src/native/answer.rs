@@ -1,4 +1,5 @@
-//! Answers of brokers to the questions of an [`AdminQueue`](super::AdminQueue).
+//! Reads the answers of brokers to the questions of an [`AdminQueue`](super::AdminQueue), and copies them out of
+//! librdkafka's events.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
@@ -21,13 +22,16 @@ use rdkafka::bindings::{
 };
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+/// Success, among librdkafka's codes.
 const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
-/// What tells a topic from an earlier one of its name, as Kafka's tools write it.
+/// The id of a topic, in base64 as Kafka's tools print it. It differs from that of an earlier topic of the same
+/// name, so it reveals that a topic was deleted and recreated (KIP-516).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TopicId(Arc<str>);
 
 impl TopicId {
+    /// Returns the id with this text.
     pub(crate) fn new(text: &str) -> Self {
         Self(text.into())
     }
@@ -39,27 +43,33 @@ impl fmt::Display for TopicId {
     }
 }
 
-/// What a broker said.
+/// The answer of a broker.
 #[derive(Debug)]
 pub(crate) enum Answer {
+    /// The beginning or the end of a partition's log, as an offset.
     Offset(i64),
-    /// Topics, each with its id; without one from brokers before Kafka 2.8.
+    /// Topics by name, each with its id or the code of its refusal. The id is `None` from brokers before Kafka
+    /// 2.8.
     Topics(Vec<(String, Result<Option<TopicId>, RDKafkaErrorCode>)>),
-    /// A broker's own settings, those with a value.
+    /// A broker's own settings that have a value, by name.
     Settings(BTreeMap<String, String>),
+    /// The question failed: the broker's code, or the client's at the timeout.
     Failed(RDKafkaErrorCode),
 }
 
-/// An answer as librdkafka has it.
+/// An answer as an event of librdkafka, which this value owns.
 pub(super) struct AnswerEvent(NonNull<rd_kafka_event_t>);
 
 impl AnswerEvent {
+    /// Returns the next answer of the queue; waits at most `wait`, and returns `None` then.
     pub(super) fn take(queue: NonNull<rd_kafka_queue_t>, wait: Duration) -> Option<Self> {
         let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the queue is valid; the event is ours.
         NonNull::new(unsafe { rd_kafka_queue_poll(queue.as_ptr(), milliseconds) }).map(Self)
     }
 
+    /// Returns a copy of the answer. The kind is known by which result the event has; an event with none counts as
+    /// failed.
     pub(super) fn answer(&self) -> Answer {
         match self.error() {
             NO_ERROR => {
@@ -70,12 +80,14 @@ impl AnswerEvent {
         }
     }
 
+    /// Returns the code of the question as a whole.
     fn error(&self) -> RDKafkaRespErr {
         // SAFETY: the event is valid.
         unsafe { rd_kafka_event_error(self.0.as_ptr()) }
     }
 
-    /// If it answers where a log begins or ends.
+    /// Returns the answer if the question was where a log begins or ends. A negative offset means that the leader
+    /// did not know it.
     fn offset(&self) -> Option<Answer> {
         let mut count = 0;
         // SAFETY: the event is valid; the result belongs to it, and is null if it is of another kind. It has as many elements
@@ -98,7 +110,7 @@ impl AnswerEvent {
         })
     }
 
-    /// If it answers which topics there are.
+    /// Returns the answer if the question was for topics.
     fn topics(&self) -> Option<Answer> {
         let mut count = 0;
         // SAFETY: as in `offset`.
@@ -126,7 +138,8 @@ impl AnswerEvent {
         Some(Answer::Topics(described.collect()))
     }
 
-    /// If it answers what a broker's settings are.
+    /// Returns the answer if the question was for a broker's settings. Settings without a value (passwords) are
+    /// left out.
     fn settings(&self) -> Option<Answer> {
         let mut count = 0;
         // SAFETY: as in `offset`; names and values end with a null byte, and a value may be null.
@@ -155,7 +168,7 @@ impl AnswerEvent {
         }
     }
 
-    /// Of its question.
+    /// Returns the number of its question.
     pub(super) fn number(&self) -> usize {
         // SAFETY: the event is valid.
         unsafe { rd_kafka_event_opaque(self.0.as_ptr()) }.addr()
@@ -169,10 +182,10 @@ impl Drop for AnswerEvent {
     }
 }
 
-/// `None` if it is zero: the broker is older than topic ids.
+/// Returns a topic's id; `None` if it is zero, because the broker is older than topic ids.
 ///
 /// # Safety
-/// The pointer is null, or points to an id that nobody else uses meanwhile.
+/// The pointer is null, or points to an id that nobody else uses meanwhile: the text is cached inside it.
 unsafe fn topic_id(id: *const rd_kafka_Uuid_t) -> Option<TopicId> {
     if id.is_null() {
         return None;

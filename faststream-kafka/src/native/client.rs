@@ -1,4 +1,6 @@
-//! Calls on the client as a whole that the safe interface does not have.
+//! Calls on a consumer's client as a whole that the safe interface does not have.
+//!
+//! Each may be called on any thread; librdkafka locks internally. None of them waits for a broker.
 
 use std::ffi::{CStr, c_char};
 use std::slice;
@@ -13,12 +15,18 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::handle::{ClientHandle, NativeClient as _};
 
+/// Success, among librdkafka's codes.
 const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
-/// Hands the next offset of a partition to the committer, with what is to be committed beside it.
+/// Stores the next offset of a partition for the next commit, with the metadata that is to be committed beside it.
+///
+/// `next` is the offset after the last finished record, and is committed as it is. Allocates a list of one
+/// element, about 250 ns in all. The caller checks the assignment's epoch under its lock: librdkafka accepts an
+/// offset of an earlier assignment if the partition is assigned again.
 ///
 /// # Errors
-/// The code of this one partition: an error of the whole call is not told apart by librdkafka.
+/// The code of this one partition, because librdkafka returns that for the whole call. `_STATE` means that the
+/// partition is not assigned any more.
 pub(crate) fn store_offset<C: ConsumerContext>(
     client: &ClientHandle<C>,
     topic: &str,
@@ -38,9 +46,12 @@ pub(crate) fn store_offset<C: ConsumerContext>(
     if result == NO_ERROR { Ok(()) } else { Err(result) }
 }
 
-/// The next offset of a partition, as librdkafka counts: behind the last message that was taken from its queue, and
-/// behind transactions' markers, which are taken and never returned. `None` before the first of them. An error in place
-/// of a message is counted as one, though its offset was not read.
+/// Returns the next offset to be read of a partition, as librdkafka counts: after the last message that was taken
+/// from its queue, and after the markers of transactions, which it consumes and never returns. `None` before the
+/// first of them.
+///
+/// An error entry in place of a message counts as one, though its offset was not read (librdkafka issue 4844). So
+/// the position may be too far after a batch with errors.
 pub(crate) fn position<C: ConsumerContext>(
     client: &ClientHandle<C>,
     topic: &str,
@@ -56,7 +67,9 @@ pub(crate) fn position<C: ConsumerContext>(
     }
 }
 
-/// What was committed beside each offset of a list, in its order. Not by the safe call: that panics at what is no text.
+/// Returns the metadata that was committed beside each offset of a list, in its order; empty if there is none.
+///
+/// The safe call panics if it is not UTF-8, and any client may have committed anything.
 pub(crate) fn committed_metadata(list: &TopicPartitionList) -> Vec<Vec<u8>> {
     let count = list.count();
     // SAFETY: the list is valid and has as many elements as it says; each one's metadata is null or as long as it says.
@@ -73,7 +86,11 @@ pub(crate) fn committed_metadata(list: &TopicPartitionList) -> Vec<Vec<u8>> {
     }
 }
 
-/// Commits these offsets; the result comes as an event of the consumer's queue, which that of the safe call does not.
+/// Starts a commit of these next offsets, and returns at once. The result arrives as an event of the consumer's
+/// queue, so that its commit callback gets it; the safe call has no such event.
+///
+/// # Errors
+/// If librdkafka refuses to start the commit: no event follows then.
 pub(crate) fn commit<C: ConsumerContext>(
     client: &ClientHandle<C>,
     offsets: &TopicPartitionList,
@@ -92,7 +109,10 @@ pub(crate) fn commit<C: ConsumerContext>(
     if result == NO_ERROR { Ok(()) } else { Err(result) }
 }
 
-/// What made the client unusable, if anything did: the code and the reason.
+/// Returns the error that made the client unusable, if there was one: its code and the reason, at most 511 bytes.
+///
+/// A client with a fatal error still delivers records (a fenced static member for up to its session timeout), so
+/// the caller has to stop its lanes.
 pub(crate) fn fatal_error<C: ConsumerContext>(client: &ClientHandle<C>) -> Option<(RDKafkaRespErr, String)> {
     let mut reason = [0 as c_char; 512];
     // SAFETY: the client is valid, and the buffer is as long as is said.

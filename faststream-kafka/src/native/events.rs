@@ -1,7 +1,8 @@
-//! What a producer's client reports: the end of each record, errors, log lines.
+//! What a producer's client reports: the result of each record, errors, log lines. Read by the producer's thread.
 //!
-//! The safe interface spins through the last part of a millisecond of each wait, tells nothing of batches, and allocates
-//! for each record. Here a wait sleeps until something comes, and one event is what the broker said of one batch.
+//! The safe interface busy-waits through the last part of a millisecond of each wait, does not show which records
+//! were one batch, and allocates for each record. Here a wait sleeps until something arrives, and one event is the
+//! broker's answer for one batch. That matters for a refused batch: only its members are sent again alone.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_void};
@@ -26,12 +27,14 @@ use rdkafka::types::RDKafkaRespErr;
 
 use crate::producer::{DeliveryTicket, ProducerClient};
 
+/// Success, among librdkafka's codes.
 const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
-/// The queue on which a client reports.
+/// The queue on which a client reports. Only one thread reads it; any thread may [`wake`](Self::wake) that.
 pub(crate) struct Events {
+    /// A reference that this value owns; destroyed in `drop`.
     queue: NonNull<rd_kafka_queue_t>,
-    /// The client is not destroyed while its queue is held.
+    /// Keeps the client: it is not destroyed while its queue is held.
     _client: Arc<ProducerClient>,
 }
 
@@ -42,23 +45,26 @@ unsafe impl Sync for Events {}
 
 /// One report.
 pub(crate) enum Event {
-    /// Records of one partition that were answered together; if the broker answered, one batch.
+    /// Records of one partition that were answered together: one batch, if the broker answered. If the client gave
+    /// up on them by itself, they need not have been in one batch.
     Delivered(Delivered),
-    /// The client as a whole has an error.
+    /// An error of the client as a whole: its code and the reason.
     Error(RDKafkaErrorCode, String),
+    /// A log line of the client: level, facility (`FAIL`, `REQTMOUT`), text.
     Log(RDKafkaLogLevel, String, String),
-    /// Something else, or woken by [`Events::wake`].
+    /// An event that needs nothing, or none at all after [`Events::wake`].
     Other,
 }
 
-/// Records that were answered together.
+/// Records that were answered together. Owns the event; dropping it frees the records, and the tickets that were
+/// not taken out are leaked.
 pub(crate) struct Delivered(NonNull<rd_kafka_event_t>);
 
-/// A record of them, while its event lives.
+/// A record of such an event, borrowed while the event lives.
 pub(crate) struct Sent<'a>(&'a rd_kafka_message_t);
 
 impl Events {
-    /// Those of a client.
+    /// Returns the reports of a client.
     pub(crate) fn of(client: &Arc<ProducerClient>) -> Self {
         // SAFETY: the client is valid, as `client` is held, and every client has this queue.
         let queue = unsafe { rd_kafka_queue_get_main(client.client().native_ptr()) };
@@ -66,7 +72,8 @@ impl Events {
         Self { queue, _client: Arc::clone(client) }
     }
 
-    /// The next one; waits for it.
+    /// Returns the next report, and waits for it at most `timeout`, without using the CPU. `None` if nothing
+    /// arrived.
     pub(crate) fn next(&self, timeout: Duration) -> Option<Event> {
         let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the queue is valid until `drop`.
@@ -86,7 +93,7 @@ impl Events {
         Some(read)
     }
 
-    /// Ends the wait of whoever waits for the next one, or the next such wait.
+    /// Ends the wait of the reading thread, or its next wait if it does not wait now.
     pub(crate) fn wake(&self) {
         // SAFETY: the queue is valid until `drop`.
         unsafe { rd_kafka_queue_yield(self.queue.as_ptr()) };
@@ -100,6 +107,7 @@ impl Drop for Events {
     }
 }
 
+/// Reads an error event.
 fn error(event: NonNull<rd_kafka_event_t>) -> Event {
     // SAFETY: the event is valid, and its text lives as long.
     let (code, reason) =
@@ -107,6 +115,7 @@ fn error(event: NonNull<rd_kafka_event_t>) -> Event {
     Event::Error(code.into(), reason)
 }
 
+/// Reads a log event. The levels are those of syslog.
 fn log(event: NonNull<rd_kafka_event_t>) -> Event {
     let (mut facility, mut line, mut level) = (ptr::null::<c_char>(), ptr::null::<c_char>(), 0);
     // SAFETY: the event is valid, and the three are written.
@@ -143,13 +152,16 @@ unsafe fn text(text: *const c_char) -> String {
 }
 
 impl Delivered {
-    /// How many records were answered together.
+    /// Returns how many records were answered together.
     pub(crate) fn len(&self) -> usize {
         // SAFETY: the event is ours.
         unsafe { rd_kafka_event_message_count(self.0.as_ptr()) }
     }
 
-    /// Calls this for each record, in order, with what travelled with it.
+    /// Calls `ended` for each record in the order in which they were sent, with the ticket that travelled with it.
+    ///
+    /// `ended` must not panic: the tickets of the later records would be leaked, and their receipts would never
+    /// resolve.
     pub(crate) fn each(self, mut ended: impl FnMut(Sent<'_>, Box<DeliveryTicket>)) {
         loop {
             // SAFETY: the event is ours, and returns each of its messages once; they live as long as it.
@@ -174,41 +186,47 @@ impl Drop for Delivered {
 }
 
 impl Sent<'_> {
-    /// Why it was refused, if it was.
+    /// Returns the code with which the record was refused; `None` if it was published.
     pub(crate) fn error(&self) -> Option<RDKafkaErrorCode> {
         (self.0.err != NO_ERROR).then(|| self.0.err.into())
     }
 
-    /// What the broker says of it; empty if it says nothing more than its code.
+    /// Returns the broker's text for this record (KIP-467); empty if it sent only a code.
     pub(crate) fn reason(&self) -> String {
         // SAFETY: the message is valid, and its text lives as long.
         unsafe { text(rd_kafka_message_produce_errstr(self.0)) }
     }
 
+    /// Returns the topic's name. It is copied only if it is not UTF-8.
     pub(crate) fn topic(&self) -> Cow<'_, str> {
         // SAFETY: a message that was sent has a topic, whose name ends with a null byte and lives as long as the message.
         unsafe { CStr::from_ptr(rd_kafka_topic_name(self.0.rkt)) }.to_string_lossy()
     }
 
+    /// Returns the partition that the record was sent to.
     pub(crate) fn partition(&self) -> i32 {
         self.0.partition
     }
 
+    /// Returns the record's offset; negative if it is unknown, as with `acks=0` or after an error.
     pub(crate) fn offset(&self) -> i64 {
         self.0.offset
     }
 
+    /// Returns a copy of the key; `None` for a record without one.
     pub(crate) fn key(&self) -> Option<Bytes> {
         // SAFETY: pointer and length are librdkafka's, and live as long as the message.
         unsafe { copied(self.0.key, self.0.key_len) }
     }
 
+    /// Returns a copy of the value; `None` for a tombstone.
     pub(crate) fn payload(&self) -> Option<Bytes> {
         // SAFETY: as above.
         unsafe { copied(self.0.payload, self.0.len) }
     }
 
-    /// Milliseconds since the epoch: what it was sent with, or when it was sent.
+    /// Returns the timestamp in milliseconds since the epoch: the one that the record was sent with, or the time
+    /// of sending.
     pub(crate) fn timestamp(&self) -> Option<i64> {
         let mut kind = rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is valid, `kind` is written.
@@ -216,6 +234,7 @@ impl Sent<'_> {
         (kind != rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE).then_some(milliseconds)
     }
 
+    /// Returns a copy of the headers, in order. Their names are bytes.
     pub(crate) fn headers(&self) -> Vec<(Bytes, Option<Bytes>)> {
         let mut list: *mut rd_kafka_headers_t = ptr::null_mut();
         // SAFETY: the message is valid, and this thread alone reads it.
@@ -239,10 +258,10 @@ impl Sent<'_> {
     }
 }
 
-/// A copy of these bytes; a null pointer is no value, an empty value has an address.
+/// Returns a copy of these bytes; `None` for a null pointer. An empty value has an address.
 ///
 /// # Safety
-/// The pointer is null, or so many bytes can be read there.
+/// The pointer is null, or `len` bytes can be read there.
 unsafe fn copied(pointer: *mut c_void, len: usize) -> Option<Bytes> {
     if pointer.is_null() {
         return None;

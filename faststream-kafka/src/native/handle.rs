@@ -1,4 +1,9 @@
-//! The handle of a consumer's client: when it is destroyed, and what may use its C interface until then.
+//! The handle of a consumer's client: who may use its C interface, and when it is destroyed.
+//!
+//! librdkafka requires that all queues and messages of a client are gone before it is destroyed, and destroying
+//! blocks until its threads have ended. So every queue and every batch holds an `Arc` of the handle, and only
+//! [`destroy`] ends the client, on a thread of its own. If a handler still holds records after 10 s, the client is
+//! leaked: a leak costs memory and threads, a free would be a use after free.
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -8,26 +13,35 @@ use std::time::{Duration, Instant};
 use rdkafka::bindings::rd_kafka_t;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 
-/// A client that is still used elsewhere is waited for this long, then leaked.
+/// How long a client that is still used elsewhere is waited for before it is leaked. Also the limit for leaving
+/// the group.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// A consumer's client, shared with whatever still holds queues or messages of it. Only [`destroy`] destroys it: dropped
-/// otherwise, it is leaked, never freed while somebody uses it, and never on a thread that must not block.
+/// A consumer's client, shared with everything that holds queues or messages of it.
+///
+/// Only [`destroy`] destroys it. Dropped otherwise, it is leaked: never freed while somebody uses it, and never on
+/// a thread that must not block.
 pub(crate) struct ClientHandle<C: ConsumerContext> {
+    /// The client. `ManuallyDrop`, because its own drop closes and joins threads.
     consumer: ManuallyDrop<BaseConsumer<C>>,
 }
 
-/// A client whatever its callbacks write to: what queues and messages hold.
+/// A client with any callbacks: what queues and batches hold, without the generic parameter of its context.
+///
+/// Holding it keeps the client alive; it offers nothing else, so no code outside this folder can reach the C
+/// interface.
 pub(super) trait NativeClient: Send + Sync {
-    /// Valid as long as this lives.
+    /// Returns the client of the C interface, which is valid for as long as `self` lives.
     fn pointer(&self) -> *mut rd_kafka_t;
 }
 
 impl<C: ConsumerContext> ClientHandle<C> {
+    /// Takes over the client. From here on it is destroyed only by [`destroy`].
     pub(crate) fn new(consumer: BaseConsumer<C>) -> Arc<Self> {
         Arc::new(Self { consumer: ManuallyDrop::new(consumer) })
     }
 
+    /// Returns the safe interface.
     pub(crate) fn consumer(&self) -> &BaseConsumer<C> {
         &self.consumer
     }
@@ -39,8 +53,10 @@ impl<C: ConsumerContext> NativeClient for ClientHandle<C> {
     }
 }
 
-/// Leaves the group, if that was not done, and destroys the client once nobody else holds it: on a thread of its own.
-/// Returns at once.
+/// Leaves the group, if that was not done, and destroys the client once nobody else holds it. Returns at once: a
+/// thread of its own does it, for at most 10 s each.
+///
+/// If it is still held then, it logs a warning and leaks the client.
 pub(crate) fn destroy<C: ConsumerContext + 'static>(mut client: Arc<ClientHandle<C>>, group: Arc<str>) {
     let destroy = move || {
         leave(client.consumer());
@@ -62,7 +78,9 @@ pub(crate) fn destroy<C: ConsumerContext + 'static>(mut client: Arc<ClientHandle
     }
 }
 
-/// Also a client that is leaked in the end must not go on as a member.
+/// Leaves the group within 10 s. A client that is leaked in the end must not stay a member, or its partitions
+/// would wait for the session timeout. Skips the wait after a fatal error: `close_queue` fails then, and `closed`
+/// never becomes true.
 fn leave<C: ConsumerContext>(consumer: &BaseConsumer<C>) {
     let until = Instant::now() + WAIT;
     if !consumer.closed() && consumer.close_queue().is_ok() {

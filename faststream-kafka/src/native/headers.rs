@@ -1,4 +1,6 @@
-//! Headers whose names are bytes: Kafka promises no encoding, the safe interface demands UTF-8.
+//! Adds headers whose names are bytes: Kafka promises no encoding, and the safe interface demands UTF-8.
+//!
+//! A retried record or a dead letter has to keep the headers of the original, whatever another client has written.
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
@@ -7,7 +9,9 @@ use rdkafka::bindings::{rd_kafka_header_add, rd_kafka_headers_t};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::types::RDKafkaRespErr;
 
-/// Appends a header; the library copies both parts.
+/// Appends a header. The library copies name and value. A name may be empty, or occur several times.
+///
+/// `None` is a header without a value, which differs from an empty one.
 pub(crate) fn add_header(headers: &OwnedHeaders, name: &[u8], value: Option<&[u8]>) {
     // The reference that `as_borrowed` returns is the native pointer itself.
     let native = ptr::from_ref(headers.as_borrowed()).cast::<rd_kafka_headers_t>().cast_mut();

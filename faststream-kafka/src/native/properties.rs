@@ -1,4 +1,5 @@
-//! The names of all properties that the library has, for tests that have to walk through them.
+//! The names of all properties that the library has, for tests that have to visit each of them: whether each is
+//! known to `names`, and whether its value may be printed.
 
 use std::ffi::{CStr, c_char};
 
