@@ -25,8 +25,9 @@ pub(crate) struct Property {
 
 /// The properties that were set, by prefix and canonical name: `linger.ms`, `producer.client.id`.
 ///
-/// A name may begin with `consumer.` or `producer.`: only that client gets it then. Its `Debug` shows harmless
-/// values only.
+/// A name may begin with `consumer.` or `producer.`: only that client gets it then. Each key has one value, that
+/// of the strongest source, so an overridden value is gone and cannot appear in a fault. Its `Debug` shows
+/// harmless values only.
 #[derive(Clone, Default)]
 pub(crate) struct Properties(BTreeMap<String, Property>);
 

@@ -1,10 +1,11 @@
 //! Checks one value, where the library is too lenient: it reads `10s` as 10 ms and `010` as 8, and truncates a
 //! number that is too large for it to its lower bits.
 //!
-//! All three pass silently in the library, and the first two turn a session timeout of 15 s into one of 15 ms.
-//! Faults never contain the value, which may be a secret that was given to the wrong property.
+//! All three pass silently in the library: `session.timeout.ms=15s` would be a session of 15 ms. Faults never
+//! contain the value, which may be a secret that was given to the wrong property.
 //!
 //! Called by `check` before the library sees the value, and by `secrets` to decide whether a value may be printed.
+//! Nothing else judges the form of a value.
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;

@@ -41,35 +41,45 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The limit of waiting records; beyond it the queue is full.
 const MOST: usize = 100_000;
 
-/// The records to be sent alone.
+/// The records to be sent alone, one line for all topics. Shared by the producer's thread, which fills it, callers
+/// of `enqueue`, and its own thread, which empties it.
 pub(super) struct Alone {
+    /// The producer's settings, with batches of one record and no linger.
     config: ClientConfig,
+    /// The state to which its client reports, the same as the producer's.
     state: Arc<ProducerState>,
+    /// The records. Never held while a record is sent or a ticket is dropped: both take it again.
     line: Mutex<Line>,
-    /// Whether any topic has records here.
+    /// Whether any topic has records here. The only cost for a new record in the usual case is reading it.
     is_busy: AtomicBool,
-    /// The records that `flush` waits for.
+    /// The tokens of the records here, which `flush` waits for after those of the producer.
     pub(super) queued: Queued,
 }
 
+/// The records in the order in which they are sent.
 #[derive(Default)]
 struct Line {
     /// How many records of each topic are unanswered.
     open: BTreeMap<Arc<str>, usize>,
-    /// The records to be sent, in this order.
+    /// The records of refused batches, to be sent now.
     next: VecDeque<(Outgoing, Box<DeliveryTicket>)>,
-    /// Records that are newer than the batches.
+    /// New records of the same topics, which are sent after `next`.
     newer: VecDeque<(Outgoing, Box<DeliveryTicket>)>,
-    /// What `newer` waits for, and until when.
+    /// The records that were in the producer's client when the batches were refused: `newer` waits until these
+    /// rounds have ended.
     earlier: Vec<watch::Receiver<()>>,
+    /// When `newer` is sent even if `earlier` has not ended, because brokers may be unavailable.
     until: Option<Instant>,
-    /// Whether the thread lives.
+    /// Whether the thread lives. If not, the next refused batch starts it.
     is_running: bool,
 }
 
-/// A record's entry in the line, released when it is answered or lost.
+/// A record's entry in the line. Dropped with its ticket, which releases the entry whether the record was answered
+/// or lost.
 pub(super) struct InLine {
+    /// The line.
     alone: Arc<Alone>,
+    /// The topic whose count it belongs to.
     topic: Arc<str>,
 }
 
@@ -88,7 +98,11 @@ impl Alone {
         })
     }
 
-    /// Sends the records of a refused batch alone. `earlier` is what the client had queued before.
+    /// Sends the records of a refused batch alone, and starts the thread if it does not run. Called by the
+    /// producer's thread.
+    ///
+    /// `earlier` returns the records that the client had queued before. It is called after new records have begun
+    /// to line up here, so no record is between the two.
     pub(super) fn take(
         self: &Arc<Self>,
         batch: Vec<(Outgoing, Box<DeliveryTicket>)>,
@@ -112,8 +126,11 @@ impl Alone {
         }
     }
 
-    /// Queues a new record after those of its topic, if there are any here; otherwise returns it. The queue may be
-    /// full.
+    /// Queues a new record after those of its topic, if there are any here; otherwise returns its ticket, and the
+    /// caller sends the record in the usual way. Called for each record.
+    ///
+    /// # Errors
+    /// `QueueFull` with the ticket, if 100,000 new records wait already.
     pub(super) fn line_up(
         self: &Arc<Self>,
         record: &Outgoing,
@@ -135,6 +152,7 @@ impl Alone {
         Ok(None)
     }
 
+    /// Counts a record of this topic, and moves it from the producer's flush to that of the line.
     fn admit(self: &Arc<Self>, line: &mut Line, record: &Outgoing, ticket: &mut DeliveryTicket) {
         if ticket.line.is_none() {
             *line.open.entry(Arc::clone(&record.topic)).or_default() += 1;
@@ -144,6 +162,8 @@ impl Alone {
         ticket.token = self.queued.token();
     }
 
+    /// Starts the thread. If there is none to be had, the records are dropped, and their senders may send them
+    /// again.
     fn start(self: &Arc<Self>) {
         let alone = Arc::clone(self);
         let named = thread::Builder::new().name("faststream-producer-alone".into());
@@ -155,12 +175,15 @@ impl Alone {
         }
     }
 
+    /// The thread: sends records until there are none for 30 s, the client has a fatal error, or the producer
+    /// ends.
     fn run(self: Arc<Self>) {
         guarded(|| self.send_waiting());
         self.give_up();
     }
 
-    /// Drops the remaining records; their senders may send them again.
+    /// Drops the remaining records, which answers their receipts with an error that may be retried. Outside the
+    /// lock: a dropped ticket takes it.
     fn give_up(&self) {
         let mut line = self.line();
         line.is_running = false;
@@ -170,6 +193,8 @@ impl Alone {
         drop(left);
     }
 
+    /// Creates the client, sends the records in the order of the line, and handles the client's reports. Returns
+    /// when there is nothing to do for 30 s, the producer ends, or the client has a fatal error.
     fn send_waiting(&self) {
         let client = match Deliveries::client(&self.config, &self.state) {
             Ok(client) => Arc::new(client),
@@ -206,13 +231,16 @@ impl Alone {
         }
     }
 
-    /// Returns whether there is nothing to do. From then on the next batch starts another thread.
+    /// Returns whether there is nothing left to do. From then on the next batch starts another thread; both are
+    /// decided under the lock.
     fn ends(&self) -> bool {
         let mut line = self.line();
         line.is_running = !line.open.is_empty();
         !line.is_running
     }
 
+    /// Returns the next record to send. New records follow when the refused ones are sent and `earlier` has ended,
+    /// or its time is over.
     fn next(&self) -> Option<(Outgoing, Box<DeliveryTicket>)> {
         let mut line = self.line();
         if line.next.is_empty() && !line.newer.is_empty() {
@@ -224,6 +252,7 @@ impl Alone {
         line.next.pop_front()
     }
 
+    /// Locks the line. A panic of another thread does not matter: the line is consistent between two statements.
     fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }

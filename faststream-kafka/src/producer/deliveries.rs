@@ -1,6 +1,7 @@
-//! The results of records, errors, and log lines of the client.
+//! Handles the client's reports: results of records, errors and log lines.
 //!
-//! A log listener, or a task that waits for a receipt, may panic in here, so each record is reported separately.
+//! Runs on the producer's threads. A log subscriber, or a task that waits for a receipt, may panic in here, so
+//! each record is reported separately, and a panic ends only the report of one record.
 
 use std::sync::Arc;
 
@@ -23,19 +24,22 @@ use super::refusal::{Refused, is_of_a_batch};
 use super::state::ProducerState;
 use crate::native::{Delivered, Event, Sent};
 
-/// The data that travels with a record through the client.
+/// The data that travels with a record through the client, boxed as librdkafka's opaque pointer. Dropping it
+/// answers the receipt with an error that may be retried, so no record is ever left without an answer.
 #[derive(Debug)]
 pub(crate) struct DeliveryTicket {
+    /// The handle of the receipt.
     answer: Answer,
     /// Whether the requested partition may not exist, so that the key chooses another one then.
     may_go_by_key: bool,
-    /// Its entry among the records that are sent alone.
+    /// Its entry among the records that are sent alone; `None` on the usual way.
     pub(super) line: Option<InLine>,
     /// Counts it for `flush` until it is answered.
     pub(super) token: Arc<QueueToken>,
 }
 
 impl DeliveryTicket {
+    /// Returns the ticket of a record that is to be sent to `partition`.
     pub(super) fn new(answer: Answer, partition: Partition, token: Arc<QueueToken>) -> Self {
         let may_go_by_key = matches!(partition, Partition::IfExists(_));
         Self { answer, may_go_by_key, line: None, token }
@@ -46,29 +50,32 @@ impl DeliveryTicket {
         std::mem::take(&mut self.may_go_by_key)
     }
 
-    /// Reports that its record, for this topic, was refused.
+    /// Answers that its record, for this topic, was refused, with the kind of the error and its fix.
     pub(super) fn refuse(self, topic: &str, refused: &Refused<'_>) {
         self.give(Err(refused.error(topic)));
     }
 
+    /// Answers the receipt, and wakes the task that waits for it.
     pub(super) fn give(self, result: Result<Published, PublishError>) {
         self.answer.give(result);
     }
 
-    /// Discards the ticket: the sender knows the result.
+    /// Discards the ticket without an answer: the sender knows the result from the return value.
     pub(super) fn spare(self) {
         self.answer.spare();
     }
 }
 
-/// The context of one client.
+/// The context of one client: librdkafka calls it for log lines and errors, and for the records that are left when
+/// the client is dropped.
 #[derive(Debug)]
 pub(crate) struct Deliveries {
+    /// The state to report to, the same for every client of a producer.
     state: Arc<ProducerState>,
 }
 
 impl Deliveries {
-    /// Returns a client that reports to `state`.
+    /// Returns a new client that reports to `state`. It begins to connect.
     pub(super) fn client(config: &ClientConfig, state: &Arc<ProducerState>) -> KafkaResult<ProducerClient> {
         config.create_with_context(Self { state: Arc::clone(state) })
     }
@@ -90,6 +97,7 @@ impl ClientContext for Deliveries {
 
 /// Receives what the client still has when it is dropped; everything else arrives as [`Event`]s.
 impl ProducerContext for Deliveries {
+    /// What librdkafka returns with each record.
     type DeliveryOpaque = Box<DeliveryTicket>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<DeliveryTicket>) {
@@ -123,6 +131,8 @@ impl ProducerState {
         Vec::new()
     }
 
+    /// Answers the records of one event. Returns those of a batch that was refused as a whole; see
+    /// [`apart`](Self::apart).
     fn delivered(&self, delivered: Delivered, is_alone: bool) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
         let is_a_batch = !is_alone && delivered.len() > 1;
         let mut batch = Vec::new();
@@ -147,6 +157,8 @@ impl ProducerState {
         self.apart(batch)
     }
 
+    /// Answers a record that was refused for itself. If its requested partition does not exist and the key may
+    /// choose, it is sent again instead.
     fn refused(&self, code: RDKafkaErrorCode, sent: &Sent<'_>, mut ticket: Box<DeliveryTicket>) {
         let record = sent.record();
         if code == RDKafkaErrorCode::UnknownPartition && ticket.goes_by_key() {
@@ -156,7 +168,11 @@ impl ProducerState {
         ticket.refuse(&record.topic, &Refused { code, size: size(&record), reason: &sent.reason() });
     }
 
-    /// Separates the records of a refused batch: a broker that names the records at fault has judged only those.
+    /// Separates the records of a refused batch, and logs the refusal once a minute for each topic.
+    ///
+    /// A broker that knows KIP-467 names the records at fault, and librdkafka reports `InvalidDifferentRecord` for
+    /// the others: then those at fault are refused here. Otherwise nobody knows which record caused it, and all
+    /// are returned to be sent alone.
     fn apart(
         &self,
         batch: Vec<(RDKafkaErrorCode, String, Outgoing, Box<DeliveryTicket>)>,
@@ -193,7 +209,8 @@ impl ProducerState {
 }
 
 impl Sent<'_> {
-    /// Returns the record as it was sent, to the partition that it was sent to.
+    /// Returns a copy of the record as it was sent, to the partition that it was sent to, which keeps the order
+    /// within that partition.
     fn record(&self) -> Outgoing {
         Outgoing {
             topic: self.topic().into(),
@@ -206,7 +223,7 @@ impl Sent<'_> {
     }
 }
 
-/// Returns the size that counts for the limits of a record.
+/// Returns the size that counts for the limits of a record: key, value and headers, in bytes.
 pub(super) fn size(record: &Outgoing) -> usize {
     let headers = record.headers.iter();
     let headers =

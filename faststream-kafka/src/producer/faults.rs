@@ -1,4 +1,4 @@
-//! Panics that tests plant on the producer's thread. Not part of the library.
+//! Panics that tests inject on the producer's thread. Not part of the library.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,16 +13,17 @@ pub(super) enum FaultPoint {
     Again,
 }
 
-/// The panics that are still to happen.
+/// The panics that are still to happen, each once.
 #[derive(Debug, Default)]
 pub(super) struct Bugs(Mutex<Vec<FaultPoint>>);
 
 impl Bugs {
+    /// Makes the thread panic the next time it reaches this point.
     pub(super) fn inject(&self, place: FaultPoint) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
     }
 
-    /// Panics once, if a panic was planted here.
+    /// Panics if a panic was injected here, and removes it first, so that it happens once.
     pub(super) fn hit(&self, place: FaultPoint) {
         let mut injected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = injected.iter().position(|injected| *injected == place) {
@@ -32,6 +33,7 @@ impl Bugs {
         }
     }
 
+    /// Returns whether all injected panics have happened.
     pub(super) fn are_over(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }

@@ -1,25 +1,29 @@
 //! Tracks which records are in flight, for `flush`.
 //!
-//! Records carry a token of their round. A flush begins a new round and waits until all tokens of the earlier rounds
-//! are dropped, so later records do not delay it.
+//! Records carry a token of their round. A flush begins a new round and waits until all tokens of the earlier
+//! rounds are dropped, so later records do not delay it. A token is a clone of an `Arc`, so a record allocates
+//! nothing here.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
-/// Proof that a record is in flight.
+/// Proof that a record is in flight. Travels in its ticket, and is dropped with it.
 #[derive(Debug)]
 pub(super) struct QueueToken {
-    /// Closed with the last token of the round.
+    /// Nothing is ever sent on it. It closes when the last token of the round is dropped, which the receivers
+    /// notice.
     _open: watch::Sender<()>,
 }
 
-/// The rounds that have not ended.
+/// The rounds that have not ended. Locked for reading by each record, for writing by each flush.
 #[derive(Debug)]
 pub(super) struct Queued(RwLock<Rounds>);
 
+/// The current round and the earlier ones.
 #[derive(Debug)]
 struct Rounds {
+    /// The token of the round that new records join. This clone keeps the round open.
     current: Arc<QueueToken>,
     /// All rounds that may not have ended, the current one last.
     open: Vec<watch::Receiver<()>>,
@@ -38,7 +42,8 @@ impl Queued {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).current)
     }
 
-    /// Resolves when all tokens that were issued before this call are dropped.
+    /// Begins a new round at the call, not at the first poll. The returned future resolves when all tokens that
+    /// were issued before the call are dropped.
     pub(super) fn all(&self) -> impl Future<Output = ()> + Send + use<> {
         let ends = self.earlier();
         async move {
@@ -49,7 +54,7 @@ impl Queued {
         }
     }
 
-    /// Returns the rounds that were begun before this call. Each is closed with its last token.
+    /// Begins a new round, and returns the earlier ones. Each is closed when its last token is dropped.
     pub(super) fn earlier(&self) -> Vec<watch::Receiver<()>> {
         let (open, end) = watch::channel(());
         let mut rounds = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,11 +1,16 @@
 //! Why a record was not published: whether a retry can succeed, and the fix.
+//!
+//! Pure tables from librdkafka's and the brokers' codes to the error of the contract. `Retriable` errors heal by
+//! themselves, `Denied` ones need a fix in the cluster or in its settings, `Permanent` ones are in the record. An
+//! unknown code is retriable, because a retry loses nothing.
 
 use faststream_core::broker::{PublishError, PublishErrorKind};
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-/// The error of the client or the broker for one record.
+/// The refusal of one record by the client or the broker.
 #[derive(Debug)]
 pub(super) struct Refused<'a> {
+    /// librdkafka's code, with the broker's own codes among them.
     pub(super) code: Code,
     /// Key, value and headers, in bytes.
     pub(super) size: usize,
@@ -14,7 +19,7 @@ pub(super) struct Refused<'a> {
 }
 
 impl Refused<'_> {
-    /// Returns the error with which its receipt resolves.
+    /// Returns the error with which its receipt resolves: the code, the broker's text, the fix.
     pub(super) fn error(&self, topic: &str) -> PublishError {
         let mut message = self.code.to_string();
         if !self.reason.is_empty() {
@@ -28,8 +33,7 @@ impl Refused<'_> {
     }
 }
 
-/// Returns the kind. Permanent errors are in the record itself; Denied ones need a fix in the cluster or in its
-/// settings.
+/// Returns whether a retry can succeed, and who has to act if not.
 fn kind(code: Code) -> PublishErrorKind {
     match code {
         Code::QueueFull => PublishErrorKind::QueueFull,
@@ -67,8 +71,8 @@ fn kind(code: Code) -> PublishErrorKind {
     }
 }
 
-/// Returns whether the broker may return this code for a batch because of one record in it, or because of the batch's
-/// own size.
+/// Returns whether the broker may return this code for a whole batch because of one record in it, or because of
+/// the batch's own size. Such a code says nothing about a single record.
 pub(super) fn is_of_a_batch(code: Code) -> bool {
     matches!(
         code,
@@ -86,6 +90,7 @@ pub(super) fn is_of_a_batch(code: Code) -> bool {
     )
 }
 
+/// Returns the fix, as the end of the error's sentence; empty if waiting is the fix.
 fn cure(code: Code, topic: &str, size: usize) -> String {
     let cure = match code {
         Code::QueueFull => {

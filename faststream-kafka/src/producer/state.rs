@@ -1,4 +1,4 @@
-//! The reports of the producer's client, kept when the client is replaced.
+//! The state that the client's callbacks and reports write. It is kept when the client is replaced.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -10,11 +10,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::deliveries::DeliveryTicket;
 use crate::error_log::{ErrorLog, cure};
 
-/// The reports of the producer's client.
+/// What is known of the producer, whichever client reports it. Written by the producer's threads and librdkafka's
+/// callbacks, read by the handle.
 #[derive(Debug)]
 pub(super) struct ProducerState {
+    /// The log of its problems, once a minute for each kind.
     pub(super) errors: ErrorLog,
-    /// The client's last error.
+    /// The client's last error, without secrets. Never cleared.
     trouble: Mutex<Option<String>>,
     /// Whether a caller waits for the broker's first answer, and logs what is wrong.
     is_waiting: AtomicBool,
@@ -24,15 +26,18 @@ pub(super) struct ProducerState {
     is_denied: AtomicBool,
     /// Records whose requested partition does not exist. The thread sends them by key.
     again: Mutex<Vec<(Outgoing, Box<DeliveryTicket>)>>,
+    /// Panics that a test injects.
     #[cfg(test)]
     pub(super) bugs: super::faults::Bugs,
 }
 
-/// Keeps errors instead of logging them while this lives.
+/// Keeps errors instead of logging them while this lives. Returned by
+/// [`KafkaProducer::waiting`](super::KafkaProducer::waiting).
 #[derive(Debug)]
 pub(crate) struct Waiting(Arc<ProducerState>);
 
 impl ProducerState {
+    /// Returns the state of a producer that has not reported anything.
     pub(super) fn new(errors: ErrorLog) -> Self {
         Self {
             errors,
@@ -46,11 +51,14 @@ impl ProducerState {
         }
     }
 
+    /// Stops the logging of errors until the returned value is dropped. There is one such caller at a time: the
+    /// startup.
     pub(super) fn waiting(state: &Arc<Self>) -> Waiting {
         state.is_waiting.store(true, SeqCst);
         Waiting(Arc::clone(state))
     }
 
+    /// Records an error of the client as a whole, and logs it unless a caller waits for the broker.
     pub(super) fn error(&self, error: &KafkaError, reason: &str) {
         // "1/1 brokers are down" follows the reason, and would replace it.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
@@ -62,32 +70,38 @@ impl ProducerState {
         }
     }
 
+    /// Returns the last error of the client.
     pub(super) fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Queues a record for the thread, which sends it by its key. Not sent here: this runs inside the handling of
+    /// a report.
     pub(super) fn send_again(&self, record: Outgoing, ticket: Box<DeliveryTicket>) {
         self.again.lock().unwrap_or_else(PoisonError::into_inner).push((record, ticket));
     }
 
+    /// Takes the records that are to be sent by key.
     pub(super) fn take_again(&self) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
         std::mem::take(&mut *self.again.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Records that a client is replaced because it has no permission to write.
+    /// Records that a client is replaced because it has no permission to write. From then on, the refusals that
+    /// the replacement causes are reported as denied.
     pub(super) fn denied(&self) {
         self.is_denied.store(true, SeqCst);
     }
 
-    /// Records that a record was written.
+    /// Records that a record was written, which ends the state of [`denied`](Self::denied). Called for each
+    /// record, so it only reads an atomic value in the usual case.
     pub(super) fn written(&self) {
         if self.is_denied.load(Relaxed) {
             self.is_denied.store(false, SeqCst);
         }
     }
 
-    /// Returns why a record was refused. The end of a client without permission to write says nothing about its
-    /// records.
+    /// Returns the code with which a record was refused. The codes that the end of a client without permission
+    /// causes say nothing about the record, so they become the missing permission.
     pub(super) fn reason(&self, code: RDKafkaErrorCode) -> RDKafkaErrorCode {
         use RDKafkaErrorCode::{ClusterAuthorizationFailed, Fatal, PurgeInflight, PurgeQueue};
         match code {
@@ -96,10 +110,12 @@ impl ProducerState {
         }
     }
 
+    /// Ends the threads after their current turn.
     pub(super) fn stop(&self) {
         self.is_stopped.store(true, SeqCst);
     }
 
+    /// Returns whether the handle is dropped.
     pub(super) fn is_stopped(&self) -> bool {
         self.is_stopped.load(SeqCst)
     }

@@ -1,4 +1,12 @@
 //! The producer's thread: handles the client's reports, replaces a client with a fatal error, drops the last one.
+//!
+//! It is an OS thread and no task, because reading librdkafka's queue blocks. Receipts depend on it: if it ended,
+//! no receipt would be answered and no flush would return. So a panic in one of its steps, such as that of a log
+//! subscriber, ends only this step.
+//!
+//! A fatal error means that idempotence cannot be guaranteed any more: a broker has seen a gap in the sequence of
+//! batches, or the permission IDEMPOTENT_WRITE is missing. librdkafka then refuses all records for ever, so the
+//! client is replaced, at first at once and then with growing pauses.
 
 use std::io;
 use std::sync::{Arc, PoisonError};
@@ -13,24 +21,30 @@ use rdkafka::producer::Producer as _;
 use super::deliveries::Deliveries;
 use super::{Live, Shared};
 
-/// How long one turn listens for reports. They are handled as they arrive; this is only the safety net.
+/// How long one turn waits for reports. They are handled as they arrive; this only bounds the time until a fatal
+/// error is noticed that came without a report.
 const TURN: Duration = Duration::from_secs(1);
-/// How many reports are handled before anything else is checked.
+/// How many reports are handled before anything else is checked. The report of a batch counts as one.
 const MOST: usize = 64;
-/// How long the last client waits for a caller that is about to drop it.
+/// How long the last client waits for a caller that is about to drop its clone.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest pause between two replacements.
+/// The longest pause between two replacements. A client that lived for more than twice as long counts as sound: the
+/// next pause is the first one again.
 const LONGEST: Duration = Duration::from_secs(30);
 /// The pause between two replacements.
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), LONGEST);
 /// The pause after a panic.
 const PANICKED: Duration = Duration::from_secs(1);
-/// The pause between two replacements that wait for a fix: a restored permission takes effect that soon.
+/// The pause between two replacements that wait for a permission: a restored permission takes effect that soon.
 const DENIED: Duration = Duration::from_secs(1);
 
+/// The state of the thread.
 struct ProducerThread {
+    /// The part that the handle has, too.
     shared: Arc<Shared>,
+    /// The client whose reports are read. The same as in `shared`, until the handle is dropped.
     live: Live,
+    /// When the current client was created, or the last attempt to replace it failed.
     born: Instant,
     /// How old a client with a fatal error has to be before it is replaced.
     pause: Duration,
@@ -46,6 +60,8 @@ pub(super) fn start(shared: Arc<Shared>, live: Live) -> io::Result<()> {
 }
 
 impl ProducerThread {
+    /// Turns until the handle is dropped, then waits until it holds the last reference to the client, and drops
+    /// it.
     fn run(mut self) {
         while !self.shared.state.is_stopped() {
             // A panic ends only the turn: without the thread, no receipt would ever be answered, and no flush end.
@@ -62,6 +78,8 @@ impl ProducerThread {
         // Dropping the client answers what is still queued, and may take half a second.
     }
 
+    /// One turn: handles the reports that are there, sends records again by key, replaces a client with a fatal
+    /// error. Waits for at most `TURN` if there is nothing to do.
     fn turn(&mut self) {
         let mut timeout = TURN;
         for _ in 0..MOST {
@@ -89,6 +107,10 @@ impl ProducerThread {
         }
     }
 
+    /// Replaces the client with a new one of the same settings. The records in the old client are reported as
+    /// refused while it is dropped, at the end of this call, outside the lock.
+    ///
+    /// If no new client can be created, the next attempt comes after the longest pause.
     fn replace(&mut self, code: Code, reason: &str) {
         let is_denied = code == Code::ClusterAuthorizationFailed;
         let state = &self.shared.state;
