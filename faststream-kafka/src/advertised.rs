@@ -1,4 +1,8 @@
-//! A broker that answers, and tells its clients to connect to an address that they cannot reach.
+//! Finds a broker that answers and then tells its clients to connect to an address that they cannot reach
+//! (`advertised.listeners`), the usual mistake with Kafka in a container.
+//!
+//! librdkafka logs only that it cannot connect to an address that nobody gave it. The startup uses this to say
+//! where the address comes from, and how to fix it.
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::mpsc::channel;
@@ -7,18 +11,22 @@ use std::time::Duration;
 
 use rdkafka::metadata::Metadata;
 
-/// How long an address may take to answer.
+/// How long an address may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(3);
-/// No more addresses than this are tried at a time.
+/// How many of the advertised addresses are tried, all at once.
 const MOST: usize = 16;
 
-/// What to say if no broker can be reached where this answer says that they are; `None` if one can. Blocks for 3 s at most.
+/// Returns the log line if none of the brokers in this answer can be reached at its advertised address; `None` if
+/// one can.
+///
+/// Blocks for at most 3 s. Tries nothing if one of the addresses is in `bootstrap`: the answer came from there.
 pub(crate) fn unreachable(metadata: &Metadata, bootstrap: &str) -> Option<String> {
     let told: Vec<_> =
         metadata.brokers().iter().map(|broker| (broker.host().to_owned(), broker.port())).collect();
     unreachable_of(told, bootstrap)
 }
 
+/// The same for a list of addresses. One that accepts a connection is enough.
 fn unreachable_of(told: Vec<(String, i32)>, bootstrap: &str) -> Option<String> {
     // The answer came from one of these.
     let is_known =
@@ -51,6 +59,7 @@ fn unreachable_of(told: Vec<(String, i32)>, bootstrap: &str) -> Option<String> {
     Some(message(&told.join(", "), &reason))
 }
 
+/// Opens and closes a TCP connection. The error is the last one of the host's addresses.
 fn connect(host: &str, port: i32) -> Result<(), String> {
     let port = u16::try_from(port).map_err(|_| format!("{port} is no port"))?;
     let addresses = (host, port).to_socket_addrs().map_err(|error| error.to_string())?;
@@ -64,7 +73,8 @@ fn connect(host: &str, port: i32) -> Result<(), String> {
     Err(reason)
 }
 
-/// The same, if the library complains of an address that nobody gave it: `host:port/NODE: Connect to ... failed: ...`.
+/// Returns the same log line if the library's last error is about an address that nobody gave it: `host:port/NODE:
+/// Connect to ... failed: ...`. Needs no connection, so it also finds what a metadata request hides.
 pub(crate) fn named_in(trouble: &str, bootstrap: &str) -> Option<String> {
     let (broker, reason) = trouble.split_once(": ")?;
     let (address, node) = broker.rsplit_once('/')?;
@@ -74,6 +84,7 @@ pub(crate) fn named_in(trouble: &str, bootstrap: &str) -> Option<String> {
     (is_told && !bootstrap.split(',').any(|known| known == address)).then(|| message(address, reason))
 }
 
+/// Returns the log line, to follow the cluster's name.
 fn message(told: &str, reason: &str) -> String {
     format!(
         "answered, and told to connect to {told} (its advertised listener), which cannot be reached ({reason}), waiting for it: \

@@ -1,7 +1,7 @@
 //! Waits for the broker's first answer, and asks for its topics.
 //!
-//! The library's calls block, so they run on threads of their own: neither a tokio worker nor the end of the program
-//! waits for them.
+//! The library's calls block, so they run on threads of their own: neither a tokio worker nor the end of the
+//! program waits for them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -16,11 +16,18 @@ use crate::advertised;
 use crate::config::SettingOrigin;
 use crate::producer::KafkaProducer;
 
-/// What one request may take; the answer of a large cluster is large.
+/// How long one request may take; the answer of a large cluster is large.
 const REQUEST: Duration = Duration::from_secs(10);
 
-/// Resolves when the broker answered, and one can be reached where it told to connect to. `bootstrap` is the addresses
-/// that were given.
+/// Resolves when a broker has answered, and one can be reached at the address that it advertises. Called once, at
+/// startup.
+///
+/// `bootstrap` is the addresses that the clients begin with, `source` where they were set, for the log line. While
+/// it waits, the producer's errors are collected and not logged, so there is one line with the last reason.
+/// Dropping the future ends the thread after its current request.
+///
+/// # Errors
+/// If no thread can be started. A broker that does not answer is no error.
 pub(crate) async fn wait(
     producer: &Arc<KafkaProducer>,
     who: &str,
@@ -57,7 +64,10 @@ pub(crate) async fn wait(
     Ok(())
 }
 
-/// The topics, with their number of partitions.
+/// Returns the topics with their number of partitions.
+///
+/// # Errors
+/// If no broker answers within 10 s; with the connection's last error, if there is one.
 pub(crate) async fn topics(
     producer: &Arc<KafkaProducer>,
     who: &str,
@@ -72,12 +82,20 @@ pub(crate) async fn topics(
     }
 }
 
+/// Returns the topics of a metadata answer.
 fn partitions(metadata: &Metadata) -> Vec<(String, i32)> {
     let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic.partitions().len()))).collect()
 }
 
-/// Runs `work` on a thread of its own; it can ask whether anybody still waits.
+/// Runs `work` on a thread of its own. `work` gets a function that tells whether the receiver still waits, for
+/// loops.
+///
+/// The receiver resolves with an error if `work` panics. The thread is detached: the end of the program does not
+/// wait for it.
+///
+/// # Errors
+/// If no thread can be started.
 pub(crate) fn on_a_thread<T: Send + 'static>(
     who: &str,
     work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,

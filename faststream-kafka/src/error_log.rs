@@ -1,4 +1,9 @@
-//! Tells what goes wrong in a client without flooding the log: at once, then once a minute with a count.
+//! Logs the problems of a client without flooding the log: each kind at once, then once a minute with the number
+//! of its repeats.
+//!
+//! A client reports the same error up to 129 times in an outage of 24 s. Everything that librdkafka reports about
+//! a client passes through here, on librdkafka's callbacks as well, so nothing here may panic or wait. Secrets are
+//! masked in every line.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,46 +17,49 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::config::Secrets;
 use crate::reach::{Lost, Reach, read};
 
-/// How librdkafka says that a topic is not there; the topic and the error follow.
+/// The beginning of librdkafka's text about a missing topic; the topic and the error follow.
 const UNAVAILABLE: &str = "Subscribed topic not available: ";
 
-/// Tells each kind of error at once, and again after a minute with the number of its repeats.
+/// Logs each kind of error at once, and again after a minute with the number of its repeats. One for each client,
+/// or for all clients of a group that replace each other.
 #[derive(Debug)]
 pub(crate) struct ErrorLog {
-    /// What the lines begin with: the client and the address.
+    /// The beginning of the lines: the cluster, and the client within it.
     who: String,
+    /// By kind of error: when it was logged last. Kinds are few: codes, and names of topics.
     told: Mutex<BTreeMap<String, Throttle<Instant>>>,
-    /// What is left out of the lines.
+    /// The values that are masked in the lines.
     secrets: Secrets,
-    /// The cluster, and which of its brokers cannot be reached: known to all of its clients.
+    /// The name of the cluster, which begins the lines about its brokers.
     cluster: String,
+    /// Which brokers of the cluster cannot be reached; shared by all of its clients.
     reach: Arc<Reach>,
 }
 
 impl ErrorLog {
-    /// A log whose lines begin with `who`.
+    /// Returns a log whose lines begin with `who`, for a client that is the only one of its cluster.
     pub(crate) fn new(who: impl Into<String>) -> Self {
         let who = who.into();
         let cluster = who.clone();
         Self { who, told: Mutex::default(), secrets: Secrets::default(), cluster, reach: Arc::default() }
     }
 
-    /// The same log as one of several of a cluster.
+    /// Returns the log as one of several of a cluster, which share what they know about its brokers.
     pub(crate) fn within(self, cluster: &str, reach: &Arc<Reach>) -> Self {
         Self { cluster: cluster.to_owned(), reach: Arc::clone(reach), ..self }
     }
 
-    /// The same log without what must not be printed of a client's settings.
+    /// Returns the log with the secrets of a client's settings masked.
     pub(crate) fn without(self, secrets: Secrets) -> Self {
         Self { secrets, ..self }
     }
 
-    /// A text of the library, without secrets.
+    /// Returns a text of the library without secrets.
     pub(crate) fn clean(&self, text: &str) -> String {
         self.secrets.hide(text).into_owned()
     }
 
-    /// Tells an error of a kind, unless that kind was told within the last minute.
+    /// Logs an error as a warning, unless one of the same `kind` was logged within the last minute.
     pub(crate) fn log(&self, kind: &str, message: impl fmt::Display) {
         let Some(repeats) = self.admit(kind, Instant::now()) else { return };
         let message = log::bounded(self.clean(&message.to_string()));
@@ -60,7 +68,11 @@ impl ErrorLog {
         log::warn!("{}: {message}{repeats}", self.who);
     }
 
-    /// Tells an error that the client library reports for the client as a whole.
+    /// Handles an error that the library reports for the client as a whole. `reason` is librdkafka's text.
+    ///
+    /// Unreachable brokers and missing topics have lines of their own; the others are logged with the fix, if one
+    /// is known. `AllBrokersDown` is logged at the level `debug` only: each broker has its own line, and
+    /// librdkafka reports it also when the last idle connection was closed.
     pub(crate) fn client_error(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
         match code {
@@ -89,13 +101,16 @@ impl ErrorLog {
         self.log(&kind, format_args!("{reason}{}", cure(error)));
     }
 
-    /// Tells that a topic is not there: whoever notices first.
+    /// Logs that a topic does not exist. Both the library and the consumer's own check call it; the first one
+    /// logs.
     pub(crate) fn missing_topic(&self, topic: &str) {
         let message =
             format_args!("the topic `{topic}` does not exist, or may not be described: waiting for it");
         self.log(&format!("missing {topic}"), message);
     }
 
+    /// Logs a broker that cannot be reached, once for all clients of the cluster. A connection that was only
+    /// closed is not logged.
     fn cannot_reach(&self, broker: &str, why: Option<String>) {
         let Some(why) = why.map(|why| self.clean(&why)) else { return };
         match self.reach.lost(broker, &self.who, Instant::now()) {
@@ -113,7 +128,7 @@ impl ErrorLog {
         }
     }
 
-    /// Looks in the client's statistics for brokers that could not be reached and are connected now.
+    /// Logs the brokers that were unreachable and are connected again, according to a client's statistics.
     pub(crate) fn look_for_connections(&self, statistics: &[u8]) {
         for (broker, away) in self.reach.back(statistics, &self.who, Instant::now()) {
             let away = log::Time::about(away);
@@ -121,7 +136,8 @@ impl ErrorLog {
         }
     }
 
-    /// Passes a log line of the client library on.
+    /// Handles a log line of the client library. Warnings and above are logged, with exceptions that other lines
+    /// report better; the rest goes to the target `librdkafka` at the level `debug`.
     pub(crate) fn client_log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             // These come as errors, too, with the same text.
@@ -142,11 +158,12 @@ impl ErrorLog {
         }
     }
 
+    /// Logs a line of the library for people who debug it: `RUST_LOG=librdkafka=debug`. Not limited.
     fn debug(&self, facility: &str, message: &str) {
         log::debug!(target: "librdkafka", "{}: {facility}: {}", self.who, self.secrets.hide(message));
     }
 
-    /// How often the kind was kept quiet since it was told; `None` if it has to stay quiet.
+    /// Returns how often this kind was suppressed since it was logged; `None` if it is suppressed now.
     fn admit(&self, kind: &str, now: Instant) -> Option<u64> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(throttle) = told.get_mut(kind) {
@@ -156,7 +173,8 @@ impl ErrorLog {
     }
 }
 
-/// The session of a membership is over: `... timed out (in join-state steady) after 6012 ms without ...`.
+/// Returns the line for the end of a membership's session, from librdkafka's `... timed out (in join-state steady)
+/// after 6012 ms without ...`.
 fn session_is_over(message: &str) -> String {
     let millis = message.split_once(" after ").and_then(|(_, rest)| rest.split_once(" ms"));
     let time = millis.and_then(|(millis, _)| millis.parse().ok()).map(Duration::from_millis);
@@ -167,7 +185,7 @@ fn session_is_over(message: &str) -> String {
     )
 }
 
-/// What to do about an error of a client as a whole, to be said behind its reason.
+/// Returns the fix of an error of a client as a whole, to follow its reason; empty if waiting is the fix.
 pub(crate) fn cure(error: &KafkaError) -> &'static str {
     use RDKafkaErrorCode::{Authentication, SaslAuthenticationFailed};
     match error.rdkafka_error_code() {

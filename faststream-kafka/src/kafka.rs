@@ -1,4 +1,7 @@
-//! The Kafka broker as an app sees it: its settings, one producer, a membership per group.
+//! The Kafka broker as an app sees it: its settings, one producer, a membership for each group.
+//!
+//! It implements the contract of `faststream-core` by delegation and decides little itself: what is created once,
+//! and what a later client of the same group has to know of an earlier one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +19,10 @@ use crate::producer::KafkaProducer;
 use crate::reach::Reach;
 use crate::topics;
 
-/// A Kafka cluster.
+/// A Kafka cluster: the broker of an app.
+///
+/// Creating it connects to nothing and fails never; the settings are checked when the app starts. All groups of
+/// the app share its one producer, and each has a consumer of its own.
 ///
 /// ```
 /// # mod faststream { pub use faststream_kafka as kafka; }
@@ -27,32 +33,34 @@ use crate::topics;
 /// let typed = Kafka::with(KafkaConfig::new("localhost:9092").protocol(Protocol::Consumer));
 /// ```
 pub struct Kafka {
+    /// The settings. They change only before the app starts (`-X`).
     config: KafkaConfig,
-    /// Made at the first call; the settings do not change, so neither does a refusal.
+    /// The producer, created by the first call that needs it. A refusal is kept as well: the settings do not
+    /// change, so neither does the refusal.
     producer: OnceLock<Result<Arc<KafkaProducer>, BrokerError>>,
-    /// By group: what its next client has to know of the one before.
+    /// By group: the state that outlives one client, for the client that replaces it after a fatal error.
     kept: Mutex<BTreeMap<Arc<str>, Kept>>,
-    /// Makes topics again that were made at start.
+    /// Recreates topics that were created at startup; `None` before, or if there are none.
     keeper: Mutex<Option<topics::TopicKeeper>>,
-    /// Which of its brokers cannot be reached.
+    /// Which brokers of the cluster cannot be reached, shared by all of its clients so that it is logged once.
     reach: Arc<Reach>,
 }
 
 impl Kafka {
-    /// The cluster that the environment names; see [`KafkaConfig::from_env`].
+    /// Returns the cluster that the environment names; see [`KafkaConfig::from_env`].
     #[must_use]
     pub fn from_env() -> Self {
         Self::with(KafkaConfig::from_env())
     }
 
-    /// The cluster at `host:port,host:port`, whatever the environment says.
+    /// Returns the cluster at `host:port,host:port`. The environment is not read.
     #[must_use]
     #[track_caller]
     pub fn new(brokers: impl Into<String>) -> Self {
         Self::with(KafkaConfig::new(brokers))
     }
 
-    /// The cluster with these settings.
+    /// Returns the cluster with these settings.
     #[must_use]
     pub fn with(config: KafkaConfig) -> Self {
         Self {
@@ -72,6 +80,7 @@ impl Kafka {
         self
     }
 
+    /// Returns the producer, and creates it at the first call. Two callers at once get the same one.
     fn own_producer(&self) -> Result<Arc<KafkaProducer>, BrokerError> {
         let make =
             || KafkaProducer::new(self.config.producer_config(), &self.describe(), &self.reach).map(Arc::new);
@@ -96,6 +105,7 @@ impl Broker for Kafka {
         self.config.check(groups)
     }
 
+    /// Resolves once a broker has answered and one can be reached at the address that it advertises.
     fn connect(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async move {
             let producer = self.own_producer()?;
@@ -108,6 +118,8 @@ impl Broker for Kafka {
         Ok(self.own_producer()?)
     }
 
+    /// Creates the client of a group and starts its control thread. The fetch memory is divided among the
+    /// partitions that the producer's last metadata has for the group's topics.
     fn join(&self, request: GroupRequest, member: Box<dyn GroupMember>) -> Result<(), BrokerError> {
         let who = self.describe();
         let mut config = self.config.consumer_config(&request);
@@ -125,6 +137,8 @@ impl Broker for Kafka {
         Box::pin(async move { connect::topics(&self.own_producer()?, &self.describe()).await })
     }
 
+    /// Creates or verifies topics, and starts the keeper for the created ones if the startup can continue. A
+    /// missing topic of results does not prevent that.
     fn ensure_topics(&self, wanted: &[TopicRequest]) -> BoxFuture<'_, Result<Vec<TopicFault>, BrokerError>> {
         let wanted = wanted.to_vec();
         Box::pin(async move {

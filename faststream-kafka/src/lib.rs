@@ -2,7 +2,21 @@
 //!
 //! Users meet [`Kafka`] and [`KafkaConfig`]; everything else implements the broker contract of `faststream-core`.
 //!
-//! The modules stand in the order in which one would explain them, and each imports only those before it.
+//! The modules are in the order in which one would explain them, and each imports only those before it:
+//!
+//! | module | its part |
+//! | --- | --- |
+//! | `config` | the settings, their check at startup, what may be printed |
+//! | `reach`, `error_log` | what is logged about clients and brokers, at most once a minute for the same thing |
+//! | `advertised` | finds a broker that answers and names an address that nobody can reach |
+//! | `native` | the C interface of librdkafka, the only unsafe code |
+//! | `producer` | one client and one thread for the process |
+//! | `connect`, `topics` | questions to the brokers, on threads of their own |
+//! | `consumer` | a client and a control thread for each group, a lane for each assigned partition |
+//! | `kafka` | ties them together as the [`Broker`](faststream_core::broker::Broker) of an app |
+//!
+//! Threads: librdkafka's own, the producer's, one for each group, and short-lived ones for every call that blocks.
+//! No call of this crate blocks a tokio worker.
 
 mod config;
 mod reach;

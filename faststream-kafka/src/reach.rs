@@ -1,5 +1,8 @@
-//! Which brokers of a cluster cannot be reached. All clients of a process find out, each in its own words and one after the
-//! other: it is said once, and once more when the broker is connected again.
+//! Which brokers of a cluster cannot be reached, for the log.
+//!
+//! Each client of a process notices a lost broker by itself, with its own words and one after the other: a cluster
+//! of three brokers and two groups would log dozens of lines. Here they share a list, so a loss is logged once,
+//! again every minute while it lasts, and once more when the broker is connected again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,45 +11,57 @@ use std::time::{Duration, Instant};
 use faststream_core::log::Throttle;
 use serde::Deserialize;
 
-/// A connection that was there before is known to work by then: a request on it would have timed out.
+/// After this time, an existing connection is known to work: a request on it would have timed out after 10 s
+/// (`socket.timeout.ms`).
 const PROVED: Duration = Duration::from_secs(12);
 
-/// The brokers of a cluster that cannot be reached, by address.
+/// The brokers of a cluster that cannot be reached, by address (`host:port`). Shared by all clients of a
+/// [`Kafka`](crate::Kafka).
 #[derive(Debug, Default)]
 pub(crate) struct Reach(Mutex<BTreeMap<String, Away>>);
 
+/// A broker that cannot be reached.
 #[derive(Debug)]
 struct Away {
+    /// When the first client noticed.
     since: Instant,
+    /// When it was logged last.
     throttle: Throttle<Instant>,
-    /// The clients that could not reach it.
+    /// The clients that could not reach it, by the beginning of their log lines. Only their connections prove at
+    /// once that it is back.
     clients: Vec<String>,
 }
 
-/// What is to be said of a broker that cannot be reached.
+/// What to log about a broker that cannot be reached.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Lost {
+    /// It could be reached until now.
     Now,
-    /// Since so long.
+    /// It has been unreachable for this long.
     Still(Duration),
 }
 
+/// The part of librdkafka's statistics that is read here.
 #[derive(Deserialize)]
 struct Document {
     #[serde(default)]
     brokers: BTreeMap<String, Broker>,
 }
 
+/// A broker in the statistics.
 #[derive(Deserialize)]
 struct Broker {
+    /// Its address, `host:port`.
     #[serde(default)]
     nodename: String,
+    /// The state of the connection: `UP`, `DOWN`, `CONNECT`.
     #[serde(default)]
     state: String,
 }
 
 impl Reach {
-    /// A client could not reach this broker; what is to be said of it.
+    /// Records that a client could not reach this broker. Returns what to log; `None` if it was logged within the
+    /// last minute.
     pub(crate) fn lost(&self, broker: &str, client: &str, now: Instant) -> Option<Lost> {
         let mut all = self.lock();
         let Some(away) = all.get_mut(broker) else {
@@ -62,7 +77,12 @@ impl Reach {
         away.throttle.admit(now).map(|_| Lost::Still(now - away.since))
     }
 
-    /// The brokers that a client is connected to again, by its statistics, and for how long they were away.
+    /// Returns the brokers that a client is connected to again, by its statistics, and for how long they were
+    /// unreachable. Removes them.
+    ///
+    /// Called with every statistics event (every 2 s for each group), so it parses nothing while all brokers can
+    /// be reached. The connection of a client that has noticed nothing proves nothing for the first 12 s: it may
+    /// not know yet that it is broken.
     pub(crate) fn back(&self, statistics: &[u8], client: &str, now: Instant) -> Vec<(String, Duration)> {
         let mut all = self.lock();
         // The usual case: nothing is parsed.
@@ -89,8 +109,10 @@ impl Reach {
     }
 }
 
-/// The address and the reason in what librdkafka says of a connection; `None` if it names no broker. No reason is given for a
-/// connection that was only closed: brokers close those that are idle, and the next attempt says whether one is there.
+/// Returns the address and the reason in librdkafka's text about a connection; `None` if it names no broker.
+///
+/// The reason is `None` for a connection that was only closed: brokers close idle connections, and the next
+/// attempt shows whether the broker is there. Otherwise it is in plain words and begins with a lower-case letter.
 pub(crate) fn read(text: &str) -> Option<(String, Option<String>)> {
     let text = text.strip_prefix("GroupCoordinator: ").unwrap_or(text);
     let (name, reason) = text.split_once(": ")?;

@@ -1,4 +1,7 @@
 //! Where a setting came from: named in every fault, and decisive when two sources set the same property.
+//!
+//! A fault without a place is hard to fix where a container gets its settings from a file, a template and a secret
+//! at once.
 
 use std::fmt;
 use std::panic::Location;

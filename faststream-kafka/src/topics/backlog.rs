@@ -1,4 +1,9 @@
-//! How much waits in topics that nobody reads.
+//! How many records wait in topics that nobody reads: retry topics whose delay was removed from the handler. The
+//! startup warns of them.
+//!
+//! One consumer for all topics, without a membership. Its requests run one after another, which is enough for a
+//! warning: with many partitions it takes a while, on a thread for which the startup does not wait longer than its
+//! own limit.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,10 +19,16 @@ use super::client::{QuestionContext, REQUEST, partitions};
 use crate::config::Secrets;
 use crate::connect::on_a_thread;
 
-/// How long a coordinator is asked again.
+/// How long the coordinator of the group is asked again: it may be starting, or moving to another broker.
 const COORDINATOR: Duration = Duration::from_secs(5);
 
-/// How many records of each topic the group has not committed; see the contract.
+/// Returns how many records of each topic the group has not committed; see `Broker::backlog`.
+///
+/// `config` is that of a client that asks about the group. The client neither joins the group nor commits.
+/// Dropping the future ends the retries.
+///
+/// # Errors
+/// If the coordinator or a leader does not answer for 5 s.
 pub(crate) async fn backlog(
     config: ClientConfig,
     who: &str,
@@ -50,6 +61,9 @@ pub(crate) async fn backlog(
     answer.await.unwrap_or_else(|_| Err(BrokerError::new(format!("{who}: the thread that asked ended"))))
 }
 
+/// Returns the records between the committed offset and the end, of all partitions of a topic. Without a committed
+/// offset, or with one before the log's beginning, they count from the beginning. Asks the leaders one after
+/// another.
 fn waiting(consumer: &BaseConsumer<QuestionContext>, topic: &str) -> Result<u64, KafkaError> {
     let metadata = consumer.fetch_metadata(Some(topic), REQUEST)?;
     let mut asked = TopicPartitionList::new();

@@ -1,6 +1,16 @@
-//! Topics made or verified at start.
+//! Creates or verifies topics at startup, after the connection and before any group is joined.
 //!
-//! Clients of its own, which live as long as a question does; the library's calls block, hence a thread of its own.
+//! 1. The metadata shows which topics exist. Existing ones are checked for settings that would lose records; they
+//!    are never changed.
+//! 2. Missing topics of results are a fault unless the broker creates topics at their first record. They belong to
+//!    their readers, so they are never created here.
+//! 3. Missing topics with `Provision::Verify` are a fault.
+//! 4. The other missing topics are created in one request, with as many partitions as the largest topic whose
+//!    records they receive.
+//! 5. It waits until the metadata shows the new topics, so that a member that subscribes finds them at once.
+//!
+//! Faults are returned and end the startup; errors mean that the caller tries again. All of it runs on one thread
+//! of its own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,12 +33,16 @@ use crate::config::Secrets;
 use crate::connect::on_a_thread;
 use crate::producer::KafkaProducer;
 
-/// Until a topic that was made is known to the broker that is asked.
+/// How long a topic that was created may be unknown to the broker that is asked.
 const KNOWN: Duration = Duration::from_secs(5);
-/// The replication of a topic where the broker is too old (before 2.4) to choose: as many as it has, up to this.
+/// The maximum replication of a topic on brokers before 2.4, which cannot choose their own default (KIP-464).
 const REPLICAS: usize = 3;
 
-/// Makes or verifies topics; see the contract.
+/// Creates or verifies topics; see `Broker::ensure_topics`. `config` is the producer's, for admin clients. Call it
+/// inside a tokio runtime, on which the admin client's futures are awaited from the thread.
+///
+/// # Errors
+/// If a broker does not answer, or answers something that may change by itself.
 pub(crate) async fn ensure(
     producer: &Arc<KafkaProducer>,
     config: ClientConfig,
@@ -40,20 +54,25 @@ pub(crate) async fn ensure(
     answer.await.unwrap_or_else(|_| Err(BrokerError::new(format!("{who}: the thread that asked ended"))))
 }
 
+/// What a question about topics needs. Also used by the keeper, for one turn each.
 pub(super) struct Asking {
+    /// Asks for metadata, and keeps the last error of the connection.
     pub(super) producer: Arc<KafkaProducer>,
+    /// The settings of admin clients.
     pub(super) config: ClientConfig,
+    /// The cluster, for logs and errors.
     pub(super) who: String,
-    /// Where the admin client's futures are awaited.
+    /// The runtime on which the admin client's futures are awaited.
     pub(super) runtime: Handle,
 }
 
 impl Asking {
-    /// Inside a runtime.
+    /// Returns the means to ask. Call it inside a runtime.
     pub(super) fn new(producer: Arc<KafkaProducer>, config: ClientConfig, who: &str) -> Self {
         Self { producer, config, who: who.to_owned(), runtime: Handle::current() }
     }
 
+    /// Runs the steps of the module's documentation. Blocks.
     fn ensure(&self, wanted: &[TopicRequest]) -> Result<Vec<TopicFault>, BrokerError> {
         let cluster = self.metadata()?;
         let known = partitions(&cluster);
@@ -82,8 +101,9 @@ impl Asking {
         Ok(faults)
     }
 
-    /// Those that would lose records. What cannot be looked at is warned of: a right may be missing that nothing else
-    /// needs.
+    /// Returns the existing topics that would lose records. Logs a warning for those that may, and for those whose
+    /// settings cannot be read: the permission DescribeConfigs is needed for nothing else, so its absence does not
+    /// end the startup.
     fn unfit(&self, there: &[&TopicRequest]) -> Vec<TopicFault> {
         let there: Vec<_> =
             there.iter().filter(|request| request.purpose != TopicPurpose::Results).copied().collect();
@@ -108,7 +128,8 @@ impl Asking {
         faults
     }
 
-    /// How long each of these keeps its records, in their order.
+    /// Returns how long each of these topics keeps its records, in their order, or why that is unknown. Asks twice
+    /// if the first answer is an error other than a timeout.
     fn kept(&self, topics: &[&TopicRequest]) -> Vec<Result<Kept, String>> {
         if topics.is_empty() {
             return Vec::new();
@@ -140,7 +161,8 @@ impl Asking {
         }
     }
 
-    /// Whether a topic appears when its first record is written, as far as one may know.
+    /// Returns whether a topic appears when its first record is written, by `auto.create.topics.enable` of one
+    /// broker. False if that cannot be read.
     fn are_made_by_the_broker(&self, cluster: &Metadata) -> bool {
         let Some(broker) = cluster.brokers().first() else { return false };
         let ask = || {
@@ -154,6 +176,14 @@ impl Asking {
         })
     }
 
+    /// Creates these topics in one request. `known` are the existing topics with their number of partitions,
+    /// `brokers` is the number of brokers.
+    ///
+    /// A topic without an existing source gets the broker's default number of partitions. Brokers before 2.4 have
+    /// to be told a number: 1 partition, and up to 3 replicas.
+    ///
+    /// # Errors
+    /// If a broker refuses a topic for now. A final refusal is in the result.
     pub(super) fn make(
         &self,
         wanted: &[&TopicRequest],
@@ -175,6 +205,8 @@ impl Asking {
         Made::of(made).map_err(|reason| self.failed(&reason))
     }
 
+    /// Sends one request for all topics. `shape` returns the number of partitions and of replicas; -1 leaves it to
+    /// the broker.
     fn create(
         &self,
         wanted: &[&TopicRequest],
@@ -194,6 +226,8 @@ impl Asking {
         self.runtime.block_on(admin.create_topics(&topics, &options()))
     }
 
+    /// Returns a new admin client. It connects for each use: admin requests are rare, and a client costs several
+    /// threads.
     pub(super) fn admin(&self) -> Result<AdminClient<QuestionContext>, KafkaError> {
         let mut config = self.config.clone();
         // It publishes nothing.
@@ -201,7 +235,8 @@ impl Asking {
         AdminClient::from_config_and_context(&config, QuestionContext::new(&self.who, &config))
     }
 
-    /// A member that subscribes to a topic that its broker does not know yet would look again only after a while.
+    /// Waits until the metadata has all created topics. A member that subscribes to a topic that its broker does
+    /// not know yet would look again only after the metadata refresh interval.
     fn wait_for(&self, made: &Made) -> Result<(), BrokerError> {
         let until = Instant::now() + KNOWN;
         loop {
@@ -219,12 +254,15 @@ impl Asking {
         }
     }
 
+    /// Returns the metadata of all topics. Blocks for at most 10 s. The error is the connection's last one, if
+    /// there is one: it says more than a timeout.
     pub(super) fn metadata(&self) -> Result<Metadata, BrokerError> {
         self.producer
             .metadata(REQUEST)
             .map_err(|error| self.failed(&self.producer.trouble().unwrap_or_else(|| error.to_string())))
     }
 
+    /// Returns an error with the cluster's name and without secrets.
     fn failed(&self, reason: &dyn std::fmt::Display) -> BrokerError {
         let reason = reason.to_string();
         BrokerError::new(format!("{}: {}", self.who, Secrets::of(&self.config).hide(&reason)))

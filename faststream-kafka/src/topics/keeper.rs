@@ -1,7 +1,13 @@
-//! Topics that are deleted while the app runs are made again, as they were.
+//! Recreates topics that are deleted while the app runs: a handler that cannot write its dead letters or retries
+//! would hold its partition.
 //!
-//! Whoever writes to such a topic may have it made by the broker meanwhile, with the broker's number of partitions and its
-//! retention: then it gets what it lacks.
+//! A thread looks at the metadata every 3 s, with the producer's client, so it costs one request. Two cases:
+//!
+//! * The topic is gone: it is created again, with the number of partitions that it had.
+//! * The topic exists with fewer partitions than before: the broker has created it at a record that somebody wrote
+//!   meanwhile, with its own defaults. It gets the missing partitions and its retention.
+//!
+//! Either is logged as a warning, because the records that waited in the topic are lost.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -24,28 +30,39 @@ use crate::config::Secrets;
 use crate::error_log::ErrorLog;
 use crate::producer::KafkaProducer;
 
-/// How often it is looked whether they are there.
+/// How often the topics are checked.
 const TURN: Duration = Duration::from_secs(3);
 
-/// Looks after the topics that were asked for, until it is dropped.
+/// Checks the created topics for as long as it lives. Dropping it ends the thread after its current turn; nothing
+/// waits for that.
 #[derive(Debug)]
 pub(crate) struct TopicKeeper {
+    /// Nothing is sent. Its end wakes the thread.
     _stop: Sender<()>,
 }
 
+/// The state of the thread.
 struct Turns {
+    /// Weak, so that the thread does not keep the producer alive after the app.
     producer: Weak<KafkaProducer>,
+    /// The settings of admin clients.
     config: ClientConfig,
+    /// The cluster, for logs.
     who: String,
+    /// The runtime on which the admin client's futures are awaited.
     runtime: Handle,
+    /// The log of its problems, once a minute for each topic.
     errors: ErrorLog,
+    /// The topics that the app creates.
     topics: Vec<TopicRequest>,
-    /// How many partitions each had, the most of all times.
+    /// The largest number of partitions that each has had.
     partitions: BTreeMap<String, i32>,
 }
 
 impl TopicKeeper {
-    /// Looks after those of these topics that are made by the app; `None` if there are none. Inside a runtime.
+    /// Starts a thread for those of these topics that the app creates; topics of results and verified ones are
+    /// left out. `None` if there are none, or if no thread can be started, which is logged. Call it inside a
+    /// runtime.
     pub(crate) fn start(
         producer: &Arc<KafkaProducer>,
         config: ClientConfig,
@@ -83,6 +100,7 @@ impl TopicKeeper {
 }
 
 impl Turns {
+    /// Checks the topics until the keeper or the producer is dropped.
     fn run(mut self, stopped: &Receiver<()>) {
         loop {
             let Some(producer) = self.producer.upgrade() else { return };
@@ -93,6 +111,8 @@ impl Turns {
         }
     }
 
+    /// Checks each topic once. Without an answer of the broker nothing happens: the connection's problems are
+    /// logged elsewhere.
     fn turn(&mut self, producer: Arc<KafkaProducer>) {
         let asking = Asking {
             producer,
@@ -122,7 +142,11 @@ impl Turns {
         }
     }
 
-    /// How many partitions it has now; or what to say.
+    /// Creates a topic again, and returns its number of partitions. The error is the line to log, and the next
+    /// turn tries again.
+    ///
+    /// `before` is the largest number that the keeper has seen, `None` if it has not seen the topic; `known` are
+    /// the topics that exist now.
     fn make_again(
         &self,
         asking: &Asking,
@@ -159,7 +183,11 @@ impl Turns {
         Ok(before.unwrap_or(0))
     }
 
-    /// Somebody else made it again, smaller: the broker itself, at the next record.
+    /// Gives a topic that the broker has recreated the partitions and settings that it had. The error is the line
+    /// to log.
+    ///
+    /// Two requests, for the partitions and for the settings: the second is sent even if the broker refuses the
+    /// first one for this topic. The next turn tries again.
     fn mend(&self, asking: &Asking, request: &TopicRequest, partitions: i32) -> Result<(), String> {
         let settings = kept::made_with(request.purpose);
         let mend = || -> Result<Vec<String>, KafkaError> {

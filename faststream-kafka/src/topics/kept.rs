@@ -1,31 +1,47 @@
-//! Whether a topic keeps the records that are written to it: its retention and its clean-up.
+//! Whether a topic keeps the records that are written to it: its retention and its cleanup policy.
+//!
+//! Pure rules with table tests. A record in a retry topic waits for its delay, and longer while the service is
+//! down:
+//!
+//! | an existing topic | result |
+//! | --- | --- |
+//! | compacted | fault: it refuses records without a key, and keeps one record of each key |
+//! | retries, `retention.ms` below the delay and an hour (or twice the delay) | fault |
+//! | retries, `retention.ms` below the delay and a day | warning |
+//! | retries, with a `retention.bytes` | warning |
+//! | anything else | nothing |
+//!
+//! Topics that are created here keep a week, or twice the delay if that is longer.
 
 use std::time::Duration;
 
 use faststream_core::broker::{TopicPurpose, TopicRequest};
 use rdkafka::admin::{ConfigResource, OwnedResourceSpecifier};
 
-/// What a topic of retries keeps at least, in milliseconds: a week.
+/// The least retention of a retry topic that is created here, in milliseconds: Kafka's own default of a week.
 const WEEK: u64 = 7 * 24 * 3_600_000;
-/// A topic has to keep records for this much longer than they wait, or for as long again if that is less: a service that is
-/// down handles them later.
+/// A topic is refused if it keeps records for less than their delay and this, in milliseconds (or twice the delay,
+/// if that is less): a service that is down handles them later.
 const MARGIN: u64 = 3_600_000;
-/// Less than this beyond the delay is warned of: a service may be down for a day.
+/// A topic that keeps records for less than their delay and this, in milliseconds, causes a warning: a service may
+/// be down for a day.
 const DAY: u64 = 24 * 3_600_000;
 
-/// What a topic does with old records.
+/// What a topic does with old records, from its settings at the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kept {
-    /// The last record of a key takes the place of the others.
+    /// Whether `cleanup.policy` has `compact`: the last record of a key replaces the others.
     compacted: bool,
-    /// Records older than this are deleted, in milliseconds; `None` is never.
+    /// The age in milliseconds at which records are deleted (`retention.ms`); `None` for never.
     retention: Option<u64>,
-    /// Of a partition with more bytes, the oldest records are deleted; `None` is never.
+    /// The size of a partition in bytes beyond which its oldest records are deleted (`retention.bytes`); `None`
+    /// for never.
     bytes: Option<u64>,
 }
 
 impl Kept {
-    /// What a broker's answer says of a topic. A topic has settings: without the right to read them the answer has none.
+    /// Reads a broker's answer, with the topic's name. `None` if it has no settings, which means that the user may
+    /// not read them.
     pub(super) fn read(answer: &ConfigResource) -> Option<(String, Self)> {
         let OwnedResourceSpecifier::Topic(topic) = &answer.specifier else { return None };
         if answer.entries.is_empty() {
@@ -40,7 +56,7 @@ impl Kept {
         Some((topic.clone(), Self { compacted: is("compact"), retention, bytes }))
     }
 
-    /// Why records would be lost in it, with the cure.
+    /// Returns why the topic would lose records, with the fix as a command. The startup ends with it.
     pub(super) fn fault(&self, request: &TopicRequest) -> Option<String> {
         let topic = &request.topic;
         let alter = |setting: &str| {
@@ -68,7 +84,7 @@ impl Kept {
         ))
     }
 
-    /// What may lose records in it, though it need not.
+    /// Returns how the topic may lose records, though it need not. The startup logs it.
     pub(super) fn warning(&self, request: &TopicRequest) -> Option<String> {
         let TopicPurpose::Retries { delay } = request.purpose else { return None };
         let delay = millis(delay);
@@ -89,7 +105,8 @@ impl Kept {
     }
 }
 
-/// What a topic is made with, beyond the broker's defaults.
+/// Returns the settings with which a topic is created, beyond the broker's defaults. Dead-letter topics keep the
+/// broker's retention: how long they are kept is a decision of who reads them.
 pub(super) fn made_with(purpose: TopicPurpose) -> Vec<(&'static str, String)> {
     let mut settings = vec![("cleanup.policy", "delete".to_owned())];
     match purpose {
@@ -103,11 +120,13 @@ pub(super) fn made_with(purpose: TopicPurpose) -> Vec<(&'static str, String)> {
     settings
 }
 
-/// How long a topic of retries keeps its records, in milliseconds: a week, and twice the delay.
+/// Returns how long a retry topic keeps its records, in milliseconds: a week or twice the delay, whichever is
+/// longer.
 fn enough(delay: u64) -> u64 {
     delay.saturating_mul(2).max(WEEK).min(i64::MAX.unsigned_abs())
 }
 
+/// Returns whole milliseconds.
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,22 +1,29 @@
-//! What came of topics that were to be made.
+//! Interprets the broker's answers to a request that creates topics: success, somebody else was faster, refused
+//! for now, refused for good.
 
 use faststream_core::broker::{TopicFault, TopicRequest};
 use rdkafka::admin::TopicResult;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-/// What came of topics that were to be made.
+/// The results of one request. Every topic of it is in one of the lists: what a broker refuses for now is an error
+/// of the whole request instead, so that the caller tries again.
 #[derive(Debug, Default)]
 pub(super) struct Made {
+    /// The topics that this request created.
     pub(super) new: Vec<String>,
-    /// They exist, though the broker did not name them: somebody else made them just now, or this user may not see them.
+    /// The topics that exist, though the metadata did not have them: somebody else has just created them, or this
+    /// user may not describe them.
     pub(super) unseen: Vec<String>,
-    /// They are refused, and will be again.
+    /// The topics that are refused, and will be again.
     pub(super) refused: Vec<TopicFault>,
 }
 
 impl Made {
+    /// Sorts the results.
+    ///
     /// # Errors
-    /// What made the broker refuse a topic for now.
+    /// The reason for which the broker refused a topic for now, for example without a controller. The caller tries
+    /// again.
     pub(super) fn of(results: Vec<TopicResult>) -> Result<Self, String> {
         let mut made = Self::default();
         for result in results {
@@ -31,13 +38,15 @@ impl Made {
     }
 }
 
-/// What to do about a topic that exists and is not shown.
+/// Returns what to do about a topic that exists and is not shown to this user.
 pub(super) fn unseen(topic: &str) -> String {
     format!(
         "topic {topic} exists, but is not shown to this client's user: give it the right Describe on the topic"
     )
 }
 
+/// Returns the fault of a topic that the broker refuses to create. Without the permission to describe a topic, an
+/// existing one looks as if it did not exist.
 fn refused(topic: String, code: Code) -> TopicFault {
     // A topic that may not be described looks like one that does not exist.
     let perhaps = match code {
@@ -49,11 +58,14 @@ fn refused(topic: String, code: Code) -> TopicFault {
     TopicFault::missing(topic, format!("the broker refuses to make it: {code}{perhaps}"))
 }
 
+/// Returns the fault of a topic that does not exist and will not be created.
 pub(super) fn absent_topic(request: &TopicRequest) -> TopicFault {
     TopicFault::missing(request.topic.as_str(), "the broker does not know it")
 }
 
-/// What trying again cannot change, unless somebody changes the cluster.
+/// Returns whether the refusal lasts until somebody changes the cluster, so that waiting does not help: missing
+/// permissions, a policy of the cluster, and requests that are wrong in themselves. Any other code (no controller,
+/// a timeout) may change.
 fn is_final(code: Code) -> bool {
     matches!(
         code,
