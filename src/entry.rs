@@ -1,4 +1,8 @@
 //! What the generated `main` calls: the command line, the runtime, signals, the exit code.
+//!
+//! In this order: the arguments are parsed, logs and the panic hook are set up, the runtime and the thread for
+//! signals start, and the app is built and runs on the runtime. The first signal begins the shutdown, and the exit
+//! code tells how it ended.
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -10,16 +14,16 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::cli::{self, Command};
 use crate::signals::{self, Limits};
 
-/// How many threads handlers run on.
+/// The variable with the number of threads that handlers run on, as in tokio.
 const THREADS: &str = "TOKIO_WORKER_THREADS";
-/// No machine has more cores.
+/// The maximum number of threads: no machine has more cores.
 const MOST_THREADS: usize = 4096;
 
-/// Runs an app as the generated `main` does: command line, logs, signals, exit code. For programs whose `main` does
-/// something else first; the app has to be named.
+/// Runs an app as the generated `main` does: command line, logs, signals, exit code. For programs whose `main`
+/// does something else first; the app needs a name.
 ///
-/// It starts a runtime of its own, so it is called where none runs: from a plain `fn main`. Inside `#[tokio::main]` it
-/// does nothing but say so, and the code is 1; [`FastStream::run_until`] is for there.
+/// It starts a runtime of its own, so it is called where none runs: from a plain `fn main`. Inside
+/// `#[tokio::main]` it only prints that, and the exit code is 1; use [`FastStream::run_until`] there.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -51,7 +55,8 @@ pub struct Main {
     pub panics_abort: bool,
 }
 
-/// The generated `main`.
+/// Runs the app that `app` builds: what the generated `main` calls. `app` is called once, on the runtime, after
+/// the logs are set up; its error is printed, and the exit code is 1.
 #[doc(hidden)]
 pub fn run_main(app: impl AsyncFnOnce() -> Result<FastStream, String>, main: Main) -> ExitCode {
     let command = match cli::parse(main.package, main.version) {
@@ -84,6 +89,8 @@ pub fn run_main(app: impl AsyncFnOnce() -> Result<FastStream, String>, main: Mai
     end(&exit)
 }
 
+/// Builds the app and carries out the command. `signal` resolves at the first signal. `limits` gets the times that
+/// a shutdown may take as soon as the app is checked; before that, only a second signal ends the process early.
 async fn apply(
     command: Command,
     app: impl AsyncFnOnce() -> Result<FastStream, String>,
@@ -115,8 +122,11 @@ async fn apply(
     }
 }
 
-/// A thread a core, and never only one: a handler that blocks its thread must not stop all other partitions.
-/// `TOKIO_WORKER_THREADS` says otherwise, as with tokio's own `main`.
+/// Starts the runtime: one thread for each core, and at least two, because a handler that blocks its thread must
+/// not stop all other partitions. `TOKIO_WORKER_THREADS` overrides the number, as with tokio's own `main`.
+///
+/// # Errors
+/// If the variable is no number from 1 to 4096, or no thread can be started.
 fn start_threads() -> Result<Runtime, String> {
     let number = match std::env::var_os(THREADS) {
         None => std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)),
@@ -133,7 +143,8 @@ fn start_threads() -> Result<Runtime, String> {
     runtime.map_err(|error| format!("no threads to run on: {error}"))
 }
 
-/// A panic's text may be of any length: what is too long for a log is cut.
+/// Truncates the text of panics for standard error: a payload in a panic's message may be of any length. Short
+/// panics reach the hook that was there before.
 fn bound_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -149,11 +160,12 @@ fn bound_panics() {
     }));
 }
 
-/// A handler that is stuck in blocking code must not keep the process.
+/// Ends the runtime without waiting: a handler that is stuck in blocking code must not keep the process.
 fn leave(runtime: Runtime) {
     runtime.shutdown_background();
 }
 
+/// Prints the messages of an exit, and returns its code.
 fn end(exit: &Exit) -> ExitCode {
     cli::print_end(&exit.messages);
     ExitCode::from(exit.code)

@@ -1,5 +1,10 @@
-//! SIGTERM and Ctrl-C, heard on a thread of their own: handlers that block every thread of the runtime delay neither
-//! the stop nor its end.
+//! SIGTERM and Ctrl-C, received on a thread and a runtime of their own: handlers that block every thread of the
+//! app's runtime delay neither the shutdown nor its end.
+//!
+//! The first signal begins the shutdown. From then on there are three ways to an early end of the process, each
+//! with a line that says why: a second signal (exit code 130), handlers that block every thread when the drain
+//! time is over, and a shutdown that takes longer than brokers and hooks may (both 2). Unfinished records are
+//! handled again after the next start.
 
 use std::future::Future;
 use std::process;
@@ -15,32 +20,39 @@ use tokio::time::sleep;
 
 use crate::cli;
 
-/// Exit code after a second signal.
+/// The exit code after a second signal: 128 and the number of SIGINT, as shells use it.
 const SECOND_SIGNAL: i32 = 130;
-/// Exit code when the drain time was exceeded.
+/// The exit code if the shutdown takes longer than it may.
 const DRAIN_EXCEEDED: i32 = 2;
-/// Within this, a second signal is the first once more: wrappers send one to the process and one to its group.
+/// Within this time, a second signal counts as the first one: wrappers send one to the process and one to its
+/// process group.
 const SAME: Duration = Duration::from_millis(500);
-/// What leaving the groups may take beyond the drain time.
+/// How long leaving the groups may take beyond the drain time.
 const LEAVE: Duration = Duration::from_millis(1_500);
 
-/// What a stop may take, once that is known.
+/// How long a shutdown may take: the longest drain time, and all of it with brokers and hooks. `None` until the
+/// app is checked.
 #[derive(Clone, Default)]
 pub(crate) struct Limits(Arc<Mutex<Option<(Duration, Duration)>>>);
 
 impl Limits {
+    /// Sets the limits of a checked app. Called once, before the app starts.
     pub(crate) fn set(&self, plan: &Plan) {
         let limits = (plan.longest_drain(), plan.longest_stop());
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(limits);
     }
 
+    /// Returns the limits, if the app is checked.
     fn get(&self) -> Option<(Duration, Duration)> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Resolves at the first signal. The second one ends the process at once; so does the end of the longest time that a
-/// stop may take, and that of the drain time already if the runtime, `workers`, has no thread left to run on.
+/// Starts the thread. The returned future resolves at the first signal, and never if there is no thread for
+/// signals, which is logged.
+///
+/// The second signal ends the process at once. So does the end of the longest time that a shutdown may take; if
+/// the app's runtime, `workers`, has no free thread at the end of the drain time, that ends it already.
 pub(crate) fn first(workers: Handle, limits: Limits) -> impl Future<Output = ()> {
     let (told, signal) = oneshot::channel();
     let listen = move || match Builder::new_current_thread().enable_all().build() {
@@ -57,6 +69,8 @@ pub(crate) fn first(workers: Handle, limits: Limits) -> impl Future<Output = ()>
     }
 }
 
+/// Waits for the first signal, reports it, and watches the shutdown. A task on `workers` that has not run by the
+/// end of the drain time shows that every thread is blocked.
 async fn listen(told: oneshot::Sender<()>, workers: &Handle, limits: &Limits) {
     next().await;
     let alive = workers.spawn(async {});
@@ -71,7 +85,7 @@ async fn listen(told: oneshot::Sender<()>, workers: &Handle, limits: &Limits) {
     }
 }
 
-/// Ends the process when the stop takes longer than it may.
+/// Ends the process when the shutdown takes longer than it may. Never resolves if the app was not checked yet.
 async fn late(limits: &Limits, is_alive: impl Fn() -> bool) {
     let Some((drain, longest)) = limits.get() else { return std::future::pending().await };
     sleep(drain + LEAVE).await;
@@ -82,6 +96,7 @@ async fn late(limits: &Limits, is_alive: impl Fn() -> bool) {
     give_up("the stop takes longer than drain times, brokers and hooks may take");
 }
 
+/// Logs the reason, prints it, and ends the process with code 2.
 fn give_up(why: &'static str) -> ! {
     cli::last_words(move || {
         log::error!("{why}: ended all the same, without what is left to do");
@@ -90,6 +105,7 @@ fn give_up(why: &'static str) -> ! {
     process::exit(DRAIN_EXCEEDED)
 }
 
+/// Resolves at the next SIGTERM or Ctrl-C. Where a handler cannot be installed, that signal is never reported.
 async fn next() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {

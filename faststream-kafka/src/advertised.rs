@@ -73,8 +73,9 @@ fn connect(host: &str, port: i32) -> Result<(), String> {
     Err(reason)
 }
 
-/// Returns the same log line if the library's last error is about an address that nobody gave it: `host:port/NODE:
-/// Connect to ... failed: ...`. Needs no connection, so it also finds what a metadata request hides.
+/// Returns the same log line if the library's last error is about an address that nobody gave it:
+/// `host:port/NODE: Connect to ... failed: ...`. Needs no connection, so it also finds what a metadata request
+/// hides.
 pub(crate) fn named_in(trouble: &str, bootstrap: &str) -> Option<String> {
     let (broker, reason) = trouble.split_once(": ")?;
     let (address, node) = broker.rsplit_once('/')?;

@@ -173,8 +173,8 @@ impl ErrorLog {
     }
 }
 
-/// Returns the line for the end of a membership's session, from librdkafka's `... timed out (in join-state steady)
-/// after 6012 ms without ...`.
+/// Returns the line for the end of a membership's session, from librdkafka's
+/// `... timed out (in join-state steady) after 6012 ms without ...`.
 fn session_is_over(message: &str) -> String {
     let millis = message.split_once(" after ").and_then(|(_, rest)| rest.split_once(" ms"));
     let time = millis.and_then(|(millis, _)| millis.parse().ok()).map(Duration::from_millis);

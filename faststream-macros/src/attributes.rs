@@ -1,17 +1,20 @@
-//! The attributes of a function and of its parameters that the generated code needs, too: `cfg` and the levels of lints.
+//! The attributes of a function and of its parameters that the generated code needs, too: `cfg` and the levels of
+//! lints.
 //!
-//! `cfg_attr` is carried with what it may turn into of these.
+//! A parameter with `#[cfg(feature = "x")]` must be extracted only with that feature, and a handler with
+//! `#[allow(deprecated)]` must not warn in the generated code either. `cfg_attr` is carried with those parts of it
+//! that may become such an attribute.
 
 use proc_macro2::{TokenStream as Tokens, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Attribute, Meta};
 
-/// What decides whether it is there at all.
+/// Returns the attributes that decide whether the item exists: `cfg`.
 pub(crate) fn conditions(attrs: &[Attribute]) -> Vec<Tokens> {
     carried(attrs, |name| (name == "cfg").then_some("cfg"))
 }
 
-/// That, and what lints are to say of it. What was expected has been seen in the user's own code.
+/// Returns those, and the levels of lints. `expect` becomes `allow`: the lint need not fire in the generated code.
 pub(crate) fn conditions_and_lints(attrs: &[Attribute]) -> Vec<Tokens> {
     carried(attrs, |name| match name {
         "cfg" => Some("cfg"),
@@ -23,11 +26,12 @@ pub(crate) fn conditions_and_lints(attrs: &[Attribute]) -> Vec<Tokens> {
     })
 }
 
-/// By the name of each attribute, the name under which it is carried.
+/// Returns the attributes for which `under` returns a name, under that name.
 fn carried(attrs: &[Attribute], under: impl Fn(&str) -> Option<&'static str> + Copy) -> Vec<Tokens> {
     attrs.iter().filter_map(|attr| meta(&attr.meta, under)).map(|meta| quote!(#[#meta])).collect()
 }
 
+/// Returns the carried form of one attribute; `None` if nothing of it is carried. Recursive, as `cfg_attr` nests.
 fn meta(meta: &Meta, under: impl Fn(&str) -> Option<&'static str> + Copy) -> Option<Tokens> {
     let Meta::List(list) = meta else { return None };
     let name = list.path.get_ident()?;
@@ -43,7 +47,7 @@ fn meta(meta: &Meta, under: impl Fn(&str) -> Option<&'static str> + Copy) -> Opt
     Some(quote!(#carried(#tokens)))
 }
 
-/// At its commas; groups are single tokens.
+/// Splits tokens at their commas. A group is a single token, so commas inside it do not count.
 fn parts(tokens: &Tokens) -> impl Iterator<Item = Tokens> {
     let tokens: Vec<TokenTree> = tokens.to_token_stream().into_iter().collect();
     let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');

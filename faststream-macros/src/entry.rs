@@ -1,4 +1,8 @@
-//! `#[faststream::main]`: the app's function stays, `fn main` is written beside it.
+//! `#[faststream::main]`: the app's function is kept, and `fn main` is written beside it.
+//!
+//! The generated `main` is short. It has the package's name and version, which only the user's crate knows, and
+//! calls `__private::run`; all behaviour is in `src/entry.rs` of the `faststream` crate. What the function may
+//! return (an app, a `Result` of one) is decided by the compiler, through the probe of `faststream-core`.
 
 use proc_macro2::{Ident, TokenStream as Tokens};
 use quote::{ToTokens, quote, quote_spanned};
@@ -8,6 +12,10 @@ use crate::errors::Errors;
 use crate::item::{Function, is_named, without_helpers};
 use crate::list::{entries, span};
 
+/// Returns the function and `fn main`. `args` may have `crate = "..."`.
+///
+/// If there is a mistake, it returns the function, an empty `fn main` and the errors: a missing `main` would be
+/// one more error, about something that is not wrong.
 pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     let mut function = Function::parse_item(item, "the app")?;
     let other = function.attrs.iter().position(|attr| is_named(attr, "main"));

@@ -1,9 +1,23 @@
 //! The attribute macros of faststream. Use them through the `faststream` crate, which documents them.
 //!
-//! A macro leaves the function exactly what it was, and writes one constant beside it. Every mistake is an error at the
-//! user's own token, with the fix in its sentence; all mistakes of syntax come in one compile.
+//! A macro leaves the function exactly what it was, and writes one constant beside it. So tests call the function,
+//! editors complete in its body, and a handler may be used without the framework. Every mistake is an error at the
+//! user's own token, with the fix in its sentence; all mistakes of syntax are reported in one compile.
 //!
-//! The modules stand in the order in which one would explain them, and each imports only those before it.
+//! What cannot be decided here, because it needs types or the values of constants, is left to one of two later
+//! steps: to the compiler, through traits of `faststream-core` with messages of their own
+//! (`#[diagnostic::on_unimplemented]`), or to the startup, which checks the whole app before it connects.
+//!
+//! The modules are in the order in which one would explain them, and each imports only those before it:
+//!
+//! | module | its part |
+//! | --- | --- |
+//! | `errors`, `expand` | mistakes are collected; the function survives them |
+//! | `item`, `attributes` | the function as tokens, without parsing its body |
+//! | `list`, `text` | the lists of attributes, and what can be checked of strings |
+//! | `placement` | whether the attribute is inside an `impl` |
+//! | `subscriber`, `publisher` | `#[subscriber]` and `#[publisher]` |
+//! | `entry`, `test` | `#[faststream::main]` and `#[faststream::test]` |
 #![forbid(unsafe_code)]
 
 mod errors;
@@ -34,11 +48,12 @@ pub fn publisher(args: TokenStream, item: TokenStream) -> TokenStream {
     keeping(item, |item| publisher::expand(&args.into(), item))
 }
 
-/// The app's function may fail, with any error that can be printed: `async fn app() -> anyhow::Result<FastStream>`. Then the
-/// error is printed with its causes, and the exit code is 1. No other attribute starts a runtime: `#[tokio::main]` has no place here.
+/// The app's function may fail, with any error that can be printed:
+/// `async fn app() -> anyhow::Result<FastStream>`. Then the error is printed with its causes, and the exit code is
+/// 1. No other attribute starts a runtime: `#[tokio::main]` has no place here.
 ///
-/// The function stays: tests call it. The package's name and version are the app's, unless it says others. What `main` takes
-/// on the command line and from the environment: `faststream::guide::running`.
+/// The function is kept: tests call it. The package's name and version are the app's, unless it sets others. What
+/// `main` takes on the command line and from the environment: `faststream::guide::running`.
 ///
 /// | key | meaning | default |
 /// | --- | --- | --- |
@@ -50,7 +65,8 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a test of an `async fn` without arguments, on one thread, in virtual time.
 ///
-/// It may return a `Result`, as any test. A test that hangs for a minute of real time is ended. More: `faststream::guide::testing`.
+/// It may return a `Result`, as any test. A test that hangs for a minute of real time is ended. More:
+/// `faststream::guide::testing`.
 ///
 /// | key | meaning | default |
 /// | --- | --- | --- |

@@ -1,4 +1,15 @@
-//! `key = value, key(..), key` lists, read so that one mistake does not hide the next.
+//! Reads the lists of attributes, `key = value, key(..), key`, so that one mistake does not hide the next.
+//!
+//! A list is read entry by entry. An entry that is not understood is reported and skipped up to the next comma:
+//!
+//! ```text
+//! #[subscriber(topic = "orders", retries 3, group = )]
+//!                                ^^^^^^^    ^^^^^ two errors, and the topic is known
+//! ```
+//!
+//! Which keys exist, and which value each takes, is decided by the callers with the methods of [`Entry`]. Those
+//! return an error at the value, with an example of a right one. A value is kept as tokens until then, because the
+//! same text may be a string, a name or an expression, as the key says.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream as Tokens, TokenTree};
 use quote::ToTokens;
@@ -12,10 +23,13 @@ use crate::text::Text;
 
 /// One entry of an attribute's list.
 pub(crate) struct Entry {
+    /// The key; keywords (`crate`) are allowed.
     pub(crate) key: Ident,
+    /// What follows the key.
     pub(crate) value: Value,
 }
 
+/// What follows a key. Each key accepts one of these forms.
 pub(crate) enum Value {
     /// `key`
     None,
@@ -25,7 +39,8 @@ pub(crate) enum Value {
     List(Tokens),
 }
 
-/// The entries, in order. What is no entry is noted and passed over; `example` is what a right list looks like.
+/// Returns the entries in order. Mistakes go to `errors`, and their entries are left out, the second one of a key
+/// included. `example` shows a right list in the message.
 pub(crate) fn entries(tokens: Tokens, example: &str, errors: &mut Errors) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     let read = |input: ParseStream<'_>| {
@@ -50,7 +65,7 @@ pub(crate) fn entries(tokens: Tokens, example: &str, errors: &mut Errors) -> Vec
     entries
 }
 
-/// An entry ends at a comma, or the list does.
+/// Checks that a comma or the end follows an entry.
 fn ends(input: ParseStream<'_>) -> Result<()> {
     if input.is_empty() || input.peek(Token![,]) {
         return Ok(());
@@ -58,7 +73,7 @@ fn ends(input: ParseStream<'_>) -> Result<()> {
     Err(input.error("expected `,`: settings are separated by commas"))
 }
 
-/// What was not understood, up to the next comma.
+/// Skips what was not understood, up to the next comma.
 fn pass_over(input: ParseStream<'_>) -> Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         input.parse::<TokenTree>()?;
@@ -66,6 +81,7 @@ fn pass_over(input: ParseStream<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Reads one entry, without the comma after it.
 fn entry(input: ParseStream<'_>, example: &str) -> Result<Entry> {
     let key = input.call(Ident::parse_any).map_err(|_| {
         input.error(format!("expected `key = value`: settings are written as in `{example}`"))
@@ -88,7 +104,7 @@ fn entry(input: ParseStream<'_>, example: &str) -> Result<Entry> {
     Ok(Entry { key, value })
 }
 
-/// An expression; if it is none, nothing of it is taken.
+/// Reads an expression. If it is none, no token is taken, so that `pass_over` finds the right comma.
 fn expression(input: ParseStream<'_>) -> Result<Expr> {
     let ahead = input.fork();
     let expression = ahead.parse::<Expr>()?;
@@ -97,7 +113,7 @@ fn expression(input: ParseStream<'_>) -> Result<Expr> {
 }
 
 impl Entry {
-    /// `key = "text"`, or a constant.
+    /// Reads `key = "text"`, or a constant.
     pub(crate) fn text(&self, example: &str) -> Result<Text> {
         let wrong = |at: Span| {
             let key = &self.key;
@@ -107,7 +123,7 @@ impl Entry {
         Text::read(value).ok_or_else(|| wrong(span(value)))
     }
 
-    /// `key = "text"`, which is read here and now.
+    /// Reads `key = "text"`, where the macro itself needs the text.
     pub(crate) fn literal(&self, example: &str) -> Result<LitStr> {
         let wrong = |at: Span| {
             Error::new(at, format!("`{}` takes a string: `{} = \"{example}\"`", self.key, self.key))
@@ -116,7 +132,7 @@ impl Entry {
         syn::parse2(value.to_token_stream()).map_err(|_| wrong(span(value)))
     }
 
-    /// `key = 16`.
+    /// Reads `key = 16`: the literal as it was written, and its value, which is at least 1.
     pub(crate) fn number(&self) -> Result<(LitInt, u32)> {
         let wrong = |at: Span| {
             Error::new(at, format!("`{}` takes a whole number from 1 on: `{} = 16`", self.key, self.key))
@@ -129,7 +145,7 @@ impl Entry {
         }
     }
 
-    /// `key = [..]`: the elements.
+    /// Reads `key = [..]`, and returns the elements. An empty list is an error.
     pub(crate) fn elements(&self, example: &str) -> Result<Vec<Expr>> {
         let key = &self.key;
         let wrong =
@@ -143,7 +159,7 @@ impl Entry {
         Ok(array.elems.into_iter().collect())
     }
 
-    /// `key = ["a", "b"]`, each a string or a constant.
+    /// Reads `key = ["a", "b"]`, each a string or a constant.
     pub(crate) fn texts(&self, example: &str) -> Result<Vec<Text>> {
         let key = &self.key;
         let wrong = |at: &Expr| {
@@ -156,7 +172,7 @@ impl Entry {
             .collect()
     }
 
-    /// `key = ["a", "b"]`, which are read here and now.
+    /// Reads `key = ["a", "b"]`, where the macro itself needs the texts.
     pub(crate) fn literals(&self, example: &str) -> Result<Vec<LitStr>> {
         let key = &self.key;
         let wrong =
@@ -165,7 +181,8 @@ impl Entry {
         self.elements(example)?.iter().map(read).collect()
     }
 
-    /// `key = Name`, completed to `Set::Name`; or a path to a constant.
+    /// Reads `key = Name`, where the name is completed to `set::Name`, or a path to a constant. A name in the
+    /// wrong case, or with underscores, gets the right one in the message.
     pub(crate) fn choice(&self, set: &'static str, names: &[&str]) -> Result<Choice> {
         let key = &self.key;
         let all = names.join("`, `");
@@ -184,29 +201,33 @@ impl Entry {
         Err(Error::new_spanned(name, format!("`{key}` has no `{name}`: write {fix}")))
     }
 }
-/// A value of a closed set.
+/// A value of a closed set: `DeadLetter`, or the path of a constant.
 pub(crate) struct Choice {
+    /// The enum's name in `faststream::__private`.
     set: &'static str,
     /// The single identifier that was written.
     name: Option<String>,
+    /// The name or the path as it was written; errors about the value point to it.
     path: Path,
 }
 
 impl Choice {
+    /// Returns whether this name was written. False for a constant, whose value is unknown here.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.name.as_deref() == Some(name)
     }
 
-    /// Whether it is known here: not a path to a constant.
+    /// Returns the name; `None` if a path to a constant was written, whose value only the startup knows.
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
+    /// Returns what was written.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// As Rust sees it.
+    /// Returns the value as an expression: `private::set::Name`, or the path.
     pub(crate) fn tokens(&self, private: &Tokens) -> Tokens {
         let path = &self.path;
         if self.name.is_none() {
@@ -217,6 +238,7 @@ impl Choice {
     }
 }
 
+/// Returns the place of all these tokens together.
 pub(crate) fn span(tokens: impl ToTokens) -> Span {
     Error::new_spanned(tokens, "").span()
 }

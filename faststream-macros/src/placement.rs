@@ -1,9 +1,15 @@
-//! Where an attribute stands. A function of an `impl` cannot be a subscriber, and nothing in its own tokens tells it from
-//! a free one: the compiler would say four things about the code that is generated beside it. The source does tell.
+//! Finds out whether an attribute is inside an `impl`. A method cannot be a subscriber, and nothing in its own
+//! tokens distinguishes an associated function from a free one: the compiler would report four errors about the
+//! generated constant. So the source file is read.
+//!
+//! It looks at the indentation only, and is right for code that is formatted. A wrong answer is harmless: without
+//! a hit, the compiler's own errors remain.
 
 use std::fs;
 
-/// Whether the attribute that is expanded now stands in an `impl` or a `trait`; false where the source cannot be read.
+/// Returns whether the attribute that is being expanded is inside an `impl` or a `trait`. False if the source
+/// cannot be read. An attribute in the first column is not inside anything, so the file is read for few
+/// attributes.
 pub(crate) fn in_impl() -> bool {
     let here = proc_macro::Span::call_site();
     if here.column() == 1 {
@@ -13,7 +19,8 @@ pub(crate) fn in_impl() -> bool {
     text.is_some_and(|text| is_in_impl(&text, here.line()))
 }
 
-/// Whether what encloses this line (the first is 1) is an `impl` or a `trait`, by its indentation.
+/// Returns whether an `impl` or a `trait` encloses this line (the first is 1): goes up to the next line with a
+/// smaller indentation.
 fn is_in_impl(text: &str, line: usize) -> bool {
     let lines: Vec<&str> = text.lines().take(line).collect();
     let Some((here, above)) = lines.split_last() else { return false };
@@ -34,10 +41,12 @@ fn is_in_impl(text: &str, line: usize) -> bool {
     false
 }
 
+/// Returns how many bytes of whitespace a line begins with.
 fn indentation(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
+/// Returns whether a line begins an `impl` or a `trait`, with or without visibility.
 fn is_header(words: &str) -> bool {
     let mut words = words.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
     let first =

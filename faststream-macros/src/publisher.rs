@@ -1,4 +1,7 @@
-//! `#[publisher]`, when it is met before `#[subscriber]`: moved below it, where it is read.
+//! `#[publisher]` as an attribute of its own: expanded only if it is above `#[subscriber]`, or without one.
+//!
+//! Attributes expand from the outside in. Below `#[subscriber]`, that one reads and removes it. Above it, the two
+//! are exchanged here, so their order does not matter to the user.
 
 use proc_macro2::{Span, TokenStream as Tokens};
 use quote::quote;
@@ -9,6 +12,11 @@ use crate::errors::Errors;
 use crate::item::{Function, is_named};
 use crate::subscriber;
 
+/// Moves the attribute below `#[subscriber]`, which expands next.
+///
+/// # Errors
+/// Without a `#[subscriber]`: nothing calls the function, so nothing would be published. Mistakes in its own list
+/// are reported as well, so that one compile shows all of them.
 pub(crate) fn expand(args: &Tokens, item: Tokens) -> Result<Tokens> {
     let mut function = Function::parse_item(item, "what `#[publisher]` stands on")?;
     if let Some(at) = function.attrs.iter().position(|attr| is_named(attr, "subscriber")) {

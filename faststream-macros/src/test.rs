@@ -1,4 +1,7 @@
-//! `#[faststream::test]`: an `async fn` as a test, on one thread, in virtual time.
+//! `#[faststream::test]`: makes a test of an `async fn`, on one thread, in virtual time.
+//!
+//! The user's function moves into a plain `#[test]` function of the same name, which runs it with
+//! `__private::test`. Attributes (`#[ignore]`, `#[should_panic]`) stay on the outer one.
 
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
@@ -8,6 +11,11 @@ use crate::errors::Errors;
 use crate::item::{Function, is_named};
 use crate::list::{Value, entries};
 
+/// Returns the test function. `args` may have `real_time` and `crate = "..."`.
+///
+/// # Errors
+/// If the function cannot be a test: it is not `async`, takes arguments, or another attribute starts a runtime for
+/// it.
 pub(crate) fn expand(args: Tokens, item: Tokens) -> Result<Tokens> {
     let mut function = Function::parse_item(item, "a test")?;
     let mut errors = Errors::default();

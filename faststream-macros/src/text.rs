@@ -1,4 +1,8 @@
-//! Strings, and what can be checked of them at compile time: variables, durations, backoffs, names.
+//! Strings of attributes, and what can be checked of them at compile time: variables, durations, backoffs, names.
+//!
+//! A value may contain `${VARIABLE:default}`, or be a constant of another file. Neither is known here, so the
+//! startup repeats every check with the final value. The checks here exist for the earlier error, at the user's
+//! own token.
 
 use proc_macro2::TokenStream as Tokens;
 use quote::ToTokens;
@@ -6,14 +10,15 @@ use syn::{Error, Expr, LitStr, Result};
 
 /// A string as it was written.
 pub(crate) enum Text {
-    /// Checked here.
+    /// A literal: checked here.
     Literal(LitStr),
-    /// A constant, `concat!(..)`: checked when the app starts.
+    /// An expression that may be a string, such as a constant or `concat!(..)`: its type is checked by the
+    /// compiler, its value at startup.
     Constant(Expr),
 }
 
 impl Text {
-    /// `None` for what is no string for certain.
+    /// Reads an expression; `None` if it is certainly no string, such as a number or a closure.
     pub(crate) fn read(value: &Expr) -> Option<Self> {
         if let Ok(literal) = syn::parse2(value.to_token_stream()) {
             return Some(Self::Literal(literal));
@@ -32,7 +37,7 @@ impl Text {
         }
     }
 
-    /// Checks what can be seen.
+    /// Checks a literal. Constants pass.
     pub(crate) fn checked(self, check: impl FnOnce(&LitStr) -> Result<()>) -> Result<Self> {
         if let Self::Literal(literal) = &self {
             check(literal)?;
@@ -50,7 +55,8 @@ impl ToTokens for Text {
     }
 }
 
-/// `${VARIABLE:default}`s must be closed and named. True if there are any: the rest is checked at start.
+/// Checks that each `${VARIABLE:default}` is closed and has a name. Returns whether there are any: the other
+/// checks are left to the startup then.
 pub(crate) fn variables(text: &LitStr) -> Result<bool> {
     let value = text.value();
     let mut rest = value.as_str();
@@ -76,7 +82,7 @@ pub(crate) fn variables(text: &LitStr) -> Result<bool> {
     Ok(any)
 }
 
-/// A topic, a group, a broker.
+/// Checks that the name of a group, a broker or a pattern is not empty. `what` is the subject of the sentence.
 pub(crate) fn name(text: &LitStr, what: &str) -> Result<()> {
     if !variables(text)? && text.value().trim().is_empty() {
         return Err(Error::new(text.span(), format!("{what} needs a name")));
@@ -84,6 +90,8 @@ pub(crate) fn name(text: &LitStr, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Checks the name of a topic by Kafka's rule: 1 to 249 letters, digits, `.`, `_` and `-`. With variables, only
+/// their form is checked.
 pub(crate) fn topic(text: &LitStr) -> Result<()> {
     name(text, "a topic")?;
     let value = text.value();
@@ -95,6 +103,7 @@ pub(crate) fn topic(text: &LitStr) -> Result<()> {
     Err(Error::new(text.span(), message))
 }
 
+/// Checks a duration: a whole number and a unit, `200ms`, `10s`, `1m`, `1h`.
 pub(crate) fn duration(text: &LitStr) -> Result<()> {
     if variables(text)? || is_duration(&text.value()) {
         return Ok(());
@@ -106,7 +115,8 @@ pub(crate) fn duration(text: &LitStr) -> Result<()> {
     Err(Error::new(text.span(), message))
 }
 
-/// The delay of a retry topic, which is named by it.
+/// Checks the delay of a retry topic. It becomes a part of the topic's name as it is written, so it has no spaces
+/// and no variables; and it is above zero.
 pub(crate) fn delay(text: &LitStr) -> Result<()> {
     let value = text.value();
     if value.contains("${") {
@@ -126,6 +136,7 @@ pub(crate) fn delay(text: &LitStr) -> Result<()> {
     Ok(())
 }
 
+/// Checks a backoff: the first and the longest pause, `200ms..10s`, or one pause for all.
 pub(crate) fn backoff(text: &LitStr) -> Result<()> {
     let value = text.value();
     let (first, longest) = value.split_once("..").unwrap_or((&value, &value));
@@ -137,6 +148,8 @@ pub(crate) fn backoff(text: &LitStr) -> Result<()> {
     Err(Error::new(text.span(), message))
 }
 
+/// Returns whether this is a duration, with spaces around it allowed. The same grammar as that of
+/// `faststream-core`, which parses it at startup.
 fn is_duration(text: &str) -> bool {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

@@ -1,4 +1,14 @@
-//! What was asked for.
+//! Reads the command line with `clap`, and parses every value at this edge: what leaves here is typed.
+//!
+//! | value | example |
+//! | --- | --- |
+//! | `--skip TOPIC:PARTITION:OFFSET[@TIMESTAMP]` | `orders:0:17` |
+//! | `-X KEY=VALUE` | `session.timeout.ms=20000` |
+//! | `--send TOPIC[@KEY]=JSON` | `orders@acme={"id":1}` |
+//! | `--header NAME=VALUE` | `tenant=acme` |
+//! | a line of standard input, `TOPIC[@KEY] [NAME=VALUE ...] JSON` | `orders@acme tenant=acme {"id":1}` |
+//!
+//! A value that does not parse is refused with its form and an example.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -9,20 +19,31 @@ use clap::{Arg, ArgAction, ArgMatches};
 use faststream_core::app::Skip;
 use faststream_core::record::Outgoing;
 
-/// The exit code when the command line is wrong, as everywhere.
+/// The exit code of a wrong command line, as usual for Unix programs and `clap`. The same number as that of an
+/// exceeded drain time.
 const WRONG_USAGE: u8 = 2;
 
 use super::hidden::without_values;
 
-/// What was asked for.
+/// The command, with its arguments.
 #[derive(Debug)]
 pub(crate) enum Command {
+    /// Runs the app. `skips` are the held records to finish without handling, `properties` the `-X key=value` for
+    /// its broker, in order.
     Run { skips: BTreeSet<Skip>, properties: Vec<(String, String)> },
+    /// Runs the app on an in-memory broker. `send` are the records to publish first; without any, they are read
+    /// from standard input.
     Dev { send: Vec<Outgoing> },
+    /// Prints the handlers.
     List,
 }
 
-/// Reads the command line; an error, help and the version are printed, and the code to exit with is returned.
+/// Reads the arguments of the process. `package` and `version` are those of the user's crate; empty without a
+/// generated `main`.
+///
+/// # Errors
+/// The exit code, if there is nothing to run: 0 after help or the version, 2 for a wrong command line. The message
+/// is printed already, with the values of properties masked.
 pub(crate) fn parse(package: &'static str, version: &'static str) -> Result<Command, ExitCode> {
     let command = definition(package, version);
     match command.try_get_matches() {
@@ -40,6 +61,7 @@ pub(crate) fn parse(package: &'static str, version: &'static str) -> Result<Comm
     }
 }
 
+/// Returns the definition of the command line. `run` may be left out, so its options are accepted in both places.
 fn definition(package: &'static str, version: &'static str) -> clap::Command {
     let (skip, property) = (skip(), property());
     clap::Command::new(if package.is_empty() { "app" } else { package })
@@ -65,6 +87,7 @@ fn definition(package: &'static str, version: &'static str) -> clap::Command {
         )
 }
 
+/// The option `--send` of `dev`.
 fn send() -> Arg {
     Arg::new("send")
         .long("send")
@@ -74,6 +97,7 @@ fn send() -> Arg {
         .help("Publishes a record, then ends once all is settled")
 }
 
+/// The option `--header` of `dev`, for the `--send` before it.
 fn header() -> Arg {
     Arg::new("header")
         .long("header")
@@ -84,6 +108,7 @@ fn header() -> Arg {
         .help("Adds a header to the record of the `--send` before it")
 }
 
+/// The option `--skip` of `run`. The log line of a held record shows the value to pass.
 fn skip() -> Arg {
     Arg::new("skip")
         .long("skip")
@@ -93,6 +118,7 @@ fn skip() -> Arg {
         .help("Lets go of a held record: it is finished without being handled")
 }
 
+/// The option `-X` of `run`, named as in Kafka's `kcat`.
 fn property() -> Arg {
     Arg::new("property")
         .short('X')
@@ -102,6 +128,7 @@ fn property() -> Arg {
         .help("Sets a property of the Kafka client")
 }
 
+/// Returns the command of arguments that `clap` has accepted.
 fn read(matches: &ArgMatches) -> Command {
     match matches.subcommand() {
         Some(("dev", matches)) => Command::Dev { send: read_records(matches) },
@@ -111,11 +138,13 @@ fn read(matches: &ArgMatches) -> Command {
     }
 }
 
+/// Returns `run` with its options, from the place where they were given.
 fn read_run(matches: &ArgMatches) -> Command {
     Command::Run { skips: all(matches, "skip").into_iter().collect(), properties: all(matches, "property") }
 }
 
-/// Each header belongs to the `--send` before it; one that stands before all of them, to the first.
+/// Returns the records of `--send`, with their headers. A header belongs to the `--send` before it, one before all
+/// of them to the first; `clap` reports the positions.
 fn read_records(matches: &ArgMatches) -> Vec<Outgoing> {
     let mut records: Vec<Outgoing> = all(matches, "send");
     let sends: Vec<usize> = matches.indices_of("send").into_iter().flatten().collect();
@@ -129,10 +158,13 @@ fn read_records(matches: &ArgMatches) -> Vec<Outgoing> {
     records
 }
 
+/// Returns all values of an option, in order.
 fn all<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Vec<T> {
     matches.get_many::<T>(name).into_iter().flatten().cloned().collect()
 }
 
+/// Parses `TOPIC:PARTITION:OFFSET[@TIMESTAMP]`. With the timestamp, a record of a recreated topic at the same
+/// offset is not skipped by mistake.
 fn read_skip(text: &str) -> Result<Skip, String> {
     Skip::parse(text).ok_or_else(|| {
         "write TOPIC:PARTITION:OFFSET@TIMESTAMP as the log does, or TOPIC:PARTITION:OFFSET, such as orders:0:17"
@@ -140,18 +172,23 @@ fn read_skip(text: &str) -> Result<Skip, String> {
     })
 }
 
+/// Parses `KEY=VALUE`. The value keeps its spaces and may contain `=`.
 fn read_property(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as session.timeout.ms=20000")?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }
 
+/// Parses `NAME=VALUE`. Both are kept as they are; the value may be empty.
 fn read_header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as tenant=acme")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// A topic's name contains neither `@` nor `=`, a key may contain both: the JSON begins behind the first `=` that is followed
-/// by some.
+/// Parses `TOPIC[@KEY]=JSON`. A topic's name contains neither `@` nor `=`, but a key may contain both: the JSON
+/// begins after the first `=` that is followed by valid JSON.
+///
+/// # Errors
+/// The reason at the first `=`, which is most likely the one that was meant.
 fn read_send(text: &str) -> Result<Outgoing, String> {
     let mut first = None;
     for (at, _) in text.match_indices('=') {
@@ -167,7 +204,13 @@ fn read_send(text: &str) -> Result<Outgoing, String> {
     }))
 }
 
-/// A line `TOPIC[@KEY] [NAME=VALUE ...] JSON`; without JSON, `null`.
+/// Parses a line of standard input, `TOPIC[@KEY] [NAME=VALUE ...] JSON`. Without JSON, the payload is `null`.
+///
+/// A word with `=` is a header if it begins with a letter and its name has no quote, brace or bracket: no JSON
+/// value looks like that, so a header needs no mark of its own.
+///
+/// # Errors
+/// The sentence to print, if there is no topic or the payload is not JSON.
 pub(super) fn read_line(text: &str) -> Result<Outgoing, String> {
     let (place, mut rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let mut headers = Vec::new();
@@ -184,7 +227,8 @@ pub(super) fn read_line(text: &str) -> Result<Outgoing, String> {
     Ok(Outgoing { headers, ..record(place, json)? })
 }
 
-/// The payload has to be JSON: what is sent by mistake is told here, not by a handler.
+/// Returns the record of a topic with an optional key (`place`) and a payload, which has to be JSON: a typing
+/// mistake is reported here, and not as a record that a handler rejects.
 fn record(place: &str, json: &str) -> Result<Outgoing, String> {
     serde_json::from_str::<serde_json::Value>(json)
         .map_err(|error| format!("`{json}` is not JSON: {error}"))?;

@@ -1,4 +1,17 @@
-//! `dev`: the app without Kafka, on an in-memory broker, telling what each handler did.
+//! `dev`: runs the app without Kafka, on an in-memory broker, and prints what each handler did.
+//!
+//! Everything but the broker is as in production: policies, retries with their real pauses, states and hooks.
+//! Records come from `--send` or from lines of standard input. After each record it waits until everything that
+//! follows from it is settled, and prints what handlers have published.
+//!
+//! ```text
+//! $ cargo run -- dev --send 'orders={"id":1}'
+//! orders/0 offset 0  bill: handled, 1 to publish
+//! invoices/0 offset 0  published: {"order":1}
+//! ```
+//!
+//! The exit code is 4 if a record was held or dead-lettered, so a script can tell whether its records were
+//! handled.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -21,26 +34,30 @@ use super::args::read_line;
 use super::output::line;
 use super::waiting::Waiting;
 
-/// The exit code when the command line or a line of a piped input is wrong.
+/// The exit code if a record of `--send`, or a line of a piped input, cannot be published. A mistake at a terminal
+/// has no consequence.
 const WRONG_INPUT: u8 = 2;
-/// After so long without an outcome, what is waited for is told.
+/// After this time without an outcome, the reasons for the wait are printed.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The exit code when a record was held or dead-lettered.
+/// The exit code if a record was held or dead-lettered.
 const FAILED: u8 = 4;
 
-/// Tells what each handler did.
+/// Prints the outcome of each call. The app calls it as its observer, on the threads of the handlers.
 #[derive(Default)]
 struct Teller {
-    /// A record was held or dead-lettered.
+    /// Whether a record was held or dead-lettered.
     failed: AtomicBool,
+    /// What is known of unfinished records. Locked for a moment at each call, and never while a line is printed.
     waiting: Mutex<Waiting>,
 }
 
 impl Observer for Teller {
+    /// Records that a call begins.
     fn begins(&self, begin: &CallBegin<'_>) {
         self.waiting().begins(begin);
     }
 
+    /// Records that a call has ended, and prints its outcome.
     fn called(&self, report: &CallReport<'_>) {
         self.waiting().called(report);
         let CallReport { handler, topic, partition, offset, attempt, .. } = report;
@@ -55,6 +72,7 @@ impl Observer for Teller {
         line(format_args!("{topic}/{partition} offset {offset}  {handler}{again}: {what}"));
     }
 
+    /// Records what became of a record, and prints it unless the line of its call has said so.
     fn settled(&self, handler: &str, topic: &str, partition: i32, offset: i64, disposition: Disposition) {
         self.waiting().settled(topic, partition, offset, disposition);
         if matches!(disposition, Disposition::Held | Disposition::DeadLettered) {
@@ -66,7 +84,11 @@ impl Observer for Teller {
     }
 }
 
-/// Runs the app until its records are settled, or standard input ends, or `shutdown`.
+/// Runs the app until the records of `send` are settled, standard input ends, or `shutdown` resolves. At a
+/// terminal, `send` is followed by lines of standard input.
+///
+/// Never fails: an app that cannot start is an exit with its messages. Records for a topic that no handler reads
+/// are refused before the app starts.
 pub(crate) async fn dev(
     app: FastStream,
     setting: LaunchOptions,
@@ -110,11 +132,12 @@ pub(crate) async fn dev(
 }
 
 impl Teller {
+    /// Locks what is known of unfinished records.
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A clean end is none for a script that wants to know whether its records were handled.
+    /// Returns the exit with the code for failed records, if it would be 0 otherwise.
     fn judge(&self, mut exit: Exit) -> Exit {
         if exit.code == 0 && self.failed.load(SeqCst) {
             exit.code = FAILED;
@@ -123,17 +146,25 @@ impl Teller {
     }
 }
 
+/// The part of `dev` that publishes records and prints what follows from them. It runs on the main thread.
 struct Session<'a> {
+    /// The checked app, for the topics that its handlers read.
     plan: &'a Plan,
+    /// The broker in place of Kafka, shared with the app.
     broker: MemoryBroker,
+    /// The observer, for the reasons of a wait.
     teller: &'a Teller,
-    /// A line that nobody typed at a terminal could not be sent.
+    /// Whether a line of a piped input could not be published. Not set at a terminal, where the user sees the
+    /// message.
     is_input_wrong: bool,
-    /// How many records of each partition were told.
+    /// By topic and partition: the next offset to print. Records that were published here are not printed again.
     told: BTreeMap<(String, i32), i64>,
 }
 
 impl Session<'_> {
+    /// Publishes the records of `send`, then those of standard input, one after another, so the printed lines of a
+    /// record are together. Ends with the input. Without a terminal, `send` alone is enough: in a pipeline nobody
+    /// may ever close the input.
     async fn run(&mut self, send: Vec<Outgoing>) {
         let interactive = std::io::stdin().is_terminal();
         let only_send = !send.is_empty() && !interactive;
@@ -169,6 +200,12 @@ impl Session<'_> {
         }
     }
 
+    /// Publishes a record, and waits until everything that follows from it is settled: retries, results and the
+    /// handlers of those. After 3 s, and again at each change, it prints what it waits for; seconds that count
+    /// down are no change.
+    ///
+    /// There is no limit to the wait: a handler may take as long as in production. A signal ends it, as `dev`
+    /// selects on `shutdown` first.
     async fn publish(&mut self, record: Outgoing) {
         let topic = record.topic.to_string();
         let published = match self.broker.append(record) {
@@ -196,7 +233,7 @@ impl Session<'_> {
         self.print_published();
     }
 
-    /// What handlers have published since the last time.
+    /// Prints the records that handlers have published since the last call.
     fn print_published(&mut self) {
         for topic in self.broker.topic_list().into_keys() {
             for (partition, record) in self.broker.records(&topic) {
@@ -227,6 +264,7 @@ impl Session<'_> {
     }
 }
 
+/// Returns the topics and patterns that handlers read, for messages.
 fn known(plan: &Plan) -> Vec<String> {
     use faststream_core::subscriber::Source;
     let mut topics: Vec<String> = plan
@@ -242,10 +280,12 @@ fn known(plan: &Plan) -> Vec<String> {
     topics
 }
 
+/// Returns whether a handler reads the topic.
 fn is_known(plan: &Plan, topic: &str) -> bool {
     plan.subscribers().iter().any(|subscriber| subscriber.reads(topic))
 }
 
+/// Returns the message about a topic that no handler reads.
 fn unknown(plan: &Plan, topic: &str) -> String {
     format!("no handler reads `{topic}`: there are {}", known(plan).join(", "))
 }

@@ -1,8 +1,11 @@
-//! Keeps secrets out of what is said of a wrong command line: `-X sasl.password=...`.
+//! Keeps secrets out of messages about a wrong command line: `-X sasl.password=...`.
+//!
+//! `clap` quotes the argument that it does not understand, and a shell log or a crash report would keep it.
 
-/// The text about these arguments (without the program's name), with stars for the values of properties.
+/// Returns the text about these arguments (without the program's name), with stars for the values of properties.
 ///
-/// A value is what stands behind `=`; where `-X` is used, any word that stands alone, too: it may have come apart.
+/// A value is what follows `=`. If `-X` is used, so is any other word that is no option: it may be the rest of a
+/// value that the shell has split. Values of `--send` and `--skip` are shown, as they are the mistake.
 pub(super) fn without_values(text: String, args: &[String]) -> String {
     let uses_properties = args.iter().any(|arg| arg.starts_with("-X"));
     let before = std::iter::once("").chain(args.iter().map(String::as_str));

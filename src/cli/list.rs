@@ -1,10 +1,18 @@
-//! `list`: the handlers, one a line. Builds no state, connects to nothing.
+//! `list`: prints the handlers, one on each line. Builds no state and connects to nothing, so it works without a
+//! broker.
+//!
+//! ```text
+//! TOPIC                     GROUP    HANDLER  POLICY                   AT
+//! orders                    billing  bill     NackOnError, DeadLetter  src/main.rs:12
+//! orders-billing-retry-10s  billing  bill     retry after 10s          src/main.rs:12
+//! ```
 
 use faststream_core::app::{Exit, FastStream, LaunchOptions};
 use faststream_core::subscriber::{Source, Subscriber};
 
 use super::output::line;
 
+/// Prints the table. An app with faults is an exit with their messages, as at startup.
 pub(crate) fn list(app: FastStream, setting: LaunchOptions) -> Exit {
     let plan = match app.plan(setting) {
         Ok(plan) => plan,
@@ -23,7 +31,7 @@ pub(crate) fn list(app: FastStream, setting: LaunchOptions) -> Exit {
     Exit::default()
 }
 
-/// What it reads first, then its retry topics.
+/// Returns the rows of a handler: what it reads first, then its retry topics.
 fn rows(subscriber: &Subscriber) -> Vec<[String; 5]> {
     let topics = match &subscriber.source {
         Source::Topics(topics) => topics.join(","),

@@ -1,4 +1,4 @@
-//! Where the program's log lines go.
+//! Sets up the program's log lines, unless the program has done so itself.
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -8,8 +8,17 @@ use tracing_subscriber::EnvFilter;
 
 use super::Command;
 
-/// Logs go to standard error, from `info` on, unless `RUST_LOG` says otherwise. What cannot be written is lost,
+/// Writes log lines to standard error, unless `RUST_LOG` sets other levels. A line that cannot be written is lost,
 /// and ends nothing.
+///
+/// | command | levels | reason |
+/// | --- | --- | --- |
+/// | `run` | `info` | |
+/// | `dev` | `info`, faststream's own from `warn` on | its output describes the records |
+/// | `list` | `warn` | the table is all that was asked for |
+///
+/// The target `rdkafka` is off: the backend logs everything that the client library reports, and the crate would
+/// log the end of each client once more. A subscriber that the program has installed stays.
 pub(crate) fn init_logs(command: &Command) {
     // In `dev`, what the service itself logs stands between the lines about its records.
     let default = match command {
@@ -34,7 +43,8 @@ pub(crate) fn init_logs(command: &Command) {
     guarded(init);
 }
 
-/// On a terminal, unless `NO_COLOR` is there and not empty: <https://no-color.org>.
+/// Returns whether lines have colours: on a terminal, unless `NO_COLOR` is set and not empty
+/// (<https://no-color.org>).
 fn is_coloured(is_terminal: bool, no_color: Option<&OsStr>) -> bool {
     is_terminal && no_color.is_none_or(OsStr::is_empty)
 }

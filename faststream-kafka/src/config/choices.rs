@@ -67,7 +67,9 @@ pub enum Acks {
 /// use faststream::kafka::{Compression, KafkaConfig};
 ///
 /// // Larger batches compress better.
-/// let config = KafkaConfig::new("localhost:9092").compression(Compression::Zstd).linger(Duration::from_millis(50));
+/// let config = KafkaConfig::new("localhost:9092")
+///     .compression(Compression::Zstd)
+///     .linger(Duration::from_millis(50));
 /// # let _ = config;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -234,7 +234,9 @@ impl KafkaConfig {
     /// use faststream::kafka::{KafkaConfig, Security};
     ///
     /// let password = std::env::var("KAFKA_PASSWORD").unwrap_or_default();
-    /// let config = KafkaConfig::new("localhost:9093").security(Security::SaslSsl).sasl("SCRAM-SHA-512", "billing", password);
+    /// let config = KafkaConfig::new("localhost:9093")
+    ///     .security(Security::SaslSsl)
+    ///     .sasl("SCRAM-SHA-512", "billing", password);
     /// // Secrets are masked.
     /// assert!(!format!("{config:?}").contains("hunter2"));
     /// ```

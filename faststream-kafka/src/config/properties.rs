@@ -26,10 +26,11 @@ pub(super) fn decode(bytes: &[u8]) -> String {
     text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
 }
 
-/// Reads `key=value`, `key: value` and `key value`. `#` and `!` begin a comment, an odd number of backslashes at the end of
-/// a line continues it on the next one.
+/// Reads `key=value`, `key: value` and `key value`. `#` and `!` begin a comment, an odd number of backslashes at
+/// the end of a line continues it on the next one.
 ///
-/// Returns the settings, and for every line that is none of these its number and what was expected.
+/// Returns the settings, and for every line that is none of these its number and what was expected. The line
+/// itself is not in that text: it may be half of a secret.
 pub(super) fn parse(text: &str) -> (Vec<Line>, Vec<(usize, String)>) {
     let (mut settings, mut faults) = (Vec::new(), Vec::new());
     let text = text.replace("\r\n", "\n").replace('\r', "\n");

@@ -7,8 +7,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// Where a setting came from. Its `Display` is the place in a fault: `src/main.rs:12`, `the variable
-/// KAFKA_BROKERS`.
+/// Where a setting came from. Its `Display` is the place in a fault: `src/main.rs:12`,
+/// `the variable KAFKA_BROKERS`.
 ///
 /// The later variants win over the earlier ones: whoever runs the program decides last.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! Records that are sent alone, each in its own batch, because the batch that contained them was refused.
 //!
-//! A broker answers for a batch: a refusal because the batch is too large, or holds an invalid record, says nothing
-//! about its other records. The producer sends them again, not the caller: only the producer knows what was a batch,
-//! the receipts stay open, and `send`, `send_all`, results and dead letters get the same answer. It uses a separate
-//! client with batches of one, because librdkafka decides by itself what it puts together. That client and its thread
-//! live only while they are needed.
+//! A broker answers for a batch: a refusal because the batch is too large, or holds an invalid record, says
+//! nothing about its other records. The producer sends them again, not the caller: only the producer knows what
+//! was a batch, the receipts stay open, and `send`, `send_all`, results and dead letters get the same answer. It
+//! uses a separate client with batches of one, because librdkafka decides by itself what it puts together. That
+//! client and its thread live only while they are needed.
 //!
-//! Order: the records of a batch are sent as they were in it, batch by batch. While records of a topic are here, new
-//! records of that topic queue after them, and begin when the other client has answered everything that it had before.
-//! Only records that were in its pipeline when the batch was refused overtake them, and no later ones.
+//! Order: the records of a batch are sent as they were in it, batch by batch. While records of a topic are here,
+//! new records of that topic queue after them, and begin when the other client has answered everything that it had
+//! before. Only records that were in its pipeline when the batch was refused overtake them, and no later ones.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicBool;
@@ -35,8 +35,8 @@ use crate::native::Events;
 const TURNS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 /// How long the client and its thread wait for the next batch.
 const STAYS: Duration = Duration::from_secs(30);
-/// How long new records wait at most for the records that the other client had before them, because those may wait for
-/// unavailable brokers.
+/// How long new records wait at most for the records that the other client had before them, because those may wait
+/// for unavailable brokers.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The limit of waiting records; beyond it the queue is full.
 const MOST: usize = 100_000;

@@ -115,8 +115,8 @@ impl ProducerContext for Deliveries {
 }
 
 impl ProducerState {
-    /// Handles an event of the client. Returns the records of a batch that was refused as a whole, which are to be sent
-    /// again alone before any of them is judged. `is_alone` is whether each record was its own batch.
+    /// Handles an event of the client. Returns the records of a batch that was refused as a whole, which are to be
+    /// sent again alone before any of them is judged. `is_alone` is whether each record was its own batch.
     pub(super) fn handle(&self, event: Event, is_alone: bool) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
         match event {
             Event::Delivered(delivered) => return self.delivered(delivered, is_alone),

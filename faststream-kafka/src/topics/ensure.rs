@@ -128,8 +128,10 @@ impl Asking {
         faults
     }
 
-    /// Returns how long each of these topics keeps its records, in their order, or why that is unknown. Asks twice
-    /// if the first answer is an error other than a timeout.
+    /// Returns how long each of these topics keeps its records, in their order, or why that is unknown.
+    ///
+    /// Asks a second time if the first answer is an error, but not after a timeout: the startup waits for this,
+    /// and can continue without it.
     fn kept(&self, topics: &[&TopicRequest]) -> Vec<Result<Kept, String>> {
         if topics.is_empty() {
             return Vec::new();
@@ -163,6 +165,8 @@ impl Asking {
 
     /// Returns whether a topic appears when its first record is written, by `auto.create.topics.enable` of one
     /// broker. False if that cannot be read.
+    ///
+    /// One broker is enough: the setting has to be the same on all of them, or a topic would appear at random.
     fn are_made_by_the_broker(&self, cluster: &Metadata) -> bool {
         let Some(broker) = cluster.brokers().first() else { return false };
         let ask = || {

@@ -1,7 +1,36 @@
-//! The constant beside the function: its settings as they were written, and how it is called.
+//! Prints the constant beside the function: its settings as they were written, and how the function is called.
 //!
-//! Its own names begin with `__faststream`, so that they meet none of the user's. What may be wrong with an argument, a
-//! result or a key stands at the tokens that the user wrote for it.
+//! For `#[subscriber(topic = "orders")] async fn bill(order: Order)` it is, shortened:
+//!
+//! ```text
+//! const _: () = {
+//!     faststream::__private::submit! { SubscriberDef {
+//!         name: "bill", module: module_path!(), file: file!(), line: line!(), ...,
+//!         source: SourceDef::Topics(&["orders"]), group: None, ack: None, ...,
+//!         call: |delivery| {
+//!             // Which trait reads the argument: by autoref, from its type.
+//!             let argument0 = match (&&&&&Probe::<Order>::new()).__faststream_tag()
+//!                 .__faststream_extract(delivery) {
+//!                 Ok(read) => read,
+//!                 Err(rejection) => return rejected(rejection),
+//!             };
+//!             Call::new(async move {
+//!                 let returned = bill(argument0).await;
+//!                 // Outcome of the call, again by autoref: `()`, a verdict, a `Result` of them.
+//!                 ...
+//!             })
+//!         },
+//!         requires: |requirements| { ... },
+//!     } }
+//! };
+//! ```
+//!
+//! * Generated names begin with `__faststream`, so they never meet a name of the user.
+//! * Each token is spanned at the user's token that it stands for, so an error about a type, a result or a key
+//!   points there.
+//! * Arguments are extracted before the call's future begins, so the future owns everything and does not borrow
+//!   the record.
+//! * A function that is not `async` runs on a thread for blocking work.
 
 use proc_macro2::{Ident, Span, TokenStream as Tokens};
 use quote::{ToTokens, quote, quote_spanned};
@@ -16,6 +45,12 @@ use crate::item::Function;
 use crate::list::{Choice, span};
 use crate::text::Text;
 
+/// Prints the constant. `attributes` are the `#[publisher]`s that were removed from the function, `publishers`
+/// what was read from them. Called only if there is no mistake, so a source exists.
+///
+/// The constant has no name (`const _`), so the handler's name stays free for the function alone, and two handlers
+/// in one module never collide. The paths of the removed attributes are imported in it: otherwise the import of
+/// `publisher` in the user's module would be reported as unused.
 pub(super) fn generate(
     settings: &Settings,
     function: &Function,
@@ -88,20 +123,26 @@ pub(super) fn generate(
     }
 }
 
-/// A generated local, shown where the user wrote what it stands for.
+/// Returns the identifier of a generated variable, which errors show at `at`.
 fn hidden(name: &str, at: Span) -> Ident {
     Ident::new(&format!("__faststream_{name}"), at)
 }
 
+/// Prints an `Option`, by its full path: the user may have shadowed `Some`.
 fn option(private: &Tokens, value: Option<Tokens>) -> Tokens {
     value.map_or_else(|| quote!(#private::None), |value| quote!(#private::Some(#value)))
 }
 
+/// Prints a value of a closed set, with its errors at the name that the user wrote.
 fn quote_spanned_choice(choice: &Choice, private: &Tokens) -> Tokens {
     let tokens = choice.tokens(private);
     quote_spanned!(span(choice.path())=> #tokens)
 }
 
+/// Prints the topics or the pattern.
+///
+/// # Panics
+/// If the attribute named neither: `expand` has reported that, and does not come here.
 fn source(settings: &Settings, private: &Tokens) -> Tokens {
     match &settings.source {
         Some(Source::Topics(topics)) => quote!(#private::SourceDef::Topics(&[#(#topics),*])),
@@ -110,7 +151,7 @@ fn source(settings: &Settings, private: &Tokens) -> Tokens {
     }
 }
 
-/// The same path, shown where the user wrote what it is needed for.
+/// Returns the same path, with its errors at `at`.
 fn located(path: &Tokens, at: Span) -> Tokens {
     path.clone()
         .into_iter()
@@ -121,14 +162,28 @@ fn located(path: &Tokens, at: Span) -> Tokens {
         .collect()
 }
 
-/// What an argument is: an extractor, a payload, or neither.
+/// Prints the expression whose type says what an argument is. Method resolution tries the traits from the most
+/// specific to the least, one reference fewer each time: an extractor, the payload, then the traits that only
+/// exist for a better message.
+///
+/// ```text
+/// (&&&&&Probe::<Order>::new()).__faststream_tag()
+/// ```
 fn tag(private: &Tokens, argument: &Argument<'_>) -> Tokens {
     let ty = argument.ty;
     let private = located(private, span(ty));
     quote_spanned!(span(ty)=> (&&&&&#private::Probe::<#ty>::new()).__faststream_tag())
 }
 
-/// The arguments are read off the borrowed delivery before the closure returns; the call owns them.
+/// Prints the closure that reads a delivery and calls the function.
+///
+/// The arguments are read from the borrowed delivery before the closure returns; the returned call owns them. The
+/// first one that cannot be read ends the call as rejected, so a payload that does not decode is never passed on
+/// in part.
+///
+/// The chain of `slot` variables counts the arguments that decode the payload, in the type system: `Free`, then
+/// `Taken`, and a second one gives `Twice`, which does not compile, with the error at its type. Arguments under
+/// `#[cfg]` are counted only if they exist, which a count in the macro could not know.
 fn call(
     private: &Tokens,
     function: &Function,
@@ -223,7 +278,25 @@ fn call(
     }
 }
 
-/// By the most specific of what is returned, through autoref: `Result`, then `Option` or `Vec`, then any value.
+/// Prints how the result is published.
+///
+/// ```text
+/// let values = match (&returned).__faststream_split().__faststream_result(returned) {
+///     Ok(each) => (&each).__faststream_each().__faststream_values(each),
+///     Err(error) => return Failure::into_outcome(error),
+/// };
+/// let mut copies = Vec::new();
+/// for value in values {
+///     let keys = [Some(IntoBytes::into_key(key_of(&value, |order| order.id)))];
+///     let encoded = IntoOutgoing::into_outgoing(value, first(&topics));
+///     if let Err(outcome) = encode(encoded, &topics, keys, &mut copies) { return outcome; }
+/// }
+/// published(copies)
+/// ```
+///
+/// A `Result` gives its value, an `Option` or a `Vec` each of theirs, any other type itself: found by autoref,
+/// from the most specific to the least. Each value is encoded once for all publishers. The copies are the outcome
+/// of the call: core publishes them, and finishes the record only when the broker has confirmed all of them.
 fn publish(private: &Tokens, returned: &Ident, topics: &Ident, at: Span, publishers: &[Publisher]) -> Tokens {
     let (values, copies, value) = (hidden("values", at), hidden("copies", at), hidden("value", at));
     let (each, keys, error) = (hidden("each", at), hidden("keys", at), hidden("error", at));
@@ -253,6 +326,8 @@ fn publish(private: &Tokens, returned: &Ident, topics: &Ident, at: Span, publish
     }}
 }
 
+/// Prints the closure that reports what the arguments need of the app, such as a state of a type. The startup
+/// calls it before anything connects, so a missing state is a fault of the startup and not of the first record.
 fn requires(private: &Tokens, arguments: &[Argument<'_>]) -> Tokens {
     let requirements = hidden("requirements", Span::call_site());
     let each = arguments.iter().map(|argument| {
@@ -269,7 +344,7 @@ fn requires(private: &Tokens, arguments: &[Argument<'_>]) -> Tokens {
         }
     }
 }
-/// The doc comment, without indentation.
+/// Returns the doc comment without indentation, which describes the handler in the app's reports.
 fn doc(attrs: &[Attribute]) -> String {
     let lines = attrs.iter().filter_map(|attr| match &attr.meta {
         Meta::NameValue(pair) if attr.path().is_ident("doc") => match &pair.value {

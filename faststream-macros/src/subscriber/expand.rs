@@ -1,4 +1,4 @@
-//! The function stays, one constant is written beside it.
+//! Runs the steps of `#[subscriber]` and puts the function and its constant together.
 
 use proc_macro2::{Span, TokenStream as Tokens};
 use quote::quote;
@@ -10,7 +10,12 @@ use super::{constant, rules, settings, signature};
 use crate::errors::Errors;
 use crate::item::{Function, is_named};
 
-/// `in_impl` is whether the function stands in an `impl`.
+/// Returns the function without `#[publisher]`, and the constant. `in_impl` is whether the function is inside an
+/// `impl`.
+///
+/// # Errors
+/// All mistakes of the attribute, of its publishers and of the signature. A missing topic is reported only if
+/// there is no other mistake: its key may be misspelt.
 pub(crate) fn expand(args: Tokens, item: Tokens, in_impl: bool) -> Result<Tokens> {
     let mut errors = Errors::default();
     let settings = settings::read(args, &mut errors);
@@ -49,6 +54,7 @@ pub(crate) fn expand(args: Tokens, item: Tokens, in_impl: bool) -> Result<Tokens
 }
 
 impl Settings {
+    /// Returns the path of what generated code calls: `::faststream::__private`, or that of the renamed crate.
     pub(super) fn private(&self) -> Tokens {
         let krate = self.krate.as_ref().map_or_else(|| quote!(::faststream), |path| quote!(#path));
         quote!(#krate::__private)

@@ -1,4 +1,7 @@
-//! `#[publisher(...)]`, as a subscriber reads it.
+//! Reads the list of `#[publisher(...)]`. A function may have several: each publishes every value that it returns.
+//!
+//! It is read twice: here for a subscriber, and by `crate::publisher` for an attribute without one, only for its
+//! mistakes.
 
 use proc_macro2::TokenStream as Tokens;
 use quote::ToTokens;
@@ -10,13 +13,17 @@ use crate::text::{self, Text};
 
 /// One `#[publisher(...)]`.
 pub(crate) struct Publisher {
+    /// Where the result is published. May contain variables, which are resolved at startup.
     pub(super) topic: Text,
+    /// The function from the result to the record's key, as the user wrote it; `None` for a record without a key,
+    /// unless the result brings one.
     pub(super) key: Option<Expr>,
 }
 
+/// A right list, for messages.
 const PUBLISHER: &str = "#[publisher(topic = \"invoices\")]";
 
-/// Reads one `#[publisher(...)]`.
+/// Reads one `#[publisher(...)]`. Mistakes go to `errors`; `None` if it has no valid topic.
 pub(crate) fn publisher(attr: &Attribute, errors: &mut Errors) -> Option<Publisher> {
     let tokens = match &attr.meta {
         syn::Meta::List(list) => list.tokens.clone(),
@@ -42,7 +49,10 @@ pub(crate) fn publisher(attr: &Attribute, errors: &mut Errors) -> Option<Publish
     Some(Publisher { topic: topic??, key })
 }
 
-/// `key = |order: &Order| order.id`, or a function: what a value cannot give is no key.
+/// Reads `key = |order: &Order| order.id`, or the path of a function. A literal, a reference, a tuple and an array
+/// are no functions for certain; the type of anything else is checked by the compiler.
+///
+/// The closure gets a reference to the value, so the value can still be encoded afterwards.
 fn key_of(entry: &Entry) -> Result<Expr> {
     match &entry.value {
         Value::Is(value)
@@ -55,12 +65,14 @@ fn key_of(entry: &Entry) -> Result<Expr> {
     }
 }
 
+/// Returns the error of a key that is no function of the value.
 fn wrong_key(at: impl ToTokens) -> Error {
     let message = "a key is made of the value that is published: write `key = |order: &Order| order.id`, or the path of a \
                    function";
     Error::new_spanned(at, message)
 }
 
+/// Returns the message for a key that does not exist, with what the user may have meant.
 fn unknown_key(unknown: &str) -> String {
     match unknown {
         "topics" | "to" | "destination" | "queue" | "subject" => {

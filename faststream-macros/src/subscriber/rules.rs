@@ -1,9 +1,25 @@
-//! What does not go together. Only what can be seen in the attribute; the rest is checked when the app starts.
+//! Finds settings that contradict each other, as far as the attribute shows.
+//!
+//! A setting that is left out may get a value from the app, and one that is a constant has a value that is unknown
+//! here. Such combinations are checked at startup, by `faststream-core/src/app/checks.rs`, with the final values.
+//!
+//! | combination | why |
+//! | --- | --- |
+//! | `retry`, `on_error`, `dead_letter` with an `ack` that finishes every record | they would have no effect |
+//! | `on_error` other than `DeadLetter` with `dead_letter` | two answers to one question |
+//! | `concurrency` above 1 in partition order | a partition's records are handled one after another |
+//! | retry topics with `order = Key` | a later record of the key would overtake |
+//! | retry topics with `pattern` | they are created before its topics are known |
+//! | an `Ack` argument without `ack = Manual`, and the reverse | nobody, or two, would finish the record |
 
 use crate::errors::Errors;
 
 use super::settings::{Settings, Source};
 
+/// Reports each contradiction at the key that has to change, with both ways to resolve it. `takes_ack` is the type
+/// of an argument named `Ack`, if there is one.
+///
+/// A constant (`ack = MY_POLICY`) has no name here, so no rule applies to it.
 pub(super) fn check(settings: &Settings, takes_ack: Option<&syn::Type>, errors: &mut Errors) {
     let named = settings.ack.as_ref().map(|(_, ack)| ack);
     let known = named.is_none_or(|ack| ack.name().is_some());

@@ -1,4 +1,16 @@
 //! The settings of `#[subscriber(...)]`, from tokens to types.
+//!
+//! To add a setting:
+//!
+//! 1. its key in [`KEYS`], and a row in `reference/subscriber.md` (a test compares the keys and the rows);
+//! 2. a field in [`Settings`], and a case in `Settings::take` that reads it with the method of `Entry` for its
+//!    form;
+//! 3. a field of `SubscriberDef` in `faststream-core`, and its value in `constant::generate`;
+//! 4. a rule in `rules`, if it excludes another setting;
+//! 5. what other frameworks call it, in `elsewhere`.
+//!
+//! No default is known here: `None` reaches the startup, which takes the app's setting for all handlers, then
+//! faststream's.
 
 use proc_macro2::{Ident, TokenStream as Tokens};
 use quote::ToTokens;
@@ -8,50 +20,88 @@ use crate::errors::Errors;
 use crate::list::{Choice, Entry, Value, entries};
 use crate::text::{self, Text};
 
+/// All keys, as the message about an unknown one lists them.
 pub(super) const KEYS: &str = "`topic`, `topics`, `pattern`, `group`, `broker`, `ack`, `retry`, `on_error`, \
                                `dead_letter`, `on_decode_error`, `order`, `concurrency`, `commit`, `start`, \
                                `timeout`, `drain`, `enabled`, `crate`";
 
-/// What was written; `None` was not.
+/// The settings as they were written; `None` for those that were not. The defaults that the fields name are
+/// applied at startup.
+///
+/// Where a rule may have to point to the key, the key is kept beside the value.
 #[derive(Default)]
 pub(super) struct Settings {
+    /// `topic`, `topics` or `pattern`. An empty list if it was written but not understood, so that a missing one
+    /// is not reported, too.
     pub(super) source: Option<Source>,
+    /// The consumer group, `group = "billing"`. Default: the app's name.
     pub(super) group: Option<Text>,
+    /// The name of one of the app's brokers, `broker = "analytics"`. Default: its default broker.
     pub(super) broker: Option<Text>,
+    /// When a record is finished, and what an error means: a variant of `AckPolicy`. Default: the app's, else
+    /// `NackOnError`.
     pub(super) ack: Option<(Ident, Choice)>,
+    /// Attempts, pauses and retry topics. Default: the app's, else 5 attempts with pauses of 1 to 30 s.
     pub(super) retry: Option<(Ident, Retry)>,
+    /// What happens after the last attempt: a variant of `OnError`. Default: the app's, else `Hold`; `Skip` with
+    /// `ack = RejectOnError`.
     pub(super) on_error: Option<(Ident, Choice)>,
+    /// The dead-letter topic. Means `on_error = DeadLetter`. Default: the app's, else `{topic}-dlt`.
     pub(super) dead_letter: Option<(Ident, Text)>,
+    /// What happens to a record that cannot be decoded, which is never retried. Default: as `on_error`.
     pub(super) on_decode_error: Option<(Ident, Choice)>,
+    /// Which records of a partition are handled one after another: a variant of `Order`. Default: `Partition`, all
+    /// of them.
     pub(super) order: Option<(Ident, Choice)>,
+    /// How many calls of a partition run at a time: the literal for the constant, the number for the rules.
+    /// Default: 1, or 16 if `order` allows several.
     pub(super) concurrency: Option<(Ident, LitInt, u32)>,
+    /// When finished offsets are committed: a variant of `Commit`. Default: `Periodic`, each second.
     pub(super) commit: Option<(Ident, Choice)>,
+    /// Where a group without committed offsets begins: a variant of `Start`. Default: `Earliest`.
     pub(super) start: Option<(Ident, Choice)>,
+    /// How long one call may take, `timeout = "30s"`. Default: no limit; a warning is logged after 10 s.
     pub(super) timeout: Option<Text>,
+    /// How long running calls may continue at a shutdown or a revocation, `drain = "5s"`. Default: the app's, else
+    /// 5 s.
     pub(super) drain: Option<Text>,
+    /// Whether the handler runs, usually a variable: `enabled = "${BILLING:true}"`. Default: it runs.
     pub(super) enabled: Option<Text>,
+    /// The path of the `faststream` crate, if it was renamed in `Cargo.toml`. Default: `::faststream`.
     pub(super) krate: Option<Path>,
 }
 
+/// What a handler reads.
 pub(super) enum Source {
+    /// These topics, at least one if there was no mistake.
     Topics(Vec<Text>),
+    /// Every topic whose name matches this regular expression.
     Pattern(Text),
 }
 
+/// The list of `retry(...)`; `None` for what was left out.
 #[derive(Default)]
 pub(super) struct Retry {
+    /// How many times a record is handled in place, the first time included.
     pub(super) attempts: Option<LitInt>,
+    /// The first and the longest pause between attempts in place.
     pub(super) backoff: Option<Text>,
-    /// The delays of its retry topics.
+    /// The delays of its retry topics, with the key. Literals, because the topics are named by them.
     pub(super) topics: Option<(Ident, Vec<LitStr>)>,
 }
 
+/// The names of `ack`, as in `AckPolicy`.
 const ACK: &[&str] = &["NackOnError", "RejectOnError", "Ack", "AckFirst", "Manual"];
+/// The names of `on_error` and `on_decode_error`, as in `OnError`.
 const ON_ERROR: &[&str] = &["Hold", "DeadLetter", "Skip", "Stop"];
+/// The names of `order`, as in `Order`.
 const ORDER: &[&str] = &["Partition", "Key", "None"];
+/// The names of `commit`, as in `Commit`.
 const COMMIT: &[&str] = &["Periodic", "Each"];
+/// The names of `start`, as in `Start`.
 const START: &[&str] = &["Earliest", "Latest"];
 
+/// Reads the attribute's list. Mistakes go to `errors`, and the setting is `None` then.
 pub(super) fn read(args: Tokens, errors: &mut Errors) -> Settings {
     let mut settings = Settings::default();
     for entry in entries(args, "#[subscriber(topic = \"orders\")]", errors) {
@@ -61,6 +111,9 @@ pub(super) fn read(args: Tokens, errors: &mut Errors) -> Settings {
 }
 
 impl Settings {
+    /// Reads one entry into its field. The value's text is checked by the functions of `crate::text`, its form by
+    /// the methods of `Entry`; only the keys are decided here. Keys that are planned and not built have an answer
+    /// of their own.
     fn take(&mut self, entry: &Entry, errors: &mut Errors) {
         let key = || entry.key.clone();
         match entry.key.to_string().as_str() {
@@ -121,6 +174,10 @@ impl Settings {
         }
     }
 
+    /// Sets what the handler reads; `source` is `None` if the entry was wrong. A second source is a mistake,
+    /// reported at its key.
+    ///
+    /// After a wrong entry the source is an empty list, which is never printed: the mistake ends the expansion.
     fn read_from(&mut self, entry: &Entry, source: Option<Source>, errors: &mut Errors) {
         let Some(source) = source else {
             // It was tried: nothing more is said about a missing one.
@@ -135,6 +192,8 @@ impl Settings {
         }
     }
 
+    /// Reads `commit`. `Transaction` is planned and not built, so it has an answer of its own instead of the list
+    /// of names.
     fn commit(&mut self, entry: &Entry, errors: &mut Errors) {
         if let Value::Is(value) = &entry.value
             && value.to_token_stream().to_string() == "Transaction"
@@ -145,6 +204,7 @@ impl Settings {
     }
 }
 
+/// Reads a text and checks it. `example` is a right value, for the message.
 fn checked(
     entry: &Entry,
     example: &str,
@@ -153,6 +213,8 @@ fn checked(
     entry.text(example)?.checked(check)
 }
 
+/// Reads `retry(attempts = 5, backoff = "200ms..10s", topics = ["10s", "1m"])`. An empty list is a mistake, as it
+/// changes nothing.
 fn retry(entry: &Entry, errors: &mut Errors) -> Option<Retry> {
     let Value::List(tokens) = &entry.value else {
         errors.at(&entry.key, "`retry` takes a list: `retry(attempts = 5, backoff = \"200ms..10s\")`");
@@ -182,7 +244,8 @@ fn retry(entry: &Entry, errors: &mut Errors) -> Option<Retry> {
     Some(retry)
 }
 
-/// `topics = ["10s", "1m"]`: each once, and as it is to be read in the topic's name.
+/// Reads `topics = ["10s", "1m"]`: each delay once, in the form in which it becomes part of a topic's name.
+/// `["60s", "1m"]` is allowed, and makes two topics.
 fn delays(entry: &Entry, errors: &mut Errors) -> Option<Vec<LitStr>> {
     let delays = errors.keep(entry.literals("[\"10s\", \"1m\", \"10m\"]"))?;
     for (index, delay) in delays.iter().enumerate() {
@@ -197,6 +260,10 @@ fn delays(entry: &Entry, errors: &mut Errors) -> Option<Vec<LitStr>> {
     Some(delays)
 }
 
+/// Returns the message for a key that does not exist: what it is called here, else the key that differs in at most
+/// two letters, else the list of keys.
+///
+/// The words of other frameworks come first, because they have an exact answer with the form of the value.
 fn unknown_key(unknown: &str) -> String {
     if let Some(meant) = elsewhere(unknown) {
         return format!("`subscriber` has no `{unknown}`: {meant}");
@@ -209,7 +276,10 @@ fn unknown_key(unknown: &str) -> String {
     }
 }
 
-/// What other frameworks call a setting.
+/// Returns what other frameworks call a setting, and which of ours it is; `None` for an unknown word.
+///
+/// The words are those of other Kafka clients and frameworks (`group_id`, `dlq`, `max_poll_records`). Settings
+/// that are planned and not built are answered as such, so that nobody looks for them in vain.
 fn elsewhere(unknown: &str) -> Option<&'static str> {
     Some(match unknown {
         "group_id" | "groupid" | "group_name" | "consumer_group" | "consumer_group_id" | "consumer" => {
@@ -269,7 +339,7 @@ fn elsewhere(unknown: &str) -> Option<&'static str> {
     })
 }
 
-/// How many letters have to change (Levenshtein).
+/// Returns how many letters have to change (Levenshtein).
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

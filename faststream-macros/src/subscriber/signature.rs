@@ -1,4 +1,16 @@
-//! What a handler's signature may be: free, owned, with named types.
+//! Checks the signature of a handler: a free function with owned arguments and named types.
+//!
+//! | refused | why |
+//! | --- | --- |
+//! | a method, `self`, `Self` | the framework has no value to call it on |
+//! | generics | the handler is registered at link time, where nobody chooses the types |
+//! | `unsafe`, another ABI | the framework calls it like any function |
+//! | `&T`, `Cow<'_, str>`, a lifetime | a suspended call must not keep the buffer of a whole fetch in memory |
+//! | `impl Trait`, `_` as an argument | the type decides how the record is read, so it has to be written |
+//! | `impl Trait` as a result | the type decides what the result means |
+//!
+//! Whether a type is an extractor is not known here: the compiler finds that out, with the constant that is
+//! generated.
 
 use proc_macro2::{Spacing, Span, TokenStream as Tokens, TokenTree};
 use quote::ToTokens;
@@ -9,13 +21,16 @@ use crate::errors::Errors;
 
 /// One argument of a handler.
 pub(super) struct Argument<'a> {
+    /// Its type, as the user wrote it; generated code about the argument points to it.
     pub(super) ty: &'a Type,
-    /// The `cfg`s, which decide whether it is there.
+    /// Its `cfg` attributes: without their condition, it is neither extracted nor passed.
     pub(super) conditions: Vec<Tokens>,
-    /// These, and the levels of its lints.
+    /// These, and the levels of its lints, for the generated statements about it.
     pub(super) attributes: Vec<Tokens>,
 }
 
+/// Returns the arguments, and reports what a handler cannot be: a method, generic, `unsafe`, of another ABI, or a
+/// function that returns `impl Trait`. Wrong arguments are reported and left out.
 pub(super) fn arguments<'a>(sig: &'a Signature, in_impl: bool, errors: &mut Errors) -> Vec<Argument<'a>> {
     if in_impl && sig.receiver().is_none() {
         errors.at(&sig.ident, "a subscriber is a free function: move it out of the `impl`");
@@ -40,6 +55,8 @@ pub(super) fn arguments<'a>(sig: &'a Signature, in_impl: bool, errors: &mut Erro
     sig.inputs.iter().filter_map(|argument| typed(argument, errors)).collect()
 }
 
+/// Returns one argument, or reports why its type does not do: a reference, `impl Trait`, `_`, `Self`, or a type
+/// that borrows from the record.
 fn typed<'a>(argument: &'a FnArg, errors: &mut Errors) -> Option<Argument<'a>> {
     let argument = match argument {
         FnArg::Receiver(receiver) => {
@@ -75,6 +92,8 @@ fn typed<'a>(argument: &'a FnArg, errors: &mut Errors) -> Option<Argument<'a>> {
     None
 }
 
+/// Returns whether `Self` occurs in a type, which means that the function is inside an `impl` that `placement` did
+/// not find.
 fn names_self(tokens: Tokens) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == "Self",
@@ -83,8 +102,16 @@ fn names_self(tokens: Tokens) -> bool {
     })
 }
 
-/// Where a type borrows: at a lifetime other than `'static`, or at a `&` without one. What functions take, as in
-/// `fn(&str)` and `for<'a> Fn(&'a str)`, is theirs.
+/// Returns where a type borrows: at a lifetime other than `'static`, or at a `&` without one.
+///
+/// | type | result |
+/// | --- | --- |
+/// | `Cow<'a, str>`, `Option<&str>`, `Order<'_>` | borrows |
+/// | `State<&'static str>`, `Box<dyn Error + 'static>` | does not |
+/// | `State<fn(&str) -> u8>`, `State<Box<dyn for<'a> Fn(&'a str)>>` | does not: these are lifetimes of the function |
+///
+/// It reads tokens, as `syn`'s types would have to be visited case by case, and a token that is not understood
+/// borrows nothing.
 fn borrow(tokens: Tokens) -> Option<Span> {
     let mut tokens = tokens.into_iter().peekable();
     let mut function = false;
@@ -131,7 +158,8 @@ fn borrow(tokens: Tokens) -> Option<Span> {
     None
 }
 
-/// The argument that settles by hand, by its name: an alias is found at start.
+/// Returns the type of the argument that finishes the record manually, found by its name `Ack`. An alias of it is
+/// found at startup.
 pub(super) fn ack<'a>(arguments: &[Argument<'a>]) -> Option<&'a Type> {
     arguments.iter().map(|argument| argument.ty).find(|ty| match ty {
         Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Ack"),
@@ -139,6 +167,7 @@ pub(super) fn ack<'a>(arguments: &[Argument<'a>]) -> Option<&'a Type> {
     })
 }
 
+/// Reports a `#[publisher]` on a function that returns nothing: there is no value to publish.
 pub(super) fn returns_something(sig: &Signature, errors: &mut Errors) {
     let nothing = match &sig.output {
         ReturnType::Default => true,
