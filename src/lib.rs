@@ -82,7 +82,18 @@ pub use faststream_core::testing::{self, simulate};
 pub use faststream_macros::main;
 pub use faststream_macros::{publisher, subscriber, test};
 
-/// The Kafka backend.
+/// The Kafka backend: [`Kafka`](kafka::Kafka) is the broker of an app, [`KafkaConfig`](kafka::KafkaConfig) its
+/// settings.
+///
+/// ```
+/// use faststream::FastStream;
+/// use faststream::kafka::{Kafka, KafkaConfig, Protocol};
+///
+/// // The program's defaults, which the environment and the command line may override.
+/// let config = KafkaConfig::from_env().client_id("billing-1").protocol(Protocol::Range);
+/// let app = FastStream::new(Kafka::with(config)).name("billing");
+/// # let _ = app;
+/// ```
 #[cfg(feature = "kafka")]
 pub mod kafka {
     pub use faststream_kafka::{Acks, Compression, Kafka, KafkaConfig, Protocol, Security};

@@ -21,7 +21,7 @@ use crate::topics;
 
 /// A Kafka cluster: the broker of an app.
 ///
-/// Creating it connects to nothing and fails never; the settings are checked when the app starts. All groups of
+/// Creating it connects to nothing and never fails; the settings are checked when the app starts. All groups of
 /// the app share its one producer, and each has a consumer of its own.
 ///
 /// ```

@@ -80,8 +80,8 @@ pub(super) fn plain(brokers: &str) -> String {
     places.join(",")
 }
 
-/// Returns the list as it may be printed: stars for users and for words that stand in place of a port, `...` for
-/// the rest after a character that no address contains.
+/// Returns the list as it may be printed: stars for users and for words in place of a port, `...` for the rest
+/// after a character that no address contains.
 pub(super) fn shown(brokers: &str) -> Cow<'_, str> {
     if let Some(at) = brokers.rfind('@') {
         return Cow::Owned(format!("{STARS}{}", shown_all(&brokers[at..])));

@@ -77,14 +77,11 @@ impl KafkaConfig {
     /// (`consumer/joining.rs` reads them).
     pub(crate) fn consumer_config(&self, request: &GroupRequest) -> ClientConfig {
         let mut config = self.group_config(&request.group);
-        // librdkafka commits what partitions leave behind. Its timer is off: it would send a second commit while the first
-        // is unanswered.
         config
             .set("enable.auto.commit", "true")
             .set("auto.commit.interval.ms", "0")
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "false");
-        // The only way to hear in time that it joins.
         let debug = config.get("debug").map_or_else(|| "cgrp".to_owned(), |debug| format!("{debug},cgrp"));
         config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
         config

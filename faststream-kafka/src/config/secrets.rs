@@ -42,7 +42,8 @@ pub(crate) fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
 /// client's `ErrorLog` holds one, and so does each error of a creation. Cloning copies the pieces.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
-    /// Secrets with fewer than six bytes. They are hidden where they stand alone, not inside a word.
+    /// Secrets with fewer than six bytes. They are hidden where no letter or digit is next to them, not inside a
+    /// word.
     short: Vec<String>,
     /// Every six bytes in a row of the longer secrets.
     pieces: BTreeSet<[u8; PIECE]>,

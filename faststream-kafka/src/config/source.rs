@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The later variants win over the earlier ones: whoever runs the program decides last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SettingOrigin {
-    /// Nobody set it. The text says so.
+    /// Nobody set it. The text is what to print instead of a place.
     Default(&'static str),
     /// A call in the program, by file and line.
     Code(&'static Location<'static>),

@@ -54,9 +54,9 @@ impl<C: ConsumerContext> NativeClient for ClientHandle<C> {
 }
 
 /// Leaves the group, if that was not done, and destroys the client once nobody else holds it. Returns at once: a
-/// thread of its own does it, for at most 10 s each.
+/// thread of its own does both, and waits for at most 10 s for each.
 ///
-/// If it is still held then, it logs a warning and leaks the client.
+/// If the client is still held then, it is leaked, with a warning.
 pub(crate) fn destroy<C: ConsumerContext + 'static>(mut client: Arc<ClientHandle<C>>, group: Arc<str>) {
     let destroy = move || {
         leave(client.consumer());
