@@ -118,7 +118,7 @@ fn skip() -> Arg {
         .help("Lets go of a held record: it is finished without being handled")
 }
 
-/// The option `-X` of `run`, named as in Kafka's `kcat`.
+/// The option `-X` of `run`, with the letter that `kcat` uses.
 fn property() -> Arg {
     Arg::new("property")
         .short('X')

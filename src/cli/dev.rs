@@ -34,8 +34,8 @@ use super::args::read_line;
 use super::output::line;
 use super::waiting::Waiting;
 
-/// The exit code if a record of `--send`, or a line of a piped input, cannot be published. A mistake at a terminal
-/// has no consequence.
+/// The exit code if a record of `--send`, or a line of a piped input, cannot be published. A wrong line at a
+/// terminal has no consequence.
 const WRONG_INPUT: u8 = 2;
 /// After this time without an outcome, the reasons for the wait are printed.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -154,8 +154,8 @@ struct Session<'a> {
     broker: MemoryBroker,
     /// The observer, for the reasons of a wait.
     teller: &'a Teller,
-    /// Whether a line of a piped input could not be published. Not set at a terminal, where the user sees the
-    /// message.
+    /// Whether a line of a piped input was wrong, or the broker refused a record. A wrong line at a terminal does
+    /// not count: the user sees the message.
     is_input_wrong: bool,
     /// By topic and partition: the next offset to print. Records that were published here are not printed again.
     told: BTreeMap<(String, i32), i64>,
