@@ -20,8 +20,8 @@ pub use faststream_core::broker::{
     BrokerError, CommitClass, PublishError, PublishErrorKind, Published, Stale,
 };
 pub use faststream_core::delivery::{
-    Cancellation, Captures, Delivery, FromBytes, FromDelivery, FromPayload, Header, Headers, Json, Key,
-    Message, Metadata, OptionalFromDelivery, Raw, State, Text, TypedHeader,
+    Ack, Cancellation, Captures, Delivery, FromBytes, FromDelivery, FromPayload, Header, Headers, Json, Key,
+    Message, Metadata, OptionalFromDelivery, Raw, Requirements, State, Text, TypedHeader,
 };
 pub use faststream_core::memory;
 pub use faststream_core::policy::{
@@ -33,8 +33,7 @@ pub use faststream_core::record::{Outgoing, Partition};
 pub use faststream_core::result::Rejection;
 pub use faststream_core::result::Verdict;
 pub use faststream_core::result::{Decide, Decision, Failure, IntoOutcome};
-pub use faststream_core::runtime::{Ack, HeldRecord};
-pub use faststream_core::subscriber::Requirements;
+pub use faststream_core::runtime::HeldRecord;
 /// Runs an app in tests.
 ///
 /// ```

@@ -5,26 +5,24 @@
 //! else has a default.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use regex::Regex;
 use tokio::time::Instant;
 
-use crate::app::{Context, States, StopRequest};
 use crate::broker::{Answer, BoxFuture, Epoch, Producer, PublishError, Published};
-use crate::delivery::{Call, Delivery};
-use crate::policy::{Commit, OnError, Order, Retry, Start};
+use crate::context::{
+    Context, HandlerInfo, IdleTracker, LaneControl, Observers, PlainCalls, States, StopRequest,
+};
+use crate::delivery::Delivery;
 use crate::record::Outgoing;
 use crate::record::OwnedRecord;
-use crate::runtime::{IdleTracker, LaneControl};
-use crate::subscriber::{Source, Subscriber, SubscriberDef};
 
 /// A delivery without a broker: the record of a topic on its way to a handler, for tests of extractors.
 ///
 /// It owns everything that a delivery borrows: one lane that never ends by itself, an app with default settings,
-/// and a producer that confirms and keeps all records. Nothing runs, so no tokio runtime is needed to read an
+/// and a producer that confirms all records. Nothing runs, so no tokio runtime is needed to read an
 /// argument.
 ///
 /// ```
@@ -44,14 +42,12 @@ pub struct DeliveryFixture {
     record: OwnedRecord,
     /// The number of the attempt, from 1.
     attempt: u32,
-    /// The handler, with default settings.
-    subscriber: Arc<Subscriber>,
+    /// The handler.
+    handler: Arc<HandlerInfo>,
     /// The app, with its states.
     context: Arc<Context>,
     /// The lane, which `revoke` cancels.
     control: Arc<LaneControl>,
-    /// The producer of the app.
-    recorder: Arc<Recorder>,
 }
 
 /// Each method replaces a default, and returns the fixture.
@@ -59,16 +55,21 @@ impl DeliveryFixture {
     /// Returns a tombstone without key and headers, at partition 0 and offset 0 of `topic`, in its first attempt.
     #[must_use]
     pub fn new(topic: &str) -> Self {
-        let recorder = Arc::<Recorder>::default();
+        let handler = HandlerInfo {
+            name: "nobody".into(),
+            group: "test".into(),
+            pattern: None,
+            timeout: None,
+            publishes: Arc::new([]),
+        };
         Self {
             topic: topic.into(),
             partition: 0,
             record: OwnedRecord::default(),
             attempt: 1,
-            subscriber: Arc::new(subscriber(&NOBODY, Source::Topics(vec![topic.into()]))),
-            context: Arc::new(context(Arc::clone(&recorder) as _)),
+            handler: Arc::new(handler),
+            context: Arc::new(context()),
             control: Arc::new(LaneControl::new(Epoch::next(), 0)),
-            recorder,
         }
     }
 
@@ -140,15 +141,7 @@ impl DeliveryFixture {
     #[must_use]
     pub fn pattern(mut self, pattern: &str) -> Self {
         let regex = Regex::new(pattern).expect("the pattern is a regex");
-        Arc::make_mut(&mut self.subscriber).source = Source::Pattern(regex);
-        self
-    }
-
-    /// Sets the handler, with default settings. Its `#[publisher]` topics stay as they are written, variables
-    /// included.
-    #[must_use]
-    pub fn handler(mut self, def: &'static SubscriberDef) -> Self {
-        self.subscriber = Arc::new(subscriber(def, self.subscriber.source.clone()));
+        Arc::make_mut(&mut self.handler).pattern = Some(Arc::new(regex));
         self
     }
 
@@ -160,46 +153,28 @@ impl DeliveryFixture {
             topic: &self.topic,
             offset: self.record.offset,
             attempt: self.attempt,
-            subscriber: &self.subscriber,
+            handler: &self.handler,
             context: &self.context,
             control: &self.control,
         }
-    }
-
-    /// Calls the handler. The returned call has read its arguments, and has not begun to run.
-    #[must_use]
-    pub fn call(&self) -> Call {
-        (self.subscriber.def.call)(&self.delivery())
     }
 
     /// Cancels the lane, as a revocation or the app's shutdown does.
     pub fn revoke(&self) {
         self.control.cancelled().cancel();
     }
-
-    /// Returns the records that the handler published with a `Publisher`, not its results.
-    #[must_use]
-    pub fn published(&self) -> Vec<Outgoing> {
-        self.recorder.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
-/// Confirms all records at once, and keeps them.
-#[derive(Debug, Default)]
-struct Recorder {
-    /// The records, in the order in which they were published. The index is the offset.
-    records: Mutex<Vec<Outgoing>>,
-}
+/// Confirms all records at once.
+#[derive(Debug)]
+struct ConfirmingProducer;
 
-impl Producer for Recorder {
-    /// Confirms the record at once, so that a handler that awaits its publish never waits. The partition is always
-    /// 0.
-    fn enqueue(&self, record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>> {
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let offset = i64::try_from(records.len()).unwrap_or(i64::MAX);
-        records.push(record.clone());
+impl Producer for ConfirmingProducer {
+    /// Confirms the record at once, so that a handler that awaits its publish never waits. The partition and the
+    /// offset are always 0.
+    fn enqueue(&self, _record: &Outgoing, answer: Answer) -> Option<Result<Published, PublishError>> {
         answer.spare();
-        Some(Ok(Published { partition: 0, offset }))
+        Some(Ok(Published { partition: 0, offset: 0 }))
     }
 
     /// Resolves at once: no record waits for an answer.
@@ -208,45 +183,15 @@ impl Producer for Recorder {
     }
 }
 
-/// The handler of a delivery whose test names none. It acks every record.
-static NOBODY: SubscriberDef = SubscriberDef::fixture();
-
-/// Returns a subscriber with default settings, for this definition.
-///
-/// The settings are those of an app without any: five attempts, `on_error = Hold`, one call at a time, 5 s of
-/// drain.
-fn subscriber(def: &'static SubscriberDef, source: Source) -> Subscriber {
-    Subscriber {
-        def,
-        handler: def.name.into(),
-        group: def.group.unwrap_or("test").into(),
-        broker: None,
-        source,
-        start: Start::default(),
-        ack: def.ack.unwrap_or_default(),
-        retry: Retry::default(),
-        retry_topics: Arc::new([]),
-        on_error: OnError::default(),
-        on_decode_error: OnError::default(),
-        dead_letter: None,
-        order: Order::default(),
-        concurrency: 1,
-        commit: Commit::default(),
-        timeout: None,
-        drain: Duration::from_secs(5),
-        publishes: def.publishers.iter().map(|publisher| publisher.topic.into()).collect(),
-    }
-}
-
 /// Returns an app without states, whose clock and jitter repeat.
-fn context(producer: Arc<dyn Producer>) -> Context {
+fn context() -> Context {
     Context {
         app: "test".into(),
         states: Arc::new(States::default()),
-        producer,
-        observer: None,
+        producer: Arc::new(ConfirmingProducer),
+        observers: Observers::default(),
         idle: Arc::new(IdleTracker::default()),
-        plain: crate::runtime::PlainCalls::default(),
+        plain: PlainCalls::default(),
         skips: BTreeSet::new(),
         tally: Arc::default(),
         stop: Arc::new(StopRequest::default()),

@@ -17,6 +17,7 @@ pub mod wire;
 pub mod broker;
 pub mod result;
 pub mod publish;
+pub mod context;
 pub mod delivery;
 pub mod subscriber;
 pub mod runtime;

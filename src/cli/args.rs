@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
-use faststream_core::app::Skip;
+use faststream_core::context::Skip;
 use faststream_core::record::Outgoing;
 
 /// The exit code of a wrong command line, as usual for Unix programs and `clap`. The same number as that of an

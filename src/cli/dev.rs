@@ -20,9 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use faststream_core::app::{
-    Brokers, CallBegin, CallReport, Exit, FastStream, LaunchOptions, Observer, Plan, StartOptions,
-};
+use faststream_core::app::{Brokers, Exit, FastStream, LaunchOptions, Plan, StartOptions};
+use faststream_core::context::{CallBegin, CallReport, Observer, Observers};
 use faststream_core::log::bounded;
 use faststream_core::memory::MemoryBroker;
 use faststream_core::record::Outgoing;
@@ -107,8 +106,8 @@ pub(crate) async fn dev(
         return exit;
     }
     let teller = Arc::new(Teller::default());
-    let observer: Arc<dyn Observer> = Arc::clone(&teller) as _;
-    let options = StartOptions { observer: Some(observer), idle: broker.idle(), ..StartOptions::default() };
+    let observers = Observers::default().with(Arc::clone(&teller) as _);
+    let options = StartOptions { observers, idle: broker.idle(), ..StartOptions::default() };
     let mut running = match plan.start(options).await {
         Ok(running) => running,
         Err(error) => return Exit::not_started(error.to_string()),

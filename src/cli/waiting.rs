@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use faststream_core::app::{CallBegin, CallReport, Plan};
+use faststream_core::app::Plan;
 use faststream_core::broker::Epoch;
+use faststream_core::context::{CallBegin, CallReport};
 use faststream_core::memory::MemoryBroker;
 use faststream_core::result::{Disposition, Outcome};
 use faststream_core::wire::retry::DUE;

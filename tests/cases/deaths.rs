@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use faststream::memory::MemoryBroker;
 use faststream::{FastStream, Metadata, State, TestApp, subscriber};
-use faststream_core::app::{CallReport, LaunchOptions, Observer, StartOptions};
+use faststream_core::app::{LaunchOptions, StartOptions};
+use faststream_core::context::{CallReport, Observer, Observers};
 
 /// A payload of a panic whose drop panics.
 struct Bomb;
@@ -115,7 +116,8 @@ mod lane {
             broker.append(faststream::Outgoing::new("in", id.to_string())).expect("it is appended");
         }
         let plan = app.plan(LaunchOptions::default()).expect("a right app");
-        let options = StartOptions { observer: Some(Arc::new(Kills)), ..StartOptions::default() };
+        let options =
+            StartOptions { observers: Observers::default().with(Arc::new(Kills)), ..StartOptions::default() };
         let mut running = plan.start(options).await.expect("it starts");
         let (mut degraded, mut unready) = (None, None);
         for _ in 0..6_000 {

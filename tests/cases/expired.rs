@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use faststream::memory::MemoryBroker;
 use faststream::{FastStream, Outgoing};
-use faststream_core::app::{LaunchOptions, Skip, StartOptions};
+use faststream_core::app::{LaunchOptions, StartOptions};
+use faststream_core::context::Skip;
 
 use crate::captured::Lines;
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use faststream::memory::MemoryBroker;
 use faststream::{FastStream, GroupSettings, Metadata, Outgoing, Provision, State, TestApp, subscriber};
-use faststream_core::app::{CallReport, LaunchOptions, Observer, StartOptions};
+use faststream_core::app::{LaunchOptions, StartOptions};
+use faststream_core::context::{CallReport, Observer, Observers};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -271,9 +272,8 @@ mod stages {
         let (app, calls) = app_on(broker.clone(), module_path!());
         let plan = app.plan(LaunchOptions::default()).expect("nothing is wrong");
         let dispositions = Arc::new(Dispositions::default());
-        let observer: Arc<dyn Observer> = Arc::clone(&dispositions) as _;
-        let options =
-            StartOptions { observer: Some(observer), idle: broker.idle(), ..StartOptions::default() };
+        let observers = Observers::default().with(Arc::clone(&dispositions) as _);
+        let options = StartOptions { observers, idle: broker.idle(), ..StartOptions::default() };
         let running = plan.start(options).await.expect("it starts");
         for topic in [FIRST, SECOND, "orders-dlt"] {
             assert_eq!(broker.topic_list().get(topic), Some(&4), "{topic}");

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::group_hook::GroupHooks;
 use super::hook::{AnyState, BoxHook, HookFn, HookResult, StateMaker, StateResult, boxed, boxed_state};
 use crate::broker::{Broker, BrokerError};
+use crate::context::drop_safely;
 use crate::policy::{AckPolicy, GroupSettings, OnError, Retry};
-use crate::runtime::panics::drop_safely;
 
 /// An app: a broker, shared values, hooks, and defaults for its subscribers, which register themselves.
 ///

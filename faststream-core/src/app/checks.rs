@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::StartupFault;
 use super::builder::Selection;
 use super::groups::GroupPlan;
-use super::{Skip, StartupFault};
 use crate::broker::{Broker, GroupRequest};
+use crate::context::Skip;
 use crate::policy::{GroupSettings, limits};
 use crate::subscriber::{Source, Subscriber, SubscriberDef};
 

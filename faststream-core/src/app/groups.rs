@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use regex::Regex;
+
 use super::GroupHooks;
 use super::resolve::longest_drain;
 use crate::broker::{GroupRequest, PatternRequest};
@@ -55,7 +57,7 @@ fn request(group: Arc<str>, subscribers: &[Arc<Subscriber>], settings: &GroupSet
                 topics.extend(retries.map(|retry| (retry.name.to_string(), Start::Earliest)));
             }
             Source::Pattern(regex) => {
-                patterns.push(PatternRequest { regex: regex.clone(), start: subscriber.start });
+                patterns.push(PatternRequest { regex: Regex::clone(regex), start: subscriber.start });
             }
         }
     }

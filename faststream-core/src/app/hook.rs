@@ -6,12 +6,11 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::{Context, States};
 use crate::__private::Returns;
 use crate::broker::BoxFuture;
+use crate::context::{Context, States, Threads};
 use crate::publish::Publisher;
 use crate::result::HandlerError;
-use crate::runtime::Threads;
 
 /// The parts of the app that a hook may use. Hooks that need nothing take no argument.
 ///

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Context;
 use super::groups::GroupPlan;
 use super::replacement::Replacement;
 use super::shutdown::BEYOND_DRAIN;
 use crate::broker::{Broker, BrokerError, Remedy};
+use crate::context::Context;
 use crate::log::{debug, warn};
 use crate::runtime::{Ended, Member, MemberHandle, MemberStatus};
 

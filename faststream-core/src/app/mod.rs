@@ -2,7 +2,6 @@
 
 mod builder;
 mod checks;
-mod context;
 mod environment;
 mod exit;
 mod faults;
@@ -21,14 +20,9 @@ mod resolve;
 mod rules;
 mod running;
 mod shutdown;
-mod skip;
 mod start;
-mod states;
-mod stop;
-mod tally;
 
 pub use builder::FastStream;
-pub use context::{CallBegin, CallReport, Context, ManuallySettled, Observer};
 pub use environment::{Environment, ExpandError};
 pub use exit::Exit;
 pub use faults::{StartupFault, StartupFaults};
@@ -38,9 +32,5 @@ pub use health::Health;
 pub use hook::{HookContext, HookFn, HookResult, StateResult};
 pub use plan::{BrokerByName, Brokers, LaunchOptions, Plan};
 pub use running::Running;
-pub use skip::Skip;
 pub(crate) use start::unix_time;
 pub use start::{StartError, StartOptions};
-pub use states::States;
-pub use stop::StopRequest;
-pub use tally::Tally;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::StartupFault;
 use super::builder::StateEntry;
-use crate::subscriber::{Requirements, SubscriberDef};
+use crate::delivery::Requirements;
+use crate::subscriber::SubscriberDef;
 
 /// Adds a fault for each handler that takes a state which the app does not have.
 pub(super) fn check(

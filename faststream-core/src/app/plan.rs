@@ -10,8 +10,9 @@ use super::builder::{AppHooks, Selection, StateEntry, StateSource};
 use super::groups::{GroupPlan, group};
 use super::resolve::{self, Resolver, longest_drain};
 use super::shutdown::{BEYOND_DRAIN, FLUSH, HOOK_TIME};
-use super::{Environment, FastStream, Skip, StartupFault, StartupFaults, checks, loops, needs, packages};
+use super::{Environment, FastStream, StartupFault, StartupFaults, checks, loops, needs, packages};
 use crate::broker::Broker;
+use crate::context::Skip;
 use crate::subscriber::{Subscriber, SubscriberDef, registered};
 
 /// What the program's profile disables.

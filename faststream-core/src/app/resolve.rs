@@ -180,7 +180,7 @@ impl Reader<'_> {
                     }
                     pattern => Regex::new(pattern).map_err(|error| pattern_error(&error)),
                 };
-                self.parsed("pattern", text, parse).map(Source::Pattern)
+                self.parsed("pattern", text, parse).map(|pattern| Source::Pattern(Arc::new(pattern)))
             }
             SourceDef::Topics(texts) => {
                 let key = if texts.len() == 1 { "topic" } else { "topics" };

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::StartupFault;
 use super::resolve::{gives_up, retries};
+use crate::delivery::Requirements;
 use crate::policy::{AckPolicy, OnError, Order, limits};
-use crate::subscriber::{Requirements, SourceDef, SubscriberDef};
+use crate::subscriber::{SourceDef, SubscriberDef};
 
 /// Adds a fault for every rule that the subscriber breaks.
 pub(super) fn check(

@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::membership::{Membership, MembershipEnd};
 use super::shutdown::{Contexts, Shutdown};
-use super::{Exit, Health, Plan, States, StopRequest};
+use super::{Exit, Health, Plan};
 use crate::broker::BrokerError;
+use crate::context::{States, StopRequest};
 use crate::log::{Time, count, error, info, warn};
 use crate::runtime::{HeldRecord, Uncommitted};
 

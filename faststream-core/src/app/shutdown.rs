@@ -8,12 +8,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::Exit;
 use super::builder::AppHooks;
 use super::hook::{BoxHook, HookContext};
-use super::{Context, Exit};
-use crate::runtime::Threads;
-use crate::runtime::apart::apart;
-use crate::runtime::panics::catch_in;
+use crate::context::{Context, Threads, apart, catch_in};
 
 /// How long a shutdown may take beyond the drain time, when brokers do not answer.
 pub(super) const BEYOND_DRAIN: Duration = Duration::from_secs(10);

@@ -13,19 +13,18 @@ use tokio::time::Instant;
 use super::builder::StateSource;
 use super::hook::{BoxHook, HookContext};
 use super::shutdown::{Contexts, Shutdown};
-use super::{
-    Context, Exit, FastStream, LaunchOptions, Observer, Plan, Running, States, StopRequest, Tally, provision,
-};
+use super::{Exit, FastStream, LaunchOptions, Plan, Running, provision};
 use crate::broker::{Broker, BrokerError};
+use crate::context::{
+    Context, IdleTracker, Observers, PlainCalls, States, StopRequest, Tally, Threads, apart,
+};
 use crate::log::{bounded, info, warn};
-use crate::runtime::apart::apart;
-use crate::runtime::{IdleTracker, PlainCalls, Threads};
 
 /// The options of a startup that are not part of the app.
 #[derive(Clone, Default)]
 pub struct StartOptions {
-    /// The observer, which is notified of the end of every call.
-    pub observer: Option<Arc<dyn Observer>>,
+    /// The observers, which are notified of the beginning and the end of every call.
+    pub observers: Observers,
     /// Counts the work in progress.
     pub idle: Arc<IdleTracker>,
     /// The threads on which plain `fn`s run.
@@ -241,7 +240,7 @@ impl<'a> Launch<'a> {
                 app: Arc::clone(&self.plan.name),
                 states: Arc::clone(&states),
                 producer: broker.producer()?,
-                observer: self.options.observer.clone(),
+                observers: self.options.observers.clone(),
                 idle: Arc::clone(&self.options.idle),
                 plain: PlainCalls::new(self.options.threads.clone()),
                 skips: self.plan.skips.clone(),

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::app::Context;
+use crate::context::{Context, HandlerInfo, LaneControl};
 use crate::record::Record;
-use crate::runtime::LaneControl;
-use crate::subscriber::Subscriber;
 
 /// One attempt at one record. A handler's arguments are read from it, synchronously, before the handler runs.
 #[derive(Clone, Copy)]
@@ -17,7 +15,7 @@ pub struct Delivery<'a> {
     /// Its offset in the lane that reads it now.
     pub(crate) offset: i64,
     pub(crate) attempt: u32,
-    pub(crate) subscriber: &'a Arc<Subscriber>,
+    pub(crate) handler: &'a Arc<HandlerInfo>,
     pub(crate) context: &'a Arc<Context>,
     pub(crate) control: &'a Arc<LaneControl>,
 }
@@ -39,13 +37,13 @@ impl<'a> Delivery<'a> {
     /// Returns the handler's group.
     #[must_use]
     pub fn group(&self) -> &'a str {
-        &self.subscriber.group
+        &self.handler.group
     }
 
     /// Returns the handler's name.
     #[must_use]
     pub fn handler(&self) -> &'a str {
-        &self.subscriber.handler
+        &self.handler.name
     }
 
     /// Returns a state of the app; `None` if the app does not have it.
@@ -57,6 +55,6 @@ impl<'a> Delivery<'a> {
 
 impl std::fmt::Debug for Delivery<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} for {} (attempt {})", self.record, self.subscriber.handler, self.attempt)
+        write!(f, "{:?} for {} (attempt {})", self.record, self.handler.name, self.attempt)
     }
 }

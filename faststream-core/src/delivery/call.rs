@@ -4,8 +4,8 @@ use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::context::PlainCall;
 use crate::result::Outcome;
-use crate::runtime::PlainCall;
 
 /// A call of a handler: a future that owns its arguments and may outlive the batch.
 pub struct Call {

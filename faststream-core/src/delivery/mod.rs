@@ -7,6 +7,6 @@ mod extract;
 pub use attempt::Delivery;
 pub use call::Call;
 pub use extract::{
-    Cancellation, Captures, FromBytes, FromDelivery, FromPayload, Header, Headers, Json, Key, Message,
-    Metadata, OptionalFromDelivery, Raw, State, Text, TypedHeader,
+    Ack, Cancellation, Captures, FromBytes, FromDelivery, FromPayload, Header, Headers, Json, Key, Message,
+    Metadata, OptionalFromDelivery, Raw, Requirements, State, Text, TypedHeader,
 };

@@ -16,8 +16,8 @@ use super::cluster::{ClusterState, Connection, SharedCluster};
 use crate::broker::{
     BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicRequest, sealed,
 };
+use crate::context::IdleTracker;
 use crate::log::{Time, info, reminded, warn};
-use crate::runtime::IdleTracker;
 
 /// How long a request for topics or for a backlog waits while the broker is disconnected. The Kafka backend waits
 /// as long for the answer to a request.

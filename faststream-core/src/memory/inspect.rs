@@ -12,9 +12,9 @@ use super::cluster::ClusterState;
 use super::{BrokerObserver, MemoryBroker};
 use crate::TopicPartition;
 use crate::broker::{PublishError, Published};
+use crate::context::IdleTracker;
 use crate::record::Outgoing;
 use crate::record::OwnedRecord;
-use crate::runtime::IdleTracker;
 
 impl MemoryBroker {
     /// Returns the tracker of work in progress, to be shared with the app that runs on this broker.

@@ -24,9 +24,8 @@
 use std::future::{Pending, pending};
 use std::marker::PhantomData;
 
-use crate::delivery::{Delivery, FromDelivery, FromPayload, Key, State};
+use crate::delivery::{Delivery, FromDelivery, FromPayload, Key, Requirements, State};
 use crate::result::Rejection;
-use crate::subscriber::Requirements;
 
 /// Chooses the tag of a type: the most specific one that fits. It holds no value.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 //! They are functions of this module, so that generated code is short, and its meaning may change without the
 //! macros.
 
+use crate::context::PlainCall;
 use crate::delivery::{Call, Delivery};
 use crate::result::{Outcome, Rejection};
-use crate::runtime::PlainCall;
 
 /// Returns a call that ended because an argument could not be read. The function is not called.
 #[must_use]
@@ -17,7 +17,8 @@ pub fn rejected(rejection: Rejection) -> Call {
 /// generated code must not borrow from it across an `await`.
 #[must_use]
 pub fn plain(delivery: &Delivery<'_>) -> PlainCall {
-    PlainCall::new(delivery)
+    let Delivery { handler, context, control, offset, attempt, .. } = *delivery;
+    PlainCall::new(handler, context, control, offset, attempt)
 }
 
 /// Runs a plain function on a thread that may block.

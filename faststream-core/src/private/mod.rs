@@ -24,12 +24,12 @@ pub use self::arguments::{Count, Decodes, Free, OnePayload, Probe, Requires};
 pub use self::built::Returns;
 pub use self::calls::{blocking, plain, rejected};
 pub use self::publish::{encode, first, key_of, published, publisher_topics};
-pub use crate::delivery::{Call, Delivery};
+pub use crate::delivery::{Call, Delivery, Requirements};
 pub use crate::policy::{AckPolicy, Commit, OnError, Order, Start};
 pub use crate::publish::{IntoBytes, IntoOutgoing};
 pub use crate::result::Rejection;
 pub use crate::result::{Failure, IntoOutcome};
-pub use crate::subscriber::{PublisherDef, Requirements, RetryDef, SourceDef, SubscriberDef, registered};
+pub use crate::subscriber::{PublisherDef, RetryDef, SourceDef, SubscriberDef, registered};
 
 #[cfg(feature = "testing")]
 pub use crate::testing::run as test;

@@ -128,7 +128,7 @@ impl ByValue {
 /// allocation.
 #[must_use]
 pub fn publisher_topics(delivery: &Delivery<'_>) -> Arc<[Arc<str>]> {
-    Arc::clone(&delivery.subscriber.publishes)
+    Arc::clone(&delivery.handler.publishes)
 }
 
 /// Returns the first of a handler's topics; the empty name if it has none, which no generated code causes.

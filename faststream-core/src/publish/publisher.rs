@@ -5,11 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::broker::{Producer, PublishError, PublishErrorKind, Published, Receipt};
-use crate::delivery::{Delivery, FromDelivery};
 use crate::publish::many::{Many, QUEUE_FULL};
 use crate::publish::{IntoBytes, IntoOutgoing, Publish};
 use crate::record::Outgoing;
-use crate::result::Rejection;
 
 /// Publishes records explicitly. An argument of handlers, and available to hooks. Clones are cheap.
 ///
@@ -199,12 +197,6 @@ fn encode(topic: &Arc<str>, value: impl IntoOutgoing) -> Result<Outgoing, Publis
         topic: topic.to_string(),
         message: error.to_string(),
     })
-}
-
-impl FromDelivery for Publisher {
-    fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
-        Ok(Self::new(Arc::clone(&delivery.context.producer)))
-    }
 }
 
 impl fmt::Debug for Publisher {

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::LaneControl;
 use crate::broker::Epoch;
+use crate::context::LaneControl;
 use crate::log::Throttle;
 
 /// After this many intervals without a successful commit, a lane is braked as if commits had failed.

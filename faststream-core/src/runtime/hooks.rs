@@ -11,13 +11,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::LaneControl;
-use super::apart::apart;
-use super::idle::BusyGuard;
-use super::panics::catch_in;
 use super::status::{Notice, Shared};
-use crate::app::{BoxGroupHook, CommitFailure, Context, GroupHooks, GroupPartition, HookContext, Rebalance};
+use crate::app::{BoxGroupHook, CommitFailure, GroupHooks, GroupPartition, HookContext, Rebalance};
 use crate::broker::RevocationId;
+use crate::context::{BusyGuard, Context, LaneControl, apart, catch_in};
 use crate::log::{Time, bounded, error};
 
 pub(super) struct GroupHookRunner {

@@ -20,7 +20,6 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::LaneControl;
 use super::commits::Commits;
 use super::deaths::Deaths;
 use super::group::{Action, Group, Input};
@@ -31,8 +30,9 @@ use super::metrics;
 use super::progress::Progress;
 use super::running::RunningLane;
 use super::status::{Ended, MemberHandle, Notice, Shared};
-use crate::app::{Context, GroupHooks};
+use crate::app::GroupHooks;
 use crate::broker::{Command, Epoch, Event, GroupMember, Lane, RevocationId};
+use crate::context::{Context, LaneControl};
 use crate::log::{bounded, debug, error, info, warn};
 use crate::policy::GroupSettings;
 use crate::subscriber::Subscriber;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::status::Shared;
-use crate::app::Context;
+use crate::context::Context;
 use crate::policy::GroupSettings;
 use crate::subscriber::Subscriber;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::app::{Context, Tally};
+use crate::context::{Context, Tally};
 use crate::subscriber::Subscriber;
 
 /// The series of one lane's handler. The lane's task owns them, and flushes them once a turn and when it ends.
@@ -153,11 +153,6 @@ impl Drop for LaneMetrics {
             self.held.decrement(1.0);
         }
     }
-}
-
-/// Counts an `Ack` that was settled too late.
-pub(super) fn stale_ack() {
-    counter!("faststream_stale_acks_total").increment(1);
 }
 
 /// Counts a commit of one partition in a group, by `result`: `ok`, or the class of the error.

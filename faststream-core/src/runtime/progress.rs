@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::LaneControl;
 use crate::broker::Epoch;
+use crate::context::LaneControl;
 
 /// A lane's task that was woken and did not run for this long: something blocks its thread.
 const BLOCKED: Duration = Duration::from_secs(10);

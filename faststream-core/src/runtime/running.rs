@@ -11,13 +11,12 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use super::idle::BusyGuard;
 use super::lane::{LaneTask, Scope};
-use super::panics::catch_in;
 use super::status::{Ended, Notice, Shared};
-use super::{LaneControl, Member, metrics};
+use super::{Member, metrics};
 use crate::TopicPartition;
 use crate::broker::{Epoch, Lane, LateStore};
+use crate::context::{BusyGuard, LaneControl, catch_in};
 use crate::log::{Time, warn};
 use crate::policy::Start;
 use crate::subscriber::Subscriber;
@@ -119,10 +118,10 @@ impl Member {
         if subscriber.start == Start::Latest && lane.store(lane.start()).is_ok() {
             self.scope.shared.notify(Notice::WantsCommit);
         }
-        let (observer, idle) = (self.scope.context.observer.clone(), Arc::clone(&self.scope.context.idle));
+        let (observers, idle) = (self.scope.context.observers.clone(), Arc::clone(&self.scope.context.idle));
         let control = LaneControl::new(epoch, lane.start()).of(tp.clone());
         let control = control.after_deaths(self.deaths.at_record(&tp));
-        let control = Arc::new(control.observed(observer).counted_busy_by(BusyGuard::new(idle)));
+        let control = Arc::new(control.observed(observers).counted_busy_by(BusyGuard::new(idle)));
         if self.hooks.delay_starts() {
             control.close_gate();
         }

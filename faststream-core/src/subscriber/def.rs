@@ -1,8 +1,6 @@
 //! The constant that `#[subscriber]` registers at link time, exactly as the user wrote it.
 
-use std::any::TypeId;
-
-use crate::delivery::{Call, Delivery};
+use crate::delivery::{Call, Delivery, Requirements};
 use crate::policy::{AckPolicy, Commit, OnError, Order, Start};
 
 /// The function that the macro generates for a handler. It reads the arguments from the borrowed delivery, and returns
@@ -92,49 +90,6 @@ pub struct PublisherDef {
     pub topic: &'static str,
 }
 
-/// The requirements of a subscriber's arguments, collected at startup.
-#[derive(Debug, Default)]
-pub struct Requirements {
-    states: Vec<(TypeId, &'static str)>,
-    takes_ack: bool,
-    captures: bool,
-}
-
-impl Requirements {
-    /// Requires a state of type `T` in the app.
-    pub fn state<T: 'static>(&mut self) {
-        self.states.push((TypeId::of::<T>(), std::any::type_name::<T>()));
-    }
-
-    /// Requires the ack policy `Manual`: an argument settles the record.
-    pub fn ack(&mut self) {
-        self.takes_ack = true;
-    }
-
-    /// Returns whether an argument settles the record.
-    #[must_use]
-    pub fn takes_ack(&self) -> bool {
-        self.takes_ack
-    }
-
-    /// Requires that the handler reads by a `pattern`: an argument reads the captures of the topic's name.
-    pub fn captures(&mut self) {
-        self.captures = true;
-    }
-
-    /// Returns whether an argument reads the captures of the topic's name.
-    #[must_use]
-    pub fn needs_pattern(&self) -> bool {
-        self.captures
-    }
-
-    /// Returns the required states: type and name.
-    #[must_use]
-    pub fn states(&self) -> &[(TypeId, &'static str)] {
-        &self.states
-    }
-}
-
 /// Returns all subscribers linked into this program, by module and line.
 #[must_use]
 pub fn registered() -> Vec<&'static SubscriberDef> {
@@ -168,7 +123,7 @@ fn unraw(path: &str) -> String {
     path.replace("r#", "")
 }
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 impl SubscriberDef {
     /// Returns a definition that sets nothing and does nothing, for tests.
     pub(crate) const fn fixture() -> Self {

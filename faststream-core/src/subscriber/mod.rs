@@ -4,6 +4,6 @@ mod def;
 mod resolved;
 mod retry_topic;
 
-pub use def::{HandlerFn, PublisherDef, Requirements, RetryDef, SourceDef, SubscriberDef, registered};
+pub use def::{HandlerFn, PublisherDef, RetryDef, SourceDef, SubscriberDef, registered};
 pub use resolved::{Source, Subscriber};
 pub use retry_topic::RetryTopic;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::{RetryTopic, SubscriberDef};
+use crate::context::HandlerInfo;
 use crate::policy::{AckPolicy, Commit, OnError, Order, Retry, Start};
 use crate::topic_name::{dead_letters, selects};
 
@@ -57,7 +58,7 @@ pub enum Source {
     /// Topics by name.
     Topics(Vec<Arc<str>>),
     /// Topics by pattern.
-    Pattern(Regex),
+    Pattern(Arc<Regex>),
 }
 
 impl Subscriber {
@@ -97,6 +98,20 @@ impl Subscriber {
         self.dead_letter.is_some()
             || self.on_error == OnError::DeadLetter
             || self.on_decode_error == OnError::DeadLetter
+    }
+
+    /// Returns what its extractors, plain calls and reports know of it. A lane asks once.
+    pub(crate) fn info(&self) -> HandlerInfo {
+        HandlerInfo {
+            name: Arc::clone(&self.handler),
+            group: Arc::clone(&self.group),
+            pattern: match &self.source {
+                Source::Topics(_) => None,
+                Source::Pattern(pattern) => Some(Arc::clone(pattern)),
+            },
+            timeout: self.timeout,
+            publishes: Arc::clone(&self.publishes),
+        }
     }
 
     fn reads_first(&self, topic: &str) -> bool {

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, advance};
 
 use super::simulate;
-use crate::runtime::{RunPlain, Threads};
+use crate::context::{RunPlain, Threads};
 
 /// The clock stops for calls that take no longer, counted in steps: a call without a processor costs no steps while the
 /// thread that counts them has none either.
@@ -82,26 +82,23 @@ fn move_clock(handle: &Handle, by: Duration) -> bool {
     moved.recv().is_ok()
 }
 
-/// Marks this thread as a test in virtual time until it is dropped.
+/// Marks this thread as a test in virtual time until it is dropped, and gives its apps their threads.
 pub(super) struct VirtualTime(());
 
 impl VirtualTime {
     /// Marks this thread.
     pub(super) fn enter() -> Self {
         VIRTUAL.set(true);
+        Threads::give(Some(Threads::Given(Arc::new(Paced::default()))));
         Self(())
     }
 }
 
 impl Drop for VirtualTime {
     fn drop(&mut self) {
+        Threads::give(None);
         VIRTUAL.set(false);
     }
-}
-
-/// Returns the threads on which the plain functions of an app under test run.
-pub(crate) fn threads() -> Threads {
-    if VIRTUAL.get() { Threads::Given(Arc::new(Paced::default())) } else { Threads::Pool }
 }
 
 /// The blocking pool, and the clock's pace while it is busy.

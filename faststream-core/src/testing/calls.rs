@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::app::{CallReport, Observer};
+use crate::context::{CallReport, Observer};
 use crate::log::{count, print};
 use crate::result::Outcome;
 use crate::result::Verdict;

@@ -22,7 +22,6 @@ mod tests;
 mod views;
 
 pub use blocking::block_for;
-pub(crate) use blocking::threads;
 pub use calls::TestCall;
 pub use dead_letters::DeadLetter;
 pub use publish::Publishable;

@@ -14,9 +14,10 @@ use super::panics::panic_at;
 use super::run::is_real_time;
 use crate::app::{Brokers, Environment, Exit, FastStream, LaunchOptions, Plan, Running, StartOptions};
 use crate::broker::Broker;
+use crate::context::{IdleTracker, Observers, Threads};
 use crate::log::print;
 use crate::memory::{MemoryBroker, SESSION};
-use crate::runtime::{HeldRecord, IdleTracker};
+use crate::runtime::HeldRecord;
 
 /// Far longer than any test intends, in virtual time: only a test that never ends takes this long.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
@@ -293,9 +294,9 @@ impl TestApp {
     async fn run(&mut self, caller: Caller) {
         let calls = Arc::clone(&self.calls);
         let options = StartOptions {
-            observer: Some(calls),
+            observers: Observers::default().with(calls),
             idle: self.broker().idle(),
-            threads: super::blocking::threads(),
+            threads: Threads::default(),
             seed: Some(SEED),
             started: Some(self.broker().now_ms()),
         };

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
 
-use super::FromDelivery;
+use super::{FromDelivery, Requirements};
 use crate::delivery::Delivery;
 use crate::result::Rejection;
-use crate::subscriber::{Requirements, Source};
 
 /// The named groups of a subscriber's `pattern`: by name, or as a type with a field for each. Values are text only, and
 /// a group that did not match is missing.
@@ -43,7 +42,7 @@ pub struct Captures<T = BTreeMap<String, String>>(pub T);
 
 impl<T: DeserializeOwned + Send + 'static> FromDelivery for Captures<T> {
     fn from_delivery(delivery: &Delivery<'_>) -> Result<Self, Rejection> {
-        let Source::Pattern(pattern) = &delivery.subscriber.source else {
+        let Some(pattern) = &delivery.handler.pattern else {
             return Err(Rejection::new("`Captures` needs a subscriber with a `pattern`"));
         };
         let topic = delivery.record.topic;

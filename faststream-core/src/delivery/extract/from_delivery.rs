@@ -1,8 +1,8 @@
 //! The trait of every argument that is not a plain payload.
 
+use super::Requirements;
 use crate::delivery::Delivery;
 use crate::result::Rejection;
-use crate::subscriber::Requirements;
 
 /// An argument that is not the payload: `State<T>`, `Key`, `Headers`, or your own.
 ///

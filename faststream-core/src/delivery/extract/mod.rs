@@ -1,5 +1,6 @@
 //! How a handler's arguments are read from a delivery. One extractor = one file.
 
+mod ack;
 mod cancellation;
 mod captures;
 mod from_bytes;
@@ -12,13 +13,16 @@ mod key;
 mod message;
 mod metadata;
 mod optional;
+mod publisher;
 mod raw;
+mod requirements;
 mod result;
 mod sentence;
 mod state;
 mod text;
 mod tombstone;
 
+pub use ack::Ack;
 pub use cancellation::Cancellation;
 pub use captures::Captures;
 pub use from_bytes::FromBytes;
@@ -32,5 +36,6 @@ pub use message::Message;
 pub use metadata::Metadata;
 pub use optional::OptionalFromDelivery;
 pub use raw::Raw;
+pub use requirements::Requirements;
 pub use state::State;
 pub use text::Text;

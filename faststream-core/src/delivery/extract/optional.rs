@@ -1,9 +1,8 @@
 //! `Option<Key>`, `Option<Header<H>>`, `Option<Text>`: extractors whose value a record may lack.
 
-use super::FromDelivery;
+use super::{FromDelivery, Requirements};
 use crate::delivery::Delivery;
 use crate::result::Rejection;
-use crate::subscriber::Requirements;
 
 /// An extractor that can be taken as `Option<Self>`: `None` if the record does not have the value.
 ///

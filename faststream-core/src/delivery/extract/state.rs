@@ -5,10 +5,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::FromDelivery;
+use super::{FromDelivery, Requirements};
 use crate::delivery::Delivery;
 use crate::result::Rejection;
-use crate::subscriber::Requirements;
 
 /// A value that the app got by `.state(..)` or `.state_with(..)`, found by its type.
 ///

@@ -18,8 +18,8 @@ use tokio::time::sleep_until;
 use super::commits;
 use super::lane::MemoryLane;
 use crate::broker::{Command, Event, GroupMember, Lane};
+use crate::context::BusyGuard;
 use crate::memory::cluster::{ClusterState, InboxMessage, MemberId, MemberInbox, SharedCluster};
-use crate::runtime::BusyGuard;
 
 /// Drives a member until it is finished. Dropping this future before that is a crash of the member.
 ///

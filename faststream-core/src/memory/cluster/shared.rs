@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::state::ClusterState;
+use crate::context::IdleTracker;
 use crate::memory::observer::{BrokerEvent, BrokerObserver};
-use crate::runtime::IdleTracker;
 
 /// The connection of all handles and producers to one broker. When the last of them drops it, the agenda's task
 /// ends.

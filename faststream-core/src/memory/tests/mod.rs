@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::MemoryBroker;
-use crate::app::{Context, States, StopRequest};
 use crate::broker::{Broker, CommitClass, GroupRequest, Remedy};
+use crate::context::{Context, Observers, PlainCalls, States, StopRequest};
 use crate::delivery::{Call, Delivery};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
 use crate::record::Outgoing;
@@ -84,9 +84,9 @@ impl World {
             app: "test".into(),
             states: Arc::new(states),
             producer: self.broker.producer().expect("always there"),
-            observer: None,
+            observers: Observers::default(),
             idle: self.broker.idle(),
-            plain: crate::runtime::PlainCalls::default(),
+            plain: PlainCalls::default(),
             skips: std::collections::BTreeSet::new(),
             tally: Arc::default(),
             stop: Arc::new(StopRequest::default()),

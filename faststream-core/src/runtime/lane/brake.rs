@@ -2,8 +2,8 @@
 
 use super::LaneTask;
 use super::entry::Entry;
+use crate::context::LaneControl;
 use crate::policy::GroupSettings;
-use crate::runtime::LaneControl;
 
 impl LaneTask {
     /// Releases the records that the brake no longer stops. The brake may be on again already: one commit that advanced

@@ -9,14 +9,13 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::entry::CallFailure;
-use crate::app::CallBegin;
 use crate::broker::{PublishError, PublishErrorKind};
+use crate::context::{CallBegin, Panicked, PlainCall, catch, drop_safely};
 use crate::delivery::{Call, Delivery};
 use crate::log::bounded;
 use crate::result::Verdict;
 use crate::result::{HandlerError, Outcome};
-use crate::runtime::PlainCall;
-use crate::runtime::panics::{Panicked, catch, drop_safely};
+use crate::subscriber::HandlerFn;
 
 /// The calls of a lane that did not end at once.
 #[derive(Default)]
@@ -125,18 +124,22 @@ impl Future for RunningCall {
 /// Extracts the arguments and polls once: a handler that never waits costs no bookkeeping. The first poll uses the
 /// lane's waker; in the set the call is polled again and registers anew. The caller records when the lane has finished
 /// the record.
-pub(super) fn begin(delivery: &Delivery<'_>, cx: &mut Context<'_>) -> Result<Outcome, Call> {
+pub(super) fn begin(
+    handler: HandlerFn,
+    delivery: &Delivery<'_>,
+    cx: &mut Context<'_>,
+) -> Result<Outcome, Call> {
     delivery.control.work.begins(Some(delivery.offset));
-    if let Some(observer) = &delivery.context.observer {
+    delivery.context.observers.notify(|observer| {
         observer.begins(&CallBegin {
-            handler: &delivery.subscriber.handler,
+            handler: &delivery.handler.name,
             lane: delivery.control.epoch,
             offset: delivery.offset,
             attempt: delivery.attempt,
         });
-    }
+    });
     let begun = catch(|| {
-        let mut call = (delivery.subscriber.def.call)(delivery);
+        let mut call = handler(delivery);
         match Pin::new(&mut call).poll(cx) {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => Err(call),

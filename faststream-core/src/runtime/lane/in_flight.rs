@@ -8,8 +8,8 @@ use slab::Slab;
 use super::copies::Purpose;
 use super::entry::{CallState, Entry, RecordSource};
 use super::turns::{OrderLine, Turns};
+use crate::context::{Unfinished, WhyUnfinished};
 use crate::record::OwnedRecord;
-use crate::runtime::unfinished::{Unfinished, WhyUnfinished};
 
 /// The invariant while a call, a pause, a copy or an `Ack` of a record is open.
 const KEPT: &str = "a record is kept until it is finished";

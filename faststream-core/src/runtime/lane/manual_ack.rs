@@ -6,8 +6,8 @@ use super::LaneTask;
 use super::ack_policy::Ended;
 use super::copies::{Copies, Purpose};
 use super::entry::CallState;
+use crate::context::Settled;
 use crate::result::Verdict;
-use crate::runtime::settled::Settled;
 use crate::runtime::status::Notice;
 
 /// What happened to a record's `Ack` before its turn to count.

@@ -3,12 +3,11 @@
 use super::ack_policy::REJECTION;
 use super::entry::CallFailure;
 use super::{LaneTask, Scope};
-use crate::app::{CallReport, Skip};
+use crate::context::{CallReport, Skip, catch};
 use crate::log::{error, info, warn};
 use crate::policy::{OnError, Order};
 use crate::result::{Disposition, Outcome};
 use crate::runtime::HeldRecord;
-use crate::runtime::panics::catch;
 
 /// A held record is logged again after this many failures.
 const AGAIN: u32 = 20;
@@ -16,16 +15,17 @@ const AGAIN: u32 = 20;
 impl LaneTask {
     /// Reports the end of a call.
     pub(super) fn report(&self, offset: i64, attempt: u32, outcome: &Outcome) {
-        let Some(observer) = &self.scope.context.observer else { return };
-        observer.called(&CallReport {
-            handler: &self.scope.subscriber.handler,
-            group: &self.scope.subscriber.group,
-            lane: self.scope.control.epoch,
-            topic: &self.scope.topic,
-            partition: self.scope.partition,
-            offset,
-            attempt,
-            outcome,
+        self.scope.context.observers.notify(|observer| {
+            observer.called(&CallReport {
+                handler: &self.scope.handler.name,
+                group: &self.scope.handler.group,
+                lane: self.scope.control.epoch,
+                topic: &self.scope.topic,
+                partition: self.scope.partition,
+                offset,
+                attempt,
+                outcome,
+            });
         });
     }
 
@@ -38,15 +38,10 @@ impl LaneTask {
             Disposition::Waiting | Disposition::Retried => self.metrics.settled("nacked"),
             Disposition::Failed | Disposition::Held | Disposition::Stopped => self.metrics.settled("error"),
         }
-        if let Some(observer) = &self.scope.context.observer {
-            observer.settled(
-                &self.scope.subscriber.handler,
-                &self.scope.topic,
-                self.scope.partition,
-                offset,
-                disposition,
-            );
-        }
+        let Scope { context, handler, topic, partition, .. } = &self.scope;
+        context.observers.notify(|observer| {
+            observer.settled(&handler.name, topic, *partition, offset, disposition);
+        });
     }
 
     /// Logs a failed call; `next` says what happens.

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::app::Context;
 use crate::broker::Lane;
+use crate::context::{Context, HandlerInfo, LaneControl};
 use crate::policy::GroupSettings;
-use crate::runtime::LaneControl;
 use crate::runtime::status::Shared;
 use crate::subscriber::{RetryTopic, Subscriber};
 
@@ -17,6 +16,8 @@ pub(in crate::runtime) struct Scope {
     /// The retry topic that this is a partition of; `None` for a source topic.
     pub(super) retry_topic: Option<RetryTopic>,
     pub(super) subscriber: Arc<Subscriber>,
+    /// What deliveries lend of the subscriber.
+    pub(super) handler: Arc<HandlerInfo>,
     /// The context that the app shares with its handlers.
     pub(super) context: Arc<Context>,
     pub(super) settings: Arc<GroupSettings>,
@@ -39,6 +40,7 @@ impl Scope {
             topic: lane.topic().into(),
             partition: lane.partition(),
             retry_topic: subscriber.retry_topic(lane.topic()).cloned(),
+            handler: Arc::new(subscriber.info()),
             subscriber,
             context,
             settings,

@@ -99,7 +99,7 @@ impl LaneTask {
             Called::Kept(offset) => self.kept(self.in_flight.entry(offset)),
         };
         let offset = record.offset;
-        let ended = begin(&self.delivery(record, attempt), cx);
+        let ended = begin(self.scope.subscriber.def.call, &self.delivery(record, attempt), cx);
         match self.calls.returned_in_time(timeout, began, ended) {
             Ok(outcome) => Begun::Ended(outcome),
             Err(call) => {
@@ -136,7 +136,7 @@ impl LaneTask {
                 .as_ref()
                 .map_or(&self.scope.topic, |retry_topic| &retry_topic.source),
             attempt,
-            subscriber: &self.scope.subscriber,
+            handler: &self.scope.handler,
             context: &self.scope.context,
             control: &self.scope.control,
         }

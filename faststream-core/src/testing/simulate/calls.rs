@@ -13,7 +13,7 @@ use super::log_index::{LogIndex, Proof};
 use super::model::LaneModel;
 use super::promise::Promise;
 use super::record::{Left, RecordModel};
-use crate::app::{CallBegin, CallReport, ManuallySettled};
+use crate::context::{CallBegin, CallReport, ManuallySettled};
 use crate::policy::{AckPolicy, Commit};
 use crate::result::Outcome;
 

@@ -20,8 +20,9 @@ use super::turns::Turns;
 use super::world::Named;
 use crate::app::{Brokers, Environment, Exit, FastStream, LaunchOptions, Plan, Running, StartOptions};
 use crate::broker::Broker;
+use crate::context::{IdleTracker, Observers, Threads};
 use crate::memory::{MemoryBroker, STARTED};
-use crate::runtime::{HeldRecord, IdleTracker, Threads};
+use crate::runtime::HeldRecord;
 
 /// The time that a stop may take beyond the drain time: promise 6.
 const STOP: Duration = Duration::from_secs(2);
@@ -171,8 +172,9 @@ impl<'f> Fleet<'f> {
         self.numbers += 1;
         let number = self.numbers;
         let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let instance = checker::Instance { number, checker: Arc::clone(&self.checker) };
         let options = StartOptions {
-            observer: Some(Arc::new(checker::Instance { number, checker: Arc::clone(&self.checker) })),
+            observers: Observers::default().with(Arc::new(instance)),
             idle: Arc::clone(&self.idle),
             threads: Threads::Given(Arc::clone(&self.turns) as _),
             seed: Some(self.seed.wrapping_add(number)),

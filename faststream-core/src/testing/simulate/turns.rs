@@ -27,7 +27,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::random::{Scope, Shared, random, shared};
-use crate::runtime::RunPlain;
+use crate::context::RunPlain;
 
 /// How long a thread waits for a turn to come back, in real time: this many looks, this far apart. Half a second
 /// in all.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::app::{FastStream, LaunchOptions};
+use crate::delivery::Requirements;
 use crate::memory::MemoryBroker;
 use crate::policy::Retry;
-use crate::subscriber::{Requirements, SubscriberDef};
+use crate::subscriber::SubscriberDef;
 
 const ON_ERROR: [OnError; 4] = [OnError::Hold, OnError::DeadLetter, OnError::Skip, OnError::Stop];
 

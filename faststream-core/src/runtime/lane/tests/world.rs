@@ -9,11 +9,13 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::app::{Context, States, StopRequest};
 use crate::broker::{
     Answer, BoxFuture, Epoch, Lane, Producer, PublishError, PublishErrorKind, Published, Stale,
 };
-use crate::delivery::{Call, Delivery, FromDelivery};
+use crate::context::{
+    BusyGuard, Context, IdleTracker, LaneControl, Observers, PlainCalls, Skip, States, StopRequest,
+};
+use crate::delivery::{Ack, Call, Delivery, FromDelivery};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order, Retry, Start};
 use crate::record::Outgoing;
 use crate::record::{OwnedRecord, Record};
@@ -21,7 +23,6 @@ use crate::result::Verdict;
 use crate::result::{HandlerError, Outcome, Rejection};
 use crate::runtime::lane::{LaneTask, Scope};
 use crate::runtime::status::{Notice, Shared};
-use crate::runtime::{Ack, BusyGuard, IdleTracker, LaneControl};
 use crate::subscriber::{Source, Subscriber, SubscriberDef};
 
 const PARTITION: i32 = 3;
@@ -162,7 +163,7 @@ impl World {
         topic: &'static str,
         change: impl FnOnce(&mut Subscriber),
         acts: impl IntoIterator<Item = Act>,
-        skips: BTreeSet<crate::app::Skip>,
+        skips: BTreeSet<Skip>,
     ) -> Self {
         let script = Script::default();
         script.scene().topic = topic;
@@ -175,9 +176,9 @@ impl World {
             app: "test".into(),
             states: Arc::new(states),
             producer: Arc::new(ScriptedProducer(script.clone())),
-            observer: None,
+            observers: Observers::default(),
             idle: Arc::new(IdleTracker::default()),
-            plain: crate::runtime::PlainCalls::default(),
+            plain: PlainCalls::default(),
             skips,
             tally: Arc::default(),
             stop: Arc::new(StopRequest::default()),

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use super::unfinished::Unfinished;
+use super::Unfinished;
 
 /// The value of an unknown offset.
 const NOTHING: i64 = i64::MIN;
@@ -45,63 +45,63 @@ impl Default for Work {
 
 impl Work {
     /// Returns what the drain waits for, as of the last turn.
-    pub(super) fn unfinished(&self) -> Option<Unfinished> {
+    pub(crate) fn unfinished(&self) -> Option<Unfinished> {
         *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that a turn of the task begins or ends.
-    pub(super) fn turn(&self) {
+    pub(crate) fn turn(&self) {
         self.turns.fetch_add(1, Relaxed);
     }
 
     /// Returns how often a turn has begun or ended.
-    pub(super) fn turns(&self) -> u64 {
+    pub(crate) fn turns(&self) -> u64 {
         self.turns.load(Relaxed)
     }
 
     /// Returns whether a turn of the task is in progress.
-    pub(super) fn is_in_turn(&self) -> bool {
+    pub(crate) fn is_in_turn(&self) -> bool {
         self.turns() % 2 == 1
     }
 
     /// Sets the record that the task works at; `None` if none. Relaxed: other threads only log it, and decisions that
     /// depend on it are made once the task has ended.
-    pub(super) fn begins(&self, offset: Option<i64>) {
+    pub(crate) fn begins(&self, offset: Option<i64>) {
         self.begun.store(offset.unwrap_or(NOTHING), Relaxed);
     }
 
     /// Records that a plain function begins or ends, on its own thread.
-    pub(super) fn plain_begins(&self, offset: i64) {
+    pub(crate) fn plain_begins(&self, offset: i64) {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner).insert(offset);
     }
 
     /// Records that a plain function has ended, whether or not its result counts.
-    pub(super) fn plain_ended(&self, offset: i64) {
+    pub(crate) fn plain_ended(&self, offset: i64) {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner).remove(&offset);
     }
 
     /// Returns the records whose plain functions run now, in order.
-    pub(super) fn plain_running(&self) -> Vec<i64> {
+    pub(crate) fn plain_running(&self) -> Vec<i64> {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
     /// Returns the record that the task works at, or worked at when it died.
-    pub(super) fn working_at(&self) -> Option<i64> {
+    pub(crate) fn working_at(&self) -> Option<i64> {
         Some(self.begun.load(Relaxed)).filter(|offset| *offset != NOTHING)
     }
 
     /// Returns the longest of the slow calls, and since when it runs.
-    pub(super) fn slow(&self) -> Option<(i64, Instant)> {
+    pub(crate) fn slow(&self) -> Option<(i64, Instant)> {
         *self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets the longest of the slow calls; `None` if none is slow any more.
-    pub(super) fn note_slow(&self, slow: Option<(i64, Instant)>) {
+    pub(crate) fn note_slow(&self, slow: Option<(i64, Instant)>) {
         *self.slow.lock().unwrap_or_else(PoisonError::into_inner) = slow;
     }
 
     /// Sets what the drain waits for.
-    pub(super) fn note_unfinished(&self, unfinished: Option<Unfinished>) {
+    pub(crate) fn note_unfinished(&self, unfinished: Option<Unfinished>) {
         *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner) = unfinished;
     }
 }

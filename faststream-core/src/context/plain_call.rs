@@ -18,52 +18,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::LaneControl;
-use super::panics::{catch, drop_safely};
-use crate::app::{CallBegin, Context};
-use crate::delivery::Delivery;
+use super::{CallBegin, Context, HandlerInfo, LaneControl, catch, drop_safely};
 use crate::result::{HandlerError, Outcome};
-use crate::subscriber::Subscriber;
-
-/// Where plain functions run.
-#[derive(Clone)]
-pub enum Threads {
-    /// On the blocking pool of the tokio runtime.
-    Pool,
-    /// On the threads of a test or a simulation.
-    Given(Arc<dyn RunPlain>),
-}
-
-impl Default for Threads {
-    /// Returns the blocking pool, or, in a test in virtual time, threads during whose work the clock stops.
-    fn default() -> Self {
-        #[cfg(feature = "testing")]
-        return crate::testing::threads();
-        #[cfg(not(feature = "testing"))]
-        Self::Pool
-    }
-}
-
-/// Runs plain functions, each on a thread that may block.
-pub trait RunPlain: Send + Sync {
-    /// Runs the call on another thread, now or later, at most once. Returns at once, or when the call has ended.
-    fn run(&self, call: Box<dyn FnOnce() + Send>);
-}
-
-/// The plain calls of an app: where they run, and which ones run.
-#[derive(Default)]
-pub struct PlainCalls {
-    threads: Threads,
-    /// The calls that have begun. Locked last: a call that begins holds its own lock.
-    begun: Mutex<Vec<PlainCall>>,
-}
 
 /// One call of a plain function. Clones share it.
 #[derive(Clone)]
 pub struct PlainCall(Arc<Inner>);
 
 struct Inner {
-    subscriber: Arc<Subscriber>,
+    handler: Arc<HandlerInfo>,
     context: Arc<Context>,
     control: Arc<LaneControl>,
     offset: i64,
@@ -85,50 +48,21 @@ enum PlainState {
     Abandoned,
 }
 
-impl PlainCalls {
-    /// Returns plain calls that run on these threads.
-    #[must_use]
-    pub fn new(threads: Threads) -> Self {
-        Self { threads, begun: Mutex::default() }
-    }
-
-    /// Returns where plain functions run.
-    pub(crate) fn threads(&self) -> &Threads {
-        &self.threads
-    }
-
-    /// Returns how many calls still run although their assignment has ended.
-    #[must_use]
-    pub fn left(&self) -> usize {
-        let begun = lock(&self.begun).clone();
-        begun.iter().filter(|call| matches!(*call.state(), PlainState::Begun { left: true, .. })).count()
-    }
-
-    fn run(&self, call: impl FnOnce() + Send + 'static) {
-        match &self.threads {
-            Threads::Pool => drop(tokio::task::spawn_blocking(call)),
-            Threads::Given(threads) => threads.run(Box::new(call)),
-        }
-    }
-
-    /// Returns a call of the same record that an earlier assignment began.
-    fn earlier(&self, call: &PlainCall) -> Option<PlainCall> {
-        lock(&self.begun).iter().find(|begun| begun.is_earlier_for_record_of(call)).cloned()
-    }
-
-    fn forget(&self, call: &PlainCall) {
-        lock(&self.begun).retain(|other| !Arc::ptr_eq(&other.0, &call.0));
-    }
-}
-
 impl PlainCall {
-    pub(crate) fn new(delivery: &Delivery<'_>) -> Self {
+    /// Returns a call of this handler for one attempt at the record at `offset`. It has not begun.
+    pub(crate) fn new(
+        handler: &Arc<HandlerInfo>,
+        context: &Arc<Context>,
+        control: &Arc<LaneControl>,
+        offset: i64,
+        attempt: u32,
+    ) -> Self {
         Self(Arc::new(Inner {
-            subscriber: Arc::clone(delivery.subscriber),
-            context: Arc::clone(delivery.context),
-            control: Arc::clone(delivery.control),
-            offset: delivery.offset,
-            attempt: delivery.attempt,
+            handler: Arc::clone(handler),
+            context: Arc::clone(context),
+            control: Arc::clone(control),
+            offset,
+            attempt,
             state: Mutex::new(PlainState::Queued),
             over: Notify::new(),
         }))
@@ -146,7 +80,7 @@ impl PlainCall {
         let _watch = Watch { call: &self, function: &function };
         let (notify, told) = oneshot::channel();
         let (call, given) = (self.clone(), Arc::clone(&function));
-        self.0.context.plain.run(move || {
+        self.0.context.plain.threads().run(move || {
             if !call.begin() {
                 return;
             }
@@ -162,9 +96,7 @@ impl PlainCall {
         };
         match returned {
             Err(panic) => Err(panic.into_outcome()),
-            Ok(_) if self.0.subscriber.timeout.is_some_and(|timeout| took > timeout) => {
-                Err(self.too_long(took))
-            }
+            Ok(_) if self.0.handler.timeout.is_some_and(|timeout| took > timeout) => Err(self.too_long(took)),
             Ok(returned) => Ok(returned),
         }
     }
@@ -185,7 +117,7 @@ impl PlainCall {
 
     /// Begins the call: the thread's first act. Returns false if the call was abandoned.
     fn begin(&self) -> bool {
-        let Inner { subscriber, context, control, offset, attempt, .. } = &*self.0;
+        let Inner { context, control, offset, .. } = &*self.0;
         let mut state = self.state();
         if *state != PlainState::Queued {
             return false;
@@ -193,7 +125,7 @@ impl PlainCall {
         // Counted and remembered before the lane is checked: whoever fences it sees this call, or this call sees the
         // fence.
         control.work.plain_begins(*offset);
-        lock(&context.plain.begun).push(self.clone());
+        context.plain.remember(self.clone());
         if control.is_stopping() {
             context.plain.forget(self);
             control.work.plain_ended(*offset);
@@ -202,36 +134,36 @@ impl PlainCall {
         }
         *state = PlainState::Begun { since: Instant::now(), left: false };
         drop(state);
-        if let Some(observer) = &context.observer {
-            let handler = &subscriber.handler;
-            observer.plain_begins(&CallBegin {
-                handler,
-                lane: control.epoch,
-                offset: *offset,
-                attempt: *attempt,
-            });
-        }
+        context.observers.notify(|observer| observer.plain_begins(&self.report()));
         true
     }
 
     /// Ends the call: the thread's last act before it reports the returned value. Returns how long the call took.
     fn end(&self) -> Duration {
-        let Inner { subscriber, context, control, offset, attempt, over, .. } = &*self.0;
-        if let Some(observer) = &context.observer {
-            let handler = &subscriber.handler;
-            observer.plain_ended(&CallBegin {
-                handler,
-                lane: control.epoch,
-                offset: *offset,
-                attempt: *attempt,
-            });
-        }
+        let Inner { context, control, offset, over, .. } = &*self.0;
+        context.observers.notify(|observer| observer.plain_ended(&self.report()));
         let before = std::mem::replace(&mut *self.state(), PlainState::Ended);
         control.work.plain_ended(*offset);
         context.plain.forget(self);
         over.notify_waiters();
         let PlainState::Begun { since, .. } = before else { return Duration::ZERO };
         since.elapsed()
+    }
+
+    /// Returns what observers are notified of.
+    fn report(&self) -> CallBegin<'_> {
+        let Inner { handler, control, offset, attempt, .. } = &*self.0;
+        CallBegin { handler: &handler.name, lane: control.epoch, offset: *offset, attempt: *attempt }
+    }
+
+    /// Returns whether both are the same call.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Returns whether it runs, and its lane no longer waits for it.
+    pub(super) fn is_left(&self) -> bool {
+        matches!(*self.state(), PlainState::Begun { left: true, .. })
     }
 
     /// Records that its lane no longer waits for it.
@@ -254,17 +186,17 @@ impl PlainCall {
         }
     }
 
-    fn is_earlier_for_record_of(&self, other: &Self) -> bool {
+    pub(super) fn is_earlier_for_record_of(&self, other: &Self) -> bool {
         let (one, other) = (&*self.0, &*other.0);
         one.offset == other.offset
             && one.control.epoch != other.control.epoch
-            && one.subscriber.handler == other.subscriber.handler
-            && one.subscriber.group == other.subscriber.group
+            && one.handler.name == other.handler.name
+            && one.handler.group == other.handler.group
             && one.control.is_of_partition_of(&other.control)
     }
 
     fn too_long(&self, took: Duration) -> Outcome {
-        let timeout = self.0.subscriber.timeout.unwrap_or_default();
+        let timeout = self.0.handler.timeout.unwrap_or_default();
         let message = format!(
             "the call took {took:.1?}, longer than the handler's `timeout` of {timeout:?}; a plain `fn` cannot be \
              cancelled, so it was waited for"
@@ -292,18 +224,6 @@ impl<F> Drop for Watch<'_, F> {
         } else {
             self.call.leave();
         }
-    }
-}
-
-impl std::fmt::Debug for Threads {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if matches!(self, Self::Pool) { "Pool" } else { "Given" })
-    }
-}
-
-impl std::fmt::Debug for PlainCalls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PlainCalls").field("threads", &self.threads).finish_non_exhaustive()
     }
 }
 

@@ -6,8 +6,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::panics::{Panicked, catch_in};
-use super::plain::Threads;
+use super::{Panicked, Threads, catch_in, drop_safely};
 
 /// Runs a hook's future on a separate thread. Dropping it ends the hook at its next `await`. A hook that blocks its
 /// thread is abandoned there.
@@ -33,7 +32,7 @@ pub(crate) async fn apart<T: Send + 'static>(
         let ended = runtime.block_on(catch_in(run));
         if let Some(ended) = ended.transpose() {
             // If nothing waits any more, the returned value is dropped here.
-            super::panics::drop_safely(notify.send(ended));
+            drop_safely(notify.send(ended));
         }
     };
     if std::thread::Builder::new().name("hook".into()).spawn(run).is_err() {

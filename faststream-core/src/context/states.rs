@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::runtime::panics::drop_safely;
+use super::drop_safely;
 
 /// Shared values of the app, at most one of each type. Clones share the values.
 #[derive(Default, Clone)]

@@ -19,29 +19,29 @@ use crate::result::Verdict;
 
 /// An `Ack` that was settled, on its way to the lane's task.
 #[derive(Debug)]
-pub(super) struct Settled {
+pub(crate) struct Settled {
     /// The record, as a record offset.
-    pub(super) offset: i64,
+    pub(crate) offset: i64,
     /// The attempt that the `Ack` belongs to. One of an earlier attempt counts only if it is a success.
-    pub(super) attempt: u32,
+    pub(crate) attempt: u32,
     /// What happens to the record.
-    pub(super) verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// Whether the `Ack` was dropped unsettled; the verdict is the consequence.
-    pub(super) dropped: bool,
+    pub(crate) dropped: bool,
     /// Whether a call waits until the broker has committed it.
-    pub(super) durable: bool,
+    pub(crate) durable: bool,
 }
 
 /// The settled `Ack`s that are not read yet. Closed and emptied in one step: an ack is either in, or `Stale`.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(super) struct AckInbox {
     /// Whether the inbox has contents, checked each turn. The lock is taken only if an `Ack` was settled.
     has_settled: AtomicBool,
     /// The contents, and the fence.
     inbox: Mutex<SettledInbox>,
 }
 
-/// The state under the lock of `Inbox`.
+/// The state under the lock of `AckInbox`.
 #[derive(Debug, Default)]
 struct SettledInbox {
     /// Whether the lane was fenced. Never reset.
@@ -62,7 +62,7 @@ impl SettledInbox {
     }
 }
 
-impl Inbox {
+impl AckInbox {
     /// Counts its contents as work in progress.
     pub(super) fn counted_busy_by(&self, busy: BusyGuard) {
         self.lock().busy = Some(busy);

@@ -51,22 +51,22 @@ impl OffsetCell {
     }
 
     /// Returns the oldest unfinished record, as a record offset.
-    pub(super) fn oldest(&self) -> Option<i64> {
+    pub(crate) fn oldest(&self) -> Option<i64> {
         Some(self.oldest.load(SeqCst)).filter(|offset| *offset != NOTHING)
     }
 
     /// Returns whether an offset is stored that the broker has not committed.
-    pub(super) fn is_dirty(&self) -> bool {
+    pub(crate) fn is_dirty(&self) -> bool {
         self.stored.load(SeqCst) > self.committed_offset()
     }
 
     /// Returns whether a record was delivered that the broker does not know to be finished, stored or not.
-    pub(super) fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         self.is_dirty() || self.oldest.load(SeqCst) != NOTHING
     }
 
     /// Returns how many offsets are stored that the broker has not committed.
-    pub(super) fn uncommitted(&self) -> u64 {
+    pub(crate) fn uncommitted(&self) -> u64 {
         let stored = self.stored.load(SeqCst);
         if stored == NOTHING {
             0
@@ -76,17 +76,17 @@ impl OffsetCell {
     }
 
     /// Returns the next offset up to which everything is stored or committed. Hooks report it.
-    pub(super) fn finished_to(&self) -> i64 {
+    pub(crate) fn finished_to(&self) -> i64 {
         self.stored.load(SeqCst).max(self.committed_offset())
     }
 
     /// Returns the next offset that the broker has committed. The brake and durable acks compare with it.
-    pub(super) fn committed_offset(&self) -> i64 {
+    pub(crate) fn committed_offset(&self) -> i64 {
         self.committed.load(SeqCst)
     }
 
     /// Notes the finished prefix before a call begins or continues, which may occupy the task's thread for long.
-    pub(super) fn note_finished(&self, prefix: Option<i64>) {
+    pub(crate) fn note_finished(&self, prefix: Option<i64>) {
         if let Some(prefix) = prefix {
             self.finished.store(prefix, Release);
         }
@@ -97,7 +97,7 @@ impl OffsetCell {
     ///
     /// # Errors
     /// If the lane was fenced: the offset has no effect.
-    pub(super) fn store(&self, next: i64, store: impl FnOnce() -> Result<(), Stale>) -> Result<(), Stale> {
+    pub(crate) fn store(&self, next: i64, store: impl FnOnce() -> Result<(), Stale>) -> Result<(), Stale> {
         let mut last = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
         if *last >= next {
             return Ok(());
@@ -108,7 +108,7 @@ impl OffsetCell {
 
     /// Stores the finished prefix while the task has no turn to store it. Called on the control thread, about once
     /// a second.
-    pub(super) fn store_late(&self, store: impl FnOnce(i64) -> Result<(), Stale>) {
+    pub(crate) fn store_late(&self, store: impl FnOnce(i64) -> Result<(), Stale>) {
         let next = self.finished.load(Acquire);
         if next > self.stored.load(SeqCst) && self.store(next, || store(next)).is_ok() {
             self.stored.fetch_max(next, SeqCst);
@@ -116,7 +116,7 @@ impl OffsetCell {
     }
 
     /// Notes the stored offset and the oldest unfinished record at the end of a turn of the task.
-    pub(super) fn note(&self, stored: Option<i64>, oldest: Option<i64>) {
+    pub(crate) fn note(&self, stored: Option<i64>, oldest: Option<i64>) {
         self.stored.store(stored.unwrap_or(NOTHING), SeqCst);
         self.oldest.store(oldest.unwrap_or(NOTHING), SeqCst);
     }

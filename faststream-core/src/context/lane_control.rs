@@ -4,20 +4,18 @@
 //! control thread stops and fences it, and every `Ack` that a handler keeps settles through it. Nothing here waits
 //! for the task. A record without a manual ack costs a few atomic loads here.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
+use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
-use super::BusyGuard;
+use super::ack_inbox::{AckInbox, Settled, Waiters};
 use super::offset_cell::OffsetCell;
-use super::settled::{Inbox, Settled, Waiters};
-use super::unfinished::{Unfinished, WhyUnfinished};
 use super::work::Work;
+use super::{BusyGuard, ManuallySettled, Observers, Unfinished, WhyUnfinished};
 use crate::TopicPartition;
-use crate::app::{ManuallySettled, Observer};
 use crate::broker::{Epoch, Stale};
 
 /// The control of one lane, shared by pointer. An `Ack` holds the pointer, so it cannot reach another assignment of the
@@ -37,16 +35,16 @@ pub struct LaneControl {
     /// Whether `on_assigned` still runs: no record begins before it has ended.
     gated: AtomicBool,
     /// The finished, stored and committed offsets of the lane.
-    pub(super) offsets: OffsetCell,
+    pub(crate) offsets: OffsetCell,
     /// The current work of the lane's task.
-    pub(super) work: Work,
+    pub(crate) work: Work,
     /// The `Ack`s that were settled, until the task reads them. Its fence is the lane's fence.
-    inbox: Inbox,
+    inbox: AckInbox,
     waker: AtomicWaker,
     /// The calls that wait until their record is committed (`ack_durable`).
     waiters: Waiters,
-    /// The observer, which is notified of settled `Ack`s.
-    observer: Option<Arc<dyn Observer>>,
+    /// The observers, which are notified of settled `Ack`s.
+    observers: Observers,
 }
 
 /// The request to stop: the partition is revoked, or the app is shutting down.
@@ -78,52 +76,52 @@ impl LaneControl {
             gated: AtomicBool::new(false),
             offsets: OffsetCell::new(start),
             work: Work::default(),
-            inbox: Inbox::default(),
+            inbox: AckInbox::default(),
             waker: AtomicWaker::new(),
             waiters: Waiters::default(),
-            observer: None,
+            observers: Observers::default(),
         }
     }
 
-    /// Reports settled `Ack`s to `observer`.
-    pub(super) fn observed(mut self, observer: Option<Arc<dyn Observer>>) -> Self {
-        self.observer = observer;
+    /// Reports settled `Ack`s to these observers.
+    pub(crate) fn observed(mut self, observers: Observers) -> Self {
+        self.observers = observers;
         self
     }
 
     /// Sets the partition.
-    pub(super) fn of(mut self, tp: TopicPartition) -> Self {
+    pub(crate) fn of(mut self, tp: TopicPartition) -> Self {
         self.tp = tp;
         self
     }
 
     /// Sets how many earlier tasks of the partition died at which record.
-    pub(super) fn after_deaths(mut self, deaths: Option<(i64, u32)>) -> Self {
+    pub(crate) fn after_deaths(mut self, deaths: Option<(i64, u32)>) -> Self {
         self.deaths = deaths;
         self
     }
 
     /// Returns how many earlier tasks of the partition died at this record.
-    pub(super) fn deaths_at(&self, offset: i64) -> Option<u32> {
+    pub(crate) fn deaths_at(&self, offset: i64) -> Option<u32> {
         self.deaths.filter(|(at, _)| *at == offset).map(|(_, times)| times)
     }
 
     /// Counts settled `Ack`s as work in progress until the task has read them.
-    pub(super) fn counted_busy_by(self, busy: BusyGuard) -> Self {
+    pub(crate) fn counted_busy_by(self, busy: BusyGuard) -> Self {
         self.inbox.counted_busy_by(busy);
         self
     }
 
     /// Stops the lane: no further record begins, and running calls are notified. Their results still count until
     /// the fence.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.set();
         self.waker.wake();
     }
 
     /// Records that the broker has committed everything before `next`: releases the brake, and wakes the calls
     /// that wait for it.
-    pub(super) fn committed(&self, next: i64) {
+    pub(crate) fn committed(&self, next: i64) {
         self.offsets.committed(next);
         self.braked.store(false, SeqCst);
         self.waker.wake();
@@ -131,29 +129,29 @@ impl LaneControl {
     }
 
     /// Lets no record begin until `open_gate` is called.
-    pub(super) fn close_gate(&self) {
+    pub(crate) fn close_gate(&self) {
         self.gated.store(true, SeqCst);
     }
 
     /// Lets records begin: `on_assigned` has ended, or its time is over.
-    pub(super) fn open_gate(&self) {
+    pub(crate) fn open_gate(&self) {
         self.gated.store(false, SeqCst);
         self.waker.wake();
     }
 
     /// Returns whether no record may begin yet.
-    pub(super) fn is_gated(&self) -> bool {
+    pub(crate) fn is_gated(&self) -> bool {
         self.gated.load(SeqCst)
     }
 
     /// Brakes the lane until its next successful commit. Does not wake it: a brake never makes anything due.
-    pub(super) fn brake(&self) {
+    pub(crate) fn brake(&self) {
         self.braked.store(true, SeqCst);
     }
 
     /// Fences the lane: from now on, settling returns `Stale`. Returns the `Ack`s that were settled before, so that an
     /// ack that returned `Ok` still counts.
-    pub(super) fn fence(&self) -> Vec<Settled> {
+    pub(crate) fn fence(&self) -> Vec<Settled> {
         self.stop.set();
         let settled = self.inbox.fence();
         self.waiters.notify();
@@ -166,7 +164,7 @@ impl LaneControl {
     /// # Errors
     /// [`Stale`] if the lane was fenced before. The record may be handled again then, or its commit was not
     /// confirmed in time.
-    pub(super) async fn durable(&self, offset: i64) -> Result<(), Stale> {
+    pub(crate) async fn durable(&self, offset: i64) -> Result<(), Stale> {
         let _waits = self.waiters.wait(offset);
         self.waker.wake();
         loop {
@@ -186,12 +184,12 @@ impl LaneControl {
 
     /// Returns whether a call waits until one of these records is committed. Then the oldest record may start
     /// beyond `concurrency`, because that commit waits for it.
-    pub(super) fn any_waits_until_durable(&self, of: impl Fn(i64) -> bool) -> bool {
+    pub(crate) fn any_waits_until_durable(&self, of: impl Fn(i64) -> bool) -> bool {
         self.waiters.any(of)
     }
 
     /// Sets the waker of the lane's task. Call it before the checks of a turn.
-    pub(super) fn register(&self, waker: &Waker) {
+    pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
 
@@ -201,64 +199,65 @@ impl LaneControl {
     }
 
     /// Returns whether no further record may begin. One atomic load, checked for each record.
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stop.asked.load(SeqCst)
     }
 
     /// Returns whether commits fail. One atomic load.
-    pub(super) fn is_braked(&self) -> bool {
+    pub(crate) fn is_braked(&self) -> bool {
         self.braked.load(SeqCst)
     }
 
     /// Returns whether the other one is another assignment of the same partition.
-    pub(super) fn is_of_partition_of(&self, other: &Self) -> bool {
+    pub(crate) fn is_of_partition_of(&self, other: &Self) -> bool {
         self.tp == other.tp
     }
 
     /// Returns the lane's current record: the one whose handler was just begun, else the oldest unfinished one.
-    pub(super) fn at_work(&self) -> Option<i64> {
+    pub(crate) fn at_work(&self) -> Option<i64> {
         self.work.working_at().or_else(|| self.offsets.oldest())
     }
 
     /// Returns what a cancelled lane leaves unfinished. A handler that blocks its thread notes nothing, because its
     /// call still runs.
-    pub(super) fn unfinished(&self) -> Option<Unfinished> {
+    pub(crate) fn unfinished(&self) -> Option<Unfinished> {
         let call = |offset| Unfinished { offset, why: WhyUnfinished::Call, others: 0 };
         let noted = || self.work.unfinished();
         self.work.working_at().map(call).or_else(noted).or_else(|| self.at_work().map(call))
     }
 
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.waker.wake();
     }
 
     /// Takes the `Ack`s that were settled since the last call. Without any, one atomic load.
-    pub(super) fn take_settled(&self) -> Vec<Settled> {
+    pub(crate) fn take_settled(&self) -> Vec<Settled> {
         self.inbox.take()
     }
 
     /// Returns whether an `Ack` was settled. The reader must count as busy before it checks.
-    pub(super) fn has_settled(&self) -> bool {
+    pub(crate) fn has_settled(&self) -> bool {
         self.inbox.has_settled()
     }
 
     /// Settles a record: puts the verdict into the inbox and wakes the task. Any thread may call it, and it never
-    /// waits for the task. The observer learns of it either way.
+    /// waits for the task. The observers learn of it either way.
     ///
     /// # Errors
     /// [`Stale`] if the lane was fenced before: the verdict has no effect, and the record is handled again by the
     /// partition's next owner.
-    pub(super) fn settle(&self, settled: Settled) -> Result<(), Stale> {
+    pub(crate) fn settle(&self, settled: Settled) -> Result<(), Stale> {
         let (offset, attempt, durable) = (settled.offset, settled.attempt, settled.durable);
-        let observed = self.observer.as_ref().map(|observer| (observer, settled.verdict.clone()));
+        let observed = (!self.observers.is_empty()).then(|| settled.verdict.clone());
         let result = self.inbox.post(settled);
-        if let Some((observer, verdict)) = observed {
-            let (lane, verdict, accepted) = (self.epoch, &verdict, result.is_ok());
-            observer.manually_settled(&ManuallySettled { lane, offset, attempt, verdict, accepted, durable });
+        if let Some(verdict) = &observed {
+            let (lane, accepted) = (self.epoch, result.is_ok());
+            let report = ManuallySettled { lane, offset, attempt, verdict, accepted, durable };
+            self.observers.notify(|observer| observer.manually_settled(&report));
         }
         match result {
             Ok(()) => self.waker.wake(),
-            Err(Stale) => super::metrics::stale_ack(),
+            Err(Stale) => counter!("faststream_stale_acks_total").increment(1),
         }
         result
     }

@@ -2,15 +2,15 @@
 
 /// The unfinished work of a cancelled lane: a record, and how many others there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unfinished {
-    pub(super) offset: i64,
-    pub(super) why: WhyUnfinished,
-    pub(super) others: usize,
+pub(crate) struct Unfinished {
+    pub(crate) offset: i64,
+    pub(crate) why: WhyUnfinished,
+    pub(crate) others: usize,
 }
 
 /// What an unfinished record still waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WhyUnfinished {
+pub(crate) enum WhyUnfinished {
     Call,
     Ack,
     /// The broker's confirmation of these.
@@ -21,7 +21,7 @@ pub(super) enum WhyUnfinished {
 
 impl Unfinished {
     /// Returns a message about the unfinished work of `handler`.
-    pub(super) fn message(self, handler: &str) -> String {
+    pub(crate) fn message(self, handler: &str) -> String {
         let what = match self.why {
             WhyUnfinished::Call => format!("{handler} was still running"),
             WhyUnfinished::Ack => format!("the `Ack` of {handler} was not settled"),

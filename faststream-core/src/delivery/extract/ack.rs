@@ -4,13 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::LaneControl;
-use super::settled::Settled;
+use super::{FromDelivery, Requirements};
 use crate::broker::Stale;
-use crate::delivery::{Delivery, FromDelivery};
-use crate::result::Rejection;
-use crate::result::Verdict;
-use crate::subscriber::Requirements;
+use crate::context::{LaneControl, Settled};
+use crate::delivery::Delivery;
+use crate::result::{Rejection, Verdict};
 
 /// Settles one record explicitly. The argument of handlers with `ack = Manual`.
 ///

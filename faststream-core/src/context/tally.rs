@@ -29,7 +29,7 @@ impl Tally {
     }
 
     /// Returns `1,234 handled, 2 dead-lettered`.
-    pub(super) fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let mut message = format!("{} handled", count(self.handled.load(Relaxed)));
         for (number, what) in [(&self.dead_lettered, "dead-lettered"), (&self.skipped, "skipped")] {
             let number = number.load(Relaxed);
