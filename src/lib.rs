@@ -13,8 +13,8 @@ mod entry;
 #[cfg(feature = "cli")]
 pub use entry::run;
 pub use faststream_core::app::{
-    CommitFailure, Environment, Exit, FastStream, GroupPartition, Health, HookContext, LaunchOptions, Plan,
-    Rebalance, Running, StartError, StartOptions, StartupFaults,
+    Environment, Exit, FastStream, Health, LaunchOptions, Plan, Running, StartError, StartOptions,
+    StartupFaults,
 };
 pub use faststream_core::broker::{
     BrokerError, CommitClass, PublishError, PublishErrorKind, Published, Stale,
@@ -23,6 +23,7 @@ pub use faststream_core::delivery::{
     Ack, Cancellation, Captures, Delivery, FromBytes, FromDelivery, FromPayload, Header, Headers, Json, Key,
     Message, Metadata, OptionalFromDelivery, Raw, Requirements, State, Text, TypedHeader,
 };
+pub use faststream_core::hooks::{CommitFailure, GroupPartition, HookContext, Rebalance};
 pub use faststream_core::memory;
 pub use faststream_core::policy::{
     AckPolicy, Commit, DeadLetterGuard, GroupSettings, OnError, Order, Provision, Retry, Start,

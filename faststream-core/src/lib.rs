@@ -20,6 +20,7 @@ pub mod publish;
 pub mod context;
 pub mod delivery;
 pub mod subscriber;
+pub mod hooks;
 pub mod runtime;
 pub mod app;
 pub mod memory;

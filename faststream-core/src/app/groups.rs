@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::GroupHooks;
 use super::resolve::longest_drain;
 use crate::broker::{GroupRequest, PatternRequest};
+use crate::hooks::GroupHooks;
 use crate::policy::{GroupSettings, Start};
 use crate::subscriber::{Source, Subscriber};
 

@@ -6,13 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::builder::{AppHooks, Selection, StateEntry, StateSource};
+use super::builder::{Selection, StateEntry, StateSource};
 use super::groups::{GroupPlan, group};
 use super::resolve::{self, Resolver, longest_drain};
 use super::shutdown::{BEYOND_DRAIN, FLUSH, HOOK_TIME};
 use super::{Environment, FastStream, StartupFault, StartupFaults, checks, loops, needs, packages};
 use crate::broker::Broker;
 use crate::context::Skip;
+use crate::hooks::AppHooks;
 use crate::subscriber::{Subscriber, SubscriberDef, registered};
 
 /// What the program's profile disables.

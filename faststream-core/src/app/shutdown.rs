@@ -1,17 +1,16 @@
 //! The end of an app, once its handlers have ended: hooks and the last confirmations.
 
-use crate::log::{Time, bounded, error};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::Exit;
-use super::builder::AppHooks;
-use super::hook::{BoxHook, HookContext};
-use crate::context::{Context, Threads, apart, catch_in};
+use crate::context::{Context, Threads};
+use crate::hooks::{AppHooks, BoxHook, HookContext, HookFailure, run_guarded};
+use crate::log::{Time, error};
 
 /// How long a shutdown may take beyond the drain time, when brokers do not answer.
 pub(super) const BEYOND_DRAIN: Duration = Duration::from_secs(10);
@@ -65,19 +64,16 @@ impl Shutdown {
     /// Runs every hook, whatever the outcome of the others.
     async fn run_hooks(&self, moment: &str, hooks: &[BoxHook], exit: &mut Exit) {
         for (number, hook) in (1..).zip(hooks) {
-            // Everything runs inside, because the call itself may panic, and so may the drop of an abandoned hook.
             let (hook, argument) = (Arc::clone(hook), self.hook.clone());
-            let hook = apart(&self.threads, async move { hook(argument).await });
-            let message = match catch_in(timeout(HOOK_TIME, hook)).await {
-                Ok(Ok(Ok(Ok(())))) => continue,
-                Ok(Ok(Ok(Err(error)))) => bounded(format!("hook {number} of `{moment}` failed: {error}")),
-                Ok(Err(_)) => {
-                    format!(
-                        "hook {number} of `{moment}` was still running after {}, and was left",
-                        Time(HOOK_TIME)
-                    )
+            let deadline = Some(Instant::now() + HOOK_TIME);
+            let message = match run_guarded(&self.threads, deadline, async move { hook(argument).await })
+                .await
+            {
+                Ok(()) => continue,
+                Err(failure @ HookFailure::StillRunning) => {
+                    format!("hook {number} of `{moment}` {failure} after {}, and was left", Time(HOOK_TIME))
                 }
-                Ok(Ok(Err(_))) | Err(_) => format!("hook {number} of `{moment}` panicked"),
+                Err(failure) => format!("hook {number} of `{moment}` {failure}"),
             };
             error!("{message}");
             // The records are safe. A failed hook is logged, and only an abandoned one changes the exit code.

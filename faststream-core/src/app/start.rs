@@ -11,14 +11,12 @@ use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
 use super::builder::StateSource;
-use super::hook::{BoxHook, HookContext};
 use super::shutdown::{Contexts, Shutdown};
 use super::{Exit, FastStream, LaunchOptions, Plan, Running, provision};
 use crate::broker::{Broker, BrokerError};
-use crate::context::{
-    Context, IdleTracker, Observers, PlainCalls, States, StopRequest, Tally, Threads, apart,
-};
-use crate::log::{bounded, info, warn};
+use crate::context::{Context, IdleTracker, Observers, PlainCalls, States, StopRequest, Tally, Threads};
+use crate::hooks::{BoxHook, HookContext, run_guarded};
+use crate::log::{info, warn};
 
 /// The options of a startup that are not part of the app.
 #[derive(Clone, Default)]
@@ -204,7 +202,7 @@ impl<'a> Launch<'a> {
     async fn run_hooks(&self, moment: &'static str, hooks: &[BoxHook]) -> Result<(), StartError> {
         for (index, hook) in hooks.iter().enumerate() {
             let (hook, argument) = (Arc::clone(hook), self.hook());
-            let ended = outcome(&self.options.threads, async move { hook(argument).await }).await;
+            let ended = run_guarded(&self.options.threads, None, async move { hook(argument).await }).await;
             let failed = |how| StartError { message: format!("hook {} of `{moment}` {how}", index + 1) };
             ended.map_err(failed)?;
         }
@@ -215,7 +213,8 @@ impl<'a> Launch<'a> {
         for entry in &self.plan.states {
             if let StateSource::Make(make) = &entry.source {
                 let (make, argument) = (Arc::clone(make), self.hook());
-                let state = outcome(&self.options.threads, async move { make(argument).await }).await;
+                let state =
+                    run_guarded(&self.options.threads, None, async move { make(argument).await }).await;
                 let failed = |how| StartError {
                     message: format!("making the state of type `{}` {how}", entry.type_name),
                 };
@@ -273,19 +272,6 @@ impl<'a> Launch<'a> {
         self.shutdown().run(Instant::now(), false, &mut exit).await;
         info!(app = %self.plan.name, "stopped before it had started");
         exit
-    }
-}
-
-/// Returns the result of a user's function, or a text for how it ended instead. A panic is a failure like any other:
-/// everything that began is ended in order.
-async fn outcome<T: Send + 'static>(
-    threads: &Threads,
-    call: impl Future<Output = Result<T, String>> + Send + 'static,
-) -> Result<T, String> {
-    match apart(threads, call).await {
-        Ok(ended) => ended.map_err(|error| bounded(format!("failed: {error}"))),
-        // The panic hook has reported its text.
-        Err(_) => Err("panicked".to_owned()),
     }
 }
 

@@ -94,16 +94,6 @@ impl ByApp {
     }
 }
 
-/// Names the return type of a function pointer, `!` included, which has no name of its own on stable Rust.
-pub trait Returns {
-    /// The return type.
-    type Output;
-}
-
-impl<R> Returns for fn() -> R {
-    type Output = R;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,6 @@ pub use std::vec::Vec;
 pub use inventory::submit;
 
 pub use self::arguments::{Count, Decodes, Free, OnePayload, Probe, Requires};
-pub use self::built::Returns;
 pub use self::calls::{blocking, plain, rejected};
 pub use self::publish::{encode, first, key_of, published, publisher_topics};
 pub use crate::delivery::{Call, Delivery, Requirements};

@@ -23,16 +23,15 @@ use tokio_util::sync::CancellationToken;
 use super::commits::Commits;
 use super::deaths::Deaths;
 use super::group::{Action, Group, Input};
-use super::hooks::GroupHookRunner;
 use super::listed;
 use super::member_scope::MemberScope;
 use super::metrics;
 use super::progress::Progress;
 use super::running::RunningLane;
 use super::status::{Ended, MemberHandle, Notice, Shared};
-use crate::app::GroupHooks;
 use crate::broker::{Command, Epoch, Event, GroupMember, Lane, RevocationId};
 use crate::context::{Context, LaneControl};
+use crate::hooks::{GroupHookRunner, GroupHooks};
 use crate::log::{bounded, debug, error, info, warn};
 use crate::policy::GroupSettings;
 use crate::subscriber::Subscriber;
@@ -85,7 +84,7 @@ impl Member {
         let hooks = GroupHookRunner::new(
             Arc::clone(&group),
             Arc::clone(&context),
-            Arc::clone(&shared),
+            Arc::clone(&shared.wake),
             Handle::current(),
             settings.drain,
         );
@@ -211,7 +210,7 @@ impl Member {
             Action::Fence { lane, late } => self.cut_off(lane, late),
             Action::Hook(revocation) => {
                 let leaving = self.leaving.remove(&revocation).unwrap_or_default();
-                self.hooks.revoked(revocation, leaving);
+                self.hooks.revoked(revocation, &leaving);
             }
             Action::Answer(id) => {
                 self.leaving.remove(&Some(id));
@@ -255,7 +254,7 @@ impl GroupMember for Member {
                     for lane in &lanes {
                         self.running.entry(*lane).and_modify(|lane| lane.is_lost = true);
                     }
-                    self.hooks.lost(leaving);
+                    self.hooks.lost(&leaving);
                 } else {
                     self.leaving.insert(Some(id), leaving);
                 }
@@ -265,7 +264,8 @@ impl GroupMember for Member {
             Event::Expired { lane, from, to } => self.expired(lane, from, to),
             Event::Fatal { message, remedy } => {
                 let message = bounded(message);
-                self.hooks.lost(self.running.values().map(RunningLane::share).collect());
+                let lost: Vec<_> = self.running.values().map(RunningLane::share).collect();
+                self.hooks.lost(&lost);
                 self.ending = Ended::Fatal { message, remedy };
                 self.advance(Input::Fatal, &mut commands);
             }
@@ -277,6 +277,9 @@ impl GroupMember for Member {
     fn turn(&mut self) -> Vec<Command> {
         let mut commands = Vec::new();
         self.scope.shared.turned();
+        for revocation in self.hooks.take_ended() {
+            self.advance(Input::HookEnded(revocation), &mut commands);
+        }
         for notices in self.scope.shared.take_notices() {
             match notices {
                 Notice::Shutdown => {
@@ -284,7 +287,6 @@ impl GroupMember for Member {
                     self.shutdown.get_or_insert_with(Instant::now);
                     self.advance(Input::Shutdown, &mut commands);
                 }
-                Notice::HookEnded(revocation) => self.advance(Input::HookEnded(revocation), &mut commands),
                 Notice::WantsCommit => commands.push(Command::CommitNow),
                 Notice::LaneEnded { lane, died, at } => {
                     if died && let Some(lane) = self.running.get(&lane) {

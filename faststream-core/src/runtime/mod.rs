@@ -5,7 +5,6 @@
 mod commits;
 mod deaths;
 mod group;
-mod hooks;
 mod lane;
 mod listed;
 mod member;

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::progress::How;
 use super::status::{StuckCall, Uncommitted};
 use super::{Member, metrics};
-use crate::app::CommitFailure;
 use crate::broker::{CommitReport, Epoch};
+use crate::hooks::CommitFailure;
 use crate::log::{Time, debug, info, warn};
 
 impl Member {

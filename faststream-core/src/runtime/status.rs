@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Epoch, Remedy, RevocationId};
+use crate::broker::{Epoch, Remedy};
 
 /// How long health shows that records were deleted before they were handled.
 const EXPIRED: Duration = Duration::from_secs(600);
@@ -215,8 +215,6 @@ pub(super) enum Notice {
         /// The record that the task worked at.
         at: Option<i64>,
     },
-    /// `on_revoked` has ended; `None` at a shutdown.
-    HookEnded(Option<RevocationId>),
 }
 
 /// The facts behind `MemberStatus`.

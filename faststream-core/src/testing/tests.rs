@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use super::run::run_within;
 use super::{TestApp, run};
-use crate::app::{Environment, FastStream, HookContext};
+use crate::app::{Environment, FastStream};
 use crate::delivery::{Call, Delivery};
+use crate::hooks::HookContext;
 use crate::memory::MemoryBroker;
 use crate::policy::OnError;
 use crate::record::{Outgoing, Partition};

@@ -1,55 +1,9 @@
 //! Hooks for assignments, revocations and failed commits.
 
-use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
 
-use super::hook::HookResult;
-use super::{FastStream, HookContext};
-use crate::broker::{BoxFuture, CommitClass};
-
-/// Partitions that a member of a group starts or stops reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Rebalance {
-    /// The consumer group.
-    pub group: Arc<str>,
-    /// The partitions, by topic and number.
-    pub partitions: Vec<GroupPartition>,
-}
-
-/// One partition of a rebalance.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub struct GroupPartition {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The partition.
-    pub partition: i32,
-    /// The next offset: where reading begins, or the offset before which everything is finished.
-    pub offset: i64,
-}
-
-/// A failed commit of one partition. Delivery continues. The class says what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CommitFailure {
-    /// The consumer group.
-    pub group: Arc<str>,
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The partition.
-    pub partition: i32,
-    /// The next offset that was to be committed.
-    pub offset: i64,
-    /// The class of the failure. Transient failures are retried automatically.
-    pub class: CommitClass,
-    /// The code's name and text.
-    pub error: String,
-    /// How long finished records of this group have been uncommitted; zero at the first failure.
-    pub dirty_for: Duration,
-}
+use super::FastStream;
+use crate::hooks::{CommitFailure, HookContext, HookResult, Rebalance, boxed_group};
 
 impl FastStream {
     /// Adds a hook that runs when partitions are assigned, before their first record is handled: an async function or
@@ -184,41 +138,5 @@ impl FastStream {
     {
         self.group_hooks.commit_error.push(boxed_group(hook));
         self
-    }
-}
-
-/// A group hook with its type erased.
-pub(crate) type BoxGroupHook<T> =
-    Arc<dyn Fn(HookContext, T) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
-
-/// The hooks of an app that concern its groups, in the order in which they were given.
-#[derive(Clone, Default)]
-pub(crate) struct GroupHooks {
-    pub(crate) assigned: Vec<BoxGroupHook<Rebalance>>,
-    pub(crate) revoked: Vec<BoxGroupHook<Rebalance>>,
-    pub(crate) lost: Vec<BoxGroupHook<Rebalance>>,
-    pub(crate) commit_error: Vec<BoxGroupHook<Vec<CommitFailure>>>,
-}
-
-/// Erases the type of a group hook.
-pub(super) fn boxed_group<T, F, R>(hook: F) -> BoxGroupHook<T>
-where
-    F: Fn(HookContext, T) -> R + Send + Sync + 'static,
-    R: Future<Output: HookResult> + Send + 'static,
-{
-    Arc::new(move |argument, event| {
-        let call = hook(argument, event);
-        Box::pin(async move { call.await.into_result() })
-    })
-}
-
-impl fmt::Debug for GroupHooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupHooks")
-            .field("on_assigned", &self.assigned.len())
-            .field("on_revoked", &self.revoked.len())
-            .field("on_lost", &self.lost.len())
-            .field("on_commit_error", &self.commit_error.len())
-            .finish()
     }
 }
