@@ -11,16 +11,7 @@ use std::path::{Path, PathBuf};
 const CRATES: [&str; 4] = ["faststream-core/src", "faststream-macros/src", "faststream-kafka/src", "src"];
 
 /// Steps upwards that are left: crate, module, and what it imports. Only ever remove from it.
-const UPWARDS: &[(&str, &str, &str)] = &[
-    ("faststream-core/src", "app", "__private"),
-    ("faststream-core/src", "delivery", "app"),
-    ("faststream-core/src", "delivery", "runtime"),
-    ("faststream-core/src", "delivery", "subscriber"),
-    ("faststream-core/src", "publish", "delivery"),
-    ("faststream-core/src", "runtime", "app"),
-    ("faststream-core/src", "runtime", "testing"),
-    ("faststream-kafka/src", "native", "producer"),
-];
+const UPWARDS: &[(&str, &str, &str)] = &[("faststream-kafka/src", "native", "producer")];
 
 /// Files of modules that hold more than documentation, `mod` and `use`. Only ever remove from it.
 const MORE_THAN_EXPORTS: &[&str] = &[
