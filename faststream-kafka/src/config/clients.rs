@@ -7,9 +7,10 @@ use faststream_core::broker::GroupRequest;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
+use super::kafka_config::DEFAULT_BROKERS;
 use super::refused::reason;
 use super::settings::Property;
-use super::{ClientKind, DEFAULT_BROKERS, KafkaConfig, addresses};
+use super::{ClientKind, KafkaConfig, addresses};
 
 /// The defaults of both kinds of client.
 ///

@@ -148,3 +148,12 @@ impl fmt::Debug for Properties {
             .finish()
     }
 }
+
+impl fmt::Display for ClientKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Consumer => "consumer",
+            Self::Producer => "producer",
+        })
+    }
+}

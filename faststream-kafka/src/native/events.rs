@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_void};
+use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
@@ -22,32 +23,31 @@ use rdkafka::bindings::{
 };
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::Producer as _;
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaRespErr;
-
-use crate::producer::{DeliveryTicket, ProducerClient};
+use rdkafka::util::IntoOpaque as _;
 
 /// Success, among librdkafka's codes.
 const NO_ERROR: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
 /// The queue on which a client reports. Only one thread reads it; any thread may [`wake`](Self::wake) that.
-pub(crate) struct Events {
+pub(crate) struct Events<C: ProducerContext + 'static> {
     /// A reference that this value owns; destroyed in `drop`.
     queue: NonNull<rd_kafka_queue_t>,
     /// Keeps the client: it is not destroyed while its queue is held.
-    _client: Arc<ProducerClient>,
+    _client: Arc<BaseProducer<C>>,
 }
 
 // SAFETY: librdkafka's queues are internally locked and may be used from any thread.
-unsafe impl Send for Events {}
+unsafe impl<C: ProducerContext> Send for Events<C> {}
 // SAFETY: as above.
-unsafe impl Sync for Events {}
+unsafe impl<C: ProducerContext> Sync for Events<C> {}
 
 /// One report.
-pub(crate) enum Event {
+pub(crate) enum Event<C> {
     /// Records of one partition that were answered together: one batch, if the broker answered. If the client gave
     /// up on them by itself, they need not have been in one batch.
-    Delivered(Delivered),
+    Delivered(Delivered<C>),
     /// An error of the client as a whole: its code and the reason.
     Error(RDKafkaErrorCode, String),
     /// A log line of the client: level, facility (`FAIL`, `REQTMOUT`), text.
@@ -58,14 +58,18 @@ pub(crate) enum Event {
 
 /// Records that were answered together. Owns the event; dropping it frees the records, and the tickets that were
 /// not taken out are leaked.
-pub(crate) struct Delivered(NonNull<rd_kafka_event_t>);
+pub(crate) struct Delivered<C> {
+    event: NonNull<rd_kafka_event_t>,
+    /// The context of the client that reported it, which names the type of the tickets.
+    client: PhantomData<fn() -> C>,
+}
 
 /// A record of such an event, borrowed while the event lives.
 pub(crate) struct Sent<'a>(&'a rd_kafka_message_t);
 
-impl Events {
+impl<C: ProducerContext> Events<C> {
     /// Returns the reports of a client.
-    pub(crate) fn of(client: &Arc<ProducerClient>) -> Self {
+    pub(crate) fn of(client: &Arc<BaseProducer<C>>) -> Self {
         // SAFETY: the client is valid, as `client` is held, and every client has this queue.
         let queue = unsafe { rd_kafka_queue_get_main(client.client().native_ptr()) };
         let queue = NonNull::new(queue).expect("every client has a main queue");
@@ -74,14 +78,14 @@ impl Events {
 
     /// Returns the next report, and waits for it at most `timeout`, without using the CPU. `None` if nothing
     /// arrived.
-    pub(crate) fn next(&self, timeout: Duration) -> Option<Event> {
+    pub(crate) fn next(&self, timeout: Duration) -> Option<Event<C>> {
         let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the queue is valid until `drop`.
         let event = NonNull::new(unsafe { rd_kafka_queue_poll(self.queue.as_ptr(), timeout) })?;
         // SAFETY: the event is ours.
         let kind = unsafe { rd_kafka_event_type(event.as_ptr()) };
         if kind == RD_KAFKA_EVENT_DR {
-            return Some(Event::Delivered(Delivered(event)));
+            return Some(Event::Delivered(Delivered { event, client: PhantomData }));
         }
         let read = match kind {
             RD_KAFKA_EVENT_ERROR => error(event),
@@ -100,7 +104,7 @@ impl Events {
     }
 }
 
-impl Drop for Events {
+impl<C: ProducerContext> Drop for Events<C> {
     fn drop(&mut self) {
         // SAFETY: the reference was ours, and is not used afterwards.
         unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) };
@@ -108,7 +112,7 @@ impl Drop for Events {
 }
 
 /// Reads an error event.
-fn error(event: NonNull<rd_kafka_event_t>) -> Event {
+fn error<C>(event: NonNull<rd_kafka_event_t>) -> Event<C> {
     // SAFETY: the event is valid, and its text lives as long.
     let (code, reason) =
         unsafe { (rd_kafka_event_error(event.as_ptr()), text(rd_kafka_event_error_string(event.as_ptr()))) };
@@ -116,7 +120,7 @@ fn error(event: NonNull<rd_kafka_event_t>) -> Event {
 }
 
 /// Reads a log event. The levels are those of syslog.
-fn log(event: NonNull<rd_kafka_event_t>) -> Event {
+fn log<C>(event: NonNull<rd_kafka_event_t>) -> Event<C> {
     let (mut facility, mut line, mut level) = (ptr::null::<c_char>(), ptr::null::<c_char>(), 0);
     // SAFETY: the event is valid, and the three are written.
     let read =
@@ -151,37 +155,37 @@ unsafe fn text(text: *const c_char) -> String {
     unsafe { CStr::from_ptr(text) }.to_string_lossy().trim().to_owned()
 }
 
-impl Delivered {
+impl<C: ProducerContext> Delivered<C> {
     /// Returns how many records were answered together.
     pub(crate) fn len(&self) -> usize {
         // SAFETY: the event is ours.
-        unsafe { rd_kafka_event_message_count(self.0.as_ptr()) }
+        unsafe { rd_kafka_event_message_count(self.event.as_ptr()) }
     }
 
     /// Calls `ended` for each record in the order in which they were sent, with the ticket that travelled with it.
     ///
     /// `ended` must not panic: the tickets of the later records would be leaked, and their receipts would never
     /// resolve.
-    pub(crate) fn each(self, mut ended: impl FnMut(Sent<'_>, Box<DeliveryTicket>)) {
+    pub(crate) fn each(self, mut ended: impl FnMut(Sent<'_>, C::DeliveryOpaque)) {
         loop {
             // SAFETY: the event is ours, and returns each of its messages once; they live as long as it.
-            let message = unsafe { rd_kafka_event_message_next(self.0.as_ptr()).as_ref() };
+            let message = unsafe { rd_kafka_event_message_next(self.event.as_ptr()).as_ref() };
             let Some(message) = message else { return };
             if message._private.is_null() {
                 continue;
             }
-            // SAFETY: the safe interface made the pointer of a `Box<DeliveryTicket>` when the record was sent, and librdkafka gives
-            // it back once.
-            let ticket = unsafe { Box::from_raw(message._private.cast::<DeliveryTicket>()) };
+            // SAFETY: the safe interface made the pointer of a `C::DeliveryOpaque` when the record was sent by this
+            // client, whose context is `C`, and librdkafka gives it back once.
+            let ticket = unsafe { C::DeliveryOpaque::from_ptr(message._private) };
             ended(Sent(message), ticket);
         }
     }
 }
 
-impl Drop for Delivered {
+impl<C> Drop for Delivered<C> {
     fn drop(&mut self) {
         // SAFETY: the event was ours, and is not used afterwards.
-        unsafe { rd_kafka_event_destroy(self.0.as_ptr()) };
+        unsafe { rd_kafka_event_destroy(self.event.as_ptr()) };
     }
 }
 

@@ -25,7 +25,7 @@ use rdkafka::producer::Producer as _;
 use tokio::sync::watch;
 
 use super::deliveries::{Deliveries, DeliveryTicket, size};
-use super::enqueue_record;
+use super::enqueue::enqueue_record;
 use super::queued::Queued;
 use super::refusal::Refused;
 use super::state::ProducerState;

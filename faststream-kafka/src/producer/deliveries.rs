@@ -17,8 +17,8 @@ use rdkafka::producer::ProducerContext;
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientConfig, error::KafkaResult};
 
-use super::ProducerClient;
 use super::alone::InLine;
+use super::live::ProducerClient;
 use super::queued::QueueToken;
 use super::refusal::{Refused, is_of_a_batch};
 use super::state::ProducerState;
@@ -117,7 +117,11 @@ impl ProducerContext for Deliveries {
 impl ProducerState {
     /// Handles an event of the client. Returns the records of a batch that was refused as a whole, which are to be
     /// sent again alone before any of them is judged. `is_alone` is whether each record was its own batch.
-    pub(super) fn handle(&self, event: Event, is_alone: bool) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
+    pub(super) fn handle(
+        &self,
+        event: Event<Deliveries>,
+        is_alone: bool,
+    ) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
         match event {
             Event::Delivered(delivered) => return self.delivered(delivered, is_alone),
             Event::Error(code, reason) => {
@@ -133,7 +137,11 @@ impl ProducerState {
 
     /// Answers the records of one event. Returns those of a batch that was refused as a whole; see
     /// [`apart`](Self::apart).
-    fn delivered(&self, delivered: Delivered, is_alone: bool) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
+    fn delivered(
+        &self,
+        delivered: Delivered<Deliveries>,
+        is_alone: bool,
+    ) -> Vec<(Outgoing, Box<DeliveryTicket>)> {
         let is_a_batch = !is_alone && delivered.len() > 1;
         let mut batch = Vec::new();
         delivered.each(|sent, ticket| {

@@ -1,12 +1,16 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use faststream_core::broker::{PublishErrorKind, Receipt};
+use bytes::Bytes;
+use faststream_core::broker::{Producer, PublishError, PublishErrorKind, Published, Receipt};
+use faststream_core::record::{Outgoing, Partition};
+use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use tokio::time::timeout;
 
+use super::KafkaProducer;
 use super::faults::FaultPoint;
-use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 

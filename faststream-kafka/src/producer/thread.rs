@@ -19,7 +19,7 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::Producer as _;
 
 use super::deliveries::Deliveries;
-use super::{Live, Shared};
+use super::live::{Live, Shared};
 
 /// How long one turn waits for reports. They are handled as they arrive; this only bounds the time until a fatal
 /// error is noticed that came without a report.

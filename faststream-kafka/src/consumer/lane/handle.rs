@@ -28,14 +28,13 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use faststream_core::TopicPartition;
 use faststream_core::broker::Epoch;
 use rdkafka::types::RDKafkaRespErr;
 
-use super::lock;
 use super::offsets::LaneOffsets;
 use super::replay::{Replay, find_truncation};
 use crate::consumer::client::ConsumerClient;
@@ -294,4 +293,9 @@ impl LaneHandle {
             queue.wake();
         }
     }
+}
+
+/// Locks a mutex, also after a panic: the state under these locks is valid at each moment.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 use faststream_core::broker::Stale;
 
-use super::lock;
+use super::handle::lock;
 
 /// The value for no offset.
 const NONE: i64 = -1;
