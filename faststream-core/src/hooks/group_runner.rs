@@ -80,7 +80,9 @@ impl GroupHookRunner {
         let run = self.run("on_assigned", self.hooks.assigned.clone(), self.rebalance(&lanes));
         self.spawn(async move {
             run.await;
-            lanes.iter().for_each(|(_, control)| control.open_gate());
+            for (_, control) in &lanes {
+                control.open_gate();
+            }
         });
     }
 

@@ -51,8 +51,10 @@ impl<T, E: Into<AnyError>> HookResult for Result<T, E> {
     }
 }
 
-/// Names what a function returns.
-trait Returns {
+/// Names the return type of a function pointer, `!` included, which has no name of its own on stable Rust.
+#[doc(hidden)]
+pub trait Returns {
+    /// The return type.
     type Output;
 }
 

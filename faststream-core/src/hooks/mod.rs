@@ -17,4 +17,4 @@ pub(crate) use guarded::{HookFailure, run_guarded};
 pub use hook_context::HookContext;
 pub use hook_fn::HookFn;
 pub(crate) use hook_fn::{AnyState, BoxHook, StateMaker, boxed, boxed_state};
-pub use hook_result::{HookResult, StateResult};
+pub use hook_result::{HookResult, Returns, StateResult};

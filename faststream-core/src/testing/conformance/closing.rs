@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::member::{ScriptedMembership, fill_all, yields_nothing};
-use super::{UnderTest, publish};
+use super::under_test::{UnderTest, publish};
 use crate::broker::Stale;
 
 /// Checks that closing fences every lane, commits what they stored, and ends with `Event::Closed`.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::member::{ScriptedMembership, fill_all};
-use super::{UnderTest, publish};
+use super::under_test::{UnderTest, publish};
 use crate::broker::Command;
 
 /// The delay of answers, long enough that the check can store and ask while a commit is in flight.

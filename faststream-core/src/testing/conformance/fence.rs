@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::member::{ScriptedMembership, fill, fill_all, yields_nothing};
-use super::{UnderTest, publish};
+use super::under_test::{UnderTest, publish};
 use crate::broker::{Command, Stale};
 
 /// How long a lane that has ended is observed before it counts as silent.

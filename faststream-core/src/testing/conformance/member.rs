@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::PATIENCE;
+use super::under_test::PATIENCE;
 use crate::broker::{
     Broker, Command, CommitReport, Epoch, Event, GroupMember, GroupRequest, Lane, RevocationId,
 };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{PATIENCE, UnderTest, publish, record};
+use super::under_test::{PATIENCE, UnderTest, publish, record};
 use crate::broker::{Answer, Mailbox};
 
 /// How many records are queued at once, without waiting for an answer.
