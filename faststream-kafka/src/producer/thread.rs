@@ -5,7 +5,7 @@
 //! subscriber, ends only this step.
 //!
 //! A fatal error means that idempotence cannot be guaranteed any more: a broker has seen a gap in the sequence of
-//! batches, or the permission IDEMPOTENT_WRITE is missing. librdkafka then refuses all records for ever, so the
+//! batches, or the permission `IDEMPOTENT_WRITE` is missing. librdkafka then refuses all records for ever, so the
 //! client is replaced, at first at once and then with growing pauses.
 
 use std::io;

@@ -102,7 +102,7 @@ impl Asking {
     }
 
     /// Returns the existing topics that would lose records. Logs a warning for those that may, and for those whose
-    /// settings cannot be read: the permission DescribeConfigs is needed for nothing else, so its absence does not
+    /// settings cannot be read: the permission `DescribeConfigs` is needed for nothing else, so its absence does not
     /// end the startup.
     fn unfit(&self, there: &[&TopicRequest]) -> Vec<TopicFault> {
         let there: Vec<_> =
