@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use faststream::kafka::{Kafka as Client, KafkaConfig, Protocol};
-use faststream::{Environment, FastStream, Metadata, State, subscriber};
+use faststream::{Environment, FastStream, Metadata, Raw, State, subscriber};
 use faststream_core::app::{LaunchOptions, StartOptions};
 use faststream_kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use faststream_kafka::rdkafka::{ClientConfig, Message as _};
@@ -73,7 +73,7 @@ fn a_thousand_partitions_of_a_broker_far_away_begin_together() {
 struct Begun(Mutex<BTreeSet<(String, i32)>>);
 
 #[subscriber(pattern = "^fresh-", group = "${GROUP}")]
-async fn begin(_record: &[u8], metadata: Metadata, State(begun): State<Begun>) {
+async fn begin(_record: Raw, metadata: Metadata, State(begun): State<Begun>) {
     begun.0.lock().expect("not poisoned").insert((metadata.topic.to_string(), metadata.partition));
 }
 
@@ -84,10 +84,11 @@ fn a_hundred_new_topics_of_ten_partitions_begin_together() {
     const TOPICS: usize = 100;
     const EACH: usize = 10;
     let kafka = Kafka::start("fresh");
+    let partitions = i32::try_from(EACH).expect("few");
     let write = |from: usize, to: usize| {
         for topic in (from..to).map(|number| format!("fresh-{number}")) {
-            create_topic(&kafka.address(), &topic, EACH as i32);
-            produce(&kafka.address(), &topic, EACH as i32, 0, EACH as u64, |id| id.to_string());
+            create_topic(&kafka.address(), &topic, partitions);
+            produce(&kafka.address(), &topic, partitions, 0, EACH as u64, |id| id.to_string());
         }
     };
     write(0, TOPICS);
@@ -102,17 +103,21 @@ fn a_hundred_new_topics_of_ten_partitions_begin_together() {
         let begun = plan.state::<Begun>().expect("given above");
         let count = || begun.0.lock().expect("not poisoned").len();
         let there = (TOPICS + turn * TOPICS / 10) * EACH;
-        let began = Instant::now();
+        let since = Instant::now();
         let mut running = RUNTIME.block_on(plan.start(StartOptions::default())).expect("it starts");
         wait_quickly(&format!("{group}: all {there} partitions begin ({})", count()), || count() == there);
-        println!("{group}: {there} partitions began within {:?}", began.elapsed());
-        assert!(began.elapsed() < Duration::from_secs(10), "{group}: {:?}", began.elapsed());
+        println!("{group}: {there} partitions began within {:?}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_secs(10), "{group}: {:?}", since.elapsed());
         let from = TOPICS + turn * TOPICS / 10;
         write(from, from + TOPICS / 10);
-        let began = Instant::now();
+        let since = Instant::now();
         let all = there + TOPICS / 10 * EACH;
         wait_until(&format!("{group}: what is made later begins"), PATIENCE, || count() == all);
-        println!("{group}: {} partitions that were made later began within {:?}", all - there, began.elapsed());
+        println!(
+            "{group}: {} partitions that were made later began within {:?}",
+            all - there,
+            since.elapsed()
+        );
         running.shutdown();
         let exit = RUNTIME.block_on(async { tokio::time::timeout(PATIENCE, running.ended()).await });
         assert_eq!(exit.expect("it ends").code, 0, "{group}");
