@@ -30,7 +30,7 @@ use tokio::sync::Notify;
 const MESSAGES: u64 = 600_000;
 const MESSAGES_ON_MOCK: u64 = 150_000;
 /// Of each side.
-const RUNS: usize = 7;
+const RUNS: usize = 21;
 /// Records on their way.
 const WINDOW: usize = 10_000;
 

@@ -12,7 +12,7 @@ use faststream_kafka::rdkafka::consumer::{BaseConsumer, Consumer};
 use faststream_kafka::rdkafka::{ClientConfig, Message as _};
 
 use crate::broker::Kafka;
-use crate::client::{create_topic, produce};
+use crate::client::{create_topics, produce, write_to_each};
 use crate::members::{Group, PROTOCOLS, RUNTIME};
 use crate::mock::Cluster;
 use crate::wait::{PATIENCE, wait_quickly, wait_until};
@@ -82,14 +82,12 @@ async fn begin(_record: Raw, metadata: Metadata, State(begun): State<Begun>) {
 #[ignore = "needs Java and Maven"]
 fn a_hundred_new_topics_of_ten_partitions_begin_together() {
     const TOPICS: usize = 100;
-    const EACH: usize = 10;
+    const EACH: i32 = 10;
     let kafka = Kafka::start("fresh");
-    let partitions = i32::try_from(EACH).expect("few");
     let write = |from: usize, to: usize| {
-        for topic in (from..to).map(|number| format!("fresh-{number}")) {
-            create_topic(&kafka.address(), &topic, partitions);
-            produce(&kafka.address(), &topic, partitions, 0, EACH as u64, |id| id.to_string());
-        }
+        let topics: Vec<_> = (from..to).map(|number| format!("fresh-{number}")).collect();
+        create_topics(&kafka.address(), &topics, EACH);
+        write_to_each(&kafka.address(), &topics, EACH);
     };
     write(0, TOPICS);
     for (turn, protocol) in PROTOCOLS.into_iter().enumerate() {
@@ -100,23 +98,23 @@ fn a_hundred_new_topics_of_ten_partitions_begin_together() {
             .state(Begun::default());
         let environment = Environment::only([("GROUP", &group)]);
         let plan = app.plan(LaunchOptions { environment, ..LaunchOptions::default() }).expect("a right app");
-        let begun = plan.state::<Begun>().expect("given above");
-        let count = || begun.0.lock().expect("not poisoned").len();
-        let there = (TOPICS + turn * TOPICS / 10) * EACH;
-        let since = Instant::now();
+        let seen = plan.state::<Begun>().expect("given above");
+        let count = || seen.0.lock().expect("not poisoned").len();
+        let there = (TOPICS + turn * TOPICS / 10) * EACH as usize;
+        let start = Instant::now();
         let mut running = RUNTIME.block_on(plan.start(StartOptions::default())).expect("it starts");
         wait_quickly(&format!("{group}: all {there} partitions begin ({})", count()), || count() == there);
-        println!("{group}: {there} partitions began within {:?}", since.elapsed());
-        assert!(since.elapsed() < Duration::from_secs(10), "{group}: {:?}", since.elapsed());
+        println!("{group}: {there} partitions began within {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(10), "{group}: {:?}", start.elapsed());
         let from = TOPICS + turn * TOPICS / 10;
         write(from, from + TOPICS / 10);
-        let since = Instant::now();
-        let all = there + TOPICS / 10 * EACH;
+        let start = Instant::now();
+        let all = there + TOPICS / 10 * EACH as usize;
         wait_until(&format!("{group}: what is made later begins"), PATIENCE, || count() == all);
         println!(
             "{group}: {} partitions that were made later began within {:?}",
             all - there,
-            since.elapsed()
+            start.elapsed()
         );
         running.shutdown();
         let exit = RUNTIME.block_on(async { tokio::time::timeout(PATIENCE, running.ended()).await });

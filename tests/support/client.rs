@@ -45,6 +45,37 @@ pub(crate) fn create_topic(brokers: &str, topic: &str, partitions: i32) {
     create(brokers, NewTopic::new(topic, partitions, TopicReplication::Fixed(-1)));
 }
 
+/// Makes topics of as many partitions each, with one request, and waits until all of them are led.
+pub(crate) fn create_topics(brokers: &str, topics: &[String], partitions: i32) {
+    let new: Vec<_> =
+        topics.iter().map(|topic| NewTopic::new(topic, partitions, TopicReplication::Fixed(-1))).collect();
+    let made = administer(brokers, async |admin, options| admin.create_topics(&new, options).await);
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    let consumer: BaseConsumer = config(brokers).set("group.id", "metadata").create().expect("a consumer");
+    let until = Instant::now() + TIMEOUT;
+    let led = || {
+        let metadata = consumer.fetch_metadata(None, TIMEOUT).expect("an answer");
+        let ours = metadata.topics().iter().filter(|topic| topics.iter().any(|name| name == topic.name()));
+        ours.flat_map(MetadataTopic::partitions).filter(|partition| partition.leader() >= 0).count()
+    };
+    while led() < topics.len() * usize::try_from(partitions).expect("some partitions") {
+        assert!(Instant::now() < until, "{} topics are not led", topics.len());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Writes one record to each partition of these topics.
+pub(crate) fn write_to_each(brokers: &str, topics: &[String], partitions: i32) {
+    let producer: BaseProducer = config(brokers).set("linger.ms", "5").create().expect("a producer");
+    for topic in topics {
+        for partition in 0..partitions {
+            let record = BaseRecord::<(), str>::to(topic).partition(partition).payload("new");
+            producer.send(record).map_err(|(error, _)| error).expect("it is queued");
+        }
+    }
+    producer.flush(Duration::from_secs(60)).expect("all are written");
+}
+
 /// Makes a topic of one partition, on these nodes, the first of which leads, and which may lead though they have not all
 /// of it.
 pub(crate) fn create_unclean_topic(brokers: &str, topic: &str, nodes: &[i32]) {
