@@ -10,14 +10,17 @@ mod health;
 mod launch_options;
 mod loops;
 mod membership;
+mod names;
 mod needs;
 mod packages;
 mod plan;
 mod provision;
+mod reader;
 mod replacement;
 mod resolve;
 mod rules;
 mod running;
+mod scopes;
 mod shutdown;
 mod start;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::builder::{Selection, StateEntry, StateSource};
 use super::groups::{GroupPlan, group};
+use super::names;
 use super::resolve::{self, Resolver, longest_drain};
 use super::shutdown::{BEYOND_DRAIN, FLUSH, HOOK_TIME};
 use super::{
@@ -81,6 +82,7 @@ impl FastStream {
         let resolver = Resolver {
             environment: &setting.environment,
             defaults: &self.defaults,
+            drain: self.group_settings.drain,
             group: default_group.as_deref(),
         };
         resolve::check_defaults(&self.defaults, &mut faults);
@@ -95,8 +97,8 @@ impl FastStream {
         let subscribers: Vec<_> = subscribers.into_iter().map(Arc::new).collect();
 
         let brokers = self.brokers(&setting.brokers);
-        let groups = group(&subscribers, &self.defaults.group_settings, &Arc::new(self.group_hooks.clone()));
-        checks::settings(&self.defaults.group_settings, &subscribers, &mut faults);
+        let groups = group(&subscribers, &self.group_settings, &Arc::new(self.group_hooks.clone()));
+        checks::settings(&self.group_settings, &subscribers, &mut faults);
         needs::check(&enabled, &self.states, &mut faults);
         checks::brokers(&enabled, &brokers, &mut faults);
         checks::overlaps(&subscribers, &mut faults);
@@ -238,7 +240,7 @@ fn default_group(
     });
     let variable = variable.filter(|group| !group.is_empty());
     for (what, name) in [("the variable KAFKA_GROUP", variable.as_deref()), ("the app's name", name)] {
-        if let Some(Err(error)) = name.map(|name| resolve::check_name(name, "it")) {
+        if let Some(Err(error)) = name.map(|name| names::check_name(name, "it")) {
             faults.push(StartupFault::of_app(format!("{what}: {error}")));
         }
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::StartupFault;
-use super::resolve::{gives_up, retries};
+use super::scopes::{gives_up, retries};
 use crate::delivery::Requirements;
 use crate::policy::{AckPolicy, OnError, Order, limits};
 use crate::subscriber::{SourceDef, SubscriberDef};

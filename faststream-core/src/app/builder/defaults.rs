@@ -5,16 +5,6 @@ use std::sync::Arc;
 use super::FastStream;
 use crate::policy::{AckPolicy, GroupSettings, OnError, Retry};
 
-/// Defaults for subscribers that do not set their own. `None` = built-in.
-#[derive(Debug, Clone, Default)]
-pub(in crate::app) struct Defaults {
-    pub(in crate::app) ack: Option<AckPolicy>,
-    pub(in crate::app) retry: Option<Retry>,
-    pub(in crate::app) on_error: Option<OnError>,
-    pub(in crate::app) dead_letter: Option<Arc<str>>,
-    pub(in crate::app) group_settings: GroupSettings,
-}
-
 impl FastStream {
     /// Sets the ack policy of subscribers that do not set their own.
     pub fn ack(mut self, ack: AckPolicy) -> Self {
@@ -61,7 +51,7 @@ impl FastStream {
 
     /// Sets the settings of all groups.
     pub fn group_settings(mut self, settings: GroupSettings) -> Self {
-        self.defaults.group_settings = settings;
+        self.group_settings = settings;
         self
     }
 }

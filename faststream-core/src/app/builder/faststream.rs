@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Defaults, Selection, StateEntry};
+use super::{Selection, StateEntry};
+use crate::app::scopes::ScopeSettings;
 use crate::broker::{Broker, BrokerError};
 use crate::hooks::{AppHooks, GroupHooks};
+use crate::policy::GroupSettings;
 
 /// An app: a broker, shared values, hooks, and defaults for its subscribers, which register themselves.
 ///
@@ -43,7 +45,8 @@ pub struct FastStream {
     pub(in crate::app) states: Vec<StateEntry>,
     pub(in crate::app) hooks: AppHooks,
     pub(in crate::app) group_hooks: GroupHooks,
-    pub(in crate::app) defaults: Defaults,
+    pub(in crate::app) defaults: ScopeSettings,
+    pub(in crate::app) group_settings: GroupSettings,
     /// The subscribers that run: everything linked in, if none are selected.
     pub(in crate::app) selection: Selection,
 }
@@ -59,7 +62,8 @@ impl FastStream {
             states: Vec::new(),
             hooks: AppHooks::default(),
             group_hooks: GroupHooks::default(),
-            defaults: Defaults::default(),
+            defaults: ScopeSettings::default(),
+            group_settings: GroupSettings::default(),
             selection: Selection::default(),
         }
     }
@@ -121,6 +125,7 @@ impl fmt::Debug for FastStream {
             .field("named_brokers", &self.named_brokers)
             .field("states", &states)
             .field("defaults", &self.defaults)
+            .field("group_settings", &self.group_settings)
             .field("selection", &self.selection)
             .finish_non_exhaustive()
     }

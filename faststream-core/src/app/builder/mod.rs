@@ -9,7 +9,6 @@ mod group_hooks;
 mod selection;
 mod states;
 
-pub(super) use defaults::Defaults;
 pub use faststream::FastStream;
 pub(super) use selection::Selection;
 pub(super) use states::{StateEntry, StateSource};
