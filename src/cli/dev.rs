@@ -269,7 +269,7 @@ fn known(plan: &Plan) -> Vec<String> {
     let mut topics: Vec<String> = plan
         .subscribers()
         .iter()
-        .flat_map(|subscriber| match &subscriber.source {
+        .flat_map(|subscriber| match &subscriber.spec.source {
             Source::Topics(topics) => topics.iter().map(ToString::to_string).collect(),
             Source::Pattern(pattern) => vec![format!("/{pattern}/")],
         })
@@ -281,7 +281,7 @@ fn known(plan: &Plan) -> Vec<String> {
 
 /// Returns whether a handler reads the topic.
 fn is_known(plan: &Plan, topic: &str) -> bool {
-    plan.subscribers().iter().any(|subscriber| subscriber.reads(topic))
+    plan.subscribers().iter().any(|subscriber| subscriber.spec.reads(topic))
 }
 
 /// Returns the message about a topic that no handler reads.

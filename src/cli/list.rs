@@ -33,14 +33,14 @@ pub(crate) fn list(app: FastStream, setting: LaunchOptions) -> Exit {
 
 /// Returns the rows of a handler: what it reads first, then its retry topics.
 fn rows(subscriber: &Subscriber) -> Vec<[String; 5]> {
-    let topics = match &subscriber.source {
+    let topics = match &subscriber.spec.source {
         Source::Topics(topics) => topics.join(","),
         Source::Pattern(pattern) => format!("/{pattern}/"),
     };
-    let policy = format!("{:?}, {:?}", subscriber.ack, subscriber.on_error);
+    let policy = format!("{:?}, {:?}", subscriber.handler.ack, subscriber.handler.on_error);
     let row = |topics: String, policy: String| {
-        let (group, handler) = (subscriber.group.to_string(), subscriber.handler.to_string());
-        [topics, group, handler, policy, subscriber.def.location()]
+        let (group, handler) = (subscriber.spec.group.to_string(), subscriber.handler.name.to_string());
+        [topics, group, handler, policy, subscriber.handler.def.location()]
     };
     let retries = subscriber
         .retry_topics

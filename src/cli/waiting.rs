@@ -96,7 +96,7 @@ impl Waiting {
     fn not_due(&self, plan: &Plan, broker: &MemoryBroker) -> Vec<String> {
         let mut lines = Vec::new();
         for subscriber in plan.subscribers() {
-            for retry in subscriber.retry_topics.iter() {
+            for retry in subscriber.spec.retry_topics.iter() {
                 for (partition, record) in broker.records(&retry.name) {
                     let place = (retry.name.to_string(), partition, record.offset);
                     if self.settled.contains(&place) || self.undecided.contains_key(&place) {
@@ -106,7 +106,7 @@ impl Waiting {
                     let due = headers
                         .filter(|(name, _)| **name == *DUE.as_bytes())
                         .find_map(|(_, value)| seconds_until(value.as_deref()?));
-                    let (topic, handler, offset) = (&retry.name, &subscriber.handler, record.offset);
+                    let (topic, handler, offset) = (&retry.name, &subscriber.handler.name, record.offset);
                     let mut line =
                         format!("{topic}/{partition} offset {offset}  {handler}: its next attempt is due");
                     if let Some(seconds) = due {

@@ -102,14 +102,16 @@ pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Startup
     let mut meetings: Vec<(String, BTreeSet<usize>)> = Vec::new();
     for (index, second) in subscribers.iter().enumerate() {
         for (earlier, first) in subscribers[..index].iter().enumerate() {
-            if first.group != second.group || first.broker != second.broker {
+            if first.spec.group != second.spec.group || first.spec.broker != second.spec.broker {
                 continue;
             }
             let Some(shared) = shared_topic(first, second) else { continue };
             let is_here = |(topic, who): &&mut (String, BTreeSet<usize>)| {
                 let known = who.first().map(|known| &subscribers[*known]);
                 *topic == shared
-                    && known.is_some_and(|known| known.group == second.group && known.broker == second.broker)
+                    && known.is_some_and(|known| {
+                        known.spec.group == second.spec.group && known.spec.broker == second.spec.broker
+                    })
             };
             match meetings.iter_mut().find(is_here) {
                 Some((_, who)) => who.extend([earlier, index]),
@@ -120,7 +122,7 @@ pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Startup
     for (shared, mut who) in meetings {
         let Some(last) = who.pop_last().map(|last| &subscribers[last]) else { continue };
         let others = who.iter().map(|index| {
-            let def = subscribers[*index].def;
+            let def = subscribers[*index].handler.def;
             format!("{} ({})", def.path(), def.location())
         });
         let others: Vec<_> = others.collect();
@@ -132,52 +134,53 @@ pub(super) fn overlaps(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Startup
             "reads {shared} in the group `{}`, and so {does} {}: only one would get its records; give {one} of them another \
              `group`, {make}, or, if the app is to run without the other{}, select the handlers of one module: \
              `.module(\"{}\")`",
-            last.group,
+            last.spec.group,
             others.join(", "),
             if others.len() == 1 { "" } else { "s" },
-            last.def.module
+            last.handler.def.module
         );
-        faults.push(StartupFault::of_handler(last.def, message));
+        faults.push(StartupFault::of_handler(last.handler.def, message));
     }
 }
 
 fn shared_topic(first: &Subscriber, second: &Subscriber) -> Option<String> {
-    if let (Source::Pattern(first), Source::Pattern(second)) = (&first.source, &second.source) {
+    if let (Source::Pattern(first), Source::Pattern(second)) = (&first.spec.source, &second.spec.source) {
         return (first.as_str() == second.as_str()).then(|| format!("the pattern `{first}`"));
     }
     let shared = |names: &Subscriber, other: &Subscriber| {
-        topics_by_name(names).find(|name| other.reads(name)).map(|name| format!("`{name}`"))
+        topics_by_name(names).find(|name| other.spec.reads(name)).map(|name| format!("`{name}`"))
     };
     shared(second, first).or_else(|| shared(first, second))
 }
 
 fn topics_by_name(subscriber: &Subscriber) -> impl Iterator<Item = &Arc<str>> {
-    subscriber.sources().iter().chain(subscriber.retry_topics.iter().map(|retry| &retry.name))
+    subscriber.spec.sources().iter().chain(subscriber.spec.retry_topics.iter().map(|retry| &retry.name))
 }
 
 /// Checks that no topic has the retries of two groups: `a-b` read by `c` and `a` read by `b-c` would share theirs.
 pub(super) fn retry_topics(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
     for (index, second) in subscribers.iter().enumerate() {
-        if let Some(name) = second.sources().iter().find(|name| second.retry_topic(name).is_some()) {
+        if let Some(name) = second.spec.sources().iter().find(|name| second.spec.retry_topic(name).is_some())
+        {
             let message = format!(
                 "reads `{name}`, where its own retries go: remove it from `topics`, retry topics are read without being named"
             );
-            faults.push(StartupFault::of_handler(second.def, message));
+            faults.push(StartupFault::of_handler(second.handler.def, message));
         }
         for first in &subscribers[..index] {
-            if first.broker != second.broker || first.group == second.group {
+            if first.spec.broker != second.spec.broker || first.spec.group == second.spec.group {
                 continue;
             }
-            let theirs = |name: &Arc<str>| first.retry_topic(name).is_some();
-            if let Some(shared) = second.retry_topics.iter().find(|retry| theirs(&retry.name)) {
+            let theirs = |name: &Arc<str>| first.spec.retry_topic(name).is_some();
+            if let Some(shared) = second.spec.retry_topics.iter().find(|retry| theirs(&retry.name)) {
                 let message = format!(
                     "its retries go to `{}`, and so do those of {} ({}), of another group: give one of them another \
                      `group` or delay",
                     shared.name,
-                    first.def.path(),
-                    first.def.location()
+                    first.handler.def.path(),
+                    first.handler.def.location()
                 );
-                faults.push(StartupFault::of_handler(second.def, message));
+                faults.push(StartupFault::of_handler(second.handler.def, message));
             }
         }
     }
@@ -186,19 +189,19 @@ pub(super) fn retry_topics(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Sta
 /// Checks that no handler reads the dead letters that it writes.
 pub(super) fn dead_letters(subscribers: &[Arc<Subscriber>], faults: &mut Vec<StartupFault>) {
     for subscriber in subscribers {
-        let writes = subscriber.writes_dead_letters();
-        let written = match &subscriber.source {
+        let writes = subscriber.handler.writes_dead_letters();
+        let written = match &subscriber.spec.source {
             Source::Topics(names) => {
                 names.iter().map(|name| subscriber.dead_letter_topic(name)).collect::<Vec<_>>()
             }
-            Source::Pattern(_) => subscriber.dead_letter.iter().cloned().collect(),
+            Source::Pattern(_) => subscriber.handler.dead_letter.iter().cloned().collect(),
         };
-        if let Some(topic) = written.iter().find(|topic| writes && subscriber.reads(topic)) {
+        if let Some(topic) = written.iter().find(|topic| writes && subscriber.spec.reads(topic)) {
             let message = format!(
                 "reads `{topic}`, where its own dead letters go, and would give up on them for ever: name another \
                  topic with `dead_letter = \"...\"`"
             );
-            faults.push(StartupFault::of_handler(subscriber.def, message));
+            faults.push(StartupFault::of_handler(subscriber.handler.def, message));
         }
     }
 }
@@ -207,7 +210,7 @@ pub(super) fn dead_letters(subscribers: &[Arc<Subscriber>], faults: &mut Vec<Sta
 pub(super) fn skips(subscribers: &[Arc<Subscriber>], skips: &BTreeSet<Skip>, faults: &mut Vec<StartupFault>) {
     for skip in skips {
         let topic = &*skip.topic;
-        if !subscribers.iter().any(|subscriber| subscriber.reads(topic)) {
+        if !subscribers.iter().any(|subscriber| subscriber.spec.reads(topic)) {
             faults.push(StartupFault::of_app(format!("cannot let go of {skip}: no handler reads `{topic}`")));
         }
     }
@@ -221,12 +224,14 @@ pub(super) fn settings(
 ) {
     faults.extend(limits::group_faults(settings).into_iter().map(StartupFault::of_app));
     for subscriber in subscribers {
-        let mut refuse = |message: String| faults.push(StartupFault::of_handler(subscriber.def, message));
-        if let Some(fault) = limits::drain_fault(subscriber.drain).filter(|_| subscriber.def.drain.is_some())
+        let mut refuse =
+            |message: String| faults.push(StartupFault::of_handler(subscriber.handler.def, message));
+        if let Some(fault) =
+            limits::drain_fault(subscriber.spec.drain).filter(|_| subscriber.handler.def.drain.is_some())
         {
             refuse(fault);
         }
-        if let (Some(timeout), Some(ttl)) = (subscriber.timeout, settings.handler_ttl)
+        if let (Some(timeout), Some(ttl)) = (subscriber.handler.timeout, settings.handler_ttl)
             && timeout > ttl
         {
             refuse(format!(
@@ -234,11 +239,13 @@ pub(super) fn settings(
                  call is cancelled: shorten it, or lengthen `handler_ttl`"
             ));
         }
-        if subscriber.def.concurrency.is_some() && subscriber.concurrency > settings.max_in_flight {
+        if subscriber.handler.def.concurrency.is_some()
+            && subscriber.spec.concurrency > settings.max_in_flight
+        {
             refuse(format!(
                 "`concurrency = {}` is more than `max_in_flight` ({}), and never reached: lower it, or raise \
                  `GroupSettings::max_in_flight`",
-                subscriber.concurrency, settings.max_in_flight
+                subscriber.spec.concurrency, settings.max_in_flight
             ));
         }
     }

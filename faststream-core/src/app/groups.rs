@@ -34,7 +34,7 @@ pub(super) fn group(
 ) -> Vec<GroupPlan> {
     let mut members: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for subscriber in subscribers {
-        let place = (subscriber.broker.clone(), Arc::clone(&subscriber.group));
+        let place = (subscriber.spec.broker.clone(), Arc::clone(&subscriber.spec.group));
         members.entry(place).or_default().push(Arc::clone(subscriber));
     }
     let plan = |((broker, group), subscribers): ((_, Arc<str>), Vec<Arc<Subscriber>>)| {
@@ -49,15 +49,15 @@ fn request(group: Arc<str>, subscribers: &[Arc<Subscriber>], settings: &GroupSet
     let mut topics = BTreeMap::new();
     let mut patterns = Vec::new();
     for subscriber in subscribers {
-        match &subscriber.source {
+        match &subscriber.spec.source {
             Source::Topics(names) => {
-                topics.extend(names.iter().map(|name| (name.to_string(), subscriber.start)));
+                topics.extend(names.iter().map(|name| (name.to_string(), subscriber.spec.start)));
                 // Every record there failed in this group, so none may be skipped.
-                let retries = subscriber.retry_topics.iter();
+                let retries = subscriber.spec.retry_topics.iter();
                 topics.extend(retries.map(|retry| (retry.name.to_string(), Start::Earliest)));
             }
             Source::Pattern(regex) => {
-                patterns.push(PatternRequest { regex: Regex::clone(regex), start: subscriber.start });
+                patterns.push(PatternRequest { regex: Regex::clone(regex), start: subscriber.spec.start });
             }
         }
     }

@@ -40,7 +40,7 @@ fn ways(subscribers: &[Arc<Subscriber>]) -> Vec<Way> {
             for (to, reader) in subscribers.iter().enumerate() {
                 // A handler's own retries come back to it by design, and end.
                 let by_design = from == to && what == RETRIES;
-                if writer.broker == reader.broker && reader.reads(&topic) && !by_design {
+                if writer.spec.broker == reader.spec.broker && reader.spec.reads(&topic) && !by_design {
                     ways.push(Way { from, what, topic: Arc::clone(&topic), to });
                 }
             }
@@ -54,12 +54,12 @@ const RETRIES: &str = "has its retries in";
 /// Returns the topics to which a handler's outputs go, as far as they are known before any record is read.
 fn outputs(writer: &Subscriber) -> Vec<(&'static str, Arc<str>)> {
     let mut outputs: Vec<_> =
-        writer.publishes.iter().map(|topic| ("publishes to", Arc::clone(topic))).collect();
-    outputs.extend(writer.retry_topics.iter().map(|retry| (RETRIES, Arc::clone(&retry.name))));
-    if writer.writes_dead_letters() {
-        let topics: Vec<Arc<str>> = match &writer.source {
+        writer.handler.publishes.iter().map(|topic| ("publishes to", Arc::clone(topic))).collect();
+    outputs.extend(writer.spec.retry_topics.iter().map(|retry| (RETRIES, Arc::clone(&retry.name))));
+    if writer.handler.writes_dead_letters() {
+        let topics: Vec<Arc<str>> = match &writer.spec.source {
             Source::Topics(names) => names.iter().map(|name| writer.dead_letter_topic(name)).collect(),
-            Source::Pattern(_) => writer.dead_letter.iter().cloned().collect(),
+            Source::Pattern(_) => writer.handler.dead_letter.iter().cloned().collect(),
         };
         outputs.extend(topics.into_iter().map(|topic| ("has its dead letters in", topic)));
     }
@@ -103,7 +103,7 @@ fn back<'a>(came: &[Option<&'a Way>], start: usize) -> Vec<&'a Way> {
 fn message(subscribers: &[Arc<Subscriber>], circle: &[&Way]) -> String {
     let name = |handler: usize| {
         let subscriber = &subscribers[handler];
-        format!("{} ({})", subscriber.handler, subscriber.def.location())
+        format!("{} ({})", subscriber.handler.name, subscriber.handler.def.location())
     };
     let mut text = String::new();
     for (index, way) in circle.iter().enumerate() {
@@ -118,7 +118,7 @@ fn message(subscribers: &[Arc<Subscriber>], circle: &[&Way]) -> String {
             way.topic
         );
     }
-    let last = if circle.len() == 1 { "it" } else { &subscribers[circle[0].from].handler };
+    let last = if circle.len() == 1 { "it" } else { &subscribers[circle[0].from].handler.name };
     format!(
         "records may go round for ever: {text}, which {last} reads; let it end by itself, or use another topic"
     )

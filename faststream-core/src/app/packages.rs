@@ -29,8 +29,8 @@ pub(super) fn warnings(subscribers: &[Arc<Subscriber>], own: Option<&str>, selec
     };
     let foreign = packages.keys().filter(|package| **package != own);
     let told = foreign.map(|package| {
-        let names = subscribers.iter().filter(|subscriber| subscriber.def.package == *package);
-        let names: Vec<_> = names.map(|subscriber| &*subscriber.handler).collect();
+        let names = subscribers.iter().filter(|subscriber| subscriber.handler.def.package == *package);
+        let names: Vec<_> = names.map(|subscriber| &*subscriber.handler.name).collect();
         let mine = if packages.contains_key(own) { format!(".package(\"{own}\")") } else { String::new() };
         let (shown, more) = names.split_at(names.len().min(5));
         let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
@@ -51,7 +51,7 @@ pub(super) fn warnings(subscribers: &[Arc<Subscriber>], own: Option<&str>, selec
 fn count(subscribers: &[Arc<Subscriber>]) -> BTreeMap<&'static str, usize> {
     let mut packages = BTreeMap::new();
     for subscriber in subscribers {
-        *packages.entry(subscriber.def.package).or_default() += 1;
+        *packages.entry(subscriber.handler.def.package).or_default() += 1;
     }
     packages
 }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     fn names(plan: &Plan) -> Vec<&str> {
-        plan.subscribers().iter().map(|subscriber| subscriber.def.name).collect()
+        plan.subscribers().iter().map(|subscriber| subscriber.handler.def.name).collect()
     }
 
     #[test]

@@ -251,18 +251,18 @@ fn default_group(
 fn name_apart(subscribers: &mut [Subscriber]) {
     let mut names: BTreeMap<&'static str, usize> = BTreeMap::new();
     for subscriber in &*subscribers {
-        *names.entry(subscriber.def.name).or_default() += 1;
+        *names.entry(subscriber.handler.def.name).or_default() += 1;
     }
     for subscriber in subscribers {
-        if names[subscriber.def.name] > 1 {
-            subscriber.handler = subscriber.def.path().into();
+        if names[subscriber.handler.def.name] > 1 {
+            Arc::make_mut(&mut subscriber.handler).name = subscriber.handler.def.path().into();
         }
     }
 }
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let handlers: Vec<_> = self.subscribers.iter().map(|subscriber| &subscriber.handler).collect();
+        let handlers: Vec<_> = self.subscribers.iter().map(|subscriber| &subscriber.handler.name).collect();
         f.debug_struct("Plan")
             .field("name", &self.name)
             .field("version", &self.version)

@@ -46,7 +46,7 @@ pub(super) async fn provide(broker: &dyn Broker, groups: &[&Arc<GroupPlan>]) -> 
     // Last, so that a topic that also has another purpose is checked for that one.
     for group in groups {
         for subscriber in &group.subscribers {
-            for topic in &*subscriber.publishes {
+            for topic in &*subscriber.handler.publishes {
                 wanted.want(subscriber, &group.settings, TopicPurpose::Results, topic, None);
             }
         }
@@ -138,14 +138,14 @@ async fn ask(broker: &dyn Broker, requests: &[TopicRequest]) -> Vec<TopicFault> 
 
 impl<'a> Wanted<'a> {
     fn add(&mut self, subscriber: &'a Subscriber, settings: &GroupSettings) {
-        for retry in &*subscriber.retry_topics {
+        for retry in &*subscriber.spec.retry_topics {
             let purpose = TopicPurpose::Retries { delay: retry.delay };
             self.want(subscriber, settings, purpose, &retry.name, Some(&retry.source));
         }
-        if !subscriber.writes_dead_letters() {
+        if !subscriber.handler.writes_dead_letters() {
             return;
         }
-        match (&subscriber.source, &subscriber.dead_letter) {
+        match (&subscriber.spec.source, &subscriber.handler.dead_letter) {
             (Source::Topics(names), _) => {
                 for name in names {
                     let topic = subscriber.dead_letter_topic(name);
@@ -185,7 +185,7 @@ impl<'a> Wanted<'a> {
     fn message(&self, TopicFault { topic, problem }: &TopicFault) -> String {
         let (TopicProblem::Missing(reason) | TopicProblem::Unfit(reason)) = problem;
         let Some(Need { subscriber, request }) = self.0.get(topic) else { return reason.clone() };
-        let def = subscriber.def;
+        let def = subscriber.handler.def;
         let what = match request.purpose {
             TopicPurpose::Retries { .. } => "retries",
             TopicPurpose::DeadLetters => "dead letters",

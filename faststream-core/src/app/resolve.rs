@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::scopes::{self, OwnSettings, ScopeSettings};
 use super::{Environment, StartupFault, rules};
 use crate::policy::{OnError, limits, parse_duration};
-use crate::subscriber::{Subscriber, SubscriberDef};
+use crate::subscriber::{Handler, LaneSpec, Subscriber, SubscriberDef};
 
 /// The inputs with which all subscribers of an app are resolved.
 pub(super) struct Resolver<'a> {
@@ -69,26 +69,29 @@ impl Resolver<'_> {
         if faults.len() > before {
             return None;
         }
-        Some(Subscriber {
-            def,
-            handler: def.name.into(),
+        let spec = LaneSpec {
             group: group?,
             broker: broker.map(Into::into),
             source: source?,
             start: def.start.unwrap_or_default(),
-            ack: effective.ack,
-            retry: effective.retry,
-            retry_topics: retry_topics?.into(),
-            on_error: effective.on_error,
-            on_decode_error: effective.on_decode_error,
-            dead_letter: effective.dead_letter,
             order: effective.order,
             concurrency: usize::try_from(effective.concurrency).unwrap_or(usize::MAX),
             commit: def.commit.unwrap_or_default(),
-            timeout,
+            retry_topics: retry_topics?.into(),
             drain: drain.unwrap_or(self.drain),
+        };
+        let handler = Handler {
+            def,
+            name: def.name.into(),
+            ack: effective.ack,
+            retry: effective.retry,
+            on_error: effective.on_error,
+            on_decode_error: effective.on_decode_error,
+            dead_letter: effective.dead_letter,
+            timeout,
             publishes: publishes.into(),
-        })
+        };
+        Some(Subscriber { spec: spec.into(), handler: handler.into() })
     }
 }
 
@@ -110,5 +113,5 @@ pub(super) fn check_defaults(defaults: &ScopeSettings, faults: &mut Vec<StartupF
 
 /// Returns how long a revocation or a shutdown waits for all of these.
 pub(super) fn longest_drain<'a>(subscribers: impl Iterator<Item = &'a Arc<Subscriber>>) -> Duration {
-    subscribers.map(|subscriber| subscriber.drain).max().unwrap_or_default()
+    subscribers.map(|subscriber| subscriber.spec.drain).max().unwrap_or_default()
 }

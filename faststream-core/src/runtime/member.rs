@@ -128,15 +128,15 @@ impl Member {
         let mut known = Vec::new();
         for lane in lanes {
             let Some(subscriber) =
-                self.scope.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()))
+                self.scope.subscribers.iter().find(|subscriber| subscriber.spec.reads(lane.topic()))
             else {
                 warn!(group = %self.scope.name, topic = lane.topic(), partition = lane.partition(),
                     "assigned a partition that no handler of this app reads: left alone");
                 continue;
             };
-            known.push((lane.epoch(), subscriber.drain));
+            known.push((lane.epoch(), subscriber.spec.drain));
             debug!(group = %self.scope.name, topic = lane.topic(), partition = lane.partition(), offset = lane.start(),
-                handler = %subscriber.handler, "partition assigned");
+                handler = %subscriber.handler.name, "partition assigned");
             self.arrived.insert(lane.epoch(), lane);
         }
         let partitions = known.iter().filter_map(|(lane, _)| self.arrived.get(lane));
@@ -291,7 +291,7 @@ impl GroupMember for Member {
                 Notice::LaneEnded { lane, died, at } => {
                     if died && let Some(lane) = self.running.get(&lane) {
                         let (TopicPartition { topic, partition }, handler) =
-                            (&lane.tp, &lane.subscriber.handler);
+                            (&lane.tp, &lane.subscriber.handler.name);
                         let deaths = self.deaths.add(Instant::now(), &lane.tp, handler, at);
                         error!(group = %self.scope.name, %topic, partition, offset = at, %handler, deaths,
                             "the partition's task died; it is opened again (a record at which it died has failed an attempt)");

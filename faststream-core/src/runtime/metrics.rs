@@ -9,7 +9,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, counter, gauge};
 
 use crate::context::{Context, Tally};
-use crate::subscriber::Subscriber;
+use crate::subscriber::{Handler, LaneSpec};
 
 /// The series of one lane's handler. The lane's task owns them, and flushes them once a turn and when it ends.
 ///
@@ -59,17 +59,16 @@ impl Labels {
 }
 
 impl LaneMetrics {
-    /// Returns the series of a subscriber's lane.
-    pub(super) fn new(context: &Context, subscriber: &Subscriber) -> Self {
-        let broker = subscriber.broker.clone().unwrap_or_else(|| "default".into());
-        let labels =
-            Labels { app: Arc::clone(&context.app), broker, handler: Arc::clone(&subscriber.handler) };
+    /// Returns the series of a handler's lane.
+    pub(super) fn new(context: &Context, spec: &LaneSpec, handler: &Handler) -> Self {
+        let broker = spec.broker.clone().unwrap_or_else(|| "default".into());
+        let labels = Labels { app: Arc::clone(&context.app), broker, handler: Arc::clone(&handler.name) };
         let status = Some(("status", "acked".to_owned()));
         Self {
             received: labels.counter("faststream_received_messages_total", None),
             acked: labels.counter("faststream_received_processed_messages_total", status),
-            held: gauge!("faststream_partitions_held", "group" => subscriber.group.to_string(),
-                "handler" => subscriber.handler.to_string()),
+            held: gauge!("faststream_partitions_held", "group" => spec.group.to_string(),
+                "handler" => handler.name.to_string()),
             labels,
             tally: Arc::clone(&context.tally),
             received_now: 0,

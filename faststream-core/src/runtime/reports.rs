@@ -24,12 +24,12 @@ impl Member {
         let TopicPartition { topic, partition } = &lane.tp;
         let records = u64::try_from(to - from).unwrap_or(0);
         metrics::expired(&self.scope.name, topic, records);
-        warn!(group = %self.scope.name, %topic, partition, offset = from, next = to, records, handler = %lane.subscriber.handler,
+        warn!(group = %self.scope.name, %topic, partition, offset = from, next = to, records, handler = %lane.subscriber.handler.name,
             "records were deleted before they were handled: the topic keeps them for too short a time (retention.ms, \
              retention.bytes), or somebody deleted them");
         let message = format!(
             "{topic}/{partition}: {records} records from offset {from} on were deleted before {} handled them",
-            lane.subscriber.handler
+            lane.subscriber.handler.name
         );
         self.scope.shared.status().expired = Some((Instant::now(), message));
     }
@@ -112,7 +112,7 @@ impl Member {
         let mut calls = Vec::new();
         for stuck in found {
             let Some(lane) = self.running.get(&stuck.lane) else { continue };
-            let (TopicPartition { topic, partition }, handler) = (&lane.tp, &lane.subscriber.handler);
+            let (TopicPartition { topic, partition }, handler) = (&lane.tp, &lane.subscriber.handler.name);
             match stuck.how {
                 How::Blocks if stuck.is_new => {
                     warn!(group = %self.scope.name, %topic, partition, offset = stuck.offset, %handler,

@@ -58,7 +58,7 @@ impl RunningLane {
         let running = self.control.work.plain_running();
         let Some(offset) = running.first() else { return };
         let TopicPartition { topic, partition } = &self.tp;
-        let Subscriber { group, handler, .. } = &*self.subscriber;
+        let (group, handler) = (&self.subscriber.spec.group, &self.subscriber.handler.name);
         warn!(%group, %topic, partition, offset, %handler, running = running.len(),
             "{} still running after the end of the assignment, and nothing can cancel that: the result counts no more, \
              the record is handled again", plain_calls(&running));
@@ -111,11 +111,11 @@ impl Member {
     pub(super) fn start(&self, mut lane: Box<dyn Lane>) -> RunningLane {
         let epoch = lane.epoch();
         let tp = TopicPartition { topic: lane.topic().into(), partition: lane.partition() };
-        let subscriber = self.scope.subscribers.iter().find(|subscriber| subscriber.reads(lane.topic()));
+        let subscriber = self.scope.subscribers.iter().find(|subscriber| subscriber.spec.reads(lane.topic()));
         let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
         // A group that begins at the end of a topic has to commit that: before its first commit, the next assignment
         // would begin at the end of then.
-        if subscriber.start == Start::Latest && lane.store(lane.start()).is_ok() {
+        if subscriber.spec.start == Start::Latest && lane.store(lane.start()).is_ok() {
             self.scope.shared.notify(Notice::WantsCommit);
         }
         let (observers, idle) = (self.scope.context.observers.clone(), Arc::clone(&self.scope.context.idle));
@@ -128,7 +128,7 @@ impl Member {
         let late_store = lane.late_store();
         let scope = Scope::new(
             &*lane,
-            Arc::clone(&subscriber),
+            &subscriber,
             Arc::clone(&self.scope.context),
             Arc::clone(&self.scope.settings),
             Arc::clone(&control),
@@ -155,7 +155,7 @@ impl Member {
             return;
         }
         let TopicPartition { topic, partition } = &cut.tp;
-        let (handler, drain) = (&*cut.subscriber.handler, Time(cut.subscriber.drain));
+        let (handler, drain) = (&*cut.subscriber.handler.name, Time(cut.subscriber.spec.drain));
         let left = cut.control.unfinished();
         let offset = left.map(|left| left.offset);
         let what = left.map_or_else(|| format!("{handler} was not done"), |left| left.message(handler));

@@ -51,7 +51,7 @@ impl DeadLetter {
 
     /// Returns the dead letters of the records read from `topic`, whichever topics its handlers wrote them to.
     pub(super) fn all(broker: &MemoryBroker, subscribers: &[Arc<Subscriber>], topic: &str) -> Vec<Self> {
-        let readers = subscribers.iter().filter(|subscriber| subscriber.reads(topic));
+        let readers = subscribers.iter().filter(|subscriber| subscriber.spec.reads(topic));
         let mut places: Vec<_> = readers.map(|subscriber| subscriber.dead_letter_topic(topic)).collect();
         places.sort();
         places.dedup();

@@ -138,9 +138,9 @@ impl TestApp {
     #[track_caller]
     pub(super) fn broker_of(&self, topic: &str) -> MemoryBroker {
         let is_known_to = |subscriber: &&Arc<Subscriber>| {
-            let writes = subscriber.publishes.iter().any(|name| **name == *topic);
+            let writes = subscriber.handler.publishes.iter().any(|name| **name == *topic);
             writes
-                || subscriber.reads(topic)
+                || subscriber.spec.reads(topic)
                 || *subscriber.dead_letter_topic("") == *topic
                 || topic.ends_with("-dlt")
         };
@@ -153,18 +153,18 @@ impl TestApp {
              `TestApp::start(..).await.lenient()`",
             self.topics()
         );
-        let name = found.and_then(|subscriber| subscriber.broker.as_deref().map(ToOwned::to_owned));
+        let name = found.and_then(|subscriber| subscriber.spec.broker.as_deref().map(ToOwned::to_owned));
         self.named().get(&name).cloned().unwrap_or_else(|| self.broker())
     }
 
     /// Returns the topics that the app's handlers read and write, for the message about an unknown one.
     fn topics(&self) -> Vec<String> {
         let names = self.plan.subscribers().iter().flat_map(|subscriber| {
-            let read: Vec<String> = match &subscriber.source {
+            let read: Vec<String> = match &subscriber.spec.source {
                 Source::Topics(topics) => topics.iter().map(ToString::to_string).collect(),
                 Source::Pattern(pattern) => vec![format!("/{pattern}/")],
             };
-            read.into_iter().chain(subscriber.publishes.iter().map(ToString::to_string))
+            read.into_iter().chain(subscriber.handler.publishes.iter().map(ToString::to_string))
         });
         let mut names: Vec<_> = names.collect();
         names.sort();

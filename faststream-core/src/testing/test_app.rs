@@ -312,20 +312,20 @@ impl TestApp {
             self.held().into_iter().map(|held| (held.group, held.topic, held.partition)).collect();
         let mut places = Vec::new();
         for subscriber in self.plan.subscribers() {
-            let broker = self.named().get(&subscriber.broker.as_deref().map(ToOwned::to_owned)).cloned();
+            let broker = self.named().get(&subscriber.spec.broker.as_deref().map(ToOwned::to_owned)).cloned();
             let Some(broker) = broker else { continue };
-            for topic in broker.topic_list().into_keys().filter(|topic| subscriber.reads(topic)) {
-                let committed = broker.committed(&subscriber.group, &topic);
+            for topic in broker.topic_list().into_keys().filter(|topic| subscriber.spec.reads(topic)) {
+                let committed = broker.committed(&subscriber.spec.group, &topic);
                 let next = |partition| committed.get(&partition).copied().unwrap_or(0);
                 let mut first = BTreeMap::new();
                 for (partition, record) in broker.records(&topic) {
-                    let place = (Arc::clone(&subscriber.group), Arc::from(&*topic), partition);
+                    let place = (Arc::clone(&subscriber.spec.group), Arc::from(&*topic), partition);
                     if record.offset >= next(partition) && !held.contains(&place) {
                         first.entry(partition).or_insert(record.offset);
                     }
                 }
                 let place = |(partition, offset)| {
-                    format!("{} at {topic}/{partition}, offset {offset}", subscriber.handler)
+                    format!("{} at {topic}/{partition}, offset {offset}", subscriber.handler.name)
                 };
                 places.extend(first.into_iter().map(place));
             }

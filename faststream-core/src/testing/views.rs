@@ -128,7 +128,7 @@ impl TestApp {
     #[track_caller]
     fn check_group(&self, group: &str) {
         let known: BTreeSet<&str> =
-            self.plan.subscribers().iter().map(|subscriber| &*subscriber.group).collect();
+            self.plan.subscribers().iter().map(|subscriber| &*subscriber.spec.group).collect();
         assert!(
             self.lenient || known.contains(group),
             "no handler has the group `{group}`: there are {known:?}; the group of handlers without `group` is the app's name, \
@@ -139,7 +139,7 @@ impl TestApp {
     /// Panics at the caller if there is no such handler.
     #[track_caller]
     fn check_handler(&self, handler: &str) {
-        let mut known = self.plan.subscribers().iter().map(|subscriber| &*subscriber.handler);
+        let mut known = self.plan.subscribers().iter().map(|subscriber| &*subscriber.handler.name);
         assert!(
             known.clone().any(|name| name == handler),
             "no handler `{handler}`: there are {:?}",

@@ -16,7 +16,7 @@ use crate::record::Outgoing;
 use crate::result::Outcome;
 use crate::result::Verdict;
 use crate::runtime::{Ended, Member, MemberHandle};
-use crate::subscriber::{Source, SourceDef, Subscriber, SubscriberDef};
+use crate::subscriber::{Handler, LaneSpec, Source, SourceDef, Subscriber, SubscriberDef};
 
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<(i32, i64)>>>);
@@ -59,24 +59,28 @@ impl World {
 
     fn join(&self, start: Start) -> MemberHandle {
         let subscriber = Subscriber {
-            def: &DEF,
-            handler: "handle".into(),
-            group: "billing".into(),
-            broker: None,
-            source: Source::Topics(vec!["orders".into()]),
-            start,
-            ack: AckPolicy::NackOnError,
-            retry: Retry::default(),
-            retry_topics: Arc::new([]),
-            on_error: OnError::Hold,
-            on_decode_error: OnError::Hold,
-            dead_letter: None,
-            order: Order::Partition,
-            concurrency: 1,
-            commit: Commit::Periodic,
-            timeout: None,
-            drain: Duration::from_secs(5),
-            publishes: Arc::new([]),
+            spec: Arc::new(LaneSpec {
+                group: "billing".into(),
+                broker: None,
+                source: Source::Topics(vec!["orders".into()]),
+                start,
+                retry_topics: Arc::new([]),
+                order: Order::Partition,
+                concurrency: 1,
+                commit: Commit::Periodic,
+                drain: Duration::from_secs(5),
+            }),
+            handler: Arc::new(Handler {
+                def: &DEF,
+                name: "handle".into(),
+                ack: AckPolicy::NackOnError,
+                retry: Retry::default(),
+                on_error: OnError::Hold,
+                on_decode_error: OnError::Hold,
+                dead_letter: None,
+                timeout: None,
+                publishes: Arc::new([]),
+            }),
         };
         let mut states = States::default();
         states.insert(self.seen.clone());

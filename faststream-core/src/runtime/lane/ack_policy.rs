@@ -14,7 +14,7 @@ use crate::record::Outgoing;
 use crate::result::Disposition;
 use crate::result::Outcome;
 use crate::result::Verdict;
-use crate::subscriber::Subscriber;
+use crate::subscriber::Handler;
 
 /// The kind of a failure to read an argument.
 pub(super) const REJECTION: &str = "rejection";
@@ -110,7 +110,7 @@ pub(super) fn by_ack(settled: Option<&ManualSettlement>, ended: Ended) -> Result
 
 /// Returns what the policy does with a record whose call ended. `random` returns a number in 0..1, for jitter.
 pub(super) fn decide(
-    handler: &Subscriber,
+    handler: &Handler,
     attempt: Attempt,
     ended: Ended,
     random: impl FnOnce() -> f64,

@@ -26,7 +26,7 @@ impl LaneTask {
 
     /// Handles the end of a call.
     pub(super) fn outcome(&mut self, offset: i64, outcome: Outcome, cx: &mut TaskContext<'_>) {
-        if self.scope.subscriber.ack == AckPolicy::Manual {
+        if self.scope.handler.ack == AckPolicy::Manual {
             // An `Ack` that was settled inside the call counts before the next record may start.
             self.take_settled();
         }
@@ -35,14 +35,14 @@ impl LaneTask {
 
     /// Decides about a kept record, and applies the decision.
     pub(super) fn conclude(&mut self, offset: i64, ended: Ended, cx: &mut TaskContext<'_>) {
-        let has_retry_topic = self.scope.subscriber.next_retry_topic(&self.scope.topic).is_some();
+        let has_retry_topic = self.scope.spec.next_retry_topic(&self.scope.topic).is_some();
         let entry = self.in_flight.entry_mut(offset);
         let attempt = Attempt { number: entry.attempts_here(), has_retry_topic };
         let settled = entry.manual_ack.take();
         if matches!(ended, Ended::Undecodable(_)) {
             self.metrics.undecodable();
         }
-        let by_ack = if self.scope.subscriber.ack == AckPolicy::Manual {
+        let by_ack = if self.scope.handler.ack == AckPolicy::Manual {
             by_ack(settled.as_ref(), ended)
         } else {
             Ok(ended)
@@ -53,7 +53,7 @@ impl LaneTask {
                 if let Some(failure) = ended.failure().filter(|_| ended.is_error()) {
                     self.metrics.failed(failure.kind);
                 }
-                decide(&self.scope.subscriber, attempt, ended, || self.scope.context.random())
+                decide(&self.scope.handler, attempt, ended, || self.scope.context.random())
             },
         );
         if matches!(next, Next::Publish(_)) {
@@ -101,7 +101,7 @@ impl LaneTask {
         self.warn_failed(offset, &failure, &format!("failed, tried again in {}", Time::about(pause)));
         let now = self.scope.context.now_ms();
         let entry = self.in_flight.entry_mut(offset);
-        if !self.scope.subscriber.retry_topics.is_empty() {
+        if !self.scope.spec.retry_topics.is_empty() {
             entry.first.get_or_insert_with(|| (failure.clone(), now));
         }
         entry.attempt += 1;
@@ -113,11 +113,8 @@ impl LaneTask {
     }
 
     fn go_on_in_retry_topic(&mut self, offset: i64, failure: CallFailure, cx: &mut TaskContext<'_>) {
-        let next = self
-            .scope
-            .subscriber
-            .next_retry_topic(&self.scope.topic)
-            .expect("it was there when it was decided");
+        let next =
+            self.scope.spec.next_retry_topic(&self.scope.topic).expect("it was there when it was decided");
         let what = format!("failed, goes on in {} in {}", next.name, Time(next.delay));
         self.warn_failed(offset, &failure, &what);
         self.metrics.retried("topic");
@@ -140,7 +137,7 @@ impl LaneTask {
 
     /// Returns which setting decides about a failure.
     fn setting(&self, failure: &CallFailure) -> &'static str {
-        let own = failure.kind == REJECTION && self.scope.subscriber.def.on_decode_error.is_some();
+        let own = failure.kind == REJECTION && self.scope.handler.def.on_decode_error.is_some();
         if own { "on_decode_error" } else { "on_error" }
     }
 
@@ -148,7 +145,7 @@ impl LaneTask {
         self.in_flight.set(offset, CallState::Stopped);
         self.report_disposition(offset, Disposition::Stopped);
         let (topic, partition) = (&self.scope.topic, self.scope.partition);
-        let handler = &self.scope.subscriber.handler;
+        let handler = &self.scope.handler.name;
         self.scope
             .context
             .stop

@@ -1,5 +1,7 @@
 //! Copies of a failed record: its dead letter, or its copy for a retry topic.
 
+use std::sync::Arc;
+
 use super::LaneTask;
 use super::entry::CallFailure;
 use crate::record::Outgoing;
@@ -12,16 +14,15 @@ impl LaneTask {
     /// Returns the dead letter of a kept record.
     pub(super) fn dead_letter(&self, offset: i64, failure: &CallFailure) -> Outgoing {
         let entry = self.in_flight.entry(offset);
-        let subscriber = &self.scope.subscriber;
         let reason = Reason {
-            group: &subscriber.group,
-            handler: &subscriber.handler,
+            group: &self.scope.spec.group,
+            handler: &self.scope.handler.name,
             attempts: entry.attempt,
             error_type: failure.kind,
             error_message: &failure.message,
             failed_at: self.scope.context.now_ms(),
         };
-        let topic = subscriber.dead_letter_topic(&self.scope.topic);
+        let topic = Arc::clone(&self.scope.dead_letter_topic);
         dead_letter::encode(&self.original(self.kept(entry)), topic, &reason)
     }
 

@@ -41,7 +41,7 @@ impl LaneTask {
         let entry = self.in_flight.entry_mut(offset);
         let attempt = entry.attempt;
         let first =
-            entry.failure.is_none() || entry.attempts_here() <= self.scope.subscriber.retry.max_attempts();
+            entry.failure.is_none() || entry.attempts_here() <= self.scope.handler.retry.max_attempts();
         entry.attempt += 1;
         entry.failure = Some(failure.clone());
         self.in_flight.set(offset, CallState::Held);

@@ -43,10 +43,10 @@ impl LaneTask {
             return false;
         }
         self.store.asked_commit = false;
-        match self.scope.subscriber.order {
+        match self.scope.spec.order {
             Order::Partition => !self.is_busy(OrderLine::Lane) && !self.is_full(),
             Order::Key | Order::None => {
-                self.in_flight.running < self.scope.subscriber.concurrency && !self.is_full()
+                self.in_flight.running < self.scope.spec.concurrency && !self.is_full()
             }
         }
     }
@@ -90,9 +90,9 @@ impl LaneTask {
             self.keep(offset, index, Some(line), CallState::Waiting);
             return;
         }
-        if self.scope.subscriber.ack == AckPolicy::AckFirst {
+        if self.scope.handler.ack == AckPolicy::AckFirst {
             self.offsets.finish(offset);
-            if self.scope.subscriber.commit == Commit::Each {
+            if self.scope.spec.commit == Commit::Each {
                 self.keep(offset, index, line, CallState::Committing);
                 return;
             }
@@ -106,7 +106,7 @@ impl LaneTask {
             Begun::Ended(outcome) => {
                 self.report(offset, attempt, &outcome);
                 if let Outcome::Verdict(Verdict::Ack) = outcome
-                    && self.scope.subscriber.ack != AckPolicy::Manual
+                    && self.scope.handler.ack != AckPolicy::Manual
                 {
                     self.offsets.finish(offset);
                     self.guard.fine();
@@ -134,7 +134,7 @@ impl LaneTask {
 
     /// Returns the line in which the record keeps its order. As in Kafka, records without a key have no order.
     fn line_of(&self, record: &Record<'_>) -> OrderLine {
-        match self.scope.subscriber.order {
+        match self.scope.spec.order {
             Order::Partition => OrderLine::Lane,
             Order::Key => record.key.map_or(OrderLine::Alone, |key| OrderLine::Key(KeyHash::of(key))),
             Order::None => OrderLine::Alone,

@@ -49,7 +49,7 @@ impl LaneTask {
             (CallState::Running, _) => {
                 // Success counts from here on, whatever happens to the call: it may wait until this is committed.
                 // Results that may follow come first, unless it does.
-                if success && (durable || self.scope.subscriber.publishes.is_empty()) {
+                if success && (durable || self.scope.handler.publishes.is_empty()) {
                     self.offsets.finish(offset);
                 }
                 entry.note_manual_ack(manual_ack);

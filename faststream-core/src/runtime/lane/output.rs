@@ -194,7 +194,7 @@ impl LaneTask {
             entry.copies = None;
             let disposition = match purpose {
                 // Published by the call. The `Ack` decides whether the record is finished.
-                Purpose::Results if self.scope.subscriber.ack == AckPolicy::Manual => {
+                Purpose::Results if self.scope.handler.ack == AckPolicy::Manual => {
                     return self.conclude(offset, Ended::Decided(Verdict::Ack), cx);
                 }
                 Purpose::Results => Disposition::Acked,

@@ -17,8 +17,8 @@ impl LaneTask {
     pub(super) fn report(&self, offset: i64, attempt: u32, outcome: &Outcome) {
         self.scope.context.observers.notify(|observer| {
             observer.called(&CallReport {
-                handler: &self.scope.handler.name,
-                group: &self.scope.handler.group,
+                handler: &self.scope.info.name,
+                group: &self.scope.info.group,
                 lane: self.scope.control.epoch,
                 topic: &self.scope.topic,
                 partition: self.scope.partition,
@@ -49,14 +49,14 @@ impl LaneTask {
         let attempt = self.in_flight.entry(offset).attempt;
         // A tracing subscriber of the user may panic. That must not end the lane, at each attempt anew.
         let _ = catch(|| {
-            warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.subscriber.group,
-                handler = %self.scope.subscriber.handler, attempt, kind = failure.kind, "{next}: {}", failure.message);
+            warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.spec.group,
+                handler = %self.scope.handler.name, attempt, kind = failure.kind, "{next}: {}", failure.message);
         });
     }
 
     pub(super) fn info(&self, offset: i64, what: &str) {
-        info!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.subscriber.group,
-            handler = %self.scope.subscriber.handler, "{what}");
+        info!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.spec.group,
+            handler = %self.scope.handler.name, "{what}");
     }
 
     /// Logs a held record with the fix, and lists it. It is held by its policy, or by the `guard` for this reason.
@@ -74,12 +74,12 @@ impl LaneTask {
             |why| format!("dead-letter guard, {why}: {}", failure.message),
         );
         if first || attempt.is_multiple_of(AGAIN) {
-            let def = self.scope.subscriber.def;
+            let def = self.scope.handler.def;
             let cure = match guard {
                 None if failure.kind == REJECTION => {
                     format!("set `on_decode_error = {:?}`", OnError::DeadLetter)
                 }
-                None if self.scope.subscriber.on_error == OnError::DeadLetter => {
+                None if self.scope.handler.on_error == OnError::DeadLetter => {
                     "see to it that the topic that refused its copy takes it".into()
                 }
                 None => format!("set `on_error = {:?}`", OnError::DeadLetter),
@@ -88,7 +88,7 @@ impl LaneTask {
                         .into()
                 }
             };
-            let behind = match self.scope.subscriber.order {
+            let behind = match self.scope.spec.order {
                 Order::Partition => "nothing behind it moves",
                 Order::Key => "nothing of its key moves",
                 Order::None => "others go on",
@@ -97,15 +97,15 @@ impl LaneTask {
             let timestamp = self.in_flight.get(offset).and_then(|entry| self.kept(entry).timestamp);
             let skip = Skip { topic: topic.to_string(), partition, offset, timestamp };
             let _ = catch(|| {
-                error!(%topic, partition, offset, group = %self.scope.subscriber.group, handler = %self.scope.subscriber.handler,
+                error!(%topic, partition, offset, group = %self.scope.spec.group, handler = %self.scope.handler.name,
                 attempt, kind = failure.kind, at = %def.location(),
                 "held, {behind} ({error}): mend the cause and it goes on by itself or at the next start, or \
                  let go of it with `run --skip {skip}`, or {cure}");
             });
         }
         let record = HeldRecord {
-            handler: self.scope.subscriber.handler.clone(),
-            group: self.scope.subscriber.group.clone(),
+            handler: self.scope.handler.name.clone(),
+            group: self.scope.spec.group.clone(),
             topic: self.scope.topic.clone(),
             partition,
             offset,
@@ -131,7 +131,7 @@ impl LaneTask {
         }
         let is_it = asked.any(|skip| skip.timestamp.is_none() || skip.timestamp == timestamp);
         if !is_it {
-            warn!(%topic, partition, offset, timestamp, group = %self.scope.subscriber.group, handler = %self.scope.subscriber.handler,
+            warn!(%topic, partition, offset, timestamp, group = %self.scope.spec.group, handler = %self.scope.handler.name,
                 "`--skip` names another record, of another time, so this one is handled: the topic was made again");
         }
         is_it
@@ -139,7 +139,7 @@ impl LaneTask {
 
     pub(super) fn log_skipped(&mut self, offset: i64) {
         let (topic, partition) = (&self.scope.topic, self.scope.partition);
-        warn!(%topic, partition, offset, group = %self.scope.subscriber.group, handler = %self.scope.subscriber.handler,
+        warn!(%topic, partition, offset, group = %self.scope.spec.group, handler = %self.scope.handler.name,
             "let go of, as `--skip` asked: finished without having been handled");
         self.report_disposition(offset, Disposition::Skipped);
     }
@@ -156,7 +156,7 @@ impl Scope {
     pub(super) fn warn_missed_skips(&self, from: i64, to: i64) {
         let (topic, partition) = (&self.topic, self.partition);
         for offset in self.skips().map(|skip| skip.offset).filter(|offset| (from..to).contains(offset)) {
-            warn!(%topic, partition, offset, next = to, group = %self.subscriber.group, handler = %self.subscriber.handler,
+            warn!(%topic, partition, offset, next = to, group = %self.spec.group, handler = %self.handler.name,
                 "`--skip` has nothing to skip: the record is not there any more, or was handled or skipped before");
         }
     }

@@ -6,7 +6,7 @@ use crate::broker::Lane;
 use crate::context::{Context, HandlerInfo, LaneControl};
 use crate::policy::GroupSettings;
 use crate::runtime::status::Shared;
-use crate::subscriber::{RetryTopic, Subscriber};
+use crate::subscriber::{Handler, LaneSpec, RetryTopic, Subscriber};
 
 /// Where a lane reads, for which handler, and where it reports.
 pub(in crate::runtime) struct Scope {
@@ -15,9 +15,14 @@ pub(in crate::runtime) struct Scope {
     pub(super) partition: i32,
     /// The retry topic that this is a partition of; `None` for a source topic.
     pub(super) retry_topic: Option<RetryTopic>,
-    pub(super) subscriber: Arc<Subscriber>,
-    /// What deliveries lend of the subscriber.
-    pub(super) handler: Arc<HandlerInfo>,
+    /// What the lane has to do, whoever handles its records.
+    pub(super) spec: Arc<LaneSpec>,
+    /// The handler of its records.
+    pub(super) handler: Arc<Handler>,
+    /// What deliveries lend of the handler.
+    pub(super) info: Arc<HandlerInfo>,
+    /// The topic for its dead letters.
+    pub(super) dead_letter_topic: Arc<str>,
     /// The context that the app shares with its handlers.
     pub(super) context: Arc<Context>,
     pub(super) settings: Arc<GroupSettings>,
@@ -30,7 +35,7 @@ pub(in crate::runtime) struct Scope {
 impl Scope {
     pub(in crate::runtime) fn new(
         lane: &dyn Lane,
-        subscriber: Arc<Subscriber>,
+        subscriber: &Subscriber,
         context: Arc<Context>,
         settings: Arc<GroupSettings>,
         control: Arc<LaneControl>,
@@ -39,9 +44,11 @@ impl Scope {
         Self {
             topic: lane.topic().into(),
             partition: lane.partition(),
-            retry_topic: subscriber.retry_topic(lane.topic()).cloned(),
-            handler: Arc::new(subscriber.info()),
-            subscriber,
+            retry_topic: subscriber.spec.retry_topic(lane.topic()).cloned(),
+            spec: Arc::clone(&subscriber.spec),
+            handler: Arc::clone(&subscriber.handler),
+            info: Arc::new(subscriber.info()),
+            dead_letter_topic: subscriber.dead_letter_topic(lane.topic()),
             context,
             settings,
             control,

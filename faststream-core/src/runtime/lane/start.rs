@@ -31,7 +31,7 @@ impl LaneTask {
     /// Returns the next kept record that may start. Calls that wait until their record is committed wait for the oldest
     /// record, so its next attempt does not count against `concurrency` as long as one of them waits.
     fn next_ready(&mut self) -> Option<i64> {
-        if self.in_flight.running < self.scope.subscriber.concurrency.max(1) {
+        if self.in_flight.running < self.scope.spec.concurrency.max(1) {
             return self.ready.pop();
         }
         let oldest = self.offsets.oldest().filter(|oldest| self.ready.contains(*oldest))?;
@@ -69,9 +69,9 @@ impl LaneTask {
             let attempt = entry.attempt;
             entry.call = Some(CallClock::new(Instant::now()));
             entry.manual_ack = None;
-            if self.scope.subscriber.ack == AckPolicy::AckFirst
+            if self.scope.handler.ack == AckPolicy::AckFirst
                 && self.offsets.finish(offset)
-                && self.scope.subscriber.commit == Commit::Each
+                && self.scope.spec.commit == Commit::Each
             {
                 self.in_flight.set(offset, CallState::Committing);
                 continue;
@@ -91,7 +91,7 @@ impl LaneTask {
 
     /// Calls the handler. Every call begins here.
     pub(super) fn call(&mut self, called: Called, attempt: u32, cx: &mut TaskContext<'_>) -> Begun {
-        let timeout = self.scope.subscriber.timeout;
+        let timeout = self.scope.handler.timeout;
         let began = self.calls.begins_now(timeout);
         self.scope.control.offsets.note_finished(self.offsets.prefix());
         let record = match called {
@@ -99,7 +99,7 @@ impl LaneTask {
             Called::Kept(offset) => self.kept(self.in_flight.entry(offset)),
         };
         let offset = record.offset;
-        let ended = begin(self.scope.subscriber.def.call, &self.delivery(record, attempt), cx);
+        let ended = begin(self.scope.handler.def.call, &self.delivery(record, attempt), cx);
         match self.calls.returned_in_time(timeout, began, ended) {
             Ok(outcome) => Begun::Ended(outcome),
             Err(call) => {
@@ -136,7 +136,7 @@ impl LaneTask {
                 .as_ref()
                 .map_or(&self.scope.topic, |retry_topic| &retry_topic.source),
             attempt,
-            handler: &self.scope.handler,
+            handler: &self.scope.info,
             context: &self.scope.context,
             control: &self.scope.control,
         }

@@ -63,7 +63,7 @@ impl LaneTask {
         let inbox = Inbox::new(lane);
         scope.warn_missed_skips(i64::MIN, inbox.next());
         Self {
-            metrics: LaneMetrics::new(&scope.context, &scope.subscriber),
+            metrics: LaneMetrics::new(&scope.context, &scope.spec, &scope.handler),
             guard: Guard::new(scope.settings.dead_letter_guard),
             scope,
             inbox,
@@ -153,7 +153,7 @@ impl LaneTask {
 
     fn is_blocked(&self) -> bool {
         let full = self.is_full() || self.is_braked_for_good();
-        full || (self.scope.subscriber.order == Order::Partition && self.is_busy(OrderLine::Lane))
+        full || (self.scope.spec.order == Order::Partition && self.is_busy(OrderLine::Lane))
     }
 
     /// Releases calls of plain functions that wait for a thread: they have not begun, and their records are handled
@@ -176,7 +176,7 @@ impl LaneTask {
     pub(super) fn store(&mut self) {
         let prefix = self.offsets.prefix();
         if let Some((next, is_waited_for)) = self.store.advance(prefix) {
-            let wanted = self.scope.subscriber.commit == Commit::Each || is_waited_for;
+            let wanted = self.scope.spec.commit == Commit::Each || is_waited_for;
             // Stale: the lane has ended, which its end will report.
             let inbox = &mut self.inbox;
             if self.scope.control.offsets.store(next, || inbox.store(next)).is_ok() && wanted {

@@ -170,7 +170,7 @@ impl LaneTask {
         self.timers.watching = false;
         let (mut running, mut slowest) = (false, None);
         let after = self.look_after();
-        let has_timeout = self.scope.subscriber.timeout.is_some();
+        let has_timeout = self.scope.handler.timeout.is_some();
         let plain = self.plain_calls();
         let mut told = Vec::new();
         let is_running =
@@ -213,8 +213,8 @@ impl LaneTask {
                      `fn` handlers and whatever else blocks share them)"
                 }
             };
-            warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.subscriber.group,
-                handler = %self.scope.subscriber.handler, attempt, "{what}");
+            warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.spec.group,
+                handler = %self.scope.handler.name, attempt, "{what}");
         }
         self.note_slow(slowest);
         if running {

@@ -77,8 +77,8 @@ impl LaneTask {
                 |error| error.message.clone(),
             );
             if self.output.unconfirmed.throttle.admit(now).is_some() {
-                warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.subscriber.group,
-                    handler = %self.scope.subscriber.handler, to = topic,
+                warn!(topic = %self.scope.topic, partition = self.scope.partition, offset, group = %self.scope.spec.group,
+                    handler = %self.scope.handler.name, to = topic,
                     "a copy is not confirmed for {} s, its record is not finished before: {why}", age.as_secs());
             }
         }
@@ -97,7 +97,7 @@ impl LaneTask {
     fn report_unconfirmed(&mut self, offset: i64, now: Instant) {
         let Some(copies) = &self.in_flight.entry(offset).copies else { return };
         let copy = UnconfirmedCopy {
-            handler: self.scope.subscriber.handler.clone(),
+            handler: self.scope.handler.name.clone(),
             topic: self.scope.topic.clone(),
             partition: self.scope.partition,
             offset,

@@ -28,12 +28,12 @@ impl Model {
         let number = model.number;
         let tp = model.name();
         let before = model.attempts_before(offset, &self.log_index);
-        if model.open >= model.subscriber.concurrency {
+        if model.open >= model.subscriber.spec.concurrency {
             model.advance(offset, &mut self.log_index, Proof::Assumed);
         }
         let wrong = check_begin(model, &self.log_index, offset, attempt, self.began);
         let origin = model.origin(offset);
-        let (ack, commit) = (model.subscriber.ack, model.subscriber.commit);
+        let (ack, commit) = (model.subscriber.handler.ack, model.subscriber.spec.commit);
         let is_new = attempt == before + 1;
         let dead_letter = model.dead_letter(offset, &self.log_index);
         let record = model.records.entry(offset).or_insert_with(|| RecordModel::after(before));
@@ -155,7 +155,7 @@ impl Model {
         let ManuallySettled { lane, offset, attempt, verdict, accepted, durable } = *settled;
         let Some(model) = self.lanes.get_mut(&lane) else { return };
         let (number, over, tp) = (model.number, model.over, model.name());
-        let handler = Arc::clone(&model.subscriber.handler);
+        let handler = Arc::clone(&model.subscriber.handler.name);
         let letters = self.log_index.copies_now(&[model.dead_letter(offset, &self.log_index)]);
         model.stuck = None;
         if accepted && let Some(record) = model.records.get_mut(&offset) {
@@ -205,7 +205,7 @@ fn check_begin(
             "this is not the record that is to be tried again: another was read".into(),
         ));
     }
-    let concurrency = model.subscriber.concurrency.max(1);
+    let concurrency = model.subscriber.spec.concurrency.max(1);
     if model.open >= concurrency && !model.others_wait_for(offset) {
         return Some((Promise::Order, format!("{} calls run already, of {concurrency}", model.open)));
     }

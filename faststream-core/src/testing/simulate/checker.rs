@@ -155,7 +155,7 @@ impl Model {
 
     /// Notes that a handler or a policy stopped the app: nothing has to begin until the stop is over.
     fn stopped(&mut self) {
-        let drain = self.subscribers.iter().map(|subscriber| subscriber.drain).max().unwrap_or_default();
+        let drain = self.subscribers.iter().map(|subscriber| subscriber.spec.drain).max().unwrap_or_default();
         self.stopping_until = Instant::now() + drain + STOP;
     }
 

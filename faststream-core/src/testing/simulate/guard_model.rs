@@ -144,10 +144,14 @@ impl LaneModel {
     /// it from outside: by partition, without manual acks and without results.
     pub(super) fn check_guard(&self) -> Option<String> {
         let subscriber = &self.subscriber;
-        let in_order = subscriber.order == Order::Partition && subscriber.ack != AckPolicy::Manual;
-        let wrong =
-            self.dead_letters.wrong.as_ref().filter(|_| in_order && subscriber.publishes.is_empty())?;
-        Some(format!("{}, handler {}: of the dead letters, {wrong}", self.name(), subscriber.handler))
+        let in_order =
+            subscriber.spec.order == Order::Partition && subscriber.handler.ack != AckPolicy::Manual;
+        let wrong = self
+            .dead_letters
+            .wrong
+            .as_ref()
+            .filter(|_| in_order && subscriber.handler.publishes.is_empty())?;
+        Some(format!("{}, handler {}: of the dead letters, {wrong}", self.name(), subscriber.handler.name))
     }
 }
 

@@ -76,13 +76,13 @@ impl History {
 impl LaneModel {
     /// Returns how many attempts a record had before it came to this partition; 0 outside retry topics.
     pub(super) fn attempts_before(&self, offset: i64, log_index: &LogIndex) -> u32 {
-        let is_retry_topic = self.subscriber.retry_topic(&self.tp.topic).is_some();
+        let is_retry_topic = self.subscriber.spec.retry_topic(&self.tp.topic).is_some();
         log_index.history(&self.tp, offset).filter(|_| is_retry_topic).map_or(0, |history| history.attempts)
     }
 
     /// Returns how long a record of a retry topic still has to wait; zero in other topics.
     pub(super) fn waits(&self, offset: i64, log_index: &LogIndex, began: Instant) -> Duration {
-        let is_retry_topic = self.subscriber.retry_topic(&self.tp.topic).is_some();
+        let is_retry_topic = self.subscriber.spec.retry_topic(&self.tp.topic).is_some();
         let history = log_index.history(&self.tp, offset).filter(|_| is_retry_topic);
         history.map_or(Duration::ZERO, |history| history.left(began))
     }
@@ -90,7 +90,7 @@ impl LaneModel {
     /// Returns the content of the copy that this record leaves in the next retry topic if it fails after
     /// `attempts` attempts; `None` if it has none.
     pub(super) fn next_step(&self, offset: i64, attempts: u32, log_index: &LogIndex) -> Option<Content> {
-        let next = self.subscriber.next_retry_topic(&self.tp.topic)?;
+        let next = self.subscriber.spec.next_retry_topic(&self.tp.topic)?;
         log_index.next_step(&self.tp, offset, Arc::clone(&next.name), attempts)
     }
 }
@@ -106,7 +106,7 @@ impl Model {
     /// and it must be due the topic's delay after that. Records without these headers come from somebody else, and
     /// are not checked.
     pub(super) fn reached_retry_topic(&mut self, record: &Outgoing) {
-        let retry = self.subscribers.iter().find_map(|subscriber| subscriber.retry_topic(&record.topic));
+        let retry = self.subscribers.iter().find_map(|subscriber| subscriber.spec.retry_topic(&record.topic));
         let Some((name, delay)) = retry.map(|retry| (Arc::clone(&retry.name), retry.delay)) else { return };
         // A record without these headers was put there by somebody else.
         let (Some(history), Some(step)) = (History::of(record), LogIndex::step_of(record)) else { return };

@@ -95,7 +95,7 @@ impl Model {
             match lane.stuck {
                 Some((stuck, since)) if stuck == offset => {
                     if now - since > READ {
-                        let handler = &lane.subscriber.handler;
+                        let handler = &lane.subscriber.handler.name;
                         let (name, number, took) = (lane.name(), lane.number, now - since);
                         let promise = if lane.refused.is_some() {
                             Promise::CommitErrorsStopNothing
@@ -147,15 +147,15 @@ impl Model {
         let mut wrong = None;
         for subscriber in &self.subscribers {
             let is_read =
-                |tp: &&TopicPartition| subscriber.reads(&tp.topic) && !situation.external.contains(*tp);
+                |tp: &&TopicPartition| subscriber.spec.reads(&tp.topic) && !situation.external.contains(*tp);
             for tp in self.log_index.partitions().filter(is_read) {
                 let reads = |lane: &LaneModel| {
-                    !lane.over && !lane.revoked && lane.tp == *tp && *lane.group == *subscriber.group
+                    !lane.over && !lane.revoked && lane.tp == *tp && *lane.group == *subscriber.spec.group
                 };
                 if !self.lanes.values().any(reads) {
                     let message = format!(
                         "{}/{}, handler {}: nobody reads it, and nothing that takes longer happened",
-                        tp.topic, tp.partition, subscriber.handler
+                        tp.topic, tp.partition, subscriber.handler.name
                     );
                     wrong.get_or_insert(message);
                 }
@@ -175,13 +175,13 @@ impl Model {
         let mut wrong = None;
         for subscriber in self.subscribers.clone() {
             let partitions: Vec<TopicPartition> =
-                self.log_index.partitions().filter(|tp| subscriber.reads(&tp.topic)).cloned().collect();
+                self.log_index.partitions().filter(|tp| subscriber.spec.reads(&tp.topic)).cloned().collect();
             for tp in partitions {
-                let key = (Arc::clone(&subscriber.group), tp.clone());
+                let key = (Arc::clone(&subscriber.spec.group), tp.clone());
                 let next = committed.get(&key).copied().unwrap_or(0);
                 let end = self.log_index.end(&tp);
                 let held = held.get(&key).copied();
-                let (name, handler) = (format!("{}/{}", tp.topic, tp.partition), &subscriber.handler);
+                let (name, handler) = (format!("{}/{}", tp.topic, tp.partition), &subscriber.handler.name);
                 if held.is_none() && next != end {
                     let message = format!(
                         "{name}, handler {handler}: {next} is committed of {end}, though faults are off and nothing is held"
@@ -193,11 +193,12 @@ impl Model {
                         format!("{name}, handler {handler}: {next} is committed, beyond a held record");
                     wrong.get_or_insert((Promise::CommitsOnlyFinished, message));
                 }
-                if subscriber.ack == AckPolicy::AckFirst {
+                if subscriber.handler.ack == AckPolicy::AckFirst {
                     continue;
                 }
                 let due = held.unwrap_or(end).min(end);
-                let lost = (0..due).find(|offset| !self.is_settled(&subscriber.group, handler, &tp, *offset));
+                let lost =
+                    (0..due).find(|offset| !self.is_settled(&subscriber.spec.group, handler, &tp, *offset));
                 if let Some(offset) = lost {
                     let message =
                         format!("{name}, offset {offset}, handler {handler}: it was never finished");
@@ -237,8 +238,9 @@ fn next_to_begin(
     began: Instant,
 ) -> Option<i64> {
     let subscriber = &lane.subscriber;
-    let waits_for_commit = subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each;
-    if lane.open >= subscriber.concurrency.max(1)
+    let waits_for_commit =
+        subscriber.handler.ack == AckPolicy::AckFirst && subscriber.spec.commit == Commit::Each;
+    if lane.open >= subscriber.spec.concurrency.max(1)
         || (waits_for_commit && commits_disturbed)
         || lane.may_hold(log_index)
         || Instant::now() < lane.hooks_until
@@ -268,7 +270,7 @@ fn next_to_begin(
         if !lane.waits(offset, log_index, began).is_zero() {
             return None;
         }
-        let behind = match subscriber.order {
+        let behind = match subscriber.spec.order {
             Order::Partition => lane.kept().next().is_some() || !owing.is_empty(),
             Order::Key => {
                 let key = log_index.key(&lane.tp, offset);
@@ -286,7 +288,7 @@ fn next_to_begin(
             return Some(offset);
         }
         // The commit of a later one would cover this one, which waits for its key.
-        if subscriber.order == Order::Partition || waits_for_commit {
+        if subscriber.spec.order == Order::Partition || waits_for_commit {
             return None;
         }
         waiting.push(log_index.key(&lane.tp, offset));

@@ -37,8 +37,9 @@ impl Model {
         tp: &TopicPartition,
         start: i64,
     ) {
-        let reads =
-            |subscriber: &&Arc<Subscriber>| *subscriber.group == *group && subscriber.reads(&tp.topic);
+        let reads = |subscriber: &&Arc<Subscriber>| {
+            *subscriber.spec.group == *group && subscriber.spec.reads(&tp.topic)
+        };
         let Some(subscriber) = self.subscribers.iter().find(reads).cloned() else { return };
         let number = self.lanes.len() + 1;
         self.note(("assigned", number, member, start), || {
@@ -49,7 +50,7 @@ impl Model {
         });
         let model = LaneModel {
             number,
-            group: Arc::clone(&subscriber.group),
+            group: Arc::clone(&subscriber.spec.group),
             member,
             tp: tp.clone(),
             settings: self.settings.get(group).cloned().unwrap_or_default(),
@@ -86,7 +87,7 @@ impl Model {
         self.note(("revoked", member, lost, &numbers), || {
             format!("{} of member {member}: lanes {numbers:?}", if lost { "lost" } else { "revoked" })
         });
-        let drain = known.iter().map(|lane| self.lanes[lane].subscriber.drain).max().unwrap_or_default();
+        let drain = known.iter().map(|lane| self.lanes[lane].subscriber.spec.drain).max().unwrap_or_default();
         for lane in &known {
             if let Some(lane) = self.lanes.get_mut(lane) {
                 lane.revoked = true;
@@ -140,7 +141,12 @@ impl Model {
         let first = pending.lanes.first().and_then(|lane| self.lanes.get(lane));
         let whose = first.map_or_else(String::new, |first| {
             let subscriber = &first.subscriber;
-            format!(" of {}, handler {}, drain {:?}", first.name(), subscriber.handler, subscriber.drain)
+            format!(
+                " of {}, handler {}, drain {:?}",
+                first.name(),
+                subscriber.handler.name,
+                subscriber.spec.drain
+            )
         });
         self.violated(
             Promise::RevocationsAnswered,
@@ -162,18 +168,18 @@ impl Model {
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         lane.advance(lane.highest + 1, &mut self.log_index, Proof::Sure);
         // A call that ended in the moment of the deadline was cancelled.
-        let in_time = since.elapsed() < lane.subscriber.drain;
+        let in_time = since.elapsed() < lane.subscriber.spec.drain;
         let is_sure = in_time && !lane.died && !lane.may_hold(&self.log_index);
         let is_clean = is_sure && lane.open == 0 && lane.prefix == lane.highest + 1;
         if is_clean
             && lane.refused.is_none()
             && lane.accepted < lane.prefix
-            && lane.subscriber.commit != Commit::Each
+            && lane.subscriber.spec.commit != Commit::Each
         {
             let message = format!(
                 "{} was given back with {} finished up to {}, and {} committed: they are handled again for nothing",
                 lane.name(),
-                lane.subscriber.handler,
+                lane.subscriber.handler.name,
                 lane.prefix,
                 lane.accepted
             );
@@ -196,7 +202,7 @@ impl Model {
     /// Checks promise 10: only a fault (`BrokenReads`) may end the task of a lane.
     pub(super) fn reopened(&mut self, lane: Epoch) {
         let Some(lane) = self.lanes.get(&lane) else { return };
-        let (number, tp, handler) = (lane.number, lane.name(), Arc::clone(&lane.subscriber.handler));
+        let (number, tp, handler) = (lane.number, lane.name(), Arc::clone(&lane.subscriber.handler.name));
         self.note(("reopened", number), || format!("{tp} is opened again: lane {number} had died"));
         if !self.reads_broken {
             self.violated(

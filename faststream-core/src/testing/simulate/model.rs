@@ -77,7 +77,7 @@ pub(super) struct LaneModel {
 impl LaneModel {
     /// Returns the identity of a record, for sets of records over all lanes.
     pub(super) fn origin(&self, offset: i64) -> Origin {
-        let (group, handler) = (Arc::clone(&self.group), Arc::clone(&self.subscriber.handler));
+        let (group, handler) = (Arc::clone(&self.group), Arc::clone(&self.subscriber.handler.name));
         Origin { group, handler, tp: self.tp.clone(), offset }
     }
 
@@ -118,7 +118,7 @@ impl LaneModel {
         }
         let claimant = self.claimant(offset);
         // An accepted `Ack` counts at once, whatever the outcome of the call; results come first.
-        let (record, by_hand) = (self.records.get(&offset), self.subscriber.ack == AckPolicy::Manual);
+        let (record, by_hand) = (self.records.get(&offset), self.subscriber.handler.ack == AckPolicy::Manual);
         let is_acked = by_hand && record.is_some_and(|record| record.is_acked(self.publishes(), log_index));
         let (mut finished, mut ended_in) = if is_acked {
             (true, None)
@@ -163,15 +163,15 @@ impl LaneModel {
     /// in their topic, and a refusal for good is a failed attempt.
     pub(super) fn left(&self, offset: i64, log_index: &LogIndex) -> Left {
         let subscriber = &self.subscriber;
-        if subscriber.ack == AckPolicy::AckFirst && subscriber.commit == Commit::Each {
+        if subscriber.handler.ack == AckPolicy::AckFirst && subscriber.spec.commit == Commit::Each {
             // Finished when dispatched, which shows only in its commit. `begins` checks the rest.
             return Left::Nothing;
         }
         let Some(record) = self.records.get(&offset) else { return Left::Begin };
-        if record.finished || (subscriber.ack == AckPolicy::AckFirst && record.attempts > 0) {
+        if record.finished || (subscriber.handler.ack == AckPolicy::AckFirst && record.attempts > 0) {
             return Left::Nothing;
         }
-        let by_hand = subscriber.ack == AckPolicy::Manual;
+        let by_hand = subscriber.handler.ack == AckPolicy::Manual;
         if by_hand && record.is_acked(self.publishes(), log_index) && !record.open {
             return Left::Nothing;
         }
@@ -203,41 +203,41 @@ impl LaneModel {
             RecordEnd::Published(..) => Left::Copies,
             RecordEnd::Failed => self.after_failure(record),
             RecordEnd::NotEncodable => self.after_reject(),
-            RecordEnd::Undecodable => self.given_up(subscriber.on_decode_error),
+            RecordEnd::Undecodable => self.given_up(subscriber.handler.on_decode_error),
         }
     }
 
     /// Returns whether the handler has results.
     fn publishes(&self) -> bool {
-        !self.subscriber.publishes.is_empty()
+        !self.subscriber.handler.publishes.is_empty()
     }
 
     /// Returns what is left after an attempt failed: another attempt, a retry topic, then giving up.
     fn after_failure(&self, record: &RecordModel) -> Left {
-        match self.subscriber.ack {
+        match self.subscriber.handler.ack {
             AckPolicy::AckFirst | AckPolicy::Ack => Left::Nothing,
             AckPolicy::RejectOnError => self.after_reject(),
             AckPolicy::NackOnError | AckPolicy::Manual => {
-                if record.attempts - record.before < self.subscriber.retry.max_attempts() {
+                if record.attempts - record.before < self.subscriber.handler.retry.max_attempts() {
                     return Left::Attempt(record.attempts);
                 }
-                if let Some(next) = self.subscriber.next_retry_topic(&self.tp.topic) {
+                if let Some(next) = self.subscriber.spec.next_retry_topic(&self.tp.topic) {
                     return Left::Stage(Arc::clone(&next.name));
                 }
-                self.given_up(self.subscriber.on_error)
+                self.given_up(self.subscriber.handler.on_error)
             }
         }
     }
 
     /// Returns what is left after a reject: a dead letter if one is named, else `on_error`.
     fn after_reject(&self) -> Left {
-        let named = self.subscriber.dead_letter.is_some();
-        self.given_up(if named { OnError::DeadLetter } else { self.subscriber.on_error })
+        let named = self.subscriber.handler.dead_letter.is_some();
+        self.given_up(if named { OnError::DeadLetter } else { self.subscriber.handler.on_error })
     }
 
     /// Returns what is left after the runtime gave up on a record. Policies that finish it anyway leave nothing.
     fn given_up(&self, on_error: OnError) -> Left {
-        if matches!(self.subscriber.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
+        if matches!(self.subscriber.handler.ack, AckPolicy::AckFirst | AckPolicy::Ack) {
             return Left::Nothing;
         }
         match on_error {
@@ -317,7 +317,7 @@ impl LaneModel {
         offset: i64,
         log_index: &'a LogIndex,
     ) -> impl Iterator<Item = (i64, &'a RecordModel)> {
-        let order = self.subscriber.order;
+        let order = self.subscriber.spec.order;
         let key = log_index.key(&self.tp, offset);
         let is_neighbour = move |other: i64| match order {
             Order::Partition => true,
@@ -337,13 +337,15 @@ impl LaneModel {
         let is_oldest = (self.prefix..offset).all(|before| self.records.get(&before).is_some_and(succeeded));
         let open = self.records.values().filter(|record| record.open);
         let working = open.filter(|record| !record.acked).count();
-        self.subscriber.ack == AckPolicy::Manual && is_oldest && working < self.subscriber.concurrency.max(1)
+        self.subscriber.handler.ack == AckPolicy::Manual
+            && is_oldest
+            && working < self.subscriber.spec.concurrency.max(1)
     }
 
     /// Returns the record offset before which everything has ended. That is the prefix, except for calls of
     /// records that are finished while they run: by dispatch (`AckFirst`), or by an ack inside the call.
     fn first_kept(&self) -> i64 {
-        match self.subscriber.ack {
+        match self.subscriber.handler.ack {
             AckPolicy::AckFirst => i64::MIN,
             AckPolicy::Manual if self.open > 0 => {
                 let open = self.records.iter().find(|(_, record)| record.open);
@@ -381,7 +383,7 @@ impl LaneModel {
 
     /// Returns what is left to do for a record, in words.
     pub(super) fn describe(&self, offset: i64, log_index: &LogIndex) -> String {
-        let handler = &self.subscriber.handler;
+        let handler = &self.subscriber.handler.name;
         match self.left(offset, log_index) {
             Left::Nothing => format!("nothing is left to do for {handler}"),
             Left::Begin => format!("it was never handed to {handler}"),

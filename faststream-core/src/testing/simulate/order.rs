@@ -68,7 +68,7 @@ impl Model {
             "{}, offset {offset}, handler {}: its copy came to {} although it was handed over after the one of offset {} was \
              refused, which is not there yet (lane {})",
             model.name(),
-            model.subscriber.handler,
+            model.subscriber.handler.name,
             copy.topic,
             before.0,
             model.number

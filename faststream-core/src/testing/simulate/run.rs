@@ -122,7 +122,8 @@ impl<'f> Run<'f> {
             model.settings = plan.group_settings();
             model.hooks_take = plan.hooks_take();
         }
-        fleet.drain = plan.subscribers().iter().map(|subscriber| subscriber.drain).max().unwrap_or_default();
+        fleet.drain =
+            plan.subscribers().iter().map(|subscriber| subscriber.spec.drain).max().unwrap_or_default();
         let world = World {
             seed,
             began: Instant::now(),
@@ -244,10 +245,13 @@ impl<'f> Run<'f> {
         let mut all = Committed::new();
         for subscriber in &self.world.subscribers {
             for broker in self.world.all_brokers() {
-                for topic in broker.topic_list().into_keys().filter(|topic| subscriber.reads(topic)) {
-                    for (partition, next) in broker.committed(&subscriber.group, &topic) {
+                for topic in broker.topic_list().into_keys().filter(|topic| subscriber.spec.reads(topic)) {
+                    for (partition, next) in broker.committed(&subscriber.spec.group, &topic) {
                         all.insert(
-                            (Arc::clone(&subscriber.group), TopicPartition::new(topic.as_str(), partition)),
+                            (
+                                Arc::clone(&subscriber.spec.group),
+                                TopicPartition::new(topic.as_str(), partition),
+                            ),
                             next,
                         );
                     }

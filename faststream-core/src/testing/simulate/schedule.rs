@@ -206,9 +206,9 @@ impl Run<'_> {
     /// Returns a random group of the app, and the broker that it reads from.
     fn target(&mut self) -> (String, MemoryBroker) {
         let subscriber = self.random.pick(&self.world.subscribers);
-        let name = subscriber.broker.as_deref();
+        let name = subscriber.spec.broker.as_deref();
         let broker = self.world.broker_named(name);
-        (subscriber.group.to_string(), broker)
+        (subscriber.spec.group.to_string(), broker)
     }
 
     /// Lets a member of another process join the group, or the oldest one leave.
@@ -217,11 +217,11 @@ impl Run<'_> {
             self.external.remove(0);
             return;
         }
-        let read = self.world.subscribers.iter().filter(|subscriber| *subscriber.group == *group);
+        let read = self.world.subscribers.iter().filter(|subscriber| *subscriber.spec.group == *group);
         let topics = broker
             .topic_list()
             .into_keys()
-            .filter(|topic| read.clone().any(|subscriber| subscriber.reads(topic)));
+            .filter(|topic| read.clone().any(|subscriber| subscriber.spec.reads(topic)));
         let topics: Vec<String> = topics.collect();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.external.push(broker.join_external(group, &topics));
@@ -265,9 +265,9 @@ impl Run<'_> {
     fn refuse_publishes(&mut self, broker: &MemoryBroker, times: u32) {
         let mut topics = Vec::new();
         for subscriber in &self.world.subscribers {
-            topics.extend(subscriber.publishes.iter().cloned());
-            topics.extend(subscriber.retry_topics.iter().map(|retry| Arc::clone(&retry.name)));
-            for topic in broker.topic_list().into_keys().filter(|topic| subscriber.reads(topic)) {
+            topics.extend(subscriber.handler.publishes.iter().cloned());
+            topics.extend(subscriber.spec.retry_topics.iter().map(|retry| Arc::clone(&retry.name)));
+            for topic in broker.topic_list().into_keys().filter(|topic| subscriber.spec.reads(topic)) {
                 topics.push(subscriber.dead_letter_topic(&topic));
             }
         }

@@ -154,10 +154,10 @@ impl World {
     /// Returns the broker on which the app reads or writes this topic; the default one if it does neither.
     pub(super) fn broker_of(&self, topic: &str) -> MemoryBroker {
         let knows = |subscriber: &&Arc<Subscriber>| {
-            subscriber.reads(topic) || subscriber.publishes.iter().any(|name| **name == *topic)
+            subscriber.spec.reads(topic) || subscriber.handler.publishes.iter().any(|name| **name == *topic)
         };
         let found = self.subscribers.iter().find(knows);
-        let name = found.and_then(|subscriber| subscriber.broker.as_deref().map(ToOwned::to_owned));
+        let name = found.and_then(|subscriber| subscriber.spec.broker.as_deref().map(ToOwned::to_owned));
         self.named().get(&name).cloned().unwrap_or_else(|| self.broker())
     }
 

@@ -7,7 +7,7 @@ use crate::app::{FastStream, LaunchOptions};
 use crate::delivery::Requirements;
 use crate::memory::MemoryBroker;
 use crate::policy::Retry;
-use crate::subscriber::SubscriberDef;
+use crate::subscriber::{Subscriber, SubscriberDef};
 
 const ON_ERROR: [OnError; 4] = [OnError::Hold, OnError::DeadLetter, OnError::Skip, OnError::Stop];
 
@@ -29,9 +29,10 @@ fn failure() -> CallFailure {
 }
 
 /// What happens after the attempt of this number, in a word.
-fn after(handler: &Subscriber, number: u32, ended: Ended) -> &'static str {
+fn after(subscriber: &Subscriber, number: u32, ended: Ended) -> &'static str {
+    let handler = &subscriber.handler;
     let ended = if handler.ack == AckPolicy::Manual { by_ack(None, ended) } else { Ok(ended) };
-    let attempt = Attempt { number, has_retry_topic: handler.next_retry_topic("t").is_some() };
+    let attempt = Attempt { number, has_retry_topic: subscriber.spec.next_retry_topic("t").is_some() };
     word(&ended.map_or_else(|next| next, |ended| decide(handler, attempt, ended, || 0.0)))
 }
 
@@ -176,18 +177,18 @@ fn a_nack_may_choose_its_pause_and_counts_as_an_attempt() {
     let attempt = |number| Attempt { number, has_retry_topic: false };
     let nack = |after| Ended::Decided(Verdict::Nack { after });
     let own = Duration::from_secs(7);
-    let chosen = decide(&handler, attempt(1), nack(Some(own)), || 0.0);
+    let chosen = decide(&handler.handler, attempt(1), nack(Some(own)), || 0.0);
     assert!(matches!(chosen, Next::Retry(pause, _) if pause == own), "{chosen:?}");
-    let policys = decide(&handler, attempt(1), nack(None), || 1.0);
+    let policys = decide(&handler.handler, attempt(1), nack(None), || 1.0);
     assert!(matches!(policys, Next::Retry(pause, _) if pause == Duration::from_millis(750)), "{policys:?}");
-    assert_eq!(word(&decide(&handler, attempt(2), nack(Some(own)), || 0.0)), "held");
+    assert_eq!(word(&decide(&handler.handler, attempt(2), nack(Some(own)), || 0.0)), "held");
 }
 
 #[test]
 fn retry_topics_come_after_the_attempts_in_place_and_before_on_error() {
     let handler = handler(&with(AckPolicy::NackOnError));
     let next = |number, has_retry_topic| {
-        word(&decide(&handler, Attempt { number, has_retry_topic }, Ended::Failed(failure()), || 0.0))
+        word(&decide(&handler.handler, Attempt { number, has_retry_topic }, Ended::Failed(failure()), || 0.0))
     };
     assert_eq!(
         [next(1, true), next(2, true), next(2, false)],
@@ -195,7 +196,11 @@ fn retry_topics_come_after_the_attempts_in_place_and_before_on_error() {
     );
     let rejected = Ended::Decided(Verdict::reject("bad"));
     let attempt = Attempt { number: 2, has_retry_topic: true };
-    assert_eq!(word(&decide(&handler, attempt, rejected, || 0.0)), "held", "no retry will make it right");
+    assert_eq!(
+        word(&decide(&handler.handler, attempt, rejected, || 0.0)),
+        "held",
+        "no retry will make it right"
+    );
 }
 
 /// How an `Ack` was settled, and what becomes of the record by how its call ended.
@@ -209,7 +214,7 @@ fn an_ack_that_was_settled_has_the_last_word_and_success_stays() {
     let next = |settled: Option<ManualSettlement>, ended| {
         let attempt = Attempt { number: 1, has_retry_topic: false };
         let ended = by_ack(settled.as_ref(), ended);
-        word(&ended.map_or_else(|next| next, |ended| decide(&handler, attempt, ended, || 0.0)))
+        word(&ended.map_or_else(|next| next, |ended| decide(&handler.handler, attempt, ended, || 0.0)))
     };
     // The call: returns, returns a reject, returns results, fails, cannot be decoded.
     let rows: [Row; 5] = [

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::world::{Act, World, record};
+use super::world::{Act, Settings, World, record};
 use crate::broker::PublishErrorKind;
 use crate::policy::{OnError, Order, Retry};
-use crate::subscriber::Subscriber;
 
 const KEPT: Duration = Duration::from_secs(31);
 
-fn to_dead_letters(subscriber: &mut Subscriber) {
-    (subscriber.on_error, subscriber.on_decode_error) = (OnError::DeadLetter, OnError::DeadLetter);
-    subscriber.retry = Retry::attempts(1);
+fn to_dead_letters(settings: &mut Settings) {
+    (settings.handler.on_error, settings.handler.on_decode_error) =
+        (OnError::DeadLetter, OnError::DeadLetter);
+    settings.handler.retry = Retry::attempts(1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,9 +124,9 @@ async fn a_copy_that_is_refused_counts_once() {
 
 #[tokio::test(start_paused = true)]
 async fn without_order_every_further_one_is_held_until_others_succeed() {
-    let change = |subscriber: &mut Subscriber| {
-        to_dead_letters(subscriber);
-        (subscriber.order, subscriber.concurrency) = (Order::None, 4);
+    let change = |settings: &mut Settings| {
+        to_dead_letters(settings);
+        (settings.spec.order, settings.spec.concurrency) = (Order::None, 4);
     };
     let world = World::start(change, [Act::Fail; 60]);
     world.feed((0..60).map(|offset| record(offset, "a")));

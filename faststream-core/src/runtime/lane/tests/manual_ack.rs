@@ -2,30 +2,29 @@
 
 use std::time::Duration;
 
-use super::world::{Act, World, record};
+use super::world::{Act, Settings, World, record};
 use crate::broker::PublishErrorKind;
 use crate::policy::{AckPolicy, OnError, Retry};
-use crate::subscriber::Subscriber;
 
 const TICK: Duration = Duration::from_millis(10);
 
-fn manual(subscriber: &mut Subscriber) {
-    subscriber.ack = AckPolicy::Manual;
-    subscriber.retry = Retry::attempts(5).parse_backoff("100ms").expect("a backoff");
+fn manual(settings: &mut Settings) {
+    settings.handler.ack = AckPolicy::Manual;
+    settings.handler.retry = Retry::attempts(5).parse_backoff("100ms").expect("a backoff");
 }
 
 /// It publishes what it returns.
-fn publishes(subscriber: &mut Subscriber) {
-    manual(subscriber);
-    subscriber.publishes = ["results".into()].into();
+fn publishes(settings: &mut Settings) {
+    manual(settings);
+    settings.handler.publishes = ["results".into()].into();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_verdict_that_is_returned_counts_though_the_ack_went_unsettled() {
     let world = World::start(
-        |subscriber| {
-            manual(subscriber);
-            subscriber.on_error = OnError::Skip;
+        |settings| {
+            manual(settings);
+            settings.handler.on_error = OnError::Skip;
         },
         [Act::DropAckAndReject, Act::DropAckAndStop],
     );

@@ -17,7 +17,7 @@ const KEYS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 #[tokio::test(start_paused = true)]
 async fn success_finishes_under_every_policy() {
     for ack in [AckPolicy::AckFirst, AckPolicy::Ack, AckPolicy::RejectOnError, AckPolicy::NackOnError] {
-        let world = World::start(|subscriber| subscriber.ack = ack, []);
+        let world = World::start(|settings| settings.handler.ack = ack, []);
         world.feed([record(4, "a"), record(7, "b")]);
         world.idle().await;
         assert_eq!(world.stored(), Some(8), "{ack:?}");
@@ -29,8 +29,8 @@ async fn success_finishes_under_every_policy() {
 async fn a_failure_is_finished_by_ack_first_ack_and_reject_on_error() {
     for ack in [AckPolicy::AckFirst, AckPolicy::Ack, AckPolicy::RejectOnError] {
         for act in [Act::Fail, Act::Panic, Act::Undecodable, Act::Nack, Act::Reject] {
-            let change = |subscriber: &mut crate::subscriber::Subscriber| {
-                (subscriber.ack, subscriber.on_error, subscriber.on_decode_error) =
+            let change = |settings: &mut world::Settings| {
+                (settings.handler.ack, settings.handler.on_error, settings.handler.on_decode_error) =
                     (ack, OnError::Skip, OnError::Skip);
             };
             let world = World::start(change, [act]);
@@ -45,7 +45,7 @@ async fn a_failure_is_finished_by_ack_first_ack_and_reject_on_error() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_tried_again_with_growing_pauses_and_nothing_overtakes_it() {
     let world = World::start(
-        |subscriber| subscriber.retry = Retry::attempts(5).parse_backoff("1s..3s").expect("a backoff"),
+        |settings| settings.handler.retry = Retry::attempts(5).parse_backoff("1s..3s").expect("a backoff"),
         [Act::Fail, Act::Panic, Act::Nack],
     );
     world.feed([record(0, "a"), record(1, "b")]);
@@ -60,7 +60,7 @@ async fn a_failure_is_tried_again_with_growing_pauses_and_nothing_overtakes_it()
 
 #[tokio::test(start_paused = true)]
 async fn retries_that_run_out_hold_the_record_which_is_tried_again_every_30_s() {
-    let world = World::start(|subscriber| subscriber.retry = Retry::attempts(2), [Act::Fail; 3]);
+    let world = World::start(|settings| settings.handler.retry = Retry::attempts(2), [Act::Fail; 3]);
     world.feed([record(0, "a"), record(1, "b")]);
     world.idle().await;
     assert_eq!(world.calls(), [(0, 1), (0, 2)]);
@@ -85,8 +85,10 @@ async fn an_undecodable_record_is_held_and_never_called_again() {
 
 #[tokio::test(start_paused = true)]
 async fn reject_skip_and_stop_are_never_retried() {
-    let world =
-        World::start(|subscriber| subscriber.on_error = OnError::Skip, [Act::Reject, Act::Skip, Act::Stop]);
+    let world = World::start(
+        |settings| settings.handler.on_error = OnError::Skip,
+        [Act::Reject, Act::Skip, Act::Stop],
+    );
     world.feed([record(0, "a"), record(1, "b"), record(2, "c"), record(3, "d")]);
     world.idle().await;
     assert_eq!(world.calls(), [(0, 1), (1, 1), (2, 1)]);
@@ -97,7 +99,9 @@ async fn reject_skip_and_stop_are_never_retried() {
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_is_confirmed_before_its_original_is_finished() {
     let world = World::start(
-        |subscriber| (subscriber.on_error, subscriber.retry) = (OnError::DeadLetter, Retry::attempts(1)),
+        |settings| {
+            (settings.handler.on_error, settings.handler.retry) = (OnError::DeadLetter, Retry::attempts(1))
+        },
         [Act::Fail],
     );
     world.refuse(PublishErrorKind::Retriable, 3);
@@ -124,7 +128,7 @@ async fn a_dead_letter_is_confirmed_before_its_original_is_finished() {
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_that_can_never_be_published_holds_its_original() {
     let world =
-        World::start(|subscriber| subscriber.on_decode_error = OnError::DeadLetter, [Act::Undecodable]);
+        World::start(|settings| settings.handler.on_decode_error = OnError::DeadLetter, [Act::Undecodable]);
     world.refuse(PublishErrorKind::Permanent, 1);
     world.feed([record(0, "a"), record(1, "b")]);
     world.idle().await;
@@ -209,7 +213,7 @@ async fn a_result_that_can_never_be_published_is_a_failed_attempt() {
 #[tokio::test(start_paused = true)]
 async fn by_key_only_the_failing_key_waits_and_offsets_stay_exact() {
     let world = World::start(
-        |subscriber| (subscriber.order, subscriber.concurrency) = (Order::Key, 4),
+        |settings| (settings.spec.order, settings.spec.concurrency) = (Order::Key, 4),
         [Act::Fail, Act::Done, Act::Done],
     );
     world.feed([record(0, "a"), record(1, "b"), record(2, "a"), record(3, "c")]);
@@ -224,7 +228,8 @@ async fn by_key_only_the_failing_key_waits_and_offsets_stay_exact() {
 #[tokio::test(start_paused = true)]
 async fn concurrency_is_bounded_and_never_two_of_one_key_at_a_time() {
     let slow = [Act::Sleep(10); 60];
-    let world = World::start(|subscriber| (subscriber.order, subscriber.concurrency) = (Order::Key, 4), slow);
+    let world =
+        World::start(|settings| (settings.spec.order, settings.spec.concurrency) = (Order::Key, 4), slow);
     // Two of each key in a row.
     let key = |offset: i64| KEYS[usize::try_from(offset / 2).expect("small") % KEYS.len()];
     world.feed((0..60).map(|offset| record(offset, key(offset))));
@@ -236,7 +241,7 @@ async fn concurrency_is_bounded_and_never_two_of_one_key_at_a_time() {
 #[tokio::test(start_paused = true)]
 async fn without_order_everything_overtakes() {
     let world = World::start(
-        |subscriber| (subscriber.order, subscriber.concurrency) = (Order::None, 2),
+        |settings| (settings.spec.order, settings.spec.concurrency) = (Order::None, 2),
         [Act::Sleep(1000), Act::Done, Act::Done],
     );
     world.feed([record(0, "a"), record(1, "a"), record(2, "a")]);
@@ -271,7 +276,7 @@ async fn a_waiting_retry_is_given_back_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_call_beyond_its_timeout_is_cancelled_and_failed() {
     let world = World::start(
-        |subscriber| subscriber.timeout = Some(Duration::from_millis(100)),
+        |settings| settings.handler.timeout = Some(Duration::from_millis(100)),
         [Act::Sleep(10_000), Act::Sleep(10_000)],
     );
     world.feed([record(0, "a")]);
@@ -282,7 +287,7 @@ async fn a_call_beyond_its_timeout_is_cancelled_and_failed() {
 #[tokio::test(start_paused = true)]
 async fn manual_waits_for_the_ack_and_a_dropped_one_is_a_nack() {
     let world = World::start(
-        |subscriber| subscriber.ack = AckPolicy::Manual,
+        |settings| settings.handler.ack = AckPolicy::Manual,
         [Act::KeepAck, Act::DropAck, Act::AckNow, Act::AckNow],
     );
     world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
@@ -296,7 +301,8 @@ async fn manual_waits_for_the_ack_and_a_dropped_one_is_a_nack() {
 
 #[tokio::test(start_paused = true)]
 async fn an_ack_that_was_nacked_no_longer_counts_as_out() {
-    let world = World::start(|subscriber| subscriber.ack = AckPolicy::Manual, [Act::KeepAck, Act::AckNow]);
+    let world =
+        World::start(|settings| settings.handler.ack = AckPolicy::Manual, [Act::KeepAck, Act::AckNow]);
     world.feed([record(0, "a")]);
     world.turn().await;
     world.take_ack().nack().expect("in time");
@@ -308,7 +314,7 @@ async fn an_ack_that_was_nacked_no_longer_counts_as_out() {
 
 #[tokio::test(start_paused = true)]
 async fn an_ack_after_the_fence_is_stale_and_changes_nothing() {
-    let world = World::start(|subscriber| subscriber.ack = AckPolicy::Manual, [Act::KeepAck]);
+    let world = World::start(|settings| settings.handler.ack = AckPolicy::Manual, [Act::KeepAck]);
     world.feed([record(0, "a")]);
     world.turn().await;
     let ack = world.take_ack();
@@ -319,7 +325,7 @@ async fn an_ack_after_the_fence_is_stale_and_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_durable_ack_asks_for_a_commit_and_waits_for_the_brokers_word() {
-    let world = World::start(|subscriber| subscriber.ack = AckPolicy::Manual, [Act::AckDurable]);
+    let world = World::start(|settings| settings.handler.ack = AckPolicy::Manual, [Act::AckDurable]);
     world.feed([record(0, "a"), record(1, "b")]);
     tokio::time::sleep(MINUTE).await;
     assert_eq!((world.stored(), world.commits_asked(), world.calls()), (Some(1), 1, vec![(0, 1)]));
@@ -330,8 +336,9 @@ async fn a_durable_ack_asks_for_a_commit_and_waits_for_the_brokers_word() {
 
 #[tokio::test(start_paused = true)]
 async fn calls_that_wait_for_durable_acks_keep_no_place_from_the_record_they_wait_for() {
-    let change = |subscriber: &mut crate::subscriber::Subscriber| {
-        (subscriber.ack, subscriber.order, subscriber.concurrency) = (AckPolicy::Manual, Order::None, 2);
+    let change = |settings: &mut world::Settings| {
+        (settings.handler.ack, settings.spec.order, settings.spec.concurrency) =
+            (AckPolicy::Manual, Order::None, 2);
     };
     let world = World::start(change, [Act::Fail, Act::AckDurable, Act::AckDurable, Act::AckNow]);
     world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
@@ -342,7 +349,7 @@ async fn calls_that_wait_for_durable_acks_keep_no_place_from_the_record_they_wai
 
 #[tokio::test(start_paused = true)]
 async fn a_durable_ack_that_is_cut_off_by_a_revocation_is_stale() {
-    let world = World::start(|subscriber| subscriber.ack = AckPolicy::Manual, [Act::KeepAck]);
+    let world = World::start(|settings| settings.handler.ack = AckPolicy::Manual, [Act::KeepAck]);
     world.feed([record(0, "a")]);
     world.turn().await;
     let waits = tokio::spawn(world.take_ack().ack_durable());
@@ -362,10 +369,10 @@ async fn a_revocation_within_a_turn_begins_none_of_the_records_behind_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_revocation_within_a_turn_begins_no_waiting_attempt() {
-    let change = |subscriber: &mut crate::subscriber::Subscriber| {
-        (subscriber.order, subscriber.concurrency) = (Order::None, 4);
-        subscriber.ack = AckPolicy::AckFirst;
-        subscriber.commit = Commit::Each;
+    let change = |settings: &mut world::Settings| {
+        (settings.spec.order, settings.spec.concurrency) = (Order::None, 4);
+        settings.handler.ack = AckPolicy::AckFirst;
+        settings.spec.commit = Commit::Each;
     };
     let world = World::start(change, [Act::Revoked]);
     world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
@@ -377,9 +384,9 @@ async fn a_revocation_within_a_turn_begins_no_waiting_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_panics_when_it_is_cancelled_is_a_failure_as_any_other() {
-    let change = |subscriber: &mut crate::subscriber::Subscriber| {
-        subscriber.timeout = Some(Duration::from_secs(1));
-        (subscriber.retry, subscriber.on_error) = (Retry::attempts(2), OnError::Skip);
+    let change = |settings: &mut world::Settings| {
+        settings.handler.timeout = Some(Duration::from_secs(1));
+        (settings.handler.retry, settings.handler.on_error) = (Retry::attempts(2), OnError::Skip);
     };
     let world = World::start(change, [Act::Bomb, Act::Bomb]);
     world.feed([record(0, "a"), record(1, "b")]);
@@ -392,7 +399,7 @@ async fn a_call_that_panics_when_it_is_cancelled_is_a_failure_as_any_other() {
 #[tokio::test(start_paused = true)]
 async fn ack_first_with_each_starts_only_once_the_commit_is_confirmed() {
     let world = World::start(
-        |subscriber| (subscriber.ack, subscriber.commit) = (AckPolicy::AckFirst, Commit::Each),
+        |settings| (settings.handler.ack, settings.spec.commit) = (AckPolicy::AckFirst, Commit::Each),
         [Act::Panic],
     );
     world.feed([record(0, "a"), record(1, "b")]);
@@ -408,9 +415,9 @@ async fn ack_first_with_each_starts_only_once_the_commit_is_confirmed() {
 
 #[tokio::test(start_paused = true)]
 async fn ack_first_with_each_waits_for_the_commit_behind_its_key_as_well() {
-    let change = |subscriber: &mut crate::subscriber::Subscriber| {
-        (subscriber.ack, subscriber.commit) = (AckPolicy::AckFirst, Commit::Each);
-        (subscriber.order, subscriber.concurrency) = (Order::Key, 2);
+    let change = |settings: &mut world::Settings| {
+        (settings.handler.ack, settings.spec.commit) = (AckPolicy::AckFirst, Commit::Each);
+        (settings.spec.order, settings.spec.concurrency) = (Order::Key, 2);
     };
     let world = World::start(change, [Act::Sleep(1000)]);
     world.feed([record(0, "a"), record(1, "a")]);
@@ -426,9 +433,9 @@ async fn ack_first_with_each_waits_for_the_commit_behind_its_key_as_well() {
 #[tokio::test(start_paused = true)]
 async fn a_result_that_can_never_be_published_is_tried_again_when_its_key_is_free() {
     let world = World::start(
-        |subscriber| {
-            (subscriber.order, subscriber.concurrency) = (Order::Key, 4);
-            subscriber.retry = Retry::attempts(5).parse_backoff("100ms").expect("a backoff");
+        |settings| {
+            (settings.spec.order, settings.spec.concurrency) = (Order::Key, 4);
+            settings.handler.retry = Retry::attempts(5).parse_backoff("100ms").expect("a backoff");
         },
         [Act::Publish, Act::Sleep(1000)],
     );
@@ -450,10 +457,10 @@ async fn a_result_that_can_never_be_published_is_tried_again_when_its_key_is_fre
 #[tokio::test(start_paused = true)]
 async fn a_record_nacked_after_its_call_is_tried_again_when_its_key_is_free() {
     let world = World::start(
-        |subscriber| {
-            (subscriber.order, subscriber.concurrency) = (Order::Key, 4);
-            subscriber.ack = AckPolicy::Manual;
-            subscriber.retry = Retry::attempts(5).parse_backoff("100ms").expect("a backoff");
+        |settings| {
+            (settings.spec.order, settings.spec.concurrency) = (Order::Key, 4);
+            settings.handler.ack = AckPolicy::Manual;
+            settings.handler.retry = Retry::attempts(5).parse_backoff("100ms").expect("a backoff");
         },
         [Act::KeepAck, Act::Sleep(1000), Act::KeepAck, Act::AckNow],
     );
@@ -485,7 +492,7 @@ async fn while_commits_fail_no_more_than_the_limit_is_delivered() {
 #[tokio::test(start_paused = true)]
 async fn a_commit_frees_what_is_within_the_limit_by_it_even_if_the_next_one_fails_at_once() {
     let world = World::start(
-        |subscriber| (subscriber.order, subscriber.concurrency) = (Order::Key, 4),
+        |settings| (settings.spec.order, settings.spec.concurrency) = (Order::Key, 4),
         [Act::Sleep(1000)],
     );
     world.feed([record(9_990, "a"), record(10_000, "a"), record(10_001, "a")]);
@@ -502,8 +509,8 @@ async fn a_commit_frees_what_is_within_the_limit_by_it_even_if_the_next_one_fail
 #[tokio::test(start_paused = true)]
 async fn a_held_key_stops_the_partition_once_its_span_is_full() {
     let world = World::start(
-        |subscriber| {
-            (subscriber.order, subscriber.concurrency, subscriber.retry) =
+        |settings| {
+            (settings.spec.order, settings.spec.concurrency, settings.handler.retry) =
                 (Order::Key, 4, Retry::attempts(1));
         },
         [Act::Fail; 100],

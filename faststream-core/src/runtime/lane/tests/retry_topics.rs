@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::world::{Act, Seen, World, record};
+use super::world::{Act, Seen, Settings, World, record};
 use crate::broker::PublishErrorKind;
 use crate::policy::{AckPolicy, OnError, Order, Retry};
 use crate::record::OwnedRecord;
 use crate::record::{Outgoing, Partition};
-use crate::subscriber::{RetryTopic, Subscriber};
+use crate::subscriber::RetryTopic;
 
 const FIRST: &str = "orders-group-retry-10s";
 const SECOND: &str = "orders-group-retry-3h";
 const SECOND_LONG: Duration = Duration::from_secs(3 * 3600);
 
-fn with_topics(subscriber: &mut Subscriber) {
+fn with_topics(settings: &mut Settings) {
     let delays = [("10s", Duration::from_secs(10)), ("3h", SECOND_LONG)];
-    subscriber.retry_topics = RetryTopic::all(&["orders".into()], "group", &delays).into();
-    subscriber.retry = Retry::attempts(1);
-    subscriber.on_error = OnError::DeadLetter;
+    settings.spec.retry_topics = RetryTopic::all(&["orders".into()], "group", &delays).into();
+    settings.handler.retry = Retry::attempts(1);
+    settings.handler.on_error = OnError::DeadLetter;
 }
 
 fn header(record: &Outgoing, name: &str) -> Option<String> {
@@ -84,9 +84,9 @@ async fn a_failed_record_goes_on_in_the_first_retry_topic_with_its_past_in_its_h
 
 #[tokio::test(start_paused = true)]
 async fn attempts_in_place_come_first_and_the_first_of_their_failures_is_told() {
-    let change = |subscriber: &mut Subscriber| {
-        with_topics(subscriber);
-        subscriber.retry = Retry::attempts(3).parse_backoff("1s").expect("a backoff");
+    let change = |settings: &mut Settings| {
+        with_topics(settings);
+        settings.handler.retry = Retry::attempts(3).parse_backoff("1s").expect("a backoff");
     };
     let world = World::start(change, [Act::Nack, Act::Fail, Act::Panic]);
     world.feed([record(0, "a")]);
@@ -201,7 +201,7 @@ async fn a_place_that_is_none_or_only_half_of_one_is_not_believed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_of_the_source_has_no_header_that_looks_like_those_of_retry_topics() {
-    let change = |subscriber: &mut Subscriber| subscriber.on_error = OnError::DeadLetter;
+    let change = |settings: &mut Settings| settings.handler.on_error = OnError::DeadLetter;
     let world = World::start(change, [Act::Reject]);
     world.feed([retried(0, &[("retry-attempts", "a header of its producer")])]);
     world.idle().await;
@@ -286,9 +286,9 @@ async fn what_is_given_up_or_cannot_be_read_goes_to_no_retry_topic() {
     world.idle().await;
     // Undecodable: held, by `on_decode_error`.
     assert_eq!((world.held(), world.published().len()), (vec![0], 0));
-    let change = |subscriber: &mut Subscriber| {
-        with_topics(subscriber);
-        subscriber.on_decode_error = OnError::DeadLetter;
+    let change = |settings: &mut Settings| {
+        with_topics(settings);
+        settings.handler.on_decode_error = OnError::DeadLetter;
     };
     let world = World::start(change, [Act::Undecodable, Act::Reject, Act::Skip]);
     world.feed([record(0, "a"), record(1, "b"), record(2, "c")]);
@@ -299,9 +299,9 @@ async fn what_is_given_up_or_cannot_be_read_goes_to_no_retry_topic() {
 
 #[tokio::test(start_paused = true)]
 async fn settled_by_hand_in_a_retry_topic_counts_for_the_record_there() {
-    let manual_ack = |subscriber: &mut Subscriber| {
-        with_topics(subscriber);
-        subscriber.ack = AckPolicy::Manual;
+    let manual_ack = |settings: &mut Settings| {
+        with_topics(settings);
+        settings.handler.ack = AckPolicy::Manual;
     };
     let world = World::start_on(FIRST, manual_ack, [Act::AckNow, Act::DropAck, Act::KeepAck]);
     world.feed([retried(0, &PAST), retried(1, &PAST), retried(2, &PAST)]);
@@ -315,9 +315,9 @@ async fn settled_by_hand_in_a_retry_topic_counts_for_the_record_there() {
 
 #[tokio::test(start_paused = true)]
 async fn without_order_a_record_that_is_not_due_keeps_nothing_running_from_its_end() {
-    let change = |subscriber: &mut Subscriber| {
-        with_topics(subscriber);
-        (subscriber.order, subscriber.concurrency) = (Order::None, 4);
+    let change = |settings: &mut Settings| {
+        with_topics(settings);
+        (settings.spec.order, settings.spec.concurrency) = (Order::None, 4);
     };
     let world = World::start_on(FIRST, change, [Act::Sleep(3_000), Act::Sleep(10), Act::Done]);
     world.feed([retried(0, &[]), retried(1, &[]), retried(2, &PAST)]);

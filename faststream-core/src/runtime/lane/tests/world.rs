@@ -23,7 +23,7 @@ use crate::result::Verdict;
 use crate::result::{HandlerError, Outcome, Rejection};
 use crate::runtime::lane::{LaneTask, Scope};
 use crate::runtime::status::{Notice, Shared};
-use crate::subscriber::{Source, Subscriber, SubscriberDef};
+use crate::subscriber::{Handler, LaneSpec, Source, Subscriber, SubscriberDef};
 
 const PARTITION: i32 = 3;
 
@@ -140,14 +140,14 @@ pub(super) fn record(offset: i64, key: &'static str) -> OwnedRecord {
 }
 
 impl World {
-    pub(super) fn start(change: impl FnOnce(&mut Subscriber), acts: impl IntoIterator<Item = Act>) -> Self {
+    pub(super) fn start(change: impl FnOnce(&mut Settings), acts: impl IntoIterator<Item = Act>) -> Self {
         Self::start_with("orders", change, acts, BTreeSet::new())
     }
 
     /// On a partition of another topic of the subscriber: a retry topic.
     pub(super) fn start_on(
         topic: &'static str,
-        change: impl FnOnce(&mut Subscriber),
+        change: impl FnOnce(&mut Settings),
         acts: impl IntoIterator<Item = Act>,
     ) -> Self {
         Self::start_with(topic, change, acts, BTreeSet::new())
@@ -161,7 +161,7 @@ impl World {
 
     fn start_with(
         topic: &'static str,
-        change: impl FnOnce(&mut Subscriber),
+        change: impl FnOnce(&mut Settings),
         acts: impl IntoIterator<Item = Act>,
         skips: BTreeSet<Skip>,
     ) -> Self {
@@ -170,8 +170,10 @@ impl World {
         script.scene().acts.extend(acts);
         let mut states = States::default();
         states.insert(script.clone());
-        let mut subscriber = subscriber();
-        change(&mut subscriber);
+        let mut settings = settings();
+        change(&mut settings);
+        let Settings { spec, handler } = settings;
+        let subscriber = Subscriber { spec: Arc::new(spec), handler: Arc::new(handler) };
         let context = Arc::new(Context {
             app: "test".into(),
             states: Arc::new(states),
@@ -191,7 +193,7 @@ impl World {
             Box::new(ScriptedLane { script: script.clone(), topic, epoch: control.epoch, batch: Vec::new() });
         let scope = Scope::new(
             &*lane,
-            Arc::new(subscriber),
+            &subscriber,
             Arc::clone(&context),
             Arc::new(GroupSettings::default()),
             Arc::clone(&control),
@@ -558,25 +560,34 @@ fn call(delivery: &Delivery<'_>) -> Call {
 
 static DEF: SubscriberDef = SubscriberDef { name: "handle", call, ..SubscriberDef::fixture() };
 
-fn subscriber() -> Subscriber {
-    Subscriber {
-        def: &DEF,
-        handler: "handle".into(),
+/// The settings of a lane and of its handler, for a test to change.
+pub(super) struct Settings {
+    pub(super) spec: LaneSpec,
+    pub(super) handler: Handler,
+}
+
+fn settings() -> Settings {
+    let spec = LaneSpec {
         group: "group".into(),
         broker: None,
         source: Source::Topics(vec!["orders".into()]),
         start: Start::Earliest,
-        ack: AckPolicy::NackOnError,
-        retry: Retry::default(),
-        retry_topics: Arc::new([]),
-        on_error: OnError::Hold,
-        on_decode_error: OnError::Hold,
-        dead_letter: None,
         order: Order::Partition,
         concurrency: 1,
         commit: Commit::Periodic,
-        timeout: None,
+        retry_topics: Arc::new([]),
         drain: Duration::from_secs(5),
+    };
+    let handler = Handler {
+        def: &DEF,
+        name: "handle".into(),
+        ack: AckPolicy::NackOnError,
+        retry: Retry::default(),
+        on_error: OnError::Hold,
+        on_decode_error: OnError::Hold,
+        dead_letter: None,
+        timeout: None,
         publishes: Arc::new([]),
-    }
+    };
+    Settings { spec, handler }
 }
