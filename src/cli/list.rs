@@ -43,6 +43,7 @@ fn rows(subscriber: &Subscriber) -> Vec<[String; 5]> {
         [topics, group, handler, policy, subscriber.handler.def.location()]
     };
     let retries = subscriber
+        .spec
         .retry_topics
         .iter()
         .map(|retry| row(retry.name.to_string(), format!("retry after {}", retry.written_delay())));

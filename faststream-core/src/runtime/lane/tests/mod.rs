@@ -100,7 +100,7 @@ async fn reject_skip_and_stop_are_never_retried() {
 async fn a_dead_letter_is_confirmed_before_its_original_is_finished() {
     let world = World::start(
         |settings| {
-            (settings.handler.on_error, settings.handler.retry) = (OnError::DeadLetter, Retry::attempts(1))
+            (settings.handler.on_error, settings.handler.retry) = (OnError::DeadLetter, Retry::attempts(1));
         },
         [Act::Fail],
     );
