@@ -119,8 +119,8 @@ impl LaneModel {
         let Some(limit) = self.settings.dead_letter_guard else { return };
         let record = self.records.get(&offset);
         let ended = match record.and_then(|record| record.ended_in) {
-            Some(Copied::Stage) => return,
-            Some(Copied::DeadLetterCount) => {
+            Some(Copied::RetryCopy) => return,
+            Some(Copied::DeadLetter) => {
                 Ended::Dead(record.map(|record| record.given_up.clone()).unwrap_or_default())
             }
             None if record.is_some_and(|record| record.attempts > record.before + 1) => Ended::AfterAll,
@@ -131,7 +131,7 @@ impl LaneModel {
 
     /// Notes the reason if an ended call makes its record a dead letter, unless the guard holds it.
     pub(super) fn count_given_up(&mut self, offset: i64, outcome: &Outcome, log_index: &LogIndex) {
-        if !matches!(self.left(offset, log_index), Left::DeadLetterCount(_)) {
+        if !matches!(self.left(offset, log_index), Left::DeadLetter(_)) {
             return;
         }
         if let Some(record) = self.records.get_mut(&offset) {

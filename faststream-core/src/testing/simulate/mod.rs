@@ -25,6 +25,7 @@ mod checker;
 mod commits;
 mod failure;
 mod faults;
+mod finished;
 mod fleet;
 mod guard_model;
 mod history;

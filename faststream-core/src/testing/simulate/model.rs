@@ -3,8 +3,8 @@
 //! Written from the guide's text, on purpose without the code of the runtime: its bookkeeping is what is checked.
 //! A lane is a partition during one assignment, so a partition that is assigned again begins with an empty model.
 //!
-//! The central question is `left`: what does a record still need, given how its calls ended? `is_finished` answers
-//! the rest, which depends on the logs: did the copies arrive? The `prefix` is the longest finished one, which
+//! The central question is `left`: what does a record still need, given how its calls ended? `is_finished`
+//! (in `finished`) answers the rest, which depends on the logs: did the copies arrive? The `prefix` is the longest finished one, which
 //! bounds what may be stored and committed.
 //!
 //! Answers are found when somebody asks, not when they become true. So most methods that look change the model:
@@ -17,8 +17,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::guard_model::DeadLetters;
-use super::log_index::{Claimant, Content, LogIndex, Origin, Proof};
-use super::record::{Copied, Left, RecordEnd, RecordModel};
+use super::log_index::{LogIndex, Proof};
+use super::record::{Left, RecordEnd, RecordModel};
 use crate::policy::{AckPolicy, Commit, GroupSettings, OnError, Order};
 use crate::result::Verdict;
 use crate::subscriber::Subscriber;
@@ -75,86 +75,6 @@ pub(super) struct LaneModel {
 }
 
 impl LaneModel {
-    /// Returns the identity of a record, for sets of records over all lanes.
-    pub(super) fn origin(&self, offset: i64) -> Origin {
-        let (group, handler) = (Arc::clone(&self.group), Arc::clone(&self.subscriber.handler.name));
-        Origin { group, handler, tp: self.tp.clone(), offset }
-    }
-
-    /// Returns the content of a record's dead letter, which names the partition that it was read from first.
-    pub(super) fn dead_letter(&self, offset: i64, log_index: &LogIndex) -> Content {
-        let (tp, offset) = log_index.original(&self.tp, offset);
-        Content::of_dead_letter(&Origin { tp, offset, ..self.origin(offset) })
-    }
-
-    /// Notes which copies may come of a record from now on, after a call ended. Nothing is expected if another
-    /// call, or nothing, is left to do.
-    pub(super) fn expect_copies(&mut self, offset: i64, log_index: &mut LogIndex) {
-        if matches!(self.left(offset, log_index), Left::Nothing | Left::Attempt(_) | Left::Help) {
-            return;
-        }
-        let (claimant, dead_letter) = (self.claimant(offset), self.dead_letter(offset, log_index));
-        let Some(record) = self.records.get_mut(&offset) else { return };
-        if let Some(RecordEnd::Published(copies, _)) = &record.last {
-            record.may_leave.extend(copies);
-        }
-        record.may_leave.extend(record.step.map(|(step, _)| step));
-        record.may_leave.push(dead_letter);
-        log_index.expect(&record.may_leave, claimant);
-    }
-
-    /// Returns the record as a source of copies.
-    fn claimant(&self, offset: i64) -> Claimant {
-        (self.number, offset)
-    }
-
-    /// Returns whether nothing is left to do for a record. From then on it counts on the copies in the logs that
-    /// finished it.
-    ///
-    /// `proof` decides how sure it has to be that these copies are its own.
-    pub(super) fn is_finished(&mut self, offset: i64, log_index: &mut LogIndex, proof: Proof) -> bool {
-        if self.records.get(&offset).is_some_and(|record| record.finished) {
-            return true;
-        }
-        let claimant = self.claimant(offset);
-        // An accepted `Ack` counts at once, whatever the outcome of the call; results come first.
-        let (record, by_hand) = (self.records.get(&offset), self.subscriber.handler.ack == AckPolicy::Manual);
-        let is_acked = by_hand && record.is_some_and(|record| record.is_acked(self.publishes(), log_index));
-        let (mut finished, mut ended_in) = if is_acked {
-            (true, None)
-        } else {
-            match (self.left(offset, log_index), record) {
-                (Left::Nothing, _) => (true, None),
-                (Left::DeadLetterCount(_), Some(record)) => {
-                    let dead_letter = self.dead_letter(offset, log_index);
-                    let claimed = log_index.claim(&[dead_letter], &record.letters, claimant, proof);
-                    (claimed, Some(Copied::DeadLetterCount))
-                }
-                (Left::Stage(_), Some(record)) => {
-                    let claimed = record
-                        .step
-                        .is_some_and(|(step, before)| log_index.claim(&[step], &before, claimant, proof));
-                    (claimed, Some(Copied::Stage))
-                }
-                _ => (false, None),
-            }
-        };
-        // Results in the logs count, even if equal ones were refused meanwhile, unless the record moved on.
-        let record = self.records.get(&offset).filter(|record| (is_acked || !finished) && !record.open);
-        let record = record.filter(|record| !by_hand || record.acked);
-        if let Some(RecordEnd::Published(copies, before)) = record.and_then(|record| record.last.as_ref())
-            && !copies.is_empty()
-            && log_index.claim(copies, before, claimant, proof)
-        {
-            (finished, ended_in) = (true, None);
-        }
-        if finished && let Some(record) = self.records.get_mut(&offset) {
-            (record.finished, record.ended_in) = (true, ended_in);
-            log_index.expect_no_more(&std::mem::take(&mut record.may_leave), claimant);
-        }
-        finished
-    }
-
     /// Returns what is left to do for a record, before the logs are searched for its copies. This is the table of
     /// ack policies in the guide, row by row.
     ///
@@ -208,7 +128,7 @@ impl LaneModel {
     }
 
     /// Returns whether the handler has results.
-    fn publishes(&self) -> bool {
+    pub(super) fn publishes(&self) -> bool {
         !self.subscriber.handler.publishes.is_empty()
     }
 
@@ -222,7 +142,7 @@ impl LaneModel {
                     return Left::Attempt(record.attempts);
                 }
                 if let Some(next) = self.subscriber.spec.next_retry_topic(&self.tp.topic) {
-                    return Left::Stage(Arc::clone(&next.name));
+                    return Left::RetryCopy(Arc::clone(&next.name));
                 }
                 self.given_up(self.subscriber.handler.on_error)
             }
@@ -242,7 +162,7 @@ impl LaneModel {
         }
         match on_error {
             OnError::Skip => Left::Nothing,
-            OnError::DeadLetter => Left::DeadLetterCount(self.subscriber.dead_letter_topic(&self.tp.topic)),
+            OnError::DeadLetter => Left::DeadLetter(self.subscriber.dead_letter_topic(&self.tp.topic)),
             OnError::Hold | OnError::Stop => Left::Help,
         }
     }
@@ -281,8 +201,8 @@ impl LaneModel {
             | Left::Begin
             | Left::Ack
             | Left::Copies
-            | Left::Stage(_)
-            | Left::DeadLetterCount(_) => false,
+            | Left::RetryCopy(_)
+            | Left::DeadLetter(_) => false,
         }
     }
 
@@ -390,8 +310,8 @@ impl LaneModel {
             Left::Call(attempt) => format!("attempt {attempt} of {handler} still runs, or was cut off"),
             Left::Ack => format!("{handler} returned, its `Ack` is not settled"),
             Left::Copies => format!("a result of {handler} is not in its topic"),
-            Left::Stage(topic) => format!("{handler} failed, and its copy is not in {topic}"),
-            Left::DeadLetterCount(topic) => {
+            Left::RetryCopy(topic) => format!("{handler} failed, and its copy is not in {topic}"),
+            Left::DeadLetter(topic) => {
                 format!("{handler} gave it up, and its dead letter is not in {topic}")
             }
             Left::Attempt(after) => format!("attempt {after} of {handler} failed, another is to come"),

@@ -50,9 +50,9 @@ pub(super) struct RecordModel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Copied {
     /// The one in the next retry topic.
-    Stage,
+    RetryCopy,
     /// Its dead letter.
-    DeadLetterCount,
+    DeadLetter,
 }
 
 /// How a call ended.
@@ -84,9 +84,9 @@ pub(super) enum Left {
     /// A result is not in its topic yet.
     Copies,
     /// Its copy is not in this retry topic yet.
-    Stage(Arc<str>),
+    RetryCopy(Arc<str>),
     /// Its dead letter is not in this topic yet.
-    DeadLetterCount(Arc<str>),
+    DeadLetter(Arc<str>),
     /// Another attempt in place. The number of the failed one.
     Attempt(u32),
     /// Nothing that happens by itself soon: it is held, or it stopped the app.
