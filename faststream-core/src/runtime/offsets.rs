@@ -97,6 +97,7 @@ mod tests {
         }
         assert!(offsets.finish(5) && offsets.finish(9));
         assert_eq!(offsets.prefix(), None);
+        assert_eq!(offsets.span(), 3, "finished or not");
         assert!(offsets.finish(3));
         assert_eq!(offsets.prefix(), Some(10));
         assert!(!offsets.finish(3), "finished twice");
