@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::result::HandlerError;
+use crate::result::chain;
 
 /// The result of a hook: `()`, or a `Result<T, E>` with any error type. The value in `Ok` is dropped. A hook that only
 /// panics returns nothing.
@@ -86,5 +86,5 @@ type AnyError = Box<dyn Error + Send + Sync>;
 
 fn one_line(error: impl Into<AnyError>) -> String {
     let error: AnyError = error.into();
-    HandlerError::from_chain("", &*error).message
+    chain(&*error)
 }

@@ -15,7 +15,7 @@ use std::fmt::{Debug, Display};
 
 use super::Probe;
 use crate::app::FastStream;
-use crate::result::HandlerError;
+use crate::result::chain;
 
 macro_rules! tags {
     ($($trait:ident -> $tag:ident: $what:literal for $({$($param:tt)+})? $returned:ty;)+) => {$(
@@ -66,7 +66,7 @@ impl ByError {
         self,
         returned: Result<FastStream, E>,
     ) -> Result<FastStream, String> {
-        returned.map_err(|error| HandlerError::from_chain("", &*error.into()).message)
+        returned.map_err(|error| chain(&*error.into()))
     }
 }
 

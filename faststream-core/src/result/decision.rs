@@ -79,7 +79,7 @@ impl<T, E: Into<BoxError>> Decide<T> for Result<T, E> {
     fn or_reject(self) -> Result<T, Decision> {
         self.map_err(|error| {
             let error = error.into();
-            let reason = super::HandlerError::from_chain("", &*error).message;
+            let reason = super::chain(&*error);
             Decision { marker: Marker { verdict: Verdict::reject(reason), error } }
         })
     }

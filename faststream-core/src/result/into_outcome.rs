@@ -101,7 +101,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Failure for E {
         let error = self.into();
         match Decision::find(&*error) {
             Some(verdict) => Outcome::Verdict(verdict.clone()),
-            None => Outcome::Failed(HandlerError::from_chain(type_name::<E>(), &*error)),
+            None => Outcome::Failed(HandlerError::of(type_name::<E>(), error)),
         }
     }
 }

@@ -10,6 +10,7 @@ mod into_outcome;
 pub use decision::{Decide, Decision};
 pub use disposition::Disposition;
 pub use into_outcome::{Failure, IntoOutcome};
+pub(crate) use outcome::chain;
 pub use outcome::{HandlerError, Outcome};
 pub use rejection::Rejection;
 pub use verdict::Verdict;
