@@ -66,6 +66,7 @@ impl Observer for Teller {
             Outcome::Publish(copies) => format!("handled, {} to publish", copies.len()),
             Outcome::Failed(error) | Outcome::NotEncodable(error) => format!("failed: {}", error.message),
             Outcome::Rejected(rejection) => format!("could not read it: {rejection}"),
+            other => bounded(format!("ended: {other:?}")),
         };
         let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
         line(format_args!("{topic}/{partition} offset {offset}  {handler}{again}: {what}"));

@@ -24,7 +24,7 @@
 use std::future::{Pending, pending};
 use std::marker::PhantomData;
 
-use crate::delivery::{Delivery, FromDelivery, FromPayload, Key, Requirements, State};
+use crate::delivery::{Delivery, FromDelivery, FromPayload, Key, State};
 use crate::result::Rejection;
 
 /// Chooses the tag of a type: the most specific one that fits. It holds no value.
@@ -294,23 +294,3 @@ cannot_read! {
                 record that has none"
     }
 }
-
-/// Reports what the app must have for an argument, before it starts: a state, for example.
-pub trait Requires: Sized {
-    /// Adds the argument's requirements. The default adds none.
-    fn __faststream_requires(self, _requirements: &mut Requirements) {}
-}
-
-/// Only extractors require something. Every other tag uses the default, those of unreadable arguments included.
-impl<T: FromDelivery> Requires for ByExtractor<T> {
-    fn __faststream_requires(self, requirements: &mut Requirements) {
-        T::requires(requirements);
-    }
-}
-
-impl<T> Requires for ByPayload<T> {}
-impl<T> Requires for ByKey<T> {}
-impl<T> Requires for ByState<T> {}
-impl<T> Requires for ByOptionalState<T> {}
-impl<T> Requires for ByOption<T> {}
-impl<T> Requires for ByNothing<T> {}

@@ -13,6 +13,7 @@ pub mod arguments;
 pub mod built;
 mod calls;
 pub mod publish;
+mod requires;
 
 pub use std::option::Option::{None, Some};
 pub use std::result::Result::{Err, Ok};
@@ -20,9 +21,10 @@ pub use std::vec::Vec;
 
 pub use inventory::submit;
 
-pub use self::arguments::{Count, Decodes, Free, OnePayload, Probe, Requires};
+pub use self::arguments::{Count, Decodes, Free, OnePayload, Probe};
 pub use self::calls::{blocking, plain, rejected};
 pub use self::publish::{encode, first, key_of, published, publisher_topics};
+pub use self::requires::Requires;
 pub use crate::delivery::{Call, Delivery, Requirements};
 pub use crate::policy::{AckPolicy, Commit, OnError, Order, Start};
 pub use crate::publish::{IntoBytes, IntoOutgoing};

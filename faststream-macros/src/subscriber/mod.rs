@@ -8,10 +8,12 @@
 //! Steps 1 to 3 report all of their mistakes together. Nothing here knows a type: what an argument is (payload,
 //! extractor, neither) is decided by the compiler with the traits of `faststream-core`.
 
+mod unknown_key;
 mod settings;
 mod signature;
 mod rules;
 mod publisher;
+mod call;
 mod constant;
 mod expand;
 

@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::log_index::{Content, LogIndex, Origin};
+use super::content::{Content, Origin};
+use super::log_index::LogIndex;
 use super::model::LaneModel;
 use super::promise::{Promise, Violation};
 use super::timeline::Timeline;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::log_index::{Claimant, Content, LogIndex, Origin, Proof};
+use super::content::{Content, Origin};
+use super::log_index::{Claimant, LogIndex, Proof};
 use super::model::LaneModel;
 use super::record::{Copied, Left, RecordEnd};
 use crate::policy::AckPolicy;

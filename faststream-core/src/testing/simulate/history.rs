@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::checker::Model;
-use super::log_index::{Content, LogIndex};
+use super::content::Content;
+use super::log_index::LogIndex;
 use super::model::LaneModel;
 use super::promise::Promise;
 use crate::memory::STARTED;

@@ -214,7 +214,7 @@ impl Model {
     /// Returns whether a record was finished for this handler, in any assignment.
     fn is_settled(&self, group: &Arc<str>, handler: &Arc<str>, tp: &TopicPartition, offset: i64) -> bool {
         let (group, handler) = (Arc::clone(group), Arc::clone(handler));
-        self.settled.contains(&super::log_index::Origin { group, handler, tp: tp.clone(), offset })
+        self.settled.contains(&super::content::Origin { group, handler, tp: tp.clone(), offset })
     }
 }
 

@@ -23,6 +23,7 @@
 mod calls;
 mod checker;
 mod commits;
+mod content;
 mod failure;
 mod faults;
 mod finished;

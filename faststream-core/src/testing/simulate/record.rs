@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
+use super::content::Content;
 use super::guard_model::GivenUp;
-use super::log_index::{Before, Content, LogIndex};
+use super::log_index::{Before, LogIndex};
 use super::order::CopyOrder;
 use crate::result::Outcome;
 use crate::result::Verdict;
