@@ -166,13 +166,16 @@ impl Committer {
         if result.is_empty() || self.sent.as_ref().is_some_and(|(_, offsets)| is_ours(offsets)) {
             self.sent = None;
         }
-        for one in result {
-            let class = one.error.map(|code| classify(code).class);
-            self.is_refused = matches!(class, Some(CommitClass::Stale | CommitClass::Fatal));
-            if class.is_none() {
-                self.pause.end();
-                self.gate = Gate::Open;
-            }
+        if result.is_empty() {
+            return;
+        }
+        // Each partition has its own result: one refusal of this kind costs the membership, whatever the others say.
+        let class = |one: &Committed| one.error.map(|code| classify(code).class);
+        let costs = |class| matches!(class, Some(CommitClass::Stale | CommitClass::Fatal));
+        self.is_refused = result.iter().map(class).any(costs);
+        if !self.is_refused && result.iter().any(|one| one.error.is_none()) {
+            self.pause.end();
+            self.gate = Gate::Open;
         }
     }
 }
@@ -206,6 +209,8 @@ pub(super) fn reports(
 mod tests {
     use std::thread;
 
+    use faststream_core::TopicPartition;
+
     use super::*;
 
     const INTERVAL: Duration = Duration::from_millis(200);
@@ -230,5 +235,21 @@ mod tests {
         committer.assigned(true);
         committer.want();
         assert!(committer.is_due());
+    }
+
+    #[test]
+    fn one_refused_partition_among_others_costs_the_membership_whatever_their_order() {
+        let one =
+            |partition, error| Committed { tp: TopicPartition::new("orders", partition), next: 1, error };
+        let refused = Some(RDKafkaErrorCode::IllegalGeneration);
+        for result in [[one(0, None), one(1, refused)], [one(0, refused), one(1, None)]] {
+            let pause = Arc::<CommitPause>::default();
+            let mut committer = Committer::new(INTERVAL, &ClientConfig::new(), Arc::clone(&pause));
+            committer.answered(&result);
+            committer.lost();
+            assert!(!pause.get().is_zero(), "{result:?}");
+            committer.answered(&[one(0, None), one(1, None)]);
+            assert!(pause.get().is_zero());
+        }
     }
 }

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -164,18 +164,23 @@ impl Problems {
         partitions: &Partitions,
         now: Instant,
     ) -> Vec<String> {
-        if let Some((_, answers)) = &self.looked
-            && let Ok(unavailable) = answers.try_recv()
-        {
-            for (topic, message) in &unavailable {
+        let answer = self.looked.as_ref().map(|(_, answers)| answers.try_recv());
+        if let Some(Ok(unavailable)) = &answer {
+            for (topic, message) in unavailable {
                 // The same key as in the search for topics.
                 client.context().errors.log(&format!("missing {topic}"), message);
             }
-            self.unavailable = unavailable.into_iter().map(|(_, message)| message).collect();
+            self.unavailable = unavailable.iter().map(|(_, message)| message.clone()).collect();
         }
-        if self.looked.as_ref().is_none_or(|(looked, _)| now > *looked + TOPICS) {
+        // While brokers do not answer, one thread waits for them, not one more every 2 s.
+        let is_looking = matches!(answer, Some(Err(TryRecvError::Empty)));
+        if !is_looking && self.looked.as_ref().is_none_or(|(looked, _)| now > *looked + TOPICS) {
             let silent = self.silent_topics(client, partitions);
-            self.looked = Some((now, look(client, silent)));
+            if silent.is_empty() {
+                self.unavailable.clear();
+            } else {
+                self.looked = Some((now, look(client, silent)));
+            }
         }
         self.unavailable.clone()
     }
