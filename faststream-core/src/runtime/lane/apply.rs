@@ -4,7 +4,7 @@ use std::task::Context as TaskContext;
 use std::time::Duration;
 
 use super::LaneTask;
-use super::ack_policy::{Attempt, Ended, Next, REJECTION, WhileHeld, by_ack, decide};
+use super::ack_policy::{Attempt, Ended, Next, REJECTION, by_ack, decide};
 use super::copies::Purpose;
 use super::entry::{CallFailure, CallState, Guarded};
 use super::timers::TimerKind;
@@ -121,18 +121,6 @@ impl LaneTask {
         let copy = self.retry_copy(next, offset, &failure);
         self.in_flight.entry_mut(offset).failure = Some(failure);
         self.publish(offset, vec![copy], Purpose::Retry, cx);
-    }
-
-    /// Publishes a dead letter, unless the guard refuses.
-    fn give_up(&mut self, offset: i64, failure: CallFailure, held: WhileHeld, cx: &mut TaskContext<'_>) {
-        if let Some(why) = self.guard_refuses(offset, &failure) {
-            return self.hold(offset, &failure, held, Some(&why));
-        }
-        self.metrics.dead_lettered(failure.kind);
-        let letter = self.dead_letter(offset, &failure);
-        self.warn_failed(offset, &failure, &format!("given up, to the dead letters in {}", letter.topic));
-        self.in_flight.entry_mut(offset).failure = Some(failure);
-        self.publish(offset, vec![letter], Purpose::DeadLetter, cx);
     }
 
     /// Returns which setting decides about a failure.

@@ -8,11 +8,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::entry::CallFailure;
-use crate::broker::{PublishError, PublishErrorKind};
 use crate::context::{CallBegin, Panicked, PlainCall, catch, drop_safely};
 use crate::delivery::{Call, Delivery};
-use crate::log::bounded;
 use crate::result::Verdict;
 use crate::result::{HandlerError, Outcome};
 use crate::subscriber::HandlerFn;
@@ -187,20 +184,4 @@ pub(super) fn timed_out() -> Outcome {
         "timeout",
         "the call took longer than the handler's `timeout`, and was cancelled",
     ))
-}
-
-impl CallFailure {
-    pub(super) fn of(error: &HandlerError) -> Self {
-        Self { kind: error.kind, message: error.message.clone() }
-    }
-
-    pub(super) fn publish(error: &PublishError) -> Self {
-        let kind = match error.kind {
-            PublishErrorKind::QueueFull => "publish queue full",
-            PublishErrorKind::Retriable => "publish refused",
-            PublishErrorKind::Denied => "publish denied",
-            PublishErrorKind::Permanent => "publish impossible",
-        };
-        Self { kind, message: bounded(error.to_string()) }
-    }
 }

@@ -6,7 +6,10 @@ use super::copies::Copies;
 use super::manual_ack::ManualSettlement;
 use super::timers::TimerKind;
 use super::turns::OrderLine;
+use crate::broker::{PublishError, PublishErrorKind};
+use crate::log::bounded;
 use crate::record::OwnedRecord;
+use crate::result::HandlerError;
 use crate::result::Verdict;
 
 /// A record that is kept: running, waiting, held.
@@ -88,6 +91,22 @@ pub(super) struct CallFailure {
     /// The error type's name, `panic`, `timeout`, `rejection`.
     pub(super) kind: &'static str,
     pub(super) message: String,
+}
+
+impl CallFailure {
+    pub(super) fn of(error: &HandlerError) -> Self {
+        Self { kind: error.kind, message: error.message.clone() }
+    }
+
+    pub(super) fn publish(error: &PublishError) -> Self {
+        let kind = match error.kind {
+            PublishErrorKind::QueueFull => "publish queue full",
+            PublishErrorKind::Retriable => "publish refused",
+            PublishErrorKind::Denied => "publish denied",
+            PublishErrorKind::Permanent => "publish impossible",
+        };
+        Self { kind, message: bounded(error.to_string()) }
+    }
 }
 
 impl CallClock {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::LaneTask;
 use super::ack_policy::WhileHeld;
-use super::entry::{CallFailure, CallState, Guarded};
-use super::guard::Reason;
+use super::entry::{CallFailure, CallState};
 use super::timers::TimerKind;
 use crate::result::Disposition;
 
@@ -13,29 +12,6 @@ use crate::result::Disposition;
 const HELD: Duration = Duration::from_secs(30);
 
 impl LaneTask {
-    /// Returns whether the dead-letter guard holds the record, and why. Otherwise it has counted the record, once.
-    pub(super) fn guard_refuses(&mut self, offset: i64, failure: &CallFailure) -> Option<String> {
-        let is_oldest = self.offsets.oldest() == Some(offset);
-        let entry = self.in_flight.entry_mut(offset);
-        if entry.guard == Guarded::Counted {
-            return None;
-        }
-        let reason = Reason::of(failure);
-        // Of several held records, one is the probe.
-        let probes = match entry.guard {
-            Guarded::KeptBack(probes) => probes + u32::from(is_oldest),
-            _ => 0,
-        };
-        let is_probe = matches!(entry.guard, Guarded::KeptBack(_)) && is_oldest;
-        let is_given_up = is_probe && self.guard.gives_up_probe(&reason, probes);
-        let refused = if is_given_up { None } else { self.guard.refuses() };
-        entry.guard = if refused.is_some() { Guarded::KeptBack(probes) } else { Guarded::Counted };
-        if refused.is_none() {
-            self.guard.dead_lettered(reason);
-        }
-        refused
-    }
-
     /// Holds the record, by its policy or because of the dead-letter `guard`.
     pub(super) fn hold(&mut self, offset: i64, failure: &CallFailure, held: WhileHeld, guard: Option<&str>) {
         let entry = self.in_flight.entry_mut(offset);

@@ -14,6 +14,7 @@ use crate::result::Disposition;
 use crate::result::Outcome;
 use crate::result::Verdict;
 use crate::runtime::status::Notice;
+use crate::wire::retry;
 
 impl LaneTask {
     pub(super) fn intake(&mut self, cx: &mut TaskContext<'_>, budget: &mut usize) -> bool {
@@ -163,5 +164,10 @@ impl LaneTask {
     pub(super) fn detach(&mut self) {
         self.copy_kept();
         self.inbox.detach();
+    }
+
+    /// Returns how many attempts were made before the record came here.
+    fn attempts_before(&self, record: &Record<'_>) -> u32 {
+        self.scope.retry_topic.as_ref().map_or(0, |_| retry::attempts(record))
     }
 }

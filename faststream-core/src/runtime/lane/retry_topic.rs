@@ -1,4 +1,4 @@
-//! Retry topics, as lanes see them: when a record is due, its original position, and where it moves next.
+//! Retry topics, as lanes see them: when a record is due.
 //!
 //! A record that waits is not read: until it is due, it has no in-flight entry and is unknown to the tracker. All of
 //! its history is in its headers, so a crash at any step changes nothing.
@@ -47,19 +47,6 @@ impl LaneTask {
         // The wait may be long, and must not pin a fetch buffer.
         self.detach();
         false
-    }
-
-    /// Returns how many attempts were made before the record came here.
-    pub(super) fn attempts_before(&self, record: &Record<'_>) -> u32 {
-        self.scope.retry_topic.as_ref().map_or(0, |_| retry::attempts(record))
-    }
-
-    /// Returns the record with its original position, for handlers and dead letters.
-    pub(super) fn original<'a>(&'a self, record: Record<'a>) -> Record<'a> {
-        match &self.scope.retry_topic {
-            Some(retry_topic) => retry::original(record, &retry_topic.source),
-            None => record,
-        }
     }
 }
 

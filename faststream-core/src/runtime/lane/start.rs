@@ -11,6 +11,7 @@ use crate::delivery::Delivery;
 use crate::policy::{AckPolicy, Commit};
 use crate::record::Record;
 use crate::result::Outcome;
+use crate::wire::retry;
 
 /// The record that a handler is called with.
 pub(super) enum Called {
@@ -139,6 +140,14 @@ impl LaneTask {
             handler: &self.scope.info,
             context: &self.scope.context,
             control: &self.scope.control,
+        }
+    }
+
+    /// Returns the record with its original position, for handlers and dead letters.
+    pub(super) fn original<'a>(&'a self, record: Record<'a>) -> Record<'a> {
+        match &self.scope.retry_topic {
+            Some(retry_topic) => retry::original(record, &retry_topic.source),
+            None => record,
         }
     }
 }
