@@ -12,12 +12,13 @@ mod entry;
 
 #[cfg(feature = "cli")]
 pub use entry::run;
+pub use faststream_core::TopicPartition;
 pub use faststream_core::app::{
-    Environment, Exit, FastStream, Health, LaunchOptions, Plan, Running, StartError, StartOptions,
-    StartupFaults,
+    ControlError, Environment, Exit, FastStream, Health, LaunchOptions, Plan, Running, StartError,
+    StartOptions, StartupFaults,
 };
 pub use faststream_core::broker::{
-    BrokerError, CommitClass, PublishError, PublishErrorKind, Published, Stale,
+    BrokerError, CommitClass, PublishError, PublishErrorKind, Published, SeekTo, Stale,
 };
 pub use faststream_core::delivery::{
     Ack, Cancellation, Captures, Delivery, FromBytes, FromDelivery, FromPayload, Header, Headers, Json, Key,

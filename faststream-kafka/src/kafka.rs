@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use faststream_core::TopicPartition;
 use faststream_core::broker::{
-    BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicPurpose,
+    BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, SeekTo, TopicFault, TopicPurpose,
     TopicRequest, sealed,
 };
 
@@ -165,6 +166,12 @@ impl Broker for Kafka {
     ) -> BoxFuture<'_, Result<Vec<(String, u64)>, BrokerError>> {
         let (config, topics) = (self.config.group_config(group), topics.to_vec());
         Box::pin(async move { topics::backlog(config, &self.describe(), topics).await })
+    }
+
+    fn find_offset(&self, tp: &TopicPartition, to: SeekTo) -> BoxFuture<'_, Result<i64, BrokerError>> {
+        // It joins no group, and asks nothing about it.
+        let (config, tp) = (self.config.group_config("faststream-seek"), tp.clone());
+        Box::pin(async move { topics::find_offset(config, &self.describe(), tp, to).await })
     }
 }
 

@@ -14,6 +14,7 @@ mod consuming;
 mod contract;
 mod groups;
 mod input;
+mod operating;
 mod publishing;
 mod retrying;
 mod world;
@@ -52,6 +53,13 @@ conform! {
     contract::commits_asked_for_while_one_is_in_flight_become_one_more,
     contract::backlog_is_what_the_group_has_not_committed,
     contract::closing_fences_commits_and_ends_with_closed,
+    contract::a_paused_lane_yields_nothing_until_it_is_resumed,
+    contract::a_pause_ends_with_its_lane,
+    contract::a_seek_ends_the_lane_and_the_next_one_begins_at_its_offset,
+    contract::after_a_seek_backwards_lower_offsets_are_committed_once_they_are_stored,
+    contract::a_lane_that_ends_after_a_seek_backwards_commits_its_lower_offset,
+    contract::only_offsets_between_the_ends_of_a_partition_are_found,
+    contract::topics_come_and_go_while_the_others_are_read,
     contract::publishes_are_answered_in_their_order,
     contract::a_flush_waits_for_every_answer,
     consuming::each_record_is_handled_once_with_its_own_topic,
@@ -75,6 +83,9 @@ conform! {
     input::a_held_unreadable_record_is_named_and_survives_a_restart,
     input::a_payload_of_a_megabyte_goes_in_and_out,
     input::a_header_that_is_no_text_is_refused_by_name_and_the_last_of_many_counts,
+    operating::a_paused_handler_is_called_again_once_it_is_resumed,
+    operating::a_pause_survives_members_that_come_and_go,
+    operating::a_seek_repeats_or_skips_and_a_restart_goes_on_there,
     retrying::retry_topics_keep_place_and_delay_and_end_in_the_dead_letters,
     publishing::key_headers_timestamp_and_partition_arrive_as_written,
     publishing::keys_choose_the_partitions_that_javas_client_chooses,

@@ -24,6 +24,7 @@ mod many;
 mod members;
 mod mock;
 mod offset_fetch;
+mod operations;
 mod orders;
 mod origin;
 mod outage;

@@ -5,6 +5,7 @@
 
 mod group_hooks;
 mod health;
+mod operations;
 mod origin;
 mod refused;
 mod start_hooks;

@@ -397,3 +397,50 @@ pub(crate) mod many {
         job.work().await.map(drop)
     }
 }
+
+/// Handlers that operators pause, resume and move: two groups, retry topics, results and dead letters.
+pub(crate) mod operated {
+    use super::*;
+
+    #[subscriber(
+        topic = "in",
+        retry(attempts = 2, backoff = "100ms..1s", topics = ["2s"]),
+        on_error = DeadLetter,
+        drain = "2s",
+    )]
+    #[publisher(topic = "out")]
+    async fn by_partition(job: Job) -> Result<Job, Planned> {
+        job.work().await
+    }
+
+    #[subscriber(topic = "out", order = Key, concurrency = 4, commit = Each, on_error = Skip, retry(attempts = 2, backoff = "1s"))]
+    async fn by_key(job: Job) -> Result<(), Planned> {
+        job.work().await.map(drop)
+    }
+
+    #[subscriber(topic = "in", group = "other", order = None, concurrency = 4, timeout = "2s", drain = "1s", on_error = Skip)]
+    fn plain(job: Job) -> Result<(), Planned> {
+        job.block().map(drop)
+    }
+}
+
+/// The same with records that are settled by hand, held, or handled once at most.
+pub(crate) mod operated_by_hand {
+    use super::*;
+
+    #[subscriber(topic = "in", order = Key, concurrency = 4, ack = Manual, drain = "1s", retry(attempts = 2, backoff = "1s"))]
+    async fn held(job: Job, ack: Ack) {
+        tokio::spawn(later(job, ack));
+        take_time(&mut faststream::testing::random()).await;
+    }
+
+    #[subscriber(topic = "in", group = "once", order = Key, concurrency = 2, ack = AckFirst, commit = Each)]
+    async fn at_most_once(job: Job) -> Result<(), Planned> {
+        job.work().await.map(drop)
+    }
+
+    #[subscriber(topic = "in", group = "ended", ack = Ack, drain = "1s")]
+    async fn when_ended(job: Job) -> Result<(), Planned> {
+        job.work().await.map(drop)
+    }
+}

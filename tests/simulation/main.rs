@@ -13,13 +13,13 @@ mod witness;
 
 use faststream::FastStream;
 use faststream::memory::MemoryBroker;
-use faststream::testing::{Faults, Report, Scenario, random_of_run, simulate};
+use faststream::testing::{Fault, Faults, Report, Scenario, random_of_run, simulate};
 use faststream::{DeadLetterGuard, GroupSettings, Publish};
 
 use self::behaviour::Job;
 
 /// How many simulations share the seeds.
-const SHARES: u64 = 21;
+const SHARES: u64 = 23;
 
 /// Runs one app's share of the seeds: no two apps get the same ones.
 fn share(number: u64, app: impl Fn() -> FastStream + Sync) -> Report {
@@ -177,4 +177,19 @@ fn copies_on_their_way_in_partition_order() {
 #[test]
 fn long_batches_in_key_order() {
     share_of(20, || app("simulation::apps::by_key"), scenario().partitions("in", 1).faults(Faults::none()));
+}
+
+/// With what operators do.
+fn operated() -> Scenario {
+    scenario().faults(Faults::all().with(Fault::Pauses).with(Fault::Seeks))
+}
+
+#[test]
+fn pauses_resumes_and_seeks_among_faults() {
+    share_of(21, || app("simulation::apps::operated"), operated());
+}
+
+#[test]
+fn pauses_resumes_and_seeks_of_records_that_are_settled_by_hand_or_only_once() {
+    share_of(22, || app("simulation::apps::operated_by_hand"), operated());
 }

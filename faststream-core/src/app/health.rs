@@ -43,7 +43,8 @@ pub struct Health {
     pub ready: bool,
     /// True if the app works, but something needs attention.
     pub degraded: bool,
-    /// The reasons why the app is not live, not ready or degraded.
+    /// The reasons why the app is not live, not ready or degraded, and what else whoever looks at it should know: what is
+    /// paused, and how often a client was replaced.
     pub reasons: Vec<String>,
 }
 
@@ -85,6 +86,18 @@ impl Health {
         for problem in &status.problems {
             self.degraded = true;
             self.reasons.push(format!("group {group}: {problem}"));
+        }
+        // On purpose: nobody needs to do anything about it, so it is neither degraded nor not ready.
+        for paused in &status.paused {
+            let what = match (&paused.handler, &paused.topic_partition) {
+                (Some(handler), None) => format!("{handler} is paused"),
+                (Some(handler), Some(tp)) => format!("{handler} is paused in {tp}"),
+                (None, None) => "all of its handlers are paused".to_owned(),
+                (None, Some(tp)) => format!("{tp} is paused"),
+            };
+            let (here, s) = (paused.partitions, if paused.partitions == 1 { "" } else { "s" });
+            self.reasons
+                .push(format!("group {group}: {what} until it is resumed ({here} assigned partition{s})"));
         }
         for held in &status.held {
             self.degraded = true;

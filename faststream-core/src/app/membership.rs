@@ -9,16 +9,19 @@ use tokio_util::sync::CancellationToken;
 use super::groups::GroupPlan;
 use super::replacement::Replacement;
 use super::shutdown::BEYOND_DRAIN;
-use crate::broker::{Broker, BrokerError, Remedy};
+use crate::TopicPartition;
+use crate::broker::{Broker, BrokerError, Remedy, SeekTo};
 use crate::context::Context;
 use crate::log::{debug, warn};
-use crate::runtime::{Ended, Member, MemberHandle, MemberStatus};
+use crate::runtime::{Ended, Member, MemberHandle, MemberStatus, Pauses, Refused, Request};
 
 /// One membership: the parameters for joining, and its current client.
 pub(super) struct Membership {
     pub(super) plan: Arc<GroupPlan>,
     broker: Arc<dyn Broker>,
     context: Arc<Context>,
+    /// What the app has paused, whichever client reads.
+    pauses: Pauses,
     present: Mutex<Present>,
 }
 
@@ -52,9 +55,10 @@ impl Membership {
         broker: Arc<dyn Broker>,
         context: Arc<Context>,
     ) -> Result<Self, BrokerError> {
-        let handle = new_member(&plan, &*broker, &context)?;
+        let pauses = Pauses::default();
+        let handle = new_member(&plan, &*broker, &context, &pauses)?;
         let present = Mutex::new(Present { handle, broken: false, restarts: 0, why: String::new() });
-        Ok(Self { plan, broker, context, present })
+        Ok(Self { plan, broker, context, pauses, present })
     }
 
     /// Keeps the membership alive until `shutdown`, then drains and leaves.
@@ -126,7 +130,7 @@ impl Membership {
                 () = shutdown.cancelled() => return false,
                 () = sleep(pause) => {}
             }
-            match new_member(&self.plan, &*self.broker, &self.context) {
+            match new_member(&self.plan, &*self.broker, &self.context, &self.pauses) {
                 Ok(handle) => {
                     let mut present = self.present();
                     let restarts = present.restarts + 1;
@@ -140,6 +144,34 @@ impl Membership {
                 }
             }
         }
+    }
+
+    /// Requests something of the current client's member. Between two clients, a pause is noted for the next one.
+    pub(super) async fn request(&self, request: Request) -> Result<(), Refused> {
+        loop {
+            let (handle, restarts) = {
+                let present = self.present();
+                (present.handle.clone(), present.restarts)
+            };
+            let result = handle.request(request.clone()).await;
+            if result != Err(Refused::Ended) {
+                return result;
+            }
+            match &request {
+                Request::Pause(target) if target.tp.is_none() => self.pauses.add(target.clone()),
+                Request::Resume(target) => self.pauses.remove(target),
+                Request::Pause(_) | Request::Seek { .. } => return Err(Refused::NotAssigned),
+            }
+            // A client that joined meanwhile may not have seen that.
+            if self.present().restarts == restarts {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Returns where a lane of this partition begins after a seek.
+    pub(super) async fn find_offset(&self, tp: &TopicPartition, to: SeekTo) -> Result<i64, BrokerError> {
+        self.broker.find_offset(tp, to).await
     }
 
     /// Asks the current client to drain and to leave. The supervisor must already know that this is wanted.
@@ -177,6 +209,7 @@ fn new_member(
     plan: &GroupPlan,
     broker: &dyn Broker,
     context: &Arc<Context>,
+    pauses: &Pauses,
 ) -> Result<MemberHandle, BrokerError> {
     let (member, handle) = Member::new(
         Arc::clone(&plan.request.group),
@@ -184,7 +217,7 @@ fn new_member(
         Arc::clone(context),
         plan.settings.clone(),
     );
-    let member = member.with_hooks(Arc::clone(&plan.hooks));
+    let member = member.with_hooks(Arc::clone(&plan.hooks)).with_pauses(pauses.clone());
     broker.join(plan.request.clone(), Box::new(member))?;
     Ok(handle)
 }

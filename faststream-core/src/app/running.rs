@@ -88,6 +88,16 @@ impl Running {
         Ok(Self { memberships, states, shutdown, started: AtomicBool::new(false), exit, task })
     }
 
+    /// Returns whether the app is shutting down, or has ended.
+    pub(super) fn is_ending(&self) -> bool {
+        self.shutdown.is_cancelled() || self.exit.borrow().is_some()
+    }
+
+    /// Returns the memberships of all groups.
+    pub(super) fn memberships(&self) -> &[Membership] {
+        &self.memberships
+    }
+
     /// Marks the startup as complete.
     pub(super) fn set_started(&self) {
         self.started.store(true, Ordering::Relaxed);
@@ -111,7 +121,7 @@ impl Running {
     /// Returns whether the app is live and ready, with reasons.
     #[must_use]
     pub fn health(&self) -> Health {
-        let phase = if self.shutdown.is_cancelled() || self.exit.borrow().is_some() {
+        let phase = if self.is_ending() {
             Some("the app is shutting down")
         } else if self.started.load(Ordering::Relaxed) {
             None

@@ -24,6 +24,15 @@ impl AtJoin {
         self.topics.insert(topic.to_owned(), Topic { partitions, has_commits });
     }
 
+    /// Records a topic as another list has it, for one that is subscribed to later: it is unknown if it did not exist
+    /// then.
+    pub fn take_over(&mut self, topic: &str, mut from: Self) {
+        match from.topics.remove_entry(topic) {
+            Some((topic, known)) => drop(self.topics.insert(topic, known)),
+            None => drop(self.topics.remove(topic)),
+        }
+    }
+
     /// Returns whether a partition without a commit existed when the group began, and did not come later.
     #[must_use]
     pub fn begins_with(&self, topic: &str, partition: i32) -> bool {

@@ -6,7 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicRequest, sealed};
+use super::{BrokerError, GroupMember, GroupRequest, Producer, SeekTo, TopicFault, TopicRequest, sealed};
+use crate::TopicPartition;
 
 /// A boxed future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -79,4 +80,11 @@ pub trait Broker: sealed::Sealed + Any + fmt::Debug + Send + Sync {
         group: &str,
         topics: &[String],
     ) -> BoxFuture<'_, Result<Vec<(String, u64)>, BrokerError>>;
+
+    /// Returns the next offset with which a lane of this partition begins after a seek to `to`.
+    ///
+    /// # Errors
+    /// If there is no such partition, if the offset is before the first record or after the end, or if the broker did
+    /// not answer. The message names the partition.
+    fn find_offset(&self, tp: &TopicPartition, to: SeekTo) -> BoxFuture<'_, Result<i64, BrokerError>>;
 }

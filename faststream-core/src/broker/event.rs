@@ -1,9 +1,11 @@
 //! The events that a backend reports to a member of a group, and the commands that the member returns.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Lane;
+use crate::policy::Start;
 
 /// One lane: a partition during one assignment.
 ///
@@ -88,7 +90,10 @@ pub enum Remedy {
 }
 
 /// The commands of a member to its backend, to be applied in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// A command that names a lane which has ended, or a topic that is read already (or not read), changes nothing: the
+/// backend may have ended the lane in the meantime.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Release the lanes of this revocation. First, their `store` is fenced, and the offsets that they stored before
     /// are committed. The answer never waits for a lane's task.
@@ -101,6 +106,48 @@ pub enum Command {
     /// End this lane and open its partition again, as a new lane, at the committed or stored offset, whichever is
     /// later: the lane's task died.
     Reopen(Epoch),
+    /// Read nothing from this lane's partition until [`Resume`](Self::Resume): the lane's `poll_fill` is pending, and
+    /// records that were fetched ahead are released. The records of its current batch are not taken back, stores and
+    /// commits go on, and the membership is not touched. The partition is read again at the next record that was not
+    /// handed out, whether or not it was fetched before.
+    ///
+    /// A pause is a reason of its own not to read. A backend may have others (memory, a record that cannot be read),
+    /// and a lane has others, too (a record that is [held](Lane::set_held) or not due, the brake, the gate). A partition
+    /// is read only while none of them applies: `Resume` ends this one and no other, and the end of another one does not
+    /// end this one.
+    ///
+    /// It ends with its lane. The member decides about the partition's next lane, and then sends the command again.
+    Pause(Epoch),
+    /// Read this lane's partition again, as far as the pause is concerned.
+    Resume(Epoch),
+    /// End this lane and open its partition again, as a new lane, at the offset `next`, which may be before or after
+    /// everything that was read.
+    ///
+    /// The lane is fenced first, so nothing that it still does has an effect. What it stored before is committed as at a
+    /// release, once, and never again after an offset of the new lane. The seek itself commits nothing: the group's
+    /// committed offset is what it was, until the new lane stores. From then on the new lane's offsets are committed,
+    /// also where they are lower than what the group had. If the partition is revoked before, its next owner begins at
+    /// the group's committed offset, and the seek is over.
+    Seek {
+        /// The lane that ends.
+        lane: Epoch,
+        /// The offset of the first record of the new lane, if it exists.
+        next: i64,
+    },
+    /// Read this topic, too. Its partitions are assigned in the normal way, by a rebalance of the group. With
+    /// [`Start::Latest`], the records that exist now are skipped if the group has committed nothing there.
+    Subscribe {
+        /// The topic's name.
+        topic: Arc<str>,
+        /// Where the group begins if it never committed there.
+        start: Start,
+    },
+    /// Read this topic no longer. Its lanes are revoked in the normal way: the member drains them and answers, and what
+    /// they stored is committed. A topic that a pattern selects is still read.
+    Unsubscribe {
+        /// The topic's name.
+        topic: Arc<str>,
+    },
     /// Fence all lanes, commit the stored offsets, leave the group, and end with `Event::Closed`. The backend answers
     /// every revocation that is open or arrives from now on by itself, and assigns nothing more.
     Close,

@@ -18,6 +18,7 @@ mod receipt;
 mod request;
 #[doc(hidden)]
 pub mod sealed;
+mod seek;
 mod topics;
 
 pub use at_join::AtJoin;
@@ -30,4 +31,5 @@ pub use producer::{Producer, PublishError, PublishErrorKind, Published};
 pub use receipt::{Answer, Receipt};
 pub(crate) use receipt::{Mailbox, Numbered};
 pub use request::{GroupRequest, PatternRequest};
+pub use seek::SeekTo;
 pub use topics::{TopicFault, TopicProblem, TopicPurpose, TopicRequest};

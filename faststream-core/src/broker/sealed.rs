@@ -2,7 +2,8 @@
 //!
 //! ```compile_fail
 //! use faststream_core::broker::{
-//!     BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicRequest,
+//!     BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, SeekTo, TopicFault,
+//!     TopicRequest,
 //! };
 //! use std::sync::Arc;
 //!
@@ -32,6 +33,9 @@
 //!         todo!()
 //!     }
 //!     fn backlog(&self, _: &str, _: &[String]) -> BoxFuture<'_, Result<Vec<(String, u64)>, BrokerError>> {
+//!         todo!()
+//!     }
+//!     fn find_offset(&self, _: &faststream_core::TopicPartition, _: SeekTo) -> BoxFuture<'_, Result<i64, BrokerError>> {
 //!         todo!()
 //!     }
 //! }

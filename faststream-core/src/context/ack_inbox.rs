@@ -93,6 +93,17 @@ impl AckInbox {
         self.has_settled.load(SeqCst)
     }
 
+    /// Counts as work in progress until the task's next turn, although nothing was settled.
+    pub(super) fn nudge(&self) {
+        let mut inbox = self.lock();
+        if !inbox.fenced {
+            if let Some(busy) = &mut inbox.busy {
+                busy.set(true);
+            }
+            self.has_settled.store(true, SeqCst);
+        }
+    }
+
     /// Adds a settled `Ack`.
     ///
     /// # Errors

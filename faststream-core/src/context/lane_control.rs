@@ -4,7 +4,7 @@
 //! control thread stops and fences it, and every `Ack` that a handler keeps settles through it. Nothing here waits
 //! for the task. A record without a manual ack costs a few atomic loads here.
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
@@ -29,6 +29,8 @@ pub struct LaneControl {
     deaths: Option<(i64, u32)>,
     /// Whether the lane has to stop.
     stop: Stop,
+    /// The first offset that is stored is committed at once.
+    commits_first: AtomicBool,
     /// Whether commits fail, so that at most `max_uncommitted` records are delivered beyond the last successful
     /// commit.
     braked: AtomicBool,
@@ -52,14 +54,19 @@ pub struct LaneControl {
 struct Stop {
     /// What handlers see as `Cancellation`.
     token: CancellationToken,
-    /// The same state, cheap enough to check for each record: a token takes a lock.
-    asked: AtomicBool,
+    /// Why no record may begin: [`STOPS`], [`PAUSED`]. Cheap enough to check for each record, while a token takes a lock.
+    reasons: AtomicU8,
 }
+
+/// The lane is to stop.
+const STOPS: u8 = 1;
+/// The app has paused the partition.
+const PAUSED: u8 = 2;
 
 impl Stop {
     /// Requests the stop. The flag first, so that a woken task sees it.
     fn set(&self) {
-        self.asked.store(true, SeqCst);
+        self.reasons.fetch_or(STOPS, SeqCst);
         self.token.cancel();
     }
 }
@@ -72,6 +79,7 @@ impl LaneControl {
             tp: TopicPartition::new("", 0),
             deaths: None,
             stop: Stop::default(),
+            commits_first: AtomicBool::new(false),
             braked: AtomicBool::new(false),
             gated: AtomicBool::new(false),
             offsets: OffsetCell::new(start),
@@ -144,6 +152,36 @@ impl LaneControl {
         self.gated.load(SeqCst)
     }
 
+    /// Begins or ends a pause of the app: no call begins while it lasts. Calls that run go on.
+    pub(crate) fn set_paused(&self, is_paused: bool) {
+        if is_paused {
+            self.stop.reasons.fetch_or(PAUSED, SeqCst);
+        } else {
+            self.stop.reasons.fetch_and(!PAUSED, SeqCst);
+            // Whoever waits until everything has settled must not see it idle before its task has looked.
+            self.inbox.nudge();
+        }
+        self.waker.wake();
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.stop.reasons.load(SeqCst) & PAUSED != 0
+    }
+
+    /// Returns whether neither a stop nor a pause of the app forbids that another call begins.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.stop.reasons.load(SeqCst) == 0
+    }
+
+    /// Commits the first offset that the lane stores at once, not by the timer.
+    pub(crate) fn commit_first(&self) {
+        self.commits_first.store(true, SeqCst);
+    }
+
+    /// Returns whether the offset that was just stored is to be committed at once, as the first one.
+    pub(crate) fn takes_first_commit(&self) -> bool {
+        self.commits_first.load(SeqCst) && self.commits_first.swap(false, SeqCst)
+    }
     /// Brakes the lane until its next successful commit. Does not wake it: a brake never makes anything due.
     pub(crate) fn brake(&self) {
         self.braked.store(true, SeqCst);
@@ -200,7 +238,7 @@ impl LaneControl {
 
     /// Returns whether no further record may begin. One atomic load, checked for each record.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stop.asked.load(SeqCst)
+        self.stop.reasons.load(SeqCst) & STOPS != 0
     }
 
     /// Returns whether commits fail. One atomic load.

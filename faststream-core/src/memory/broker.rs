@@ -13,8 +13,10 @@ use tokio::time::timeout;
 use super::agenda;
 use super::client::{self, MemoryProducer};
 use super::cluster::{ClusterState, Connection, SharedCluster};
+use crate::TopicPartition;
 use crate::broker::{
-    BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, TopicFault, TopicRequest, sealed,
+    BoxFuture, Broker, BrokerError, GroupMember, GroupRequest, Producer, SeekTo, TopicFault, TopicRequest,
+    sealed,
 };
 use crate::context::IdleTracker;
 use crate::log::{Time, info, reminded, warn};
@@ -186,6 +188,22 @@ impl Broker for MemoryBroker {
                 (topic, records)
             };
             Ok(self.shared().look(|state| topics.into_iter().map(|topic| backlog(state, topic)).collect()))
+        })
+    }
+
+    fn find_offset(&self, tp: &TopicPartition, to: SeekTo) -> BoxFuture<'_, Result<i64, BrokerError>> {
+        self.start_agenda();
+        let tp = tp.clone();
+        Box::pin(async move {
+            self.answers("asking for an offset").await?;
+            let log = self.shared().look(|state| state.log(&tp));
+            let log = log.ok_or_else(|| BrokerError::new(format!("{tp} does not exist")))?;
+            log.find(to).map_err(|range| {
+                let (first, end) = range.into_inner();
+                BrokerError::new(format!(
+                    "{tp} has no {to}: its first offset is {first}, and it ends before {end}"
+                ))
+            })
         })
     }
 }

@@ -58,6 +58,24 @@ pub enum BrokerEvent<'a> {
         /// The lane that died.
         lane: Epoch,
     },
+    /// A member reads nothing from a lane's partition until it resumes it.
+    Paused {
+        /// The lane.
+        lane: Epoch,
+    },
+    /// A member reads a lane's partition again.
+    Resumed {
+        /// The lane.
+        lane: Epoch,
+    },
+    /// A lane ended because its member seeks: its partition is opened again at this offset, unless it is being given
+    /// back.
+    Sought {
+        /// The lane that ended.
+        lane: Epoch,
+        /// The next offset of its successor.
+        next: i64,
+    },
     /// A member crashed: it is gone without having left, and so are its lanes.
     Crashed {
         /// The member's number.

@@ -21,11 +21,16 @@
 //! is over, and (3) all earlier revocations were answered. So its answer takes at most the longest drain time of
 //! its lanes and of earlier revocations, whatever handlers and hooks do.
 
+mod hook_state;
+mod messages;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::hook_state::HookState;
+pub(super) use self::messages::{Action, Input};
 use crate::broker::{Epoch, RevocationId};
 use crate::policy::Backoff;
 
@@ -40,70 +45,6 @@ const CLOSE: Duration = Duration::from_secs(12);
 const REOPEN: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
 /// After this long without a death, the next one counts as the first again.
 const REOPEN_FORGET: Duration = Duration::from_secs(60);
-
-/// What happened. Every input also makes the machine check the clock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Input {
-    /// Lanes that the group assigned, and how long a drain waits for each (the subscriber's `drain`).
-    Assigned(Vec<(Epoch, Duration)>),
-    /// Lanes that end, and have to be answered for.
-    Revoked {
-        /// The number for the answer.
-        id: RevocationId,
-        /// The lanes. Some may have ended already.
-        lanes: Vec<Epoch>,
-        /// Whether another member may own the partitions already. Then they drain for 0.2 s, and no hook is waited
-        /// for.
-        lost: bool,
-    },
-    /// The lane's task has ended.
-    LaneEnded {
-        /// The lane. It is ignored if it was fenced before.
-        lane: Epoch,
-        /// Whether the member had not requested it.
-        died: bool,
-    },
-    /// `on_revoked` has ended; `None` for the one at a shutdown.
-    HookEnded(Option<RevocationId>),
-    /// The app shuts down. Only the first one counts.
-    Shutdown,
-    /// The client cannot be used any more: everything ends at once, and nothing is answered.
-    Fatal,
-    /// The backend has left the group, or has given up.
-    Closed,
-    /// The clock passed `next_deadline`.
-    Tick,
-}
-
-/// What the member has to do, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Start the task of an assigned lane.
-    Start(Epoch),
-    /// Drop the lane unread: it was assigned too late.
-    Discard(Epoch),
-    /// Begin no further record, and finish running calls.
-    Drain(Epoch),
-    /// Fence the lane: from now on, nothing it does counts.
-    Fence {
-        lane: Epoch,
-        /// Whether its drain time was exceeded, so that calls are cancelled.
-        late: bool,
-    },
-    /// Run `on_revoked`, because the calls have ended. `None` at a shutdown.
-    Hook(Option<RevocationId>),
-    /// Let the backend release the lanes of this revocation.
-    Answer(RevocationId),
-    /// Let the backend open the partition of this lane again: its task died, and the pause is over.
-    Reopen(Epoch),
-    /// Let the backend leave the group.
-    Close,
-    /// The membership has ended. The last action.
-    Finished {
-        /// Whether the backend reported that it has left the group.
-        closed: bool,
-    },
-}
 
 /// The state of one membership.
 #[derive(Debug, Default)]
@@ -153,6 +94,8 @@ enum LaneState {
     Draining {
         /// When it is fenced, if its task has not ended by then.
         until: Instant,
+        /// Where its partition is opened again afterwards, if it is not given back.
+        seek: Option<i64>,
     },
     /// The lane's task died. The partition is opened again after a pause.
     Dead {
@@ -172,52 +115,6 @@ struct PendingRevocation {
     hook: HookState,
 }
 
-/// A run of `on_revoked`, and how long to wait for it: the drain time counts from the revocation, so hook and
-/// calls share it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum HookState {
-    /// None is awaited: there is no hook, it has ended, or its time is over.
-    #[default]
-    Unwanted,
-    /// It runs once the calls have ended.
-    Wanted {
-        /// When the wait ends, once it runs.
-        until: Instant,
-    },
-    /// It runs.
-    Runs {
-        /// When the wait ends, whether or not the hook does.
-        until: Instant,
-    },
-}
-
-impl HookState {
-    /// Waits for the hook, which the first call starts. Returns false once the wait has ended.
-    fn waits(&mut self, now: Instant, id: Option<RevocationId>, out: &mut Vec<Action>) -> bool {
-        match *self {
-            Self::Unwanted => false,
-            Self::Wanted { until } => {
-                *self = Self::Runs { until };
-                out.push(Action::Hook(id));
-                true
-            }
-            Self::Runs { until } if now < until => true,
-            Self::Runs { .. } => {
-                *self = Self::Unwanted;
-                false
-            }
-        }
-    }
-
-    /// Returns when the wait ends. A hook that has not started waits for lanes, which have deadlines of their own.
-    fn deadline(self) -> Option<Instant> {
-        match self {
-            Self::Runs { until } => Some(until),
-            Self::Unwanted | Self::Wanted { .. } => None,
-        }
-    }
-}
-
 impl Group {
     /// Makes revocations wait for hooks: each is answered once its hook has ended, or its time is over.
     pub(super) fn hooked(&mut self) {
@@ -230,8 +127,9 @@ impl Group {
         match input {
             Input::Assigned(lanes) => self.assigned(&lanes, out),
             Input::Revoked { id, lanes, lost } => self.revoked(now, id, lanes, lost, out),
-            Input::LaneEnded { lane, died } => self.lane_ended(now, lane, died),
+            Input::LaneEnded { lane, died } => self.lane_ended(now, lane, died, out),
             Input::HookEnded(id) => self.hook_ended(id),
+            Input::Seek { lane, next } => self.seek(now, lane, next, out),
             Input::Shutdown => self.shutdown(now, out),
             Input::Fatal => self.fatal(now, out),
             Input::Closed if self.phase != Phase::Finished => self.finish(true, out),
@@ -249,7 +147,7 @@ impl Group {
         };
         let lanes = self.lanes.values().filter_map(|lane| match lane {
             LaneState::Active { .. } => None,
-            LaneState::Draining { until } => Some(*until),
+            LaneState::Draining { until, .. } => Some(*until),
             LaneState::Dead { reopen } => Some(*reopen),
         });
         let hooks =
@@ -257,6 +155,10 @@ impl Group {
         lanes.chain(closing).chain(hooks).min()
     }
 
+    /// Returns whether the lane's task died, and its partition is to be opened again.
+    pub(super) fn is_dead(&self, lane: Epoch) -> bool {
+        matches!(self.lanes.get(&lane), Some(LaneState::Dead { .. }))
+    }
     /// Returns whether the membership has ended.
     pub(super) fn is_finished(&self) -> bool {
         self.phase == Phase::Finished
@@ -300,7 +202,7 @@ impl Group {
     fn hook(&self, now: Instant, lanes: &[Epoch]) -> HookState {
         let until = lanes.iter().filter_map(|lane| match *self.lanes.get(lane)? {
             LaneState::Active { drain } => Some(now + drain),
-            LaneState::Draining { until } => Some(until),
+            LaneState::Draining { until, .. } => Some(until),
             LaneState::Dead { .. } => Some(now),
         });
         until.max().filter(|_| self.hooked).map_or(HookState::Unwanted, |until| HookState::Wanted { until })
@@ -320,10 +222,12 @@ impl Group {
 
     /// Removes a lane whose task has ended. If it died while it was active, it becomes `Dead` instead: 0.1 s for
     /// the first death, twice as long for each further one within a minute of the last, 30 s at most.
-    fn lane_ended(&mut self, now: Instant, lane: Epoch, died: bool) {
+    fn lane_ended(&mut self, now: Instant, lane: Epoch, died: bool, out: &mut Vec<Action>) {
         let Some(state) = self.lanes.get_mut(&lane) else { return };
         if !died || !matches!(state, LaneState::Active { .. }) || self.phase != Phase::Running {
-            self.lanes.remove(&lane);
+            if let Some(LaneState::Draining { seek: Some(next), .. }) = self.lanes.remove(&lane) {
+                out.push(Action::Seek { lane, next });
+            }
             return;
         }
         if self.last_death.is_none_or(|last| now - last > REOPEN_FORGET) {
@@ -334,6 +238,28 @@ impl Group {
         self.last_death = Some(now);
     }
 
+    /// Lets the lane's calls end as before a revocation, then opens its partition again. A partition that is being given
+    /// back is left alone.
+    fn seek(&mut self, now: Instant, lane: Epoch, next: i64, out: &mut Vec<Action>) {
+        let is_leaving = self.phase != Phase::Running
+            || self.pending_revocations.iter().any(|pending| pending.lanes.contains(&lane));
+        let Some(state) = self.lanes.get_mut(&lane).filter(|_| !is_leaving) else {
+            out.push(Action::RefuseSeek(lane));
+            return;
+        };
+        match *state {
+            LaneState::Active { drain } => {
+                *state = LaneState::Draining { until: now + drain, seek: Some(next) };
+                out.push(Action::Drain(lane));
+            }
+            // It drains because of another seek.
+            LaneState::Draining { until, .. } => *state = LaneState::Draining { until, seek: Some(next) },
+            LaneState::Dead { .. } => {
+                self.lanes.remove(&lane);
+                out.push(Action::Seek { lane, next });
+            }
+        }
+    }
     /// Drains all lanes. The hook at a shutdown is for the lanes that no revocation reports.
     fn shutdown(&mut self, now: Instant, out: &mut Vec<Action>) {
         if self.phase != Phase::Running {
@@ -367,20 +293,28 @@ impl Group {
         match self.lanes.get_mut(&lane) {
             Some(LaneState::Active { drain }) => {
                 let until = now + most.min(*drain);
-                self.lanes.insert(lane, LaneState::Draining { until });
+                self.lanes.insert(lane, LaneState::Draining { until, seek: None });
                 out.push(Action::Drain(lane));
             }
-            Some(LaneState::Draining { until }) if most < Duration::MAX => *until = (*until).min(now + most),
+            Some(LaneState::Draining { until, seek }) => {
+                if most < Duration::MAX {
+                    *until = (*until).min(now + most);
+                }
+                if seek.take().is_some() {
+                    out.push(Action::RefuseSeek(lane));
+                }
+            }
             Some(LaneState::Dead { .. }) => drop(self.lanes.remove(&lane)),
-            Some(LaneState::Draining { .. }) | None => {}
+            None => {}
         }
     }
 
     /// Applies whatever the clock or the last input made due.
     fn advance(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.lanes.retain(|lane, state| match *state {
-            LaneState::Draining { until } if until <= now => {
+            LaneState::Draining { until, seek } if until <= now => {
                 out.push(Action::Fence { lane: *lane, late: true });
+                out.extend(seek.map(|next| Action::Seek { lane: *lane, next }));
                 false
             }
             LaneState::Dead { reopen } if reopen <= now => {
@@ -428,9 +362,14 @@ impl Group {
 
     /// Fences all lanes whose task may still run, and forgets all lanes.
     fn fence_all(&mut self, late: bool, out: &mut Vec<Action>) {
-        let lanes = std::mem::take(&mut self.lanes).into_iter();
-        let alive = lanes.filter(|(_, state)| !matches!(state, LaneState::Dead { .. }));
-        out.extend(alive.map(|(lane, _)| Action::Fence { lane, late }));
+        for (lane, state) in std::mem::take(&mut self.lanes) {
+            if !matches!(state, LaneState::Dead { .. }) {
+                out.push(Action::Fence { lane, late });
+            }
+            if matches!(state, LaneState::Draining { seek: Some(_), .. }) {
+                out.push(Action::RefuseSeek(lane));
+            }
+        }
     }
 }
 
@@ -451,6 +390,7 @@ mod tests {
         Revoke { lanes: u8, lost: bool },
         LaneEnds { pick: u8, died: bool },
         HookEnds,
+        Seek { pick: u8 },
         Wait { millis: u16 },
         Shutdown,
         Fatal,
@@ -463,6 +403,7 @@ mod tests {
             4 => (1..4_u8, any::<bool>()).prop_map(|(lanes, lost)| Act::Revoke { lanes, lost }),
             6 => (any::<u8>(), any::<bool>()).prop_map(|(pick, died)| Act::LaneEnds { pick, died }),
             3 => Just(Act::HookEnds),
+            3 => any::<u8>().prop_map(|pick| Act::Seek { pick }),
             6 => (0..7_000_u16).prop_map(|millis| Act::Wait { millis }),
             1 => Just(Act::Shutdown),
             1 => Just(Act::Fatal),
@@ -480,6 +421,10 @@ mod tests {
         owned: Vec<Epoch>,
         /// Started, and neither ended nor fenced.
         alive: BTreeSet<Epoch>,
+        /// Started, and not known to be over: a seek may name any of them.
+        known: Vec<Epoch>,
+        /// Seeks without a result, and where they go.
+        seeks: BTreeMap<Epoch, (i64, Instant)>,
         /// Runs of `on_revoked` that have not ended.
         hooks: VecDeque<Option<RevocationId>>,
         /// Revocations without an answer: until when one must come.
@@ -498,6 +443,8 @@ mod tests {
             Self {
                 group,
                 hooks: VecDeque::new(),
+                known: Vec::new(),
+                seeks: BTreeMap::new(),
                 now: Instant::now(),
                 number: 0,
                 owned: Vec::new(),
@@ -523,6 +470,7 @@ mod tests {
                     Action::Start(lane) => {
                         assert!(!self.stopping, "started while stopping");
                         assert!(self.alive.insert(lane), "started twice");
+                        self.known.push(lane);
                     }
                     Action::Discard(_) => assert!(self.stopping),
                     Action::Drain(lane) => assert!(self.alive.contains(&lane)),
@@ -556,6 +504,17 @@ mod tests {
                         assert!(!self.alive.contains(&lane));
                         self.owned.retain(|owned| *owned != lane);
                     }
+                    Action::Seek { lane, next } => {
+                        assert!(!self.alive.contains(&lane), "sought while a call may run");
+                        assert!(!self.stopping && !self.closed, "sought while the group is left");
+                        let (wanted, _) = self.seeks.remove(&lane).expect("somebody wants it");
+                        assert_eq!(wanted, next);
+                        assert!(self.owned.contains(&lane), "sought although it is given back");
+                        self.owned.retain(|owned| *owned != lane);
+                    }
+                    Action::RefuseSeek(lane) => {
+                        self.seeks.remove(&lane).expect("somebody wants it");
+                    }
                     Action::Close => {
                         assert!(self.alive.is_empty() && !std::mem::replace(&mut self.closed, true));
                     }
@@ -565,6 +524,8 @@ mod tests {
                     }
                 }
             }
+            let late = self.seeks.values().find(|(_, until)| *until < self.now);
+            assert!(late.is_none(), "a seek without a result: {late:?}");
             let late = self.pending_revocations.iter().find(|(_, _, until)| *until < self.now);
             assert!(self.closed || self.finished || late.is_none(), "{late:?} was not answered in time");
         }
@@ -613,6 +574,15 @@ mod tests {
                         self.input(Input::HookEnded(hook));
                     }
                 }
+                Act::Seek { pick } => {
+                    let pick = usize::from(pick) % self.known.len().max(1);
+                    let Some(lane) = self.known.get(pick).copied() else { return };
+                    let (next, until) = (i64::try_from(pick).unwrap_or(0), self.now + DRAIN);
+                    // A newer one takes the time of the one before.
+                    let until = self.seeks.get(&lane).map_or(until, |(_, until)| *until);
+                    self.seeks.insert(lane, (next, until));
+                    self.input(Input::Seek { lane, next });
+                }
                 Act::Wait { millis } => self.wait(Duration::from_millis(millis.into())),
                 Act::Shutdown => {
                     self.stopping = true;
@@ -646,6 +616,7 @@ mod tests {
             world.act(Act::Shutdown);
             world.wait(DRAIN + CLOSE);
             prop_assert!(world.finished, "never ended: {world:?}");
+            prop_assert!(world.seeks.is_empty(), "seeks without a result: {world:?}");
         }
     }
 
@@ -694,5 +665,51 @@ mod tests {
             assert_eq!(out.last(), Some(&Action::Reopen(epoch)));
         }
         assert_eq!(pauses, [100, 200, 400, 800]);
+    }
+
+    #[test]
+    fn a_seek_waits_for_running_calls_until_the_drain_time_is_over() {
+        let mut group = Group::default();
+        let (now, mut out) = (Instant::now(), Vec::new());
+        let (quick, slow) = (Epoch(1), Epoch(2));
+        group.on(now, Input::Assigned(vec![(quick, DRAIN), (slow, DRAIN)]), &mut out);
+        out.clear();
+        for lane in [quick, slow] {
+            group.on(now, Input::Seek { lane, next: 7 }, &mut out);
+        }
+        assert_eq!(std::mem::take(&mut out), [Action::Drain(quick), Action::Drain(slow)]);
+        group.on(now, Input::Seek { lane: slow, next: 9 }, &mut out);
+        group.on(now, Input::LaneEnded { lane: quick, died: false }, &mut out);
+        assert_eq!(std::mem::take(&mut out), [Action::Seek { lane: quick, next: 7 }]);
+        group.on(now + DRAIN, Input::Tick, &mut out);
+        assert_eq!(out, [Action::Fence { lane: slow, late: true }, Action::Seek { lane: slow, next: 9 }]);
+    }
+
+    #[test]
+    fn a_seek_of_a_partition_that_is_given_back_is_refused() {
+        let mut group = Group::default();
+        let (now, mut out) = (Instant::now(), Vec::new());
+        let (lane, id) = (Epoch(1), RevocationId(1));
+        group.on(now, Input::Assigned(vec![(lane, DRAIN)]), &mut out);
+        group.on(now, Input::Seek { lane, next: 7 }, &mut out);
+        out.clear();
+        group.on(now, Input::Revoked { id, lanes: vec![lane], lost: false }, &mut out);
+        assert_eq!(std::mem::take(&mut out), [Action::RefuseSeek(lane)], "it drains already");
+        group.on(now, Input::Seek { lane, next: 8 }, &mut out);
+        group.on(now, Input::LaneEnded { lane, died: false }, &mut out);
+        assert_eq!(out, [Action::RefuseSeek(lane), Action::Answer(id)]);
+    }
+
+    #[test]
+    fn a_lane_that_died_begins_at_once_where_a_seek_goes() {
+        let mut group = Group::default();
+        let (now, mut out, lane) = (Instant::now(), Vec::new(), Epoch(1));
+        group.on(now, Input::Assigned(vec![(lane, DRAIN)]), &mut out);
+        group.on(now, Input::LaneEnded { lane, died: true }, &mut out);
+        out.clear();
+        group.on(now, Input::Seek { lane, next: 7 }, &mut out);
+        assert_eq!(std::mem::take(&mut out), [Action::Seek { lane, next: 7 }]);
+        group.on(now + REOPEN_FORGET, Input::Tick, &mut out);
+        assert_eq!(out, [], "it is not opened twice");
     }
 }

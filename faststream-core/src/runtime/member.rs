@@ -27,6 +27,7 @@ use super::listed;
 use super::member_scope::MemberScope;
 use super::metrics;
 use super::progress::Progress;
+use super::requests::Requests;
 use super::running::RunningLane;
 use super::status::{Ended, MemberHandle, Notice, Shared};
 use crate::broker::{Command, Epoch, Event, GroupMember, Lane, RevocationId};
@@ -56,6 +57,8 @@ pub struct Member {
     pub(super) running: BTreeMap<Epoch, RunningLane>,
     /// Runs the group's hooks, on threads of their own.
     pub(super) hooks: GroupHookRunner,
+    /// The app's pauses and seeks.
+    pub(super) requests: Requests,
     /// The lanes for `on_revoked`, once their calls have ended: those that a revocation releases, or a shutdown
     /// (`None`).
     leaving: BTreeMap<Option<RevocationId>, Vec<(TopicPartition, Arc<LaneControl>)>>,
@@ -106,6 +109,7 @@ impl Member {
             group: Group::default(),
             arrived: BTreeMap::new(),
             running: BTreeMap::new(),
+            requests: Requests::default(),
             parting: Vec::new(),
             ending: Ended::Clean,
             shutdown: None,
@@ -181,7 +185,7 @@ impl Member {
 
     /// Passes an input to the state machine, applies its outputs, and updates the number of lanes in status and
     /// metrics.
-    fn advance(&mut self, input: Input, commands: &mut Vec<Command>) {
+    pub(super) fn advance(&mut self, input: Input, commands: &mut Vec<Command>) {
         let mut outputs = Vec::new();
         self.group.on(Instant::now(), input, &mut outputs);
         for output in outputs {
@@ -190,6 +194,7 @@ impl Member {
         let lanes = self.running.len();
         if std::mem::replace(&mut self.scope.shared.status().known.lanes, lanes) != lanes {
             metrics::assigned(&self.scope.name, lanes);
+            self.note_paused();
         }
     }
 
@@ -199,6 +204,9 @@ impl Member {
             Action::Start(epoch) => {
                 let lane = self.arrived.remove(&epoch).expect("the state machine starts only what arrived");
                 let running = self.start(lane);
+                if running.control.is_paused() {
+                    commands.push(Command::Pause(epoch));
+                }
                 self.running.insert(epoch, running);
             }
             Action::Discard(epoch) => drop(self.arrived.remove(&epoch)),
@@ -218,9 +226,12 @@ impl Member {
             }
             Action::Reopen(epoch) => {
                 self.running.remove(&epoch);
+                self.requests.forget(&[epoch]);
                 metrics::lane_restart(&self.scope.name);
                 commands.push(Command::Reopen(epoch));
             }
+            Action::Seek { lane, next } => self.apply_seek(lane, next, commands),
+            Action::RefuseSeek(lane) => self.refuse_seek(lane),
             Action::Close => commands.push(Command::Close),
             Action::Finished { closed } => {
                 if !closed {
@@ -250,6 +261,7 @@ impl GroupMember for Member {
                 let leaving: Vec<_> =
                     lanes.iter().filter_map(|lane| self.running.get(lane)).map(RunningLane::share).collect();
                 self.forget_leaving(&leaving);
+                self.requests.forget(&lanes);
                 if lost {
                     for lane in &lanes {
                         self.running.entry(*lane).and_modify(|lane| lane.is_lost = true);
@@ -287,6 +299,7 @@ impl GroupMember for Member {
                     self.shutdown.get_or_insert_with(Instant::now);
                     self.advance(Input::Shutdown, &mut commands);
                 }
+                Notice::Request(request, reply) => self.request(request, reply, &mut commands),
                 Notice::WantsCommit => commands.push(Command::CommitNow),
                 Notice::LaneEnded { lane, died, at } => {
                     if died && let Some(lane) = self.running.get(&lane) {
@@ -297,8 +310,11 @@ impl GroupMember for Member {
                             "the partition's task died; it is opened again (a record at which it died has failed an attempt)");
                         self.scope.shared.status().known.dying = self.deaths.in_a_row();
                     }
-                    self.running.remove(&lane);
+                    let ended = self.running.remove(&lane);
                     self.advance(Input::LaneEnded { lane, died }, &mut commands);
+                    if let Some(ended) = ended.filter(|_| self.group.is_dead(lane)) {
+                        self.requests.died(lane, &ended);
+                    }
                 }
             }
         }

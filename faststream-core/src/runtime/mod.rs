@@ -11,12 +11,17 @@ mod member;
 mod member_scope;
 mod metrics;
 mod offsets;
+mod pauses;
 mod progress;
 mod reports;
+mod requests;
 mod running;
 mod status;
 
 pub use member::Member;
+pub(crate) use pauses::{PauseTarget, Pauses};
+pub(crate) use requests::{Refused, Request};
 pub use status::{
-    DyingPartition, Ended, HeldRecord, MemberHandle, MemberStatus, StuckCall, Uncommitted, UnconfirmedCopy,
+    DyingPartition, Ended, HeldRecord, MemberHandle, MemberStatus, PausedHandler, StuckCall, Uncommitted,
+    UnconfirmedCopy,
 };

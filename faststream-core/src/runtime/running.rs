@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tokio::task::AbortHandle;
 
 use super::lane::{LaneTask, Scope};
+use super::requests::Sought;
 use super::status::{Ended, Notice, Shared};
 use super::{Member, metrics};
 use crate::TopicPartition;
@@ -108,20 +109,30 @@ impl Member {
     ///
     /// With `start = Latest` it first stores the lane's start. With an `on_assigned` hook it closes the gate, so
     /// that no record begins before the hook has ended.
-    pub(super) fn start(&self, mut lane: Box<dyn Lane>) -> RunningLane {
+    pub(super) fn start(&mut self, mut lane: Box<dyn Lane>) -> RunningLane {
         let epoch = lane.epoch();
         let tp = TopicPartition { topic: lane.topic().into(), partition: lane.partition() };
         let subscriber = self.scope.subscribers.iter().find(|subscriber| subscriber.spec.reads(lane.topic()));
         let subscriber = Arc::clone(subscriber.expect("only lanes with a subscriber are started"));
         // A group that begins at the end of a topic has to commit that: before its first commit, the next assignment
         // would begin at the end of then.
-        if subscriber.spec.start == Start::Latest && lane.store(lane.start()).is_ok() {
+        // So does one that seeks forwards: what it skips would come again. One that seeks backwards has nothing to commit
+        // before a record is finished; from then on, an offset from before the seek must not be where it goes on.
+        let sought = self.take_sought(&tp, &*lane);
+        let is_committed = sought.map_or(subscriber.spec.start == Start::Latest, Sought::is_forward);
+        if is_committed && lane.store(lane.start()).is_ok() {
             self.scope.shared.notify(Notice::WantsCommit);
         }
         let (observers, idle) = (self.scope.context.observers.clone(), Arc::clone(&self.scope.context.idle));
         let control = LaneControl::new(epoch, lane.start()).of(tp.clone());
         let control = control.after_deaths(self.deaths.at_record(&tp));
         let control = Arc::new(control.observed(observers).counted_busy_by(BusyGuard::new(idle)));
+        if sought.is_some_and(|sought| !sought.is_forward()) {
+            control.commit_first();
+        }
+        if self.requests.pauses.stop(&subscriber.handler.name, &tp) {
+            control.set_paused(true);
+        }
         if self.hooks.delay_starts() {
             control.close_gate();
         }

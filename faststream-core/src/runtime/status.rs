@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::requests::{Refused, Reply, Request};
+use crate::TopicPartition;
 use crate::broker::{Epoch, Remedy};
 
 /// How long health shows that records were deleted before they were handled.
@@ -56,6 +58,8 @@ pub struct MemberStatus {
     pub standing: usize,
     /// Partitions whose task died more than once in a row.
     pub dying: Vec<DyingPartition>,
+    /// The pauses that the app requested, and that were not resumed.
+    pub paused: Vec<PausedHandler>,
     /// Held records, in no particular order.
     pub held: Vec<HeldRecord>,
     /// Copies that are unconfirmed for 10 s, or that the cluster denies; at most one for each partition.
@@ -85,6 +89,18 @@ pub struct Uncommitted {
     pub partition: i32,
     /// How many offsets the committed offset is behind.
     pub offsets: u64,
+}
+
+/// A pause that the app requested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PausedHandler {
+    /// The handler; `None` if all handlers of the group are paused.
+    pub handler: Option<Arc<str>>,
+    /// The partition; `None` if all are paused, also those that are assigned later.
+    pub topic_partition: Option<TopicPartition>,
+    /// How many of the partitions that are assigned now it stops.
+    pub partitions: usize,
 }
 
 /// A call that does not end.
@@ -215,6 +231,8 @@ pub(super) enum Notice {
         /// The record that the task worked at.
         at: Option<i64>,
     },
+    /// The app requests something.
+    Request(Request, Reply),
 }
 
 /// The facts behind `MemberStatus`.
@@ -304,6 +322,20 @@ impl MemberHandle {
     /// Requests to drain, then to leave the group. Returns at once; [`ended`](Self::ended) waits for the end.
     pub fn shutdown(&self) {
         self.shared.notify(Notice::Shutdown);
+    }
+
+    /// Requests something of the member, and waits until its backend has the commands that follow from it.
+    ///
+    /// # Errors
+    /// If it had no effect.
+    pub(crate) async fn request(&self, request: Request) -> Result<(), Refused> {
+        let (reply, result) = oneshot::channel();
+        self.shared.notify(Notice::Request(request, reply));
+        tokio::select! {
+            biased;
+            result = result => result.unwrap_or(Err(Refused::Ended)),
+            _ = self.ended() => Err(Refused::Ended),
+        }
     }
 
     /// Ends the membership as a crash would: nothing is drained, and nothing more is committed.

@@ -11,6 +11,7 @@ mod blocking;
 mod calls;
 pub mod conformance;
 mod dead_letters;
+mod operate;
 mod panics;
 mod publish;
 mod published;

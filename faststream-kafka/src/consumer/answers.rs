@@ -24,6 +24,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::Offset;
 
 use super::assignment::{self, StartAt};
+use super::committer::commit_set_back;
 use super::control::Control;
 use super::offset_fetch::{Begin, OffsetFetch, Starts};
 use super::rebalances::{Revoke, Step};
@@ -139,12 +140,16 @@ impl Control {
     /// Ends the lanes of a revocation, and answers it if the group requested it. If the revocation is our own, the
     /// partitions stay assigned and wait for their restart.
     fn unassign(&mut self, partitions: Vec<TopicPartition>, kind: Revoke) {
+        if kind == Revoke::Moved {
+            let lanes = partitions.iter().filter_map(|tp| self.partitions.lane(tp));
+            commit_set_back(&self.client, lanes);
+        }
         self.partitions.give_back(&partitions);
         if let Some(next) = kind.restart() {
             for tp in partitions {
                 // After a log began again by itself, the topic's id is requested again.
                 let topic_id = self.topic_ids.current(&tp.topic).filter(|_| kind == Revoke::Remade);
-                self.set_back(tp, Begin { next, topic_id, is_uncommitted: true });
+                self.set_back(tp, Begin { next, topic_id, is_uncommitted: true, is_set_back: true });
             }
             return;
         }

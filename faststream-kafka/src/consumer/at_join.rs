@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use faststream_core::TopicPartition;
-use faststream_core::broker::{AtJoin, GroupRequest};
+use faststream_core::broker::GroupRequest;
 use faststream_core::policy::Start;
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::Offset;
@@ -32,13 +32,14 @@ pub(super) fn is_needed(request: &GroupRequest) -> bool {
 /// Checks until everything was seen once, and returns false before that: a group that cannot read its commits must not
 /// join as a new one. `there` are all topics, with their number of partitions.
 pub(super) fn look(client: &ConsumerClient, there: &BTreeMap<String, i32>) -> bool {
-    let request = client.request();
-    if !is_needed(request) || client.at_join().is_some() {
+    let (request, state) = (client.request(), client.at_join());
+    if !is_needed(&request) || (state.known.is_some() && state.unknown.is_empty()) {
         return true;
     }
+    let is_asked = |topic: &str| state.known.is_none() || state.unknown.contains(topic);
     let latest: BTreeMap<&String, i32> = there
         .iter()
-        .filter(|(topic, _)| request.start(topic) == Some(Start::Latest))
+        .filter(|(topic, _)| is_asked(topic) && request.start(topic) == Some(Start::Latest))
         .map(|(topic, partitions)| (topic, *partitions))
         .collect();
     let partitions: Vec<TopicPartition> = latest
@@ -55,7 +56,7 @@ pub(super) fn look(client: &ConsumerClient, there: &BTreeMap<String, i32>) -> bo
             return false;
         }
     };
-    let mut at_join = AtJoin::default();
+    let mut at_join = state.known.unwrap_or_default();
     for (topic, partitions) in latest {
         at_join.note(topic, partitions, known.contains(topic));
     }

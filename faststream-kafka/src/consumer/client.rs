@@ -3,15 +3,25 @@
 //! The facts that a search thread learns once, and that the control thread or a lane reads later, are kept here as
 //! well, so that they end with the client.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use faststream_core::broker::{AtJoin, GroupRequest};
+use faststream_core::policy::Start;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::context::GroupContext;
 use crate::native::{self, ClientHandle, TopicId};
+
+/// The topics that existed before a member subscribed to them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AtJoinState {
+    /// `None` if nothing needed to be known, or is known yet.
+    pub(super) known: Option<AtJoin>,
+    /// Topics that were added later, and were not looked at.
+    pub(super) unknown: BTreeSet<String>,
+}
 
 /// The client of one membership. Only [`destroy`] destroys it; dropped otherwise, it is leaked.
 ///
@@ -20,11 +30,10 @@ use crate::native::{self, ClientHandle, TopicId};
 pub(super) struct ConsumerClient {
     /// The native client. It is destroyed once it has no other owner.
     handle: Arc<ClientHandle<GroupContext>>,
-    /// The group and the topics that it reads, as the runtime requested them. Never changes.
-    request: GroupRequest,
-    /// The topics that existed before it joined. The thread that searches for topics sets it before the first
-    /// subscription. It stays empty if no topic of the group has `start = Latest`.
-    at_join: OnceLock<AtJoin>,
+    /// The group and the topics that it reads now.
+    request: RwLock<Arc<GroupRequest>>,
+    /// The topics that existed before it subscribed to them; empty if that is not needed.
+    at_join: RwLock<AtJoinState>,
     /// The id of each topic when this member first saw it. A partition without a commit is read from its beginning
     /// if its topic has another id by then.
     first_topics: Mutex<BTreeMap<String, TopicId>>,
@@ -40,8 +49,8 @@ impl ConsumerClient {
     pub(super) fn new(consumer: BaseConsumer<GroupContext>, request: GroupRequest) -> Arc<Self> {
         Arc::new(Self {
             handle: ClientHandle::new(consumer),
-            request,
-            at_join: OnceLock::new(),
+            request: RwLock::new(Arc::new(request)),
+            at_join: RwLock::default(),
             first_topics: Mutex::default(),
             offsets_kept: OnceLock::new(),
             batch_bytes: OnceLock::new(),
@@ -64,20 +73,40 @@ impl ConsumerClient {
         self.consumer().context()
     }
 
-    /// Returns the group and the topics that it reads.
-    pub(super) fn request(&self) -> &GroupRequest {
-        &self.request
+    /// Returns the group and the topics that it reads now.
+    pub(super) fn request(&self) -> Arc<GroupRequest> {
+        Arc::clone(&self.request.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns the topics that existed before it joined; `None` if no topic has `start = Latest`, or if they were
-    /// not checked yet.
-    pub(super) fn at_join(&self) -> Option<&AtJoin> {
-        self.at_join.get()
+    /// Reads this topic from now on, too. Returns false if it is read by its name already.
+    pub(super) fn add_topic(&self, topic: &str, start: Start) -> bool {
+        let mut request = self.request.write().unwrap_or_else(PoisonError::into_inner);
+        let request = Arc::make_mut(&mut request);
+        let is_new = !request.topics.contains_key(topic);
+        if is_new {
+            request.topics.insert(topic.to_owned(), start);
+            // Whatever it was when the group was joined, it counts as it is now.
+            let mut state = self.at_join.write().unwrap_or_else(PoisonError::into_inner);
+            state.unknown.insert(topic.to_owned());
+        }
+        is_new
     }
 
-    /// Sets the topics at the join. The first value stays.
-    pub(super) fn set_at_join(&self, at_join: AtJoin) {
-        let _ = self.at_join.set(at_join);
+    /// Reads this topic no longer. Returns false if it was not read by its name.
+    pub(super) fn remove_topic(&self, topic: &str) -> bool {
+        let mut request = self.request.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut request).topics.remove(topic).is_some()
+    }
+
+    /// Returns what is known of the topics at the join.
+    pub(super) fn at_join(&self) -> AtJoinState {
+        self.at_join.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets the topics at the join, and no topic is unknown any more.
+    pub(super) fn set_at_join(&self, known: AtJoin) {
+        let mut state = self.at_join.write().unwrap_or_else(PoisonError::into_inner);
+        *state = AtJoinState { known: Some(known), unknown: BTreeSet::new() };
     }
 
     /// Returns whether this topic was recreated since this member first checked. The first call for a topic

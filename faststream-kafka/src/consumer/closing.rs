@@ -23,6 +23,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::assignment;
 use super::classify::cure;
+use super::committer::commit_set_back;
 use super::control::Control;
 use super::rebalances::LastAnswer;
 use crate::native::fatal_error;
@@ -74,9 +75,10 @@ impl Control {
             Some(Closing { is_leaving: false, leave: now + spare + LAST_COMMIT, until: now + spare + CLOSE });
     }
 
-    /// Makes librdkafka leave the group. It commits the stored offsets on the way. Without waiting: later polls
-    /// drive it.
+    /// Makes librdkafka leave the group. It commits the stored offsets on the way, but none that is lower than what
+    /// the group had. Without waiting: later polls drive it.
     fn leave(&mut self) {
+        commit_set_back(&self.client, self.partitions.left());
         self.answer_all();
         if fatal_error(self.client.handle()).is_none()
             && let Err(error) = self.client.consumer().close_queue()

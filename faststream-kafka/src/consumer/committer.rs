@@ -23,6 +23,7 @@ use super::classify::classify;
 use super::client::ConsumerClient;
 use super::commit_pause::CommitPause;
 use super::context::Committed;
+use super::lane::LaneHandle;
 use super::partitions::Partitions;
 use crate::native::commit;
 
@@ -143,15 +144,7 @@ impl Committer {
         if offsets.is_empty() {
             return;
         }
-        let list = assignment::list(&offsets).map_err(|error| error.to_string());
-        if let Ok(list) = &list {
-            for (element, lane) in list.elements().iter_mut().zip(lanes) {
-                if let Some(note) = lane.note(client) {
-                    element.set_metadata(note);
-                }
-            }
-        }
-        match list.and_then(|list| commit(client.handle(), &list).map_err(|code| format!("{code:?}"))) {
+        match send(client, &lanes, &offsets) {
             Ok(()) => self.sent = Some((Instant::now(), offsets)),
             Err(error) => client.context().errors.log("commit", format_args!("committing: {error}")),
         }
@@ -177,6 +170,32 @@ impl Committer {
             self.pause.end();
             self.gate = Gate::Open;
         }
+    }
+}
+
+/// Sends a commit of these offsets, each with the topic of its lane beside it.
+fn send(client: &ConsumerClient, lanes: &[&Arc<LaneHandle>], offsets: &[StartAt]) -> Result<(), String> {
+    let list = assignment::list(offsets).map_err(|error| error.to_string())?;
+    for (element, lane) in list.elements().iter_mut().zip(lanes) {
+        if let Some(note) = lane.note(client) {
+            element.set_metadata(note);
+        }
+    }
+    commit(client.handle(), &list).map_err(|code| format!("{code:?}"))
+}
+
+/// Commits the offsets of lanes that are about to end, where they are lower than what the group had: the client commits
+/// the others by itself, and never a lower one. It does not wait for the result.
+pub(super) fn commit_set_back<'a>(client: &ConsumerClient, lanes: impl Iterator<Item = &'a Arc<LaneHandle>>) {
+    let lower = lanes.filter_map(|lane| Some((lane, lane.set_back()?)));
+    let (lanes, offsets): (Vec<_>, Vec<StartAt>) =
+        lower.map(|(lane, next)| (lane, (lane.tp.clone(), Some(next)))).unzip();
+    if offsets.is_empty() {
+        return;
+    }
+    let sent = send(client, &lanes, &offsets);
+    if let Err(error) = sent {
+        client.context().errors.log("commit", format_args!("committing: {error}"));
     }
 }
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faststream_core::TopicPartition;
-use faststream_core::broker::{Command, Event, GroupMember};
+use faststream_core::broker::{Event, GroupMember};
 use faststream_core::log::caught;
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
@@ -45,7 +45,7 @@ use super::retention::Retention;
 use super::stalls::StallWatch;
 use super::subscription::Subscription;
 use super::topic_ids::TopicIds;
-use super::{corrupt, fetching, freeze, topics};
+use super::{corrupt, fetching, freeze};
 
 /// How long a turn waits while work is in progress, and otherwise. Events and requests of the member end the wait.
 ///
@@ -74,7 +74,7 @@ pub(super) struct Control {
     /// restarted or committed here.
     pub(super) closing: Option<Closing>,
     /// Topics that were found and not subscribed to yet.
-    subscription: Subscription,
+    pub(super) subscription: Subscription,
     /// Offsets to commit again before they expire, and records that expired unread.
     retention: Retention,
     /// The limit of what all partitions together have fetched ahead.
@@ -94,7 +94,7 @@ impl Control {
         problems: Problems,
         memory: MemoryBudget,
     ) -> Self {
-        let subscription = Subscription::new(topics::watch(&client));
+        let subscription = Subscription::new(&client);
         Self {
             client,
             member,
@@ -192,19 +192,6 @@ impl Control {
         self.apply(commands);
     }
 
-    /// Applies the member's commands, in order. Each one only changes a state, which a later point of the loop
-    /// checks.
-    fn apply(&mut self, commands: Vec<Command>) {
-        for command in commands {
-            match command {
-                Command::Answer(id) => self.rebalances.mark_answered(id),
-                Command::CommitNow => self.committer.want(),
-                Command::Reopen(lane) => self.partitions.reopen(lane),
-                Command::Close => self.close(),
-            }
-        }
-    }
-
     /// Polls the client once, without waiting. Results other than events are rare, and none of them ends the loop.
     fn poll(&mut self) {
         match self.client.consumer().poll(Duration::ZERO) {
@@ -291,6 +278,7 @@ impl Control {
         if self.rebalances.is_empty() && !self.client.context().awaits_answer() {
             let released = self.partitions.take_released();
             fetching::resume(&self.client, &self.partitions, &released);
+            fetching::follow_member(&self.client, &mut self.partitions);
             self.memory.keep(&self.client, &mut self.partitions);
         }
         if self.rebalances.is_empty() {

@@ -49,8 +49,10 @@ fn pause(client: &ConsumerClient, some: &[TopicPartition]) -> KafkaResult<()> {
 }
 
 /// Resumes fetching at the lanes' positions, whatever librdkafka's position is. Call it only while no rebalance
-/// waits for its answer. Partitions without a lane are resumed without a seek.
+/// waits for its answer. Partitions without a lane are resumed without a seek. A partition
+/// that is paused for another reason, too, stays paused.
 pub(super) fn resume(client: &ConsumerClient, partitions: &Partitions, some: &[TopicPartition]) {
+    let some: Vec<TopicPartition> = some.iter().filter(|tp| !partitions.is_paused(tp)).cloned().collect();
     if some.is_empty() {
         return;
     }
@@ -59,7 +61,22 @@ pub(super) fn resume(client: &ConsumerClient, partitions: &Partitions, some: &[T
         let next = Offset::Offset(lane.position());
         is_done(client, consumer.seek(&lane.tp.topic, lane.tp.partition, next, Duration::ZERO));
     }
-    is_done(client, assignment::names(some).and_then(|list| consumer.resume(&list)));
+    is_done(client, assignment::names(&some).and_then(|list| consumer.resume(&list)));
+}
+
+/// Pauses and resumes in the client what the member has paused and resumed. A partition that is to stay paused for another
+/// reason is not resumed. Not while a rebalance waits for its answer, because nothing is fetched then.
+pub(super) fn follow_member(client: &ConsumerClient, partitions: &mut Partitions) {
+    let (mut stopped, mut resumed) = (Vec::new(), Vec::new());
+    for (tp, open) in partitions.open_mut().filter(|(_, open)| open.is_to_change()) {
+        if open.change() {
+            stopped.push(tp.clone());
+        } else {
+            resumed.push(tp.clone());
+        }
+    }
+    stop(client, partitions, &stopped);
+    resume(client, partitions, &resumed);
 }
 
 /// Returns whether the call succeeded, and logs its error otherwise.

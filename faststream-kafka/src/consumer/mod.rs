@@ -38,6 +38,7 @@ mod at_join;
 mod classify;
 mod client;
 mod closing;
+mod commands;
 mod commit_pause;
 mod committer;
 mod context;

@@ -35,6 +35,8 @@ pub(super) struct Begin {
     /// Whether the group has not committed this offset, and has to: the partition begins without a commit, or the
     /// commit lacks the topic's id.
     pub(super) is_uncommitted: bool,
+    /// Whether the group may have committed a later offset, on purpose: a seek went backwards.
+    pub(super) is_set_back: bool,
 }
 
 /// Where some partitions begin.

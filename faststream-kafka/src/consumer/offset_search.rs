@@ -162,7 +162,7 @@ impl Search<'_> {
             (Question::Begin(tp), Answer::Offset(next)) => {
                 let topic_id = self.topic_id(&tp.topic);
                 self.passed.entry(tp.clone()).and_modify(|passed| *passed += next);
-                found.insert(tp, Begin { next, topic_id, is_uncommitted: true });
+                found.insert(tp, Begin { next, topic_id, is_uncommitted: true, is_set_back: false });
             }
             (Question::Begin(tp), Answer::Failed(code)) => self.failed(tp, code),
             (Question::Begin(tp), Answer::Topics(_) | Answer::Settings(_)) => {
@@ -200,7 +200,8 @@ impl Search<'_> {
                     } else {
                         let topic_id = self.topic_id(&tp.topic);
                         let is_uncommitted = topic_id.is_some();
-                        found.insert(tp.clone(), Begin { next, topic_id, is_uncommitted });
+                        found
+                            .insert(tp.clone(), Begin { next, topic_id, is_uncommitted, is_set_back: false });
                     }
                 }
                 (Ok(()), _) => self.ask(tp.clone()),
@@ -218,7 +219,7 @@ impl Search<'_> {
     fn compare(&mut self, tp: TopicPartition, next: i64, noted: TopicId, found: &mut Starts) {
         let current = self.topic_id(&tp.topic);
         if current.is_none_or(|current| current == noted) {
-            let begin = Begin { next, topic_id: Some(noted), is_uncommitted: false };
+            let begin = Begin { next, topic_id: Some(noted), is_uncommitted: false, is_set_back: false };
             found.insert(tp, begin);
             return;
         }
@@ -251,7 +252,10 @@ impl Search<'_> {
             return self.again.push((Instant::now() + PAUSE / 4, tp));
         }
         let begins_with = |known: &AtJoin| known.begins_with(topic, partition);
-        let end = if is_latest && !self.is_made_again(&tp) && self.client.at_join().is_none_or(begins_with) {
+        let end = if is_latest
+            && !self.is_made_again(&tp)
+            && self.client.at_join().known.as_ref().is_none_or(begins_with)
+        {
             End::End
         } else {
             End::Beginning

@@ -22,13 +22,15 @@ pub(super) struct OpenPartition {
     pub(super) stalled_since: Option<Instant>,
     /// The records that it has fetched ahead, and whether it is paused because of them.
     pub(super) ahead: FetchedAhead,
+    /// Whether the client has paused it because the member requested that.
+    is_stopped: bool,
 }
 
 impl OpenPartition {
     /// Returns the state of a partition whose lane has just been created.
     pub(super) fn new(lane: Arc<LaneHandle>) -> Self {
         let ahead = FetchedAhead::new(lane.position(), Instant::now());
-        Self { lane, misrouted: None, corrupt: None, stalled_since: None, ahead }
+        Self { lane, misrouted: None, corrupt: None, stalled_since: None, ahead, is_stopped: false }
     }
 
     /// Records that a message arrived in the consumer's queue: the lane has not seen it. The lane counts as
@@ -44,13 +46,24 @@ impl OpenPartition {
         Some(offset.min(self.lane.position()))
     }
 
-    /// Returns whether the client has paused it, because of memory or of corrupt records.
+    /// Returns whether the client has paused it, for one reason or several.
     pub(super) fn is_paused(&self) -> bool {
-        self.ahead.is_paused() || self.corrupt.as_ref().is_some_and(CorruptWait::is_paused)
+        self.is_stopped || self.ahead.is_paused() || self.corrupt.as_ref().is_some_and(CorruptWait::is_paused)
+    }
+
+    /// Returns whether the client has yet to pause or resume it, because the member requested that.
+    pub(super) fn is_to_change(&self) -> bool {
+        self.is_stopped != self.lane.is_paused()
+    }
+
+    /// Takes that over. Returns whether it is paused by the member now.
+    pub(super) fn change(&mut self) -> bool {
+        self.is_stopped = self.lane.is_paused();
+        self.is_stopped
     }
 
     /// Returns whether it needs no work until something happens. Otherwise the control thread turns every 20 ms.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.misrouted.is_none() && self.corrupt.is_none()
+        self.misrouted.is_none() && self.corrupt.is_none() && !self.is_to_change()
     }
 }

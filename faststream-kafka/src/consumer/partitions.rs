@@ -36,6 +36,8 @@
 //! So it is remembered as *released* and resumed for its next lane. Otherwise, assigned again, it would never fetch a
 //! record.
 
+mod commands;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -148,12 +150,15 @@ impl Partitions {
     /// Restarts the partition of this lane after its last finished record, because the lane's task died. An epoch
     /// that has ended is ignored.
     pub(super) fn reopen(&mut self, epoch: Epoch) {
-        let found = self.lanes().find(|lane| lane.epoch == epoch).map(Arc::clone);
-        // A revocation may have ended it meanwhile.
-        if let Some(lane) = found {
+        if let Some(lane) = self.with_epoch(epoch) {
             drop(self.end(&lane.tp));
             self.restart_at(lane.tp.clone(), lane.replay());
         }
+    }
+
+    /// Returns the lane, unless a revocation has ended it meanwhile.
+    fn with_epoch(&self, epoch: Epoch) -> Option<Arc<LaneHandle>> {
+        self.lanes().find(|lane| lane.epoch == epoch).map(Arc::clone)
     }
 
     /// Returns the partitions to restart, and forgets them: the caller opens their lanes in the same turn.
@@ -249,6 +254,13 @@ impl Partitions {
         })
     }
 
+    /// Returns the lanes that were fenced because the group is being left.
+    pub(super) fn left(&self) -> impl Iterator<Item = &Arc<LaneHandle>> {
+        self.all.values().filter_map(|partition| match partition {
+            Partition::Left(lane) => Some(lane),
+            _ => None,
+        })
+    }
     /// Returns the lane of a partition; `None` in every state but `Open`.
     pub(super) fn lane(&self, tp: &TopicPartition) -> Option<&Arc<LaneHandle>> {
         match self.all.get(tp)? {
@@ -314,7 +326,7 @@ mod tests {
     }
 
     fn begin(next: i64) -> Begin {
-        Begin { next, topic_id: None, is_uncommitted: false }
+        Begin { next, topic_id: None, is_uncommitted: false, is_set_back: false }
     }
 
     fn starts(next: i64) -> Starts {

@@ -188,7 +188,8 @@ impl Problems {
     /// Returns the topics without new records since the last call, 20 at most: idle, or unavailable. Topics with
     /// new records need no check.
     fn silent_topics(&mut self, client: &ConsumerClient, partitions: &Partitions) -> Vec<String> {
-        let named = client.request().topics.keys();
+        let request = client.request();
+        let named = request.topics.keys();
         let mut positions: BTreeMap<Arc<str>, i64> = named.map(|topic| (topic.as_str().into(), 0)).collect();
         for lane in partitions.lanes() {
             *positions.entry(Arc::clone(&lane.tp.topic)).or_default() += lane.position();

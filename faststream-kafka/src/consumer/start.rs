@@ -14,7 +14,7 @@ use super::control::Control;
 use super::joining::Wanted;
 use super::memory::MemoryBudget;
 use super::problems::Problems;
-use super::{Kept, at_join, freeze, session};
+use super::{Kept, freeze, session, topics};
 use crate::config::Secrets;
 
 /// librdkafka's default of `session.timeout.ms`, for a configuration without that property. `config/clients.rs`
@@ -61,8 +61,8 @@ pub(crate) fn join(
     }
     // The other topics are subscribed to after the search for topics.
     let request = client.request();
-    let at_once = request.topics.keys().map(String::as_str).filter(|_| !at_join::is_needed(request));
-    let names: Vec<&str> = at_once.collect();
+    let at_once = topics::at_once(&request);
+    let names: Vec<&str> = at_once.iter().map(String::as_str).collect();
     let subscribed = if names.is_empty() { Ok(()) } else { client.consumer().subscribe(&names) };
     subscribed.map_err(|error| failed("subscribing", &error))?;
     let committer = Committer::new(request.commit_interval, config, Arc::clone(&kept.pause));

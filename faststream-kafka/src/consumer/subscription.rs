@@ -7,20 +7,24 @@
 //! they change, so the subscription is retried.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::Arc;
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
+use faststream_core::policy::Start;
 use rdkafka::consumer::Consumer;
 
 use super::client::ConsumerClient;
+use super::topics::{self, TopicWatch};
 
 /// The pause before a failed subscription is retried.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// The topics of a group, and those that its client has not accepted yet.
 pub(super) struct Subscription {
-    /// The topics to subscribe to, whenever they change. Closed once nothing searches any more.
-    found: Receiver<BTreeSet<String>>,
+    watch: TopicWatch,
+    /// The topics that the client was asked for last, or is about to be.
+    topics: BTreeSet<String>,
     /// Whether all names exist and there are no patterns: nothing searches for topics any more. From then on a
     /// missing topic is worth a log line, because it was deleted.
     is_complete: bool,
@@ -29,9 +33,40 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// Returns a subscription without topics to subscribe to. `found` is the receiver of `topics::watch`.
-    pub(super) fn new(found: Receiver<BTreeSet<String>>) -> Self {
-        Self { found, is_complete: false, pending: Pending::default() }
+    /// Returns the subscription of a client that has subscribed to what it could at once.
+    pub(super) fn new(client: &Arc<ConsumerClient>) -> Self {
+        let topics = topics::at_once(&client.request());
+        let watch = topics::watch(client, topics.clone());
+        Self { watch, topics, is_complete: false, pending: Pending::default() }
+    }
+
+    /// Reads this topic, too. Where the records that exist now are to be skipped, it is looked at first.
+    pub(super) fn add(&mut self, client: &Arc<ConsumerClient>, topic: &str, start: Start) {
+        if !client.add_topic(topic, start) {
+            return;
+        }
+        let is_known = !self.topics.is_empty() && start != Start::Latest;
+        if is_known && self.topics.insert(topic.to_owned()) {
+            self.pending.wants(self.topics.clone(), Instant::now());
+        }
+        self.search(client);
+    }
+
+    /// Reads this topic no longer, unless a pattern selects it.
+    pub(super) fn remove(&mut self, client: &Arc<ConsumerClient>, topic: &str) {
+        if !client.remove_topic(topic) {
+            return;
+        }
+        if !client.request().reads(topic) && self.topics.remove(topic) {
+            self.pending.wants(self.topics.clone(), Instant::now());
+        }
+        self.search(client);
+    }
+
+    /// Searches for the topics anew, because they are others.
+    fn search(&mut self, client: &Arc<ConsumerClient>) {
+        self.watch = topics::watch(client, self.topics.clone());
+        self.is_complete = false;
     }
 
     /// Returns whether there is nothing to subscribe to.
@@ -46,8 +81,11 @@ impl Subscription {
 
     /// Takes the topics that were found, without waiting. Call it at each turn.
     pub(super) fn look(&mut self) {
-        match self.found.try_recv() {
-            Ok(topics) => self.pending.wants(topics, Instant::now()),
+        match self.watch.found() {
+            Ok(topics) => {
+                self.topics.clone_from(&topics);
+                self.pending.wants(topics, Instant::now());
+            }
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => self.is_complete = true,
         }
@@ -58,6 +96,11 @@ impl Subscription {
         let group = &client.context().group;
         let subscribed = self.pending.apply(Instant::now(), |names| {
             faststream_core::log::info!(%group, topics = names.len(), "the topics that match have changed");
+            if names.is_empty() {
+                // The client takes no empty list.
+                client.consumer().unsubscribe();
+                return Ok(());
+            }
             client.consumer().subscribe(names).map_err(|error| format!("{names:?}, tried again: {error}"))
         });
         if let Err(error) = subscribed {

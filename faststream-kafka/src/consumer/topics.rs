@@ -14,7 +14,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -36,20 +37,50 @@ const SOON: Duration = Duration::from_secs(1);
 /// cluster.
 const SOON_TIMES: u32 = 60;
 
-/// Returns the topics to subscribe to, whenever they change; also once at startup, if the group must not join
-/// before the existing topics were checked. Ends when all names exist, and there are no patterns.
+/// The search for the topics of a group. Dropping it ends it.
+pub(super) struct TopicWatch {
+    /// The topics to subscribe to, whenever they change.
+    found: Receiver<BTreeSet<String>>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl TopicWatch {
+    /// Returns the topics to subscribe to, if they changed. `Disconnected` once all names exist, and there are no
+    /// patterns.
+    pub(super) fn found(&self) -> Result<BTreeSet<String>, TryRecvError> {
+        self.found.try_recv()
+    }
+}
+
+impl Drop for TopicWatch {
+    fn drop(&mut self) {
+        self.is_over.store(true, SeqCst);
+    }
+}
+
+/// Returns the topics of a group that are subscribed to before it is known which exist: none if the group must not join
+/// before those were checked.
+pub(super) fn at_once(request: &GroupRequest) -> BTreeSet<String> {
+    if at_join::is_needed(request) { BTreeSet::new() } else { request.topics.keys().cloned().collect() }
+}
+
+/// Searches for the topics of a group. `known` are subscribed to already.
 ///
 /// Missing topics that are named are always in the list, so that librdkafka looks for them, too. If the thread
 /// cannot be started, the list contains the names alone, and patterns match nothing.
-pub(super) fn watch(client: &Arc<ConsumerClient>) -> Receiver<BTreeSet<String>> {
-    let (sender, topics) = channel();
+pub(super) fn watch(client: &Arc<ConsumerClient>, mut known: BTreeSet<String>) -> TopicWatch {
+    let (sender, found) = channel();
     let (weak, unwatched) = (Arc::downgrade(client), sender.clone());
     let named: BTreeSet<String> = client.request().topics.keys().cloned().collect();
     let all_named = named.clone();
-    let mut known = if at_join::is_needed(client.request()) { BTreeSet::new() } else { named.clone() };
+    let is_over = Arc::new(AtomicBool::new(false));
+    let ended = Arc::clone(&is_over);
     let run = move || {
         let (mut missing, mut asked) = (BTreeSet::new(), false);
         for look in 0_u32.. {
+            if ended.load(SeqCst) {
+                return;
+            }
             // Not held during the sleep, so that the client's end does not wait for it.
             let Some(client) = weak.upgrade() else { return };
             let request = client.request();
@@ -63,7 +94,7 @@ pub(super) fn watch(client: &Arc<ConsumerClient>) -> Receiver<BTreeSet<String>> 
                     faststream_core::log::info!(group = %request.group, %topic, "the topic is there now");
                 }
                 log_missing(&client, &absent);
-                client.context().joining.awaits(awaited(request, &absent, &there));
+                client.context().joining.awaits(awaited(&request, &absent, &there));
                 let found: BTreeSet<String> =
                     there.into_iter().filter(|topic| request.reads(topic)).chain(named.clone()).collect();
                 if found != known {
@@ -95,7 +126,7 @@ pub(super) fn watch(client: &Arc<ConsumerClient>) -> Receiver<BTreeSet<String>> 
         // Better than no subscription.
         let _ = unwatched.send(all_named);
     }
-    topics
+    TopicWatch { found, is_over }
 }
 
 /// Requests the metadata of all topics. Blocks for 5 s at most, and logs an error.

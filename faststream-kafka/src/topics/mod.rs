@@ -14,7 +14,9 @@ mod ensure;
 mod keeper;
 mod kept;
 mod made;
+mod offset;
 
 pub(crate) use backlog::backlog;
 pub(crate) use ensure::ensure;
 pub(crate) use keeper::TopicKeeper;
+pub(crate) use offset::find_offset;

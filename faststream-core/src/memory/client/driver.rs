@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use tokio::time::sleep_until;
 
-use super::commits;
+use super::commands::apply;
 use super::lane::MemoryLane;
-use crate::broker::{Command, Event, GroupMember, Lane};
+use crate::broker::{Event, GroupMember, Lane};
 use crate::context::BusyGuard;
-use crate::memory::cluster::{ClusterState, InboxMessage, MemberId, MemberInbox, SharedCluster};
+use crate::memory::cluster::{InboxMessage, MemberId, MemberInbox, SharedCluster};
 
 /// Drives a member until it is finished. Dropping this future before that is a crash of the member.
 ///
@@ -85,30 +85,4 @@ fn event(message: InboxMessage) -> Event {
         }
         InboxMessage::Event(event) => event,
     }
-}
-
-/// Applies the member's commands in order, each under the lock of the cluster. A command for a revocation or lane
-/// that no longer exists has no effect.
-fn apply(shared: &Arc<SharedCluster>, group: &Arc<str>, id: MemberId, commands: &[Command]) {
-    for command in commands {
-        shared.change(|state, shared| match command {
-            Command::Answer(revocation) => {
-                let open = state.member(group, id).and_then(|member| member.open.get(revocation));
-                let Some(lanes) = open.map(|(lanes, _)| lanes.clone()) else { return };
-                commits::last(state, shared, group, id, &lanes);
-                state.answer(shared, group, id, *revocation);
-            }
-            Command::CommitNow => commits::request(state, shared, group, id),
-            Command::Reopen(lane) => state.reopen(shared, group, id, *lane),
-            Command::Close => close(state, shared, group, id),
-        });
-    }
-}
-
-/// Commits what all lanes stored, and leaves the group. The member gets `Event::Closed`.
-fn close(state: &mut ClusterState, shared: &Arc<SharedCluster>, group: &Arc<str>, id: MemberId) {
-    let Some(member) = state.member(group, id) else { return };
-    let lanes: Vec<_> = member.lanes.keys().copied().collect();
-    commits::last(state, shared, group, id, &lanes);
-    state.leave(shared, group, id);
 }

@@ -26,6 +26,11 @@ impl MemoryLane {
     pub(super) fn new(opened: OpenedLane) -> Self {
         Self { opened, batch: Vec::new() }
     }
+
+    /// Whether the broker cannot be reached, or the member has paused the partition.
+    fn may_not_read(&self) -> bool {
+        self.opened.shared.is_offline() || self.opened.cell.is_paused()
+    }
 }
 
 impl Lane for MemoryLane {
@@ -57,9 +62,12 @@ impl Lane for MemoryLane {
         if self.opened.cell.is_fenced() {
             return Poll::Pending;
         }
-        if self.opened.shared.is_offline() {
+        if self.may_not_read() {
             self.opened.log.wait(cx.waker());
-            return Poll::Pending;
+            // It may have ended in between.
+            if self.may_not_read() {
+                return Poll::Pending;
+            }
         }
         assert!(!self.opened.shared.is_read_broken(), "broken by script");
         let from = self.opened.cell.position.load(SeqCst);

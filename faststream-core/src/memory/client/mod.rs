@@ -8,6 +8,7 @@
 //! nothing of these modules: it writes to the inbox of a member, and schedules what the agenda then hands to
 //! `commits`.
 
+mod commands;
 mod commits;
 mod driver;
 mod lane;

@@ -138,24 +138,54 @@ impl ClusterState {
         shared.observe(&BrokerEvent::Reopened { lane: old });
         let committed = self.start_of(name, id, &lane.tp);
         let start = lane.cell.stored().unwrap_or(0).max(committed);
+        let take_over = Some(start).filter(|start| *start > committed);
+        self.open_again(shared, name, id, old, lane.tp, start, take_over);
+    }
+
+    /// Ends a lane, and opens its partition again at this offset. What the lane stored is committed by now.
+    pub(in crate::memory) fn seek(
+        &mut self,
+        shared: &Arc<SharedCluster>,
+        name: &Arc<str>,
+        id: MemberId,
+        old: Epoch,
+        next: i64,
+    ) {
+        let Some(lane) = self.member(name, id).and_then(|member| member.lanes.remove(&old)) else { return };
+        lane.cell.fence();
+        let Some(log) = self.log(&lane.tp) else { return };
+        let start = next.max(log.start());
+        shared.observe(&BrokerEvent::Sought { lane: old, next: start });
+        self.open_again(shared, name, id, old, lane.tp, start, None);
+    }
+
+    /// Opens the partition of a lane that has ended, unless it is being given back. `take_over` is yet to be committed,
+    /// even if no other record ever finishes.
+    #[allow(clippy::too_many_arguments, reason = "where it reads, and from where on")]
+    fn open_again(
+        &mut self,
+        shared: &Arc<SharedCluster>,
+        name: &Arc<str>,
+        id: MemberId,
+        old: Epoch,
+        tp: TopicPartition,
+        start: i64,
+        take_over: Option<i64>,
+    ) {
         let epoch = Epoch::next();
-        let Some(owner) = self.groups.get_mut(name).and_then(|group| group.owners.get_mut(&lane.tp)) else {
+        let Some(owner) = self.groups.get_mut(name).and_then(|group| group.owners.get_mut(&tp)) else {
             return;
         };
         if owner.epoch != old || owner.revoking {
             return;
         }
         owner.epoch = epoch;
-        if let Some(lane) = self.open(shared, name, id, lane.tp, epoch, start)
-            && let Some(member) = self.member(name, id)
-        {
-            if start > committed
-                && let Some(opened) = member.lanes.get(&epoch)
-            {
-                // It has yet to be committed, even if no other record ever finishes.
-                opened.cell.take_over(start);
-            }
-            member.inbox.push_assigned(vec![lane]);
+        let Some(opened) = self.open(shared, name, id, tp, epoch, start) else { return };
+        if let Some(next) = take_over {
+            opened.cell.take_over(next);
+        }
+        if let Some(member) = self.member(name, id) {
+            member.inbox.push_assigned(vec![opened]);
         }
     }
 }

@@ -24,6 +24,8 @@ pub(in crate::memory) struct OffsetCell {
     pub(in crate::memory) position: AtomicI64,
     /// Whether the lane's next record is held or not due yet, so that nothing is read soon.
     pub(in crate::memory) held: AtomicBool,
+    /// Whether the member has paused the partition.
+    paused: AtomicBool,
 }
 
 impl OffsetCell {
@@ -35,6 +37,7 @@ impl OffsetCell {
             stored: AtomicI64::new(-1),
             position: AtomicI64::new(start),
             held: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
         }
     }
 
@@ -53,6 +56,14 @@ impl OffsetCell {
         }
         self.stored.store(next, SeqCst);
         Ok(())
+    }
+
+    pub(in crate::memory) fn set_paused(&self, is_paused: bool) {
+        self.paused.store(is_paused, SeqCst);
+    }
+
+    pub(in crate::memory) fn is_paused(&self) -> bool {
+        self.paused.load(SeqCst)
     }
 
     /// Ends the lane: what it stores from now on is refused, and it reads nothing more.

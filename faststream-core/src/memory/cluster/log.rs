@@ -3,10 +3,12 @@
 //! Offsets are dense: 0, 1, 2 and so on, without the gaps that compaction and transactions leave in Kafka. Each
 //! log has a lock of its own, so a lane reads without the lock of the cluster.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::TopicPartition;
+use crate::broker::SeekTo;
 use crate::record::Outgoing;
 use crate::record::Record;
 
@@ -90,6 +92,22 @@ impl PartitionLog {
     /// Returns the offset that the next record gets.
     pub(in crate::memory) fn end(&self) -> i64 {
         self.lock().end()
+    }
+
+    /// Returns the next offset of a reader that goes there; the range of those that there are if there is none.
+    pub(in crate::memory) fn find(&self, to: SeekTo) -> Result<i64, RangeInclusive<i64>> {
+        let inner = self.lock();
+        let range = inner.start..=inner.end();
+        match to {
+            SeekTo::Beginning => Ok(inner.start),
+            SeekTo::End => Ok(inner.end()),
+            SeekTo::Offset(offset) if range.contains(&offset) => Ok(offset),
+            SeekTo::Offset(_) => Err(range),
+            SeekTo::Timestamp(from) => {
+                let found = inner.records.iter().find(|record| record.timestamp >= from);
+                Ok(found.map_or(inner.end(), |record| record.offset))
+            }
+        }
     }
 
     /// Deletes the records before `offset`, as retention does. An offset outside the log is moved into it.

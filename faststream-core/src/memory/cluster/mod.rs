@@ -29,6 +29,7 @@ mod publishes;
 mod rebalance;
 mod shared;
 mod state;
+mod subscribe;
 mod topics;
 
 pub(super) use assignment::OpenedLane;

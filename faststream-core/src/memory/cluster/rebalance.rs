@@ -39,6 +39,13 @@ impl ClusterState {
         let mut revoke: BTreeMap<MemberId, Vec<Epoch>> = BTreeMap::new();
         let mut assign: BTreeMap<MemberId, Vec<Epoch>> = BTreeMap::new();
         let mut totals: BTreeMap<MemberId, usize> = BTreeMap::new();
+        for (tp, owner) in group.owners.iter_mut().filter(|(_, owner)| !owner.revoking) {
+            // It has unsubscribed from the topic.
+            if group.members.get(&owner.member).is_some_and(|member| !member.request.reads(&tp.topic)) {
+                owner.revoking = true;
+                revoke.entry(owner.member).or_default().push(owner.epoch);
+            }
+        }
         for (topic, logs) in &self.topics {
             let readers =
                 group.members.iter().filter(|(_, member)| member.joined && member.request.reads(topic));

@@ -148,7 +148,7 @@ impl ClusterState {
                 let lane = owner.filter(|owner| !owner.revoking).zip(member);
                 let lane = lane.and_then(|(owner, member)| member.lanes.get(&owner.epoch));
                 let seen = match lane.map(|lane| &lane.cell).filter(|cell| !cell.is_fenced()) {
-                    Some(cell) if cell.held.load(SeqCst) => return false,
+                    Some(cell) if cell.held.load(SeqCst) || cell.is_paused() => return false,
                     Some(cell) => cell.position.load(SeqCst),
                     None => group.committed.get(&tp).copied().unwrap_or(0),
                 };

@@ -21,7 +21,7 @@ impl LaneTask {
         let (before, waited) = (*budget, self.inbox.due.waits());
         // A handler that keeps the thread busy may receive a stop within a turn.
         while *budget > 0
-            && !self.scope.control.is_stopping()
+            && self.scope.control.may_begin()
             && self.has_room()
             && (self.inbox.has_more() || self.refill(cx))
             && self.is_due()

@@ -49,7 +49,7 @@ impl LaneTask {
         let mut moved = false;
         self.release_braked();
         while *budget > 0
-            && !self.scope.control.is_stopping()
+            && self.scope.control.may_begin()
             && let Some(offset) = self.next_ready()
         {
             moved = true;

@@ -54,6 +54,8 @@ enum Moves {
     Yes,
     /// The next record of a retry topic is not due.
     UntilDue,
+    /// The app has paused the partition: no call runs, and none begins.
+    Paused,
     /// The records that it keeps block the next one, and nothing will happen without help from outside.
     Blocked,
 }
@@ -106,8 +108,10 @@ impl LaneTask {
                 moved |= self.wake_next(cx);
                 moved |= self.fire_timers(cx);
                 moved |= self.start_committed();
-                moved |= self.start_ready(cx, &mut budget);
-                moved |= self.intake(cx, &mut budget);
+                if self.scope.control.may_begin() {
+                    moved |= self.start_ready(cx, &mut budget);
+                    moved |= self.intake(cx, &mut budget);
+                }
             }
             if budget == 0 {
                 yield_now(cx);
@@ -131,10 +135,15 @@ impl LaneTask {
     /// The rest of a batch counts, unless the lane is blocked by a held record, or waits for long (the broker then
     /// counts it as unread).
     fn update_activity(&mut self, yields: bool) {
-        let moving = yields || !self.calls.is_empty() || !self.ready.is_empty() || self.timers.is_moving();
+        let is_paused = self.scope.control.is_paused();
+        let begins = !self.ready.is_empty()
+            || (self.ready.has_braked() && self.scope.control.offsets.is_dirty())
+            || yields;
+        let moving = !self.calls.is_empty() || (begins && !is_paused) || self.timers.is_moving(is_paused);
         let moving = moving || !self.output.is_empty() || self.in_flight.committing > 0;
-        let moving = moving || (self.ready.has_braked() && self.scope.control.offsets.is_dirty());
-        let state = if !moving && !self.in_flight.is_empty() && self.is_blocked() {
+        let state = if !moving && is_paused {
+            Moves::Paused
+        } else if !moving && !self.in_flight.is_empty() && self.is_blocked() {
             Moves::Blocked
         } else if !moving && self.inbox.due.waits() {
             Moves::UntilDue
@@ -176,7 +185,9 @@ impl LaneTask {
     pub(super) fn store(&mut self) {
         let prefix = self.offsets.prefix();
         if let Some((next, is_waited_for)) = self.store.advance(prefix) {
-            let wanted = self.scope.spec.commit == Commit::Each || is_waited_for;
+            let wanted = self.scope.spec.commit == Commit::Each
+                || is_waited_for
+                || self.scope.control.takes_first_commit();
             // Stale: the lane has ended, which its end will report.
             let inbox = &mut self.inbox;
             if self.scope.control.offsets.store(next, || inbox.store(next)).is_ok() && wanted {

@@ -85,11 +85,13 @@ impl Timers {
         }
     }
 
-    /// Returns whether a timer is set that a test would wait for, too.
-    pub(super) fn is_moving(&self) -> bool {
+    /// Returns whether a timer is set that a test would wait for, too. While the partition is paused, none of them begins
+    /// a call.
+    pub(super) fn is_moving(&self, is_paused: bool) -> bool {
         let horizon = || Instant::now() + LONG;
         self.due.iter().any(|(due, _, kind)| match kind {
-            TimerKind::Attempt | TimerKind::Publish | TimerKind::Due => *due <= horizon(),
+            TimerKind::Attempt | TimerKind::Due => !is_paused && *due <= horizon(),
+            TimerKind::Publish => *due <= horizon(),
             TimerKind::Acking => true,
             TimerKind::Held | TimerKind::Slow | TimerKind::Copies => false,
         })

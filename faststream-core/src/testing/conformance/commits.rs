@@ -32,7 +32,7 @@ pub async fn commits_asked_for_while_one_is_in_flight_become_one_more(on: &dyn U
     for next in 2..=4 {
         lane.store(next).expect("the lane is not over");
     }
-    member.command([Command::CommitNow; 4]);
+    member.command(std::iter::repeat_n(Command::CommitNow, 4));
     member.commits_up_to(4).await;
     tokio::time::sleep(DELAY * 2).await;
     let commits = member.commits();

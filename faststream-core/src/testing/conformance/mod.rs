@@ -14,6 +14,7 @@
 #![allow(clippy::missing_panics_doc, reason = "a check panics if the promise that its name states is broken")]
 
 mod closing;
+mod commands;
 mod commits;
 mod fence;
 mod member;
@@ -21,6 +22,13 @@ mod publishes;
 mod under_test;
 
 pub use closing::closing_fences_commits_and_ends_with_closed;
+pub use commands::{
+    a_lane_that_ends_after_a_seek_backwards_commits_its_lower_offset, a_pause_ends_with_its_lane,
+    a_paused_lane_yields_nothing_until_it_is_resumed,
+    a_seek_ends_the_lane_and_the_next_one_begins_at_its_offset,
+    after_a_seek_backwards_lower_offsets_are_committed_once_they_are_stored,
+    only_offsets_between_the_ends_of_a_partition_are_found, topics_come_and_go_while_the_others_are_read,
+};
 pub use commits::{
     backlog_is_what_the_group_has_not_committed, commits_asked_for_while_one_is_in_flight_become_one_more,
 };

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use super::content::{Content, Origin};
 use super::log_index::LogIndex;
 use super::model::LaneModel;
+use super::operations::PauseModel;
 use super::promise::{Promise, Violation};
 use super::timeline::Timeline;
 use crate::TopicPartition;
@@ -81,6 +82,8 @@ pub(super) struct Model {
     pub(super) unsettled_until: Instant,
     /// Until when the partitions of an app that a handler stopped need not begin anything.
     pub(super) stopping_until: Instant,
+    /// What is paused.
+    pub(super) paused: BTreeSet<PauseModel>,
     /// The plain functions that run, by instance, lane and record offset.
     pub(super) plain: BTreeMap<(u64, Epoch, i64), Origin>,
     /// The first promise that was broken. Later ones are consequences, so they are not kept.
@@ -131,6 +134,7 @@ impl Checker {
             reads_broken: false,
             unsettled_until: now,
             stopping_until: now,
+            paused: BTreeSet::new(),
             plain: BTreeMap::new(),
             violation: None,
             calls: 0,
@@ -177,6 +181,9 @@ impl Model {
             BrokerEvent::Answered { member, revocation } => self.answered(member, revocation),
             BrokerEvent::LaneEnded { lane } => self.lane_ended(lane),
             BrokerEvent::Reopened { lane } => self.reopened(lane),
+            BrokerEvent::Paused { lane } => self.lane_paused(lane, true),
+            BrokerEvent::Resumed { lane } => self.lane_paused(lane, false),
+            BrokerEvent::Sought { lane, next } => self.sought(lane, next),
             BrokerEvent::Crashed { member } => {
                 self.note(("crashed", member), || format!("member {member} is gone without a word"));
                 self.member_gone(member);
@@ -230,7 +237,9 @@ pub(super) struct Instance {
 
 impl Observer for Instance {
     fn begins(&self, begin: &CallBegin<'_>) {
-        self.checker.model().begins(begin);
+        let mut model = self.checker.model();
+        model.check_paused(self.number, begin);
+        model.begins(begin);
     }
 
     fn plain_begins(&self, begin: &CallBegin<'_>) {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::checker::Model;
 use super::log_index::Proof;
+use super::model::LaneModel;
 use super::promise::Promise;
 use crate::broker::Epoch;
 
@@ -82,6 +83,18 @@ impl Model {
         }
         if let Some(message) = guard {
             self.violated(Promise::Guarded, message);
+        }
+    }
+}
+
+impl LaneModel {
+    /// Turns the brake on after a long silence: the broker has answered no commit for some intervals. The runtime
+    /// does so after 3, by a timer; the model demands it after 5.
+    pub(super) fn notice_silence(&mut self) {
+        let most = self.settings.commit_interval * 5;
+        let silent = self.dirty.map(|since| since.max(self.member_heard));
+        if silent.is_some_and(|since| since.elapsed() > most) {
+            self.braked.get_or_insert((Instant::now(), self.highest));
         }
     }
 }

@@ -42,6 +42,11 @@ pub enum Fault {
     BrokenReads,
     /// The client fails for good: a commit is refused as fatal, and the client is replaced.
     BrokenClient,
+    /// Operators pause handlers, groups and partitions of single instances, and resume them. Only if it is asked for.
+    Pauses,
+    /// Operators move partitions to other positions: records are repeated, and others are skipped, which is no loss then.
+    /// Only if it is asked for.
+    Seeks,
 }
 
 /// The set of faults that a simulation may inject.
@@ -57,7 +62,7 @@ pub enum Fault {
 pub struct Faults(BTreeSet<Fault>);
 
 impl Faults {
-    /// Returns all faults.
+    /// Returns all faults, except what operators do on purpose: [`Fault::Pauses`] and [`Fault::Seeks`].
     #[must_use]
     pub fn all() -> Self {
         Self(Fault::ALL.into_iter().collect())

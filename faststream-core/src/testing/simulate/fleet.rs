@@ -91,6 +91,13 @@ struct Leaving {
     task: JoinHandle<Exit>,
 }
 
+impl Instance {
+    /// The app, for what an operator does.
+    pub(super) fn app(&self) -> &Running {
+        &self.running
+    }
+}
+
 impl<'f> Fleet<'f> {
     /// Returns a fleet without instances.
     pub(super) fn new(factory: &'f Factory<'f>, seed: u64, checker: Arc<Checker>) -> Self {
@@ -203,6 +210,7 @@ impl<'f> Fleet<'f> {
         let Instance { number, running } = self.running.remove(index);
         self.checker.model().note(("crash", number), || format!("instance {number} crashes"));
         drop(running);
+        self.checker.model().forget_pauses(number);
         // Its threads belong to a process that is gone, whatever they still do.
         self.checker.model().plain.retain(|(instance, ..), _| *instance != number);
     }
@@ -210,6 +218,7 @@ impl<'f> Fleet<'f> {
     /// Asks an instance to drain and to end. `look` checks later that it does in time.
     pub(super) fn stop(&mut self, index: usize) {
         let Instance { number, mut running } = self.running.remove(index);
+        self.checker.model().forget_pauses(number);
         self.checker.model().note(("stop", number), || format!("instance {number} is stopped"));
         running.shutdown();
         let task = tokio::spawn(async move { running.ended().await });

@@ -243,6 +243,8 @@ fn next_to_begin(
     if lane.open >= subscriber.spec.concurrency.max(1)
         || (waits_for_commit && commits_disturbed)
         || lane.may_hold(log_index)
+        || lane.paused
+        || lane.sought
         || Instant::now() < lane.hooks_until
     {
         return None;

@@ -66,6 +66,8 @@ impl Model {
             revoked: false,
             over: self.gone.contains(&member),
             died: false,
+            paused: false,
+            sought: false,
             refused: None,
             member_heard: Instant::now(),
             dirty: None,
@@ -192,7 +194,7 @@ impl Model {
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         lane.over = true;
         // If a fault ends it, it may end before it is revoked.
-        lane.died = !lane.revoked || self.reads_broken;
+        lane.died = !(lane.revoked || lane.sought) || self.reads_broken;
         lane.stuck = None;
         let number = lane.number;
         lane.open = 0;

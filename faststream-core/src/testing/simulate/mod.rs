@@ -34,6 +34,7 @@ mod invariants;
 mod log_index;
 mod members;
 mod model;
+mod operations;
 mod order;
 mod promise;
 mod random;

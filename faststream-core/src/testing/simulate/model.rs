@@ -24,6 +24,7 @@ use crate::result::Verdict;
 use crate::subscriber::Subscriber;
 
 /// One lane: a partition during one assignment.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, seen one by one")]
 #[derive(Debug)]
 pub(super) struct LaneModel {
     /// Its number in this run, from 1: for the timeline, and because epochs differ from process to process.
@@ -60,6 +61,10 @@ pub(super) struct LaneModel {
     pub(super) over: bool,
     /// Whether its task ended without a revocation, or may have.
     pub(super) died: bool,
+    /// Its member has paused it.
+    pub(super) paused: bool,
+    /// It ends because somebody moves its partition elsewhere.
+    pub(super) sought: bool,
     /// When a commit was refused first, if none was accepted since.
     pub(super) refused: Option<Instant>,
     /// When a commit of its member was accepted last, of whatever lane.
@@ -284,16 +289,6 @@ impl LaneModel {
     /// Returns the record offsets of finished records whose results are not published yet.
     pub(super) fn owing<'a>(&'a self, log_index: &'a LogIndex) -> impl Iterator<Item = i64> + 'a {
         self.records.iter().filter(|(_, record)| record.owes_results(log_index)).map(|(offset, _)| *offset)
-    }
-
-    /// Turns the brake on after a long silence: the broker has answered no commit for some intervals. The runtime
-    /// does so after 3, by a timer; the model demands it after 5.
-    pub(super) fn notice_silence(&mut self) {
-        let most = self.settings.commit_interval * 5;
-        let silent = self.dirty.map(|since| since.max(self.member_heard));
-        if silent.is_some_and(|since| since.elapsed() > most) {
-            self.braked.get_or_insert((Instant::now(), self.highest));
-        }
     }
 
     /// Returns the partition for messages: `orders/0`.

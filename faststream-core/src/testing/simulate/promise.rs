@@ -33,6 +33,8 @@ pub(super) enum Promise {
     DelaysKept,
     /// The limits of the dead-letter guard (`guard_model`).
     Guarded,
+    /// Of pauses, resumes and seeks.
+    Operated,
     /// The app starts, when faults are off at the latest (`fleet`, `run`).
     Starts,
     /// A check or an action of the scenario panicked (`failure`).
@@ -66,6 +68,9 @@ impl Promise {
             }
             Self::Guarded => {
                 "no more dead letters, in a row or among the last records, than the guard lets through"
+            }
+            Self::Operated => {
+                "what is paused begins no call, and a pause, resume or seek has its effect in time"
             }
             Self::Starts => "the rule that an app starts, at the latest when faults are off",
             Self::OwnCheck => "a check of the scenario",

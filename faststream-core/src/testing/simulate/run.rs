@@ -183,6 +183,7 @@ impl<'f> Run<'f> {
         let checker = Arc::clone(&self.fleet.checker);
         self.external.clear();
         self.world.all_brokers().iter().for_each(MemoryBroker::heal);
+        self.resume_all().await;
         checker.model().note("calm", || "faults are off from here on".into());
         // Time for what is delayed already, for a session to expire, and for a client to be replaced.
         sleep(CALM + CALM).await;

@@ -93,7 +93,12 @@ impl Run<'_> {
             return;
         }
         let fault = *self.random.pick(&on);
-        if !self.inject(fault, &on).await {
+        let is_done = match fault {
+            Fault::Pauses => self.pause_or_resume().await,
+            Fault::Seeks => self.seek().await,
+            _ => self.inject(fault, &on).await,
+        };
+        if !is_done {
             return;
         }
         *self.injected.entry(fault).or_default() += 1;
@@ -199,6 +204,8 @@ impl Run<'_> {
                 model().unsettle(Duration::from_secs(120));
                 broker.fail_commits(CommitClass::Fatal, 1);
             }
+            // What operators do is no fault.
+            Fault::Pauses | Fault::Seeks => return false,
         }
         true
     }
@@ -276,7 +283,7 @@ impl Run<'_> {
     }
 
     /// Adds an event to the timeline.
-    fn note(&self, what: impl std::hash::Hash, text: impl FnOnce() -> String) {
+    pub(super) fn note(&self, what: impl std::hash::Hash, text: impl FnOnce() -> String) {
         self.fleet.checker.model().note(what, text);
     }
 }

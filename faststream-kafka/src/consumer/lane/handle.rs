@@ -74,6 +74,8 @@ pub(in crate::consumer) struct LaneHandle {
     pub(super) refusal: Mutex<Option<Refusal>>,
     /// The task's demand for records, for the memory budget.
     pub(super) demand: Demand,
+    /// Whether the member has paused the partition: nothing is handed out.
+    pub(super) paused: AtomicBool,
 }
 
 /// The demand of a lane's task for records, as of its last turn.
@@ -112,7 +114,7 @@ impl LaneHandle {
             epoch: Epoch::next(),
             tp,
             queue: Mutex::new(Some(queue)),
-            offsets: LaneOffsets::new(start, begin.is_uncommitted),
+            offsets: LaneOffsets::new(start, begin.is_uncommitted, begin.is_set_back),
             position: AtomicI64::new(start),
             replay: Mutex::default(),
             truncated: AtomicI64::new(NONE),
@@ -120,6 +122,7 @@ impl LaneHandle {
             corruption: Mutex::default(),
             refusal: Mutex::default(),
             demand: Demand { is_hungry: AtomicBool::new(false), size: AtomicUsize::new(UNKNOWN) },
+            paused: AtomicBool::new(false),
         }
     }
 
@@ -162,7 +165,7 @@ impl LaneHandle {
     /// Returns where a new lane of this partition begins: at the end of the finished records.
     pub(in crate::consumer) fn replay(&self) -> Begin {
         let (next, topic_id) = (self.stored(), self.topic_id().cloned());
-        Begin { next, topic_id, is_uncommitted: self.uncommitted().is_some() }
+        Begin { next, topic_id, is_uncommitted: self.uncommitted().is_some(), is_set_back: false }
     }
 
     /// Returns the next offset to be read. May change at any moment.

@@ -145,7 +145,7 @@ impl Lane for KafkaLane {
             return Poll::Pending;
         }
         queue.register(cx.waker());
-        if self.handle.corruption().is_some() || !self.may_begin() {
+        if self.handle.corruption().is_some() || self.handle.is_paused() || !self.may_begin() {
             return Poll::Pending;
         }
         loop {

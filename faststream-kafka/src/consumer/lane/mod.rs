@@ -12,6 +12,7 @@
 //! A batch pins the fetch buffers that its records were parsed from: one kept record of 1 KB was measured to hold
 //! 1 MB. So a suspended call copies the rest of its batch (`detach`), and batches are limited in bytes.
 
+mod commands;
 mod handle;
 mod kafka_lane;
 mod offsets;

@@ -5,7 +5,7 @@
 //! log was truncated, a lower offset has to replace a higher one, which librdkafka's own committer never does.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 
 use faststream_core::broker::Stale;
 
@@ -25,16 +25,20 @@ pub(super) struct LaneOffsets {
     /// The offset of the last successful commit; `NONE` before the first one, and when it is to be committed
     /// again.
     committed: AtomicI64,
+    /// Whether it began before what the group had committed, and nothing was committed since.
+    set_back: AtomicBool,
 }
 
 impl LaneOffsets {
-    /// Returns the offsets of a lane. `is_uncommitted` is whether its start differs from the group's committed offset.
-    pub(super) fn new(start: i64, is_uncommitted: bool) -> Self {
+    /// Returns the offsets of a lane. `is_uncommitted` is whether its start differs from the group's committed offset, and
+    /// is to be committed; `is_set_back` whether it may be lower.
+    pub(super) fn new(start: i64, is_uncommitted: bool, is_set_back: bool) -> Self {
         Self {
             fenced: Mutex::new(false),
             stored: AtomicI64::new(start),
             to_commit: AtomicI64::new(if is_uncommitted { start } else { NONE }),
             committed: AtomicI64::new(NONE),
+            set_back: AtomicBool::new(is_set_back),
         }
     }
 
@@ -95,9 +99,18 @@ impl LaneOffsets {
         Some(to_commit).filter(|next| ![NONE, committed].contains(next))
     }
 
+    /// Returns the offset that the group does not have yet, if the lane began before what the group had.
+    pub(super) fn set_back(&self) -> Option<i64> {
+        self.uncommitted().filter(|_| self.set_back.load(SeqCst))
+    }
+
     /// Records that the group has committed this offset.
     pub(super) fn set_committed(&self, next: i64) {
         self.committed.store(next, SeqCst);
+        if next <= self.stored() {
+            // It is of this lane, so later ones are higher.
+            self.set_back.store(false, SeqCst);
+        }
     }
 }
 
@@ -107,7 +120,7 @@ mod tests {
 
     #[test]
     fn only_what_the_group_does_not_have_is_to_be_committed() {
-        let offsets = LaneOffsets::new(5, false);
+        let offsets = LaneOffsets::new(5, false, false);
         assert_eq!(offsets.uncommitted(), None);
         offsets.set_committed(7);
         assert_eq!(offsets.uncommitted(), None, "librdkafka committed what an earlier lane had stored");
@@ -117,15 +130,27 @@ mod tests {
             offsets.set_committed(other);
             assert_eq!(offsets.uncommitted(), Some(7), "9 was of another log");
         }
-        assert_eq!(LaneOffsets::new(5, true).uncommitted(), Some(5));
+        assert_eq!(LaneOffsets::new(5, true, false).uncommitted(), Some(5));
     }
 
     #[test]
     fn nothing_is_stored_behind_the_fence() {
-        let offsets = LaneOffsets::new(5, true);
+        let offsets = LaneOffsets::new(5, true, false);
         offsets.fence();
         assert!(offsets.store(6, || panic!("it is fenced")).is_err());
         offsets.store_again(|_| panic!("it is fenced"));
         assert_eq!(offsets.stored(), 5);
+    }
+
+    #[test]
+    fn a_lane_that_was_set_back_has_an_offset_to_commit_by_name_until_one_of_its_own_is_committed() {
+        let offsets = LaneOffsets::new(5, false, true);
+        assert_eq!(offsets.set_back(), None, "nothing is finished");
+        offsets.store(6, || ()).expect("it is not fenced");
+        offsets.set_committed(9);
+        assert_eq!(offsets.set_back(), Some(6), "9 was of the lane before");
+        offsets.set_committed(6);
+        offsets.store(7, || ()).expect("it is not fenced");
+        assert_eq!((offsets.set_back(), offsets.uncommitted()), (None, Some(7)));
     }
 }
