@@ -69,9 +69,9 @@ impl Health {
     }
 
     fn add(&mut self, group: &str, status: &MemberStatus, settings: &GroupSettings) {
-        if !status.assigned {
+        if !status.assignment.was_assigned {
             self.not_ready(format!("group {group}: no assignment yet"));
-        } else if let Some(lost_for) = status.lost_for {
+        } else if let Some(lost_for) = status.assignment.lost_for {
             self.degraded = true;
             let seconds = lost_for.as_secs();
             let reason = format!(
@@ -112,11 +112,11 @@ impl Health {
             ));
         }
         // A record that holds only its key, or nothing, lets its partition continue until too many later records wait.
-        if status.lanes > 0 && status.standing >= status.lanes {
-            self.not_ready(format!("group {group}: all {} partitions are held", status.lanes));
-        } else if status.standing > 0 {
+        if status.assignment.lanes > 0 && status.assignment.standing >= status.assignment.lanes {
+            self.not_ready(format!("group {group}: all {} partitions are held", status.assignment.lanes));
+        } else if status.assignment.standing > 0 {
             self.degraded = true;
-            let (standing, lanes) = (status.standing, status.lanes);
+            let (standing, lanes) = (status.assignment.standing, status.assignment.lanes);
             self.reasons.push(format!("group {group}: {standing} of {lanes} partitions stand still"));
         }
         for dying in &status.dying {
@@ -147,11 +147,11 @@ impl Health {
     }
 
     fn add_commits(&mut self, group: &str, status: &MemberStatus) {
-        let for_long = status.dirty_for > COMMITS_FAIL;
-        let why = status.commit_error.clone().or(for_long.then(|| "the broker does not answer them".into()));
+        let for_long = status.commits.dirty_for > COMMITS_FAIL;
+        let why = status.commits.error.clone().or(for_long.then(|| "the broker does not answer them".into()));
         let Some(why) = why else { return };
         self.degraded = true;
-        let (failed, dirty) = (status.commit_failures, status.dirty_for.as_secs());
+        let (failed, dirty) = (status.commits.failures, status.commits.dirty_for.as_secs());
         let reason = format!(
             "group {group}: commits fail ({failed} so far, for {dirty} s nothing became durable): {why}"
         );

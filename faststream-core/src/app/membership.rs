@@ -77,7 +77,7 @@ impl Membership {
                     ("the membership ended by itself".to_owned(), Remedy::NewClient)
                 }
             };
-            was_assigned |= self.handle().status().assigned;
+            was_assigned |= self.handle().status().assignment.was_assigned;
             let pause = replacement.after(Instant::now(), joined.elapsed(), was_assigned, remedy);
             let Some(pause) = pause.filter(|_| !shutdown.is_cancelled()) else {
                 return MembershipEnd::Fatal(why);

@@ -140,7 +140,7 @@ impl Running {
     /// Returns how many partitions the app reads now, in all of its groups.
     #[must_use]
     pub fn partitions(&self) -> usize {
-        self.memberships.iter().map(|membership| membership.status().lanes).sum()
+        self.memberships.iter().map(|membership| membership.status().assignment.lanes).sum()
     }
 
     /// Returns the held records, by topic, partition and offset.
@@ -220,7 +220,7 @@ fn log_end(began: Instant, memberships: &[Membership], teardown: &Shutdown, cut_
     let took = Time::about(began.elapsed());
     let tally = teardown.contexts.values().next().map(|context| context.tally.message()).unwrap_or_default();
     let uncommitted: Vec<_> =
-        memberships.iter().flat_map(|membership| membership.status().uncommitted).collect();
+        memberships.iter().flat_map(|membership| membership.status().commits.uncommitted).collect();
     if uncommitted.is_empty() && cut_off {
         return warn!(
             "stopped after {took}, {tally}, all that is finished is committed; what was cut off is handled again"

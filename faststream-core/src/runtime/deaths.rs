@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::status::DyingPartition;
+use super::member_status::DyingPartition;
 
 /// After this long without a death, a partition counts as sound. The longest pause before it is opened again is 30 s.
 const SOUND: Duration = Duration::from_secs(90);

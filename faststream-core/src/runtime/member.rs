@@ -24,12 +24,14 @@ use super::commits::Commits;
 use super::deaths::Deaths;
 use super::group::{Action, Group, Input};
 use super::listed;
+use super::member_handle::MemberHandle;
 use super::member_scope::MemberScope;
+use super::member_status::Ended;
 use super::metrics;
 use super::progress::Progress;
 use super::requests::Requests;
 use super::running::RunningLane;
-use super::status::{Ended, MemberHandle, Notice, Shared};
+use super::status::{Notice, Shared};
 use crate::broker::{Command, Epoch, Event, GroupMember, Lane, RevocationId};
 use crate::context::{Context, LaneControl};
 use crate::hooks::{GroupHookRunner, GroupHooks};
@@ -62,12 +64,19 @@ pub struct Member {
     /// The lanes for `on_revoked`, once their calls have ended: those that a revocation releases, or a shutdown
     /// (`None`).
     leaving: BTreeMap<Option<RevocationId>, Vec<(TopicPartition, Arc<LaneControl>)>>,
+    /// How it ends.
+    pub(super) ending: Ending,
+}
+
+/// The end of a membership, as far as it has come.
+#[derive(Debug)]
+pub(super) struct Ending {
+    /// Since when the app has been shutting down; `None` before.
+    pub(super) since: Option<Instant>,
     /// The lanes that the shutdown released, until the result of their last commit is known.
     pub(super) parting: Vec<(TopicPartition, Arc<LaneControl>)>,
     /// How the membership will end, if nothing worse happens.
-    pub(super) ending: Ended,
-    /// Since when the app has been shutting down; `None` before.
-    pub(super) shutdown: Option<Instant>,
+    pub(super) how: Ended,
 }
 
 impl Member {
@@ -110,9 +119,7 @@ impl Member {
             arrived: BTreeMap::new(),
             running: BTreeMap::new(),
             requests: Requests::default(),
-            parting: Vec::new(),
-            ending: Ended::Clean,
-            shutdown: None,
+            ending: Ending { since: None, parting: Vec::new(), how: Ended::Clean },
         };
         (member, handle)
     }
@@ -153,7 +160,7 @@ impl Member {
         metrics::rebalance(&self.scope.name, "assigned");
         {
             let mut status = self.scope.shared.status();
-            (status.known.assigned, status.lost_since) = (true, None);
+            (status.known.assignment.was_assigned, status.lost_since) = (true, None);
         }
         let lanes: Vec<Epoch> = known.iter().map(|(lane, _)| *lane).collect();
         self.advance(Input::Assigned(known), commands);
@@ -165,14 +172,14 @@ impl Member {
     /// Notes all lanes for the hook at a shutdown. Each partition is reported once, so those that are being revoked are
     /// left out.
     fn leave_all(&mut self) {
-        if self.shutdown.is_some() {
+        if self.ending.since.is_some() {
             return;
         }
         let revoked: BTreeSet<Epoch> =
             self.leaving.values().flatten().map(|(_, control)| control.epoch).collect();
         let kept = self.running.iter().filter(|(epoch, _)| !revoked.contains(epoch));
         let kept: Vec<_> = kept.map(|(_, lane)| lane.share()).collect();
-        self.parting.clone_from(&kept);
+        self.ending.parting.clone_from(&kept);
         self.leaving.insert(None, kept);
     }
 
@@ -192,7 +199,7 @@ impl Member {
             self.apply(output, commands);
         }
         let lanes = self.running.len();
-        if std::mem::replace(&mut self.scope.shared.status().known.lanes, lanes) != lanes {
+        if std::mem::replace(&mut self.scope.shared.status().known.assignment.lanes, lanes) != lanes {
             metrics::assigned(&self.scope.name, lanes);
             self.note_paused();
         }
@@ -237,8 +244,8 @@ impl Member {
                 if !closed {
                     warn!(group = %self.scope.name, "leaving the group took too long: left without the broker's answer");
                 }
-                self.scope.shared.status().known.uncommitted = self.uncommitted();
-                self.scope.shared.end(self.ending.clone());
+                self.scope.shared.status().known.commits.uncommitted = self.uncommitted();
+                self.scope.shared.end(self.ending.how.clone());
             }
         }
     }
@@ -278,7 +285,7 @@ impl GroupMember for Member {
                 let message = bounded(message);
                 let lost: Vec<_> = self.running.values().map(RunningLane::share).collect();
                 self.hooks.lost(&lost);
-                self.ending = Ended::Fatal { message, remedy };
+                self.ending.how = Ended::Fatal { message, remedy };
                 self.advance(Input::Fatal, &mut commands);
             }
             Event::Closed => self.advance(Input::Closed, &mut commands),
@@ -296,7 +303,7 @@ impl GroupMember for Member {
             match notices {
                 Notice::Shutdown => {
                     self.leave_all();
-                    self.shutdown.get_or_insert_with(Instant::now);
+                    self.ending.since.get_or_insert_with(Instant::now);
                     self.advance(Input::Shutdown, &mut commands);
                 }
                 Notice::Request(request, reply) => self.request(request, reply, &mut commands),
@@ -333,7 +340,7 @@ impl GroupMember for Member {
             let dirty = self.commits.dirty_for(now);
             metrics::dirty(&self.scope.name, dirty);
             let mut status = self.scope.shared.status();
-            (status.known.dirty_for, status.known.commit_error) = (dirty, self.commits.error());
+            (status.known.commits.dirty_for, status.known.commits.error) = (dirty, self.commits.error());
         }
         // Several notices may have requested a commit: one is enough.
         commands.dedup_by(|one, other| one == other && *one == Command::CommitNow);
@@ -358,7 +365,7 @@ impl GroupMember for Member {
     }
 
     fn spare_drain(&self) -> Duration {
-        let used = self.shutdown.map_or(Duration::ZERO, |since| since.elapsed());
+        let used = self.ending.since.map_or(Duration::ZERO, |since| since.elapsed());
         self.scope.settings.drain.saturating_sub(used)
     }
 

@@ -8,7 +8,9 @@ mod group;
 mod lane;
 mod listed;
 mod member;
+mod member_handle;
 mod member_scope;
+mod member_status;
 mod metrics;
 mod offsets;
 mod pauses;
@@ -19,9 +21,10 @@ mod running;
 mod status;
 
 pub use member::Member;
+pub use member_handle::MemberHandle;
+pub use member_status::{
+    AssignmentStatus, CommitStatus, DyingPartition, Ended, HeldRecord, MemberStatus, PausedHandler,
+    StuckCall, Uncommitted, UnconfirmedCopy,
+};
 pub(crate) use pauses::{PauseTarget, Pauses};
 pub(crate) use requests::{Refused, Request};
-pub use status::{
-    DyingPartition, Ended, HeldRecord, MemberHandle, MemberStatus, PausedHandler, StuckCall, Uncommitted,
-    UnconfirmedCopy,
-};

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::member_status::{StuckCall, Uncommitted};
 use super::progress::How;
-use super::status::{StuckCall, Uncommitted};
 use super::{Member, metrics};
 use crate::broker::{CommitReport, Epoch};
 use crate::hooks::CommitFailure;
@@ -79,8 +79,8 @@ impl Member {
         }
         {
             let mut status = self.scope.shared.status();
-            status.known.commit_error = self.commits.error();
-            status.known.commit_failures += failures.len() as u64;
+            status.known.commits.error = self.commits.error();
+            status.known.commits.failures += failures.len() as u64;
         }
         self.hooks.commits_failed(failures);
     }
@@ -88,7 +88,7 @@ impl Member {
     /// Records the last commit of a lane that the shutdown has ended, so that it does not count as uncommitted. A
     /// failure needs no record: the offsets simply stay uncommitted.
     fn parted(&self, report: &CommitReport) {
-        let lane = self.parting.iter().find(|(_, control)| control.epoch == report.lane);
+        let lane = self.ending.parting.iter().find(|(_, control)| control.epoch == report.lane);
         if let (Some((_, control)), Ok(())) = (lane, &report.result) {
             control.committed(report.next);
         }
@@ -97,7 +97,7 @@ impl Member {
     /// Returns the partitions with finished and uncommitted records at the end of the shutdown, for the status
     /// after the end. Partitions that a rebalance took before are not among them.
     pub(super) fn uncommitted(&self) -> Vec<Uncommitted> {
-        let left = self.parting.iter().filter_map(|(TopicPartition { topic, partition }, control)| {
+        let left = self.ending.parting.iter().filter_map(|(TopicPartition { topic, partition }, control)| {
             let offsets = control.offsets.uncommitted();
             (offsets > 0).then(|| Uncommitted { topic: Arc::clone(topic), partition: *partition, offsets })
         });

@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 
 use super::Member;
 use super::group::Input;
+use super::member_status::PausedHandler;
 use super::pauses::{PauseTarget, Pauses};
 use super::running::RunningLane;
-use super::status::PausedHandler;
 use crate::TopicPartition;
 use crate::broker::{Command, Epoch, Lane};
 use crate::context::LaneControl;
@@ -216,7 +216,7 @@ impl Member {
 
     pub(super) fn refuse_seek(&mut self, epoch: Epoch) {
         let Some(PendingSeek { lane, reply }) = self.requests.seeks.remove(&epoch) else { return };
-        let is_ending = self.shutdown.is_some() || self.ending != super::status::Ended::Clean;
+        let is_ending = self.ending.since.is_some() || self.ending.how != super::member_status::Ended::Clean;
         let why = if is_ending { Refused::Ended } else { Refused::Moved };
         let TopicPartition { topic, partition } = &lane.tp;
         warn!(group = %self.scope.name, %topic, partition, handler = %lane.handler,

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use tokio::task::AbortHandle;
 
 use super::lane::{LaneTask, Scope};
+use super::member_status::Ended;
 use super::requests::Sought;
-use super::status::{Ended, Notice, Shared};
+use super::status::{Notice, Shared};
 use super::{Member, metrics};
 use crate::TopicPartition;
 use crate::broker::{Epoch, Lane, LateStore};
@@ -179,7 +180,7 @@ impl Member {
         warn!(group = %self.scope.name, %topic, partition, offset, %handler,
             "{what} {when}: cut off, the record is handled again");
         // Calls that were cancelled before the shutdown do not count for the shutdown.
-        if self.shutdown.is_none() {
+        if self.ending.since.is_none() {
             return;
         }
         let plain = cut.control.work.plain_running();
@@ -187,8 +188,8 @@ impl Member {
             if plain.is_empty() { String::new() } else { format!("; {} still running", plain_calls(&plain)) };
         let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
         let message = format!("{topic}/{partition}{at}: {what} {when}, and is handled again{plain}");
-        match &mut self.ending {
-            Ended::Clean => self.ending = Ended::DrainExceeded { left: vec![message] },
+        match &mut self.ending.how {
+            Ended::Clean => self.ending.how = Ended::DrainExceeded { left: vec![message] },
             Ended::DrainExceeded { left } => left.push(message),
             Ended::Fatal { .. } | Ended::Crashed => {}
         }

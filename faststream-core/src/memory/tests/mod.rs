@@ -171,12 +171,15 @@ async fn a_join_moves_a_share_without_a_duplicate() {
     let second = world.join(Start::Earliest);
     world.publish(100, "x");
     world.settled().await;
-    assert_eq!((first.status().lanes, second.status().lanes, world.seen()), (2, 2, 200));
+    assert_eq!(
+        (first.status().assignment.lanes, second.status().assignment.lanes, world.seen()),
+        (2, 2, 200)
+    );
     second.shutdown();
     assert_eq!(ended(&second).await, Ended::Clean);
     world.publish(100, "x");
     world.settled().await;
-    assert_eq!((first.status().lanes, world.seen()), (4, 300));
+    assert_eq!((first.status().assignment.lanes, world.seen()), (4, 300));
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,8 +194,8 @@ async fn every_commit_fails_while_another_member_joins_and_nothing_is_lost() {
     world.publish(40, "x");
     world.settled().await;
     assert!(began.elapsed() < Duration::from_secs(1), "delivery waited for commits");
-    assert_eq!(second.status().lanes, 2);
-    assert!(first.status().commit_error.is_some() || second.status().lanes == 2);
+    assert_eq!(second.status().assignment.lanes, 2);
+    assert!(first.status().commits.error.is_some() || second.status().assignment.lanes == 2);
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(world.committed(), 0);
     world.broker.fail_commits(CommitClass::Transient, 0);
@@ -225,7 +228,7 @@ async fn a_lost_membership_is_joined_again() {
     world.broker.lose("billing");
     world.publish(10, "x");
     world.settled().await;
-    assert_eq!((member.status().lanes, world.seen()), (2, 20));
+    assert_eq!((member.status().assignment.lanes, world.seen()), (2, 20));
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,10 +265,10 @@ async fn a_foreign_member_takes_its_share_and_gives_it_back() {
     let member = world.join(Start::Earliest);
     let external = world.broker.join_external("billing", &["orders"]);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!((external.partitions().len(), member.status().lanes), (2, 2));
+    assert_eq!((external.partitions().len(), member.status().assignment.lanes), (2, 2));
     drop(external);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(member.status().lanes, 4);
+    assert_eq!(member.status().assignment.lanes, 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,8 @@ use super::entry::CallFailure;
 use super::timers::TimerKind;
 use crate::broker::PublishErrorKind;
 use crate::log::{Throttle, Time, warn};
-use crate::runtime::status::{LATE, UnconfirmedCopy};
+use crate::runtime::member_status::UnconfirmedCopy;
+use crate::runtime::status::LATE;
 
 /// How often copies in flight are checked.
 const LOOK: Duration = Duration::from_secs(1);

@@ -58,15 +58,8 @@ pub(in crate::consumer) struct LaneHandle {
     /// The next offset to be read: one past the last record that was handed out, or past markers after it. Written
     /// by the task.
     pub(super) position: AtomicI64,
-    /// A restart of librdkafka that we requested, until the first record after it. The control thread writes it,
-    /// and the task checks and clears it with each batch.
-    pub(super) replay: Mutex<Option<Replay>>,
-    /// Where the log began again by itself: it was recreated or truncated, so its offsets belong to other records.
-    /// `NONE` while that has not happened; never reset.
-    pub(super) truncated: AtomicI64,
-    /// Whether librdkafka's own position is one too far, because it counts a trailing error as a record. Set and
-    /// reset by the task with each batch, and set by the control thread when records were dropped.
-    pub(super) drifted: AtomicBool,
+    /// How librdkafka's position differs from the lane's.
+    pub(super) drift: Drift,
     /// A record that cannot be read. Nothing is handed out from there on until it is fetched again. Written by the
     /// task, reset by the control thread.
     pub(super) corruption: Mutex<Option<Corruption>>,
@@ -76,6 +69,19 @@ pub(in crate::consumer) struct LaneHandle {
     pub(super) demand: Demand,
     /// Whether the member has paused the partition: nothing is handed out.
     pub(super) paused: AtomicBool,
+}
+
+/// The ways in which librdkafka's position differs from the position of the lane.
+pub(super) struct Drift {
+    /// A restart of librdkafka that we requested, until the first record after it. The control thread writes it,
+    /// and the task checks and clears it with each batch.
+    pub(super) replay: Mutex<Option<Replay>>,
+    /// Where the log began again by itself: it was recreated or truncated, so its offsets belong to other records.
+    /// `NONE` while that has not happened; never reset.
+    pub(super) truncated: AtomicI64,
+    /// Whether librdkafka's own position is one too far, because it counts a trailing error as a record. Set and
+    /// reset by the task with each batch, and set by the control thread when records were dropped.
+    pub(super) drifted: AtomicBool,
 }
 
 /// The demand of a lane's task for records, as of its last turn.
@@ -116,9 +122,11 @@ impl LaneHandle {
             queue: Mutex::new(Some(queue)),
             offsets: LaneOffsets::new(start, begin.is_uncommitted, begin.is_set_back),
             position: AtomicI64::new(start),
-            replay: Mutex::default(),
-            truncated: AtomicI64::new(NONE),
-            drifted: AtomicBool::new(false),
+            drift: Drift {
+                replay: Mutex::default(),
+                truncated: AtomicI64::new(NONE),
+                drifted: AtomicBool::new(false),
+            },
             corruption: Mutex::default(),
             refusal: Mutex::default(),
             demand: Demand { is_hungry: AtomicBool::new(false), size: AtomicUsize::new(UNKNOWN) },
@@ -208,7 +216,7 @@ impl LaneHandle {
 
     /// Expects a restart at this offset. Call it before the restart is requested from librdkafka.
     pub(in crate::consumer) fn expect_replay(&self, from: i64) {
-        let mut replay = lock(&self.replay);
+        let mut replay = lock(&self.drift.replay);
         *replay = Some(Replay::expect(from, *replay));
     }
 
@@ -217,7 +225,7 @@ impl LaneHandle {
     pub(in crate::consumer) fn replay_has_begun(&self) {
         // Not in the middle of a batch that was taken before.
         let _slot = lock(&self.queue);
-        if let Some(replay) = &mut *lock(&self.replay) {
+        if let Some(replay) = &mut *lock(&self.drift.replay) {
             replay.begin();
         }
     }
@@ -225,12 +233,12 @@ impl LaneHandle {
     /// Returns where the log began again by itself. Nothing is handed out from there on, because it belongs to a new
     /// lane.
     pub(in crate::consumer) fn truncated(&self) -> Option<i64> {
-        Some(self.truncated.load(SeqCst)).filter(|offset| *offset != NONE)
+        Some(self.drift.truncated.load(SeqCst)).filter(|offset| *offset != NONE)
     }
 
     /// Records that librdkafka's own position is after something that was not handed out.
     pub(in crate::consumer) fn mark_drifted(&self) {
-        self.drifted.store(true, SeqCst);
+        self.drift.drifted.store(true, SeqCst);
     }
 
     /// Returns how many records are fetched and not handed out.
@@ -255,7 +263,7 @@ impl LaneHandle {
 
     /// Returns whether librdkafka's own position is too far.
     pub(in crate::consumer) fn is_drifted(&self) -> bool {
-        self.drifted.load(SeqCst)
+        self.drift.drifted.load(SeqCst)
     }
 
     /// Returns the record that cannot be read, until [`look_again`](Self::look_again).
@@ -287,7 +295,7 @@ impl LaneHandle {
 
     /// Returns where the log began again among these offsets, and how many come before.
     pub(super) fn find_truncation(&self, offsets: impl Iterator<Item = i64>) -> Option<(usize, i64)> {
-        find_truncation(self.position(), &mut lock(&self.replay), offsets)
+        find_truncation(self.position(), &mut lock(&self.drift.replay), offsets)
     }
 
     /// Wakes the lane's task. Nothing if the lane was fenced.

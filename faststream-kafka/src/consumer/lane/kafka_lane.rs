@@ -80,7 +80,7 @@ impl KafkaLane {
     /// Records that the log began again at this offset, and wakes the control thread, which creates a new lane.
     /// This lane hands out nothing more.
     fn truncated(&self, offset: i64) {
-        self.handle.truncated.store(offset, SeqCst);
+        self.handle.drift.truncated.store(offset, SeqCst);
         self.client.context().wake_control();
     }
 
@@ -161,7 +161,7 @@ impl Lane for KafkaLane {
             }
             let is_drifted = corruption.is_some() || !batch.errors().is_empty();
             if batch.len() > 0 || is_drifted {
-                self.handle.drifted.store(is_drifted, SeqCst);
+                self.handle.drift.drifted.store(is_drifted, SeqCst);
             }
             let is_corrupt = corruption.is_some();
             *lock(&self.handle.corruption) = corruption;
