@@ -712,4 +712,81 @@ mod tests {
         group.on(now + REOPEN_FORGET, Input::Tick, &mut out);
         assert_eq!(out, [], "it is not opened twice");
     }
+
+    #[test]
+    fn only_a_death_while_it_is_active_opens_a_partition_again() {
+        let (now, lane, id) = (Instant::now(), Epoch(1), RevocationId(1));
+        let ended = |revoked: bool, died: bool| {
+            let (mut group, mut out) = (Group::default(), Vec::new());
+            group.on(now, Input::Assigned(vec![(lane, DRAIN)]), &mut out);
+            if revoked {
+                group.on(now, Input::Revoked { id, lanes: vec![lane], lost: false }, &mut out);
+            }
+            out.clear();
+            group.on(now, Input::LaneEnded { lane, died }, &mut out);
+            group.on(now + REOPEN_FORGET, Input::Tick, &mut out);
+            out
+        };
+        assert_eq!(ended(false, true), [Action::Reopen(lane)]);
+        assert_eq!(ended(false, false), []);
+        assert_eq!(ended(true, true), [Action::Answer(id)]);
+        assert_eq!(ended(true, false), [Action::Answer(id)]);
+    }
+
+    #[test]
+    fn deaths_are_forgotten_a_minute_after_the_last() {
+        let pause_after = |between: Duration| {
+            let (mut group, mut out, began) = (Group::default(), Vec::new(), Instant::now());
+            for (epoch, now) in [(Epoch(1), began), (Epoch(2), began + between)] {
+                group.on(now, Input::Tick, &mut out);
+                group.on(now, Input::Assigned(vec![(epoch, DRAIN)]), &mut out);
+                group.on(now, Input::LaneEnded { lane: epoch, died: true }, &mut out);
+            }
+            group.next_deadline().expect("it is opened again") - (began + between)
+        };
+        assert_eq!(pause_after(REOPEN_FORGET), Duration::from_millis(200));
+        assert_eq!(pause_after(REOPEN_FORGET + Duration::from_millis(1)), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn the_hook_at_a_shutdown_is_for_the_lanes_that_no_revocation_names() {
+        let (now, lane, id) = (Instant::now(), Epoch(1), RevocationId(1));
+        let after = |revoked: bool| {
+            let (mut group, mut out) = (Group::default(), Vec::new());
+            group.hooked();
+            group.on(now, Input::Assigned(vec![(lane, DRAIN)]), &mut out);
+            if revoked {
+                group.on(now, Input::Revoked { id, lanes: vec![lane], lost: false }, &mut out);
+            }
+            group.on(now, Input::Shutdown, &mut out);
+            out.clear();
+            group.on(now, Input::LaneEnded { lane, died: false }, &mut out);
+            let before = std::mem::take(&mut out);
+            assert!(!before.contains(&Action::Close), "its hook comes first: {before:?}");
+            group.on(now, Input::HookEnded(revoked.then_some(id)), &mut out);
+            out
+        };
+        assert_eq!(after(false), [Action::Close]);
+        assert_eq!(after(true), [Action::Answer(id), Action::Close]);
+    }
+
+    #[test]
+    fn a_close_without_an_answer_ends_at_its_deadline_and_only_once() {
+        let now = Instant::now();
+        for fatal in [false, true] {
+            let (mut group, mut out) = (Group::default(), Vec::new());
+            group.on(now, if fatal { Input::Fatal } else { Input::Shutdown }, &mut out);
+            assert_eq!(out, if fatal { vec![] } else { vec![Action::Close] });
+            out.clear();
+            assert_eq!(group.next_deadline(), Some(now + CLOSE));
+            group.on(now + CLOSE - Duration::from_millis(1), Input::Tick, &mut out);
+            assert!(out.is_empty() && !group.is_finished());
+            group.on(now + CLOSE, Input::Tick, &mut out);
+            assert_eq!(std::mem::take(&mut out), [Action::Finished { closed: false }]);
+            assert!(group.is_finished());
+            group.on(now + CLOSE, Input::Closed, &mut out);
+            group.on(now + CLOSE, Input::Fatal, &mut out);
+            assert_eq!((out.as_slice(), group.next_deadline()), (&[][..], None), "it has ended");
+        }
+    }
 }
