@@ -1,4 +1,4 @@
-//! Finds a broker that answers and then tells its clients to connect to an address that they cannot reach
+//! Finds a broker that answers, but names an address to its clients that they cannot reach
 //! (`advertised.listeners`), the usual mistake with Kafka in a container.
 //!
 //! librdkafka logs only that it cannot connect to an address that nobody gave it. The startup uses this to say

@@ -88,7 +88,7 @@ fn partitions(metadata: &Metadata) -> Vec<(String, i32)> {
     metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic.partitions().len()))).collect()
 }
 
-/// Runs `work` on a thread of its own. `work` gets a function that tells whether the receiver still waits, for
+/// Runs `work` on a thread of its own. `work` gets a function that returns whether the receiver still waits, for
 /// loops.
 ///
 /// The receiver resolves with an error if `work` panics. The thread is detached: the end of the program does not

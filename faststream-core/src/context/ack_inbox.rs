@@ -94,7 +94,7 @@ impl AckInbox {
     }
 
     /// Counts as work in progress until the task's next turn, although nothing was settled.
-    pub(super) fn nudge(&self) {
+    pub(super) fn keep_busy(&self) {
         let mut inbox = self.lock();
         if !inbox.fenced {
             if let Some(busy) = &mut inbox.busy {

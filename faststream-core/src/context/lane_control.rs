@@ -159,7 +159,7 @@ impl LaneControl {
         } else {
             self.stop.reasons.fetch_and(!PAUSED, SeqCst);
             // Whoever waits until everything has settled must not see it idle before its task has looked.
-            self.inbox.nudge();
+            self.inbox.keep_busy();
         }
         self.waker.wake();
     }

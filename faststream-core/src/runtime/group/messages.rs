@@ -1,4 +1,4 @@
-//! What the group's state machine is told, and what it answers.
+//! The inputs of the group's state machine, and the actions that it returns.
 
 use std::time::Duration;
 
